@@ -1,0 +1,1 @@
+"""Regrant: gives an ECS service back the AWS permission it lost, or puts everything back."""

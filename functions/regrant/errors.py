@@ -1,0 +1,37 @@
+"""Failures. A handler raises one of these; the class name is the error name that Retry and Catch list.
+
+Lambda reports an exception by its bare class name (aws-facts 6.3), so these names are public API:
+statemachine/runbook.asl.yaml spells them, and a contract test ties the two together.
+
+    RegrantError
+    ├── AwsUnavailable        retried: throttled, 5xx, time-out, connection lost
+    ├── AwsRefused            not retried: AWS said no (access denied, limit exceeded, not found)
+    ├── AttachmentNotVisible  retried: IAM does not show yet what we attached
+    └── BaselineDiffers       retried: role or service is not (yet) as it was before us
+
+What a check concludes is not a failure: verdicts and refusals are returned (regrant.models).
+"""
+
+
+class RegrantError(Exception):
+    """Base of every failure that Regrant raises on purpose."""
+
+
+class AwsUnavailable(RegrantError):
+    """AWS could not answer now: throttling, 5xx, time-out or a lost connection. Safe to try again."""
+
+
+class AwsRefused(RegrantError):
+    """AWS answered no. Trying again changes nothing; `code` is AWS's error code."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class AttachmentNotVisible(RegrantError):
+    """A policy that we attached is not listed on the role yet (IAM is eventually consistent)."""
+
+
+class BaselineDiffers(RegrantError):
+    """After the rollback, role or service still differs from the baseline. The message is the diff."""
