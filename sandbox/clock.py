@@ -1,0 +1,246 @@
+"""Simulated time: one heap of events, and only one participant runs at a time.
+
+Every wait of the local account (Wait states, Retry intervals, time-outs, agents, workloads) is an event here. With
+`pace=None` time jumps from event to event, so hours pass in milliseconds; because events fire in the order of
+(time, sequence) and the baton is held by one participant, every run repeats exactly. With a pace, the same events
+fire in real time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+START = datetime(2026, 3, 2, 9, 0, 0, tzinfo=UTC)
+"""When simulated time begins, unless told otherwise. Fixed, so that runs repeat."""
+
+
+class ClockClosed(BaseException):
+    """Raised inside a participant that still waits when the clock is closed. No `except Exception` may stop it."""
+
+
+class Event:
+    """Something that will happen. `cancel()` makes it not happen."""
+
+    def __init__(self, at: float, sequence: int, action: Callable[[], None]) -> None:
+        self.at = at
+        self.sequence = sequence
+        self.action = action
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def __lt__(self, other: Event) -> bool:
+        return (self.at, self.sequence) < (other.at, other.sequence)
+
+
+class Signal:
+    """A flag that participants can wait for, with or without a limit (see `Clock.wait`)."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._waiters: list[Callable[[], object]] = []
+
+    def set(self) -> None:
+        self.is_set = True
+        for wake in self._waiters:
+            wake()
+        self._waiters.clear()
+
+    def clear(self) -> None:
+        self.is_set = False
+
+    def on_set(self, wake: Callable[[], object]) -> None:
+        self._waiters.append(wake)
+
+
+class _Participant:
+    """A thread that runs only while it holds the baton."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.resume = threading.Semaphore(0)
+        self.thread: threading.Thread | None = None
+
+
+class Clock:
+    def __init__(self, start: datetime = START, pace: float | None = None) -> None:
+        """`pace` is simulated seconds per real second; None jumps from event to event."""
+        self.pace = pace
+        self._start = start.astimezone(UTC)
+        self._elapsed = 0.0
+        self._idle_since: float | None = None
+        self._heap: list[Event] = []
+        self._sequence = itertools.count()
+        self._changed = threading.Condition(threading.RLock())
+        self._baton_back = threading.Semaphore(0)
+        self._local = threading.local()
+        self._participants: set[_Participant] = set()
+        self._failure: BaseException | None = None
+        self._closed = False
+
+    # Reading
+
+    def now(self) -> datetime:
+        """Simulated time, aware, UTC."""
+        return self._start + timedelta(seconds=self.elapsed())
+
+    def elapsed(self) -> float:
+        """Simulated seconds since the start."""
+        idle_since = self._idle_since
+        if self.pace is None or idle_since is None:
+            return self._elapsed
+        return self._elapsed + (time.monotonic() - idle_since) * self.pace
+
+    # Taking part
+
+    def spawn(self, target: Callable[[], None], name: str = "") -> None:
+        """Let `target` take part in a thread of its own; it starts at the next turn, not at once."""
+        participant = _Participant(name)
+
+        def body() -> None:
+            participant.resume.acquire()
+            self._local.participant = participant
+            try:
+                if not self._closed:
+                    target()
+            except ClockClosed:
+                pass
+            except BaseException as failure:  # noqa: BLE001 - a participant has no caller: run() raises it
+                self._failure = self._failure or failure
+            finally:
+                self._participants.discard(participant)
+                self._baton_back.release()
+
+        participant.thread = threading.Thread(target=body, name=name or "participant", daemon=True)
+        self._participants.add(participant)
+        participant.thread.start()
+        self._schedule(0, lambda: self._hand_over(participant))
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Event:
+        """Call `callback` from run(). It must not sleep: what waits is spawned."""
+        return self._schedule(seconds, callback)
+
+    def every(self, seconds: float, callback: Callable[[], None]) -> Event:
+        """Call `callback` again and again, first after `seconds`. Cancelling the event ends it."""
+
+        def tick() -> None:
+            callback()
+            if not event.cancelled:
+                with self._changed:
+                    event.at += seconds
+                    event.sequence = next(self._sequence)
+                    heapq.heappush(self._heap, event)
+
+        event = self._schedule(seconds, tick)
+        return event
+
+    def sleep(self, seconds: float) -> None:
+        """Give the baton away and take it back `seconds` of simulated time later."""
+        self.wait(Signal(), seconds)
+
+    def wait(self, signal: Signal, seconds: float | None = None) -> bool:
+        """Sleep till the signal is set or `seconds` have passed. Says whether it was set."""
+        if signal.is_set:
+            return True
+        participant: _Participant | None = getattr(self._local, "participant", None)
+        if participant is None:
+            return self._wait_outside(signal, seconds)
+        pending = True
+
+        def hand_over() -> None:
+            nonlocal pending
+            if pending:
+                pending = False
+                self._hand_over(participant)
+
+        timer = None if seconds is None else self._schedule(max(seconds, 0), hand_over)
+        signal.on_set(lambda: self._schedule(0, hand_over))
+        self._baton_back.release()
+        participant.resume.acquire()
+        if timer:
+            timer.cancel()
+        if self._closed:
+            raise ClockClosed
+        return signal.is_set
+
+    def _wait_outside(self, signal: Signal, seconds: float | None) -> bool:
+        """For threads that take no part (an HTTP request): wait while somebody else drives the clock."""
+        if threading.current_thread() is threading.main_thread():
+            raise RuntimeError("the main thread drives the clock with run(); only participants sleep")
+        done = threading.Event()
+        timer = None if seconds is None else self._schedule(max(seconds, 0), done.set)
+        signal.on_set(done.set)
+        done.wait()
+        if timer:
+            timer.cancel()
+        if self._closed:
+            raise ClockClosed
+        return signal.is_set
+
+    # Driving
+
+    def run(self, until: Callable[[], bool], limit: float = 86_400) -> bool:
+        """Drive from the main thread. True as soon as `until()` holds; False after `limit` simulated seconds."""
+        deadline = self.elapsed() + limit
+        while True:
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
+            if until():
+                return True
+            if self._closed:
+                return False
+            event = self._next(deadline)
+            if event is not None:
+                event.action()
+            elif self._elapsed >= deadline:
+                return until()
+
+    def run_for(self, seconds: float) -> None:
+        """Let `seconds` of simulated time pass."""
+        self.run(lambda: False, seconds)
+
+    def close(self) -> None:
+        """End every participant that still waits. The clock cannot be used afterwards."""
+        with self._changed:
+            self._closed = True
+            self._heap.clear()
+            self._changed.notify_all()
+        while self._participants:
+            self._hand_over(next(iter(self._participants)))
+
+    def _schedule(self, seconds: float, action: Callable[[], None]) -> Event:
+        with self._changed:
+            event = Event(self.elapsed() + seconds, next(self._sequence), action)
+            heapq.heappush(self._heap, event)
+            self._changed.notify_all()
+            return event
+
+    def _hand_over(self, participant: _Participant) -> None:
+        participant.resume.release()
+        self._baton_back.acquire()
+
+    def _next(self, deadline: float) -> Event | None:
+        """The next event, once its time has come. None: somebody else changed something, or the deadline is here."""
+        with self._changed:
+            while self._heap and self._heap[0].cancelled:
+                heapq.heappop(self._heap)
+            target = min(self._heap[0].at, deadline) if self._heap else deadline
+            if self.pace is not None and target > self._elapsed:
+                self._idle_since = time.monotonic()
+                self._changed.wait((target - self._elapsed) / self.pace)
+                self._elapsed, self._idle_since = min(self.elapsed(), target), None
+                if self._elapsed < target:
+                    return None
+            else:
+                self._elapsed = max(self._elapsed, target)
+            if self._heap and self._heap[0].at <= self._elapsed:
+                event = heapq.heappop(self._heap)
+                return None if event.cancelled else event
+            return None

@@ -1,0 +1,109 @@
+"""Simulated time."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from sandbox.clock import START, Clock, Signal
+
+
+def test_an_hour_of_sleep_passes_at_once() -> None:
+    clock = Clock(START)
+    woken: list[object] = []
+
+    def sleeper() -> None:
+        clock.sleep(3600)
+        woken.append(clock.now())
+
+    clock.spawn(sleeper)
+    assert clock.run(lambda: bool(woken))
+    assert woken == [START + timedelta(hours=1)]
+    clock.close()
+
+
+def test_participants_take_turns_in_the_order_of_time_and_then_of_asking() -> None:
+    clock = Clock(START)
+    order: list[str] = []
+
+    def participant(name: str, pause: float) -> None:
+        for _ in range(2):
+            clock.sleep(pause)
+            order.append(name)
+
+    clock.spawn(lambda: participant("slow", 2))
+    clock.spawn(lambda: participant("quick", 1))
+    clock.call_later(1, lambda: order.append("callback"))
+    clock.run_for(10)
+    assert order == ["callback", "quick", "slow", "quick", "slow"]
+    clock.close()
+
+
+def test_an_exception_in_a_participant_surfaces_in_run() -> None:
+    clock = Clock(START)
+
+    def broken() -> None:
+        clock.sleep(1)
+        raise LookupError("broken")
+
+    clock.spawn(broken)
+    with pytest.raises(LookupError):
+        clock.run(lambda: False, 10)
+    clock.close()
+
+
+def test_a_signal_interrupts_a_wait() -> None:
+    clock = Clock(START)
+    signal = Signal()
+    seen: list[tuple[bool, float]] = []
+    clock.spawn(lambda: seen.append((clock.wait(signal, 100), clock.elapsed())))
+    clock.spawn(lambda: seen.append((clock.wait(Signal(), 5), clock.elapsed())))
+    clock.call_later(30, signal.set)
+    clock.run_for(200)
+    assert seen == [(False, 5), (True, 30)]
+    clock.close()
+
+
+def test_a_repeating_event_ends_when_it_is_cancelled() -> None:
+    clock = Clock(START)
+    ticks: list[float] = []
+    event = clock.every(10, lambda: ticks.append(clock.elapsed()))
+    clock.call_later(35, event.cancel)
+    clock.run_for(100)
+    assert ticks == [10, 20, 30]
+    assert clock.elapsed() == 100
+
+
+def test_run_says_when_the_limit_passed_first() -> None:
+    clock = Clock(START)
+    assert not clock.run(lambda: False, limit=60)
+    assert clock.now() == START + timedelta(seconds=60)
+
+
+def test_closing_ends_a_participant_that_would_wait_for_ever() -> None:
+    clock = Clock(START)
+    ended: list[str] = []
+
+    def waits() -> None:
+        try:
+            clock.sleep(10_000)
+        finally:
+            ended.append("ended")
+
+    clock.spawn(waits)
+    clock.run_for(1)
+    clock.close()
+    assert ended == ["ended"]
+
+
+def test_with_a_pace_real_time_passes_and_other_threads_are_heard() -> None:
+    clock = Clock(START, pace=100)
+    heard: list[float] = []
+    other = threading.Timer(0.05, lambda: clock.spawn(lambda: heard.append(clock.elapsed())))
+    other.start()
+    began = time.monotonic()
+    assert clock.run(lambda: bool(heard), limit=1000)
+    assert time.monotonic() - began < 2
+    assert 2 < heard[0] < 200
+    clock.close()
