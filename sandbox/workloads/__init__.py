@@ -1,0 +1,1 @@
+"""RetainWise, the demo application: customers upload CSV files, a worker predicts who will leave."""
