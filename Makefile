@@ -1,0 +1,89 @@
+# Everything a person types. Each target sets up what it needs, from nothing but Python and make.
+# PYTHON=python3.11 make test     uses that interpreter instead of Lambda's 3.13
+
+SCENARIO ?= contained
+JSON ?=
+PORT ?= 4599
+SEED ?= retainwise
+TESTS ?= tests
+
+BIN := .venv/bin
+PY := $(BIN)/python
+SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
+LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt
+
+.PHONY: help setup test check demo scenarios serve build format lock clean \
+	lint types templates statemachine docs-check addresses
+
+help:  ## Say what each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+demo: .venv/.made  ## Break an account, watch the runbook repair it (SCENARIO=rolled-back, JSON=result.json)
+	@$(PY) -m sandbox.demo --scenario $(SCENARIO) $(if $(JSON),--json $(JSON))
+
+scenarios: .venv/.made  ## List the stories that make demo can play
+	@$(PY) -m sandbox.scenarios
+
+serve: .venv/.made  ## Serve the local account to any AWS client until Ctrl-C (PORT=4599, SEED=retainwise or empty)
+	@$(PY) -m sandbox.serve --port $(PORT) --seed $(SEED)
+
+test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
+	$(BIN)/pytest -n 2 $(TESTS)
+
+check: lint types templates statemachine docs-check addresses  ## Lint, type and validate everything
+
+lint: .venv/.made
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.made
+	$(BIN)/mypy
+
+templates: .venv/.made .venv-sam/.made
+	$(BIN)/cfn-lint
+	$(SAM) validate --lint --template template.yaml
+
+# cfn-lint and sam pass a broken definition; this one finds it.
+statemachine: node_modules/.made
+	node_modules/.bin/asl-validator --yaml-path statemachine/runbook.asl.yaml
+
+# The README's graph is made from the state machine; this says when one has moved on without the other.
+docs-check: .venv/.made
+	$(if $(wildcard sandbox/graph.py),$(PY) -m sandbox.graph --check)
+
+# A lock that records where packages came from works only where it was made.
+addresses:
+	@! grep -nE '://|index-url|find-links' $(LOCKS)
+	@! grep -n '"resolved"' package-lock.json
+
+build: .venv/.made .venv-sam/.made  ## Build the functions' packages for a deployment (sam build)
+	@$(PY) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13) and "make build needs Python 3.13, the version the functions run on")'
+	PATH="$$($(PY) -c 'import sys; print(sys.base_prefix)')/bin:$$PATH" $(SAM) build
+
+format: .venv/.made  ## Format the code and sort its imports
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+setup: .venv/.made .venv-sam/.made node_modules/.made  ## Install what the other targets need
+
+lock: .venv/.made  ## Compile the requirements anew (package-lock.json: npm install --package-lock-only)
+	for each in $(LOCKS:.txt=); do \
+		.venv-uv/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
+			--no-header --no-emit-index-url --no-emit-find-links $$each.in -o $$each.txt || exit; \
+	done
+
+clean:  ## Remove everything that was made
+	rm -rf .venv .venv-sam .venv-uv .venv.lock .aws-sam node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.made: requirements/dev.txt scripts/venv.sh
+	@scripts/venv.sh .venv requirements/dev.txt
+
+# An environment of its own, because SAM pins another boto3 than the local account does.
+.venv-sam/.made: requirements/sam.txt scripts/venv.sh
+	@scripts/venv.sh .venv-sam requirements/sam.txt
+
+node_modules/.made: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "make check needs Node.js 18 or later with npm, for asl-validator; install it" >&2; exit 1; }
+	npm ci --silent
+	@touch $@
