@@ -7,7 +7,8 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     ├── AwsUnavailable        retried: throttled, 5xx, time-out, connection lost
     ├── AwsRefused            not retried: AWS said no (access denied, limit exceeded, not found)
     ├── AttachmentNotVisible  retried: IAM does not show yet what we attached
-    └── BaselineDiffers       retried: role or service is not (yet) as it was before us
+    ├── BaselineDiffers       retried: role or service is not (yet) as it was before us
+    └── ServiceGone           not retried: the service was deleted during the run
 
 What a check concludes is not a failure: verdicts and refusals are returned (regrant.models).
 """
@@ -35,3 +36,7 @@ class AttachmentNotVisible(RegrantError):
 
 class BaselineDiffers(RegrantError):
     """After the rollback, role or service still differs from the baseline. The message is the diff."""
+
+
+class ServiceGone(RegrantError):
+    """The service was there when the run began and is not any more."""

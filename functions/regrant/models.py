@@ -1,11 +1,12 @@
-"""The types that travel between the states, as frozen msgspec structs.
+"""What travels between the states: frozen msgspec structs, JSON at the boundary.
 
-Everything here is JSON in the state machine: `decode` reads it with validation, `encode` writes it.
-Times are ISO 8601 strings in UTC, as Step Functions gives them in `$$.State.EnteredTime`.
+Times are ISO 8601 strings in UTC, as Step Functions gives them in `$$.State.EnteredTime`. The types of
+AWS's own things (services, roles, queues) are in regrant.resources.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -30,11 +31,12 @@ class Service(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why nothing was done: a stable code, a sentence, and what to do next."""
+    """Why nothing is done: a stable code, a sentence, and what to do next."""
 
     code: str
     message: str
     next: str
+    outcome: Literal["REFUSED", "NOTHING_TO_FIX"] = "REFUSED"
 
 
 class HealthPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,11 +85,18 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The exact changes a run will make; nothing outside the plan is ever changed."""
+    """The exact changes a run will make (role and policies are ARNs); nothing else is ever changed."""
 
     role: str
     attach: tuple[str, ...]
     redeploy: bool
+
+
+class LogRoute(msgspec.Struct, frozen=True):
+    """Where a container's output goes: stream `<stream_prefix>/<task id>` of the log group."""
+
+    group: str
+    stream_prefix: str
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -97,22 +106,32 @@ class Diagnosis(msgspec.Struct, frozen=True):
     at: str
     findings: tuple[Finding, ...] = ()
     plan: Plan | None = None
+    logs: tuple[LogRoute, ...] = ()
     refusal: Refusal | None = None
 
 
 class BaselineMark(msgspec.Struct, frozen=True):
-    """The baseline's hash; its text is in the journal."""
+    """The baseline's hash and what later steps compare with; its text is in the journal."""
 
     sha256: str
     at: str
     primary_deployment: str
+    task_definition: str
     backlog: int | None = None
     dead_letters: int | None = None
 
 
 class Grant(msgspec.Struct, frozen=True):
+    """The policies (ARNs) that this incident attached to the role."""
+
     role: str
     attached: tuple[str, ...]
+    at: str
+
+
+class Access(msgspec.Struct, frozen=True):
+    """IAM shows every attachment of the grant."""
+
     at: str
 
 
@@ -121,14 +140,14 @@ class Rollout(msgspec.Struct, frozen=True):
 
     deployment: str
     started_at: str
+    at: str
     verdict: Verdict = "PENDING"
     checks: int = 0
     evidence: tuple[str, ...] = ()
-    at: str = ""
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One look at logs and queue over (since, at]. Counts are lines and messages."""
+    """One look at logs and queues over (since, at]: counts of lines and messages."""
 
     since: str
     at: str
@@ -150,7 +169,8 @@ class Health(msgspec.Struct, frozen=True):
     needed: int
     at: str
     proof: str | None = None
-    samples: tuple[Sample, ...] = ()
+    peak: int = 0
+    last: Sample | None = None
     evidence: tuple[str, ...] = ()
 
 
@@ -159,6 +179,7 @@ class Restore(msgspec.Struct, frozen=True):
 
     verdict: Verdict
     checks: int
+    started_at: str
     at: str
     deployment: str | None = None
     evidence: tuple[str, ...] = ()
@@ -175,22 +196,98 @@ class Change(msgspec.Struct, frozen=True):
     undone_at: str | None = None
 
 
+class Detach(msgspec.Struct, frozen=True):
+    """The policies (ARNs) taken off the role again."""
+
+    detached: tuple[str, ...]
+    at: str
+
+
 class Receipt(msgspec.Struct, frozen=True):
-    """The proof of an exact rollback. Hashes cover what is left after setting aside others' changes."""
+    """The proof of an exact rollback: SHA-256 of the baseline and of what is there now.
+
+    What somebody else changed meanwhile is set aside before hashing and named in `changed_by_others`.
+    """
 
     before: str
     after: str
     equal: bool
+    at: str
     diff: tuple[str, ...] = ()
     changed_by_others: tuple[str, ...] = ()
-    at: str = ""
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """How long one stage took."""
+
+    stage: str
+    seconds: float
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The execution's output."""
+
+    incident: str
+    service: str | None
+    mode: Mode
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    changes: tuple[Change, ...]
+    health: Health | None
+    receipt: Receipt | None
+    timeline: tuple[Stage, ...]
+    next: str
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """What Catch wrote under `$.error`."""
+
+    Error: str
+    Cause: str = ""
+
+
+class RunState(msgspec.Struct, frozen=True):
+    """Everything the run knows so far: the state machine's data, one key a step."""
+
+    incident: Incident
+    diagnosis: Diagnosis | None = None
+    baseline: BaselineMark | None = None
+    grant: Grant | None = None
+    access: Access | None = None
+    rollout: Rollout | None = None
+    health: Health | None = None
+    restore: Restore | None = None
+    detach: Detach | None = None
+    receipt: Receipt | None = None
+    error: Failure | None = None
+
+
+class StepEvent(msgspec.Struct, frozen=True):
+    """What every Task state passes to its function; `now` is when the state was entered."""
+
+    state: RunState
+    now: str
+    execution: str
+
+
+class OpenEvent(msgspec.Struct, frozen=True):
+    """The first Task's event: the state is still the execution's raw input, of any shape."""
+
+    state: Any
+    now: str
+    execution: str
 
 
 def encode(value: object) -> Any:
-    """Struct to JSON types, for a handler's return value."""
+    """Struct to JSON types, for a handler's return value. Absent optional parts are left out."""
     return msgspec.to_builtins(value)
 
 
 def decode(value: object, to: type[T]) -> T:
     """JSON types to a struct. Raises msgspec.ValidationError with the path of what is wrong."""
     return msgspec.convert(value, to)
+
+
+def seconds_between(start: str, end: str) -> float:
+    """Seconds from one ISO 8601 time to another, to the millisecond."""
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)

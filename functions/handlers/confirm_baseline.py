@@ -1,0 +1,24 @@
+"""Task state ConfirmBaseline."""
+
+import os
+from typing import Any
+
+from regrant.aws.clients import client
+from regrant.aws.journal import DynamoJournal
+from regrant.aws.roles import IamRoles
+from regrant.aws.services import EcsServices
+from regrant.models import encode
+from regrant.observability import logger, read_step
+from regrant.rollback import confirm_baseline
+from regrant.settings import Settings
+
+settings = Settings.from_environment(os.environ)
+services = EcsServices(client("ecs"))
+roles = IamRoles(client("iam"))
+journal = DynamoJournal(client("dynamodb"), settings.journal_table)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> Any:
+    step = read_step(event)
+    return encode(confirm_baseline(step.state.incident, services, roles, journal, step.now))

@@ -1,0 +1,24 @@
+"""Task state DetachPolicies."""
+
+import os
+from typing import Any
+
+from regrant.aws.clients import client
+from regrant.aws.journal import DynamoJournal
+from regrant.aws.roles import IamRoles
+from regrant.models import encode
+from regrant.observability import logger, read_step
+from regrant.rollback import detach_policies
+from regrant.settings import Settings
+
+settings = Settings.from_environment(os.environ)
+roles = IamRoles(client("iam"))
+journal = DynamoJournal(client("dynamodb"), settings.journal_table)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> Any:
+    step = read_step(event)
+    detach = detach_policies(step.state.incident, roles, journal, step.now)
+    logger.info("detached", policies=detach.detached)
+    return encode(detach)

@@ -1,0 +1,26 @@
+"""Task state Diagnose."""
+
+import os
+from typing import Any
+
+from regrant.aws.clients import client
+from regrant.aws.logs import CloudWatchLogs
+from regrant.aws.roles import IamRoles
+from regrant.aws.services import EcsServices
+from regrant.diagnosis import diagnose
+from regrant.models import encode
+from regrant.observability import logger, read_step
+from regrant.settings import Settings
+
+settings = Settings.from_environment(os.environ)
+services = EcsServices(client("ecs"))
+roles = IamRoles(client("iam"))
+logs = CloudWatchLogs(client("logs"))
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> Any:
+    step = read_step(event)
+    diagnosis = diagnose(step.state.incident, services, roles, logs, settings, step.now)
+    logger.info("diagnosed", decision=diagnosis.decision, plan=encode(diagnosis.plan))
+    return encode(diagnosis)

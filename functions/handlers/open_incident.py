@@ -1,0 +1,25 @@
+"""Task state OpenIncident."""
+
+import os
+from typing import Any
+
+from regrant.aws.catalogue import ParameterCatalogue
+from regrant.aws.clients import client
+from regrant.aws.journal import DynamoJournal
+from regrant.models import OpenEvent, decode, encode
+from regrant.observability import logger
+from regrant.opening import open_incident
+from regrant.settings import Settings
+
+settings = Settings.from_environment(os.environ)
+catalogue = ParameterCatalogue(client("ssm"))
+journal = DynamoJournal(client("dynamodb"), settings.journal_table)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> Any:
+    opened = open_incident(decode(event, OpenEvent), catalogue, journal, settings)
+    logger.info(
+        "opened", incident=opened.id, mode=opened.mode, trigger=opened.trigger, refusal=opened.refusal
+    )
+    return encode(opened)

@@ -1,0 +1,27 @@
+"""Task state PageOperator."""
+
+import os
+from typing import Any
+
+from regrant.aws.clients import client
+from regrant.aws.journal import DynamoJournal
+from regrant.aws.topic import SnsTopic
+from regrant.closing import page_operator
+from regrant.metrics import count_outcome, metrics
+from regrant.models import encode
+from regrant.observability import logger, read_step
+from regrant.settings import Settings
+
+settings = Settings.from_environment(os.environ)
+journal = DynamoJournal(client("dynamodb"), settings.journal_table)
+topic = SnsTopic(client("sns"), settings.topic)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> Any:
+    step = read_step(event)
+    report = page_operator(step.state, journal, topic, step.now)
+    logger.info("closed", outcome=report.outcome)
+    count_outcome(report)
+    return encode(report)

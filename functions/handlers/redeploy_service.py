@@ -1,0 +1,25 @@
+"""Task state RedeployService."""
+
+import os
+from typing import Any
+
+from regrant.aws.clients import client
+from regrant.aws.journal import DynamoJournal
+from regrant.aws.services import EcsServices
+from regrant.containment import redeploy
+from regrant.models import encode
+from regrant.observability import logger, read_step
+from regrant.settings import Settings
+
+settings = Settings.from_environment(os.environ)
+services = EcsServices(client("ecs"), client("ecs", retry=False))
+journal = DynamoJournal(client("dynamodb"), settings.journal_table)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> Any:
+    step = read_step(event)
+    assert step.state.baseline  # CaptureBaseline ran before
+    rollout = redeploy(step.state.incident, step.state.baseline, services, journal, step.now)
+    logger.info("redeployed", deployment=rollout.deployment)
+    return encode(rollout)

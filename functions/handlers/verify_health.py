@@ -1,0 +1,36 @@
+"""Task state VerifyHealth."""
+
+from typing import Any
+
+from regrant.aws.clients import client
+from regrant.aws.logs import CloudWatchLogs
+from regrant.aws.queues import SqsQueues
+from regrant.aws.services import EcsServices
+from regrant.health import verify_health
+from regrant.models import encode
+from regrant.observability import logger, read_step
+
+services = EcsServices(client("ecs"))
+logs = CloudWatchLogs(client("logs"))
+queues = SqsQueues(client("sqs"))
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> Any:
+    step = read_step(event)
+    state, diagnosis = step.state, step.state.diagnosis
+    assert diagnosis and state.baseline and state.grant  # the states before this one wrote them
+    health = verify_health(
+        incident=state.incident,
+        route=diagnosis.logs[0],
+        baseline=state.baseline,
+        grant=state.grant,
+        rollout=state.rollout,
+        previous=state.health,
+        services=services,
+        logs=logs,
+        queues=queues,
+        now=step.now,
+    )
+    logger.info("sampled", verdict=health.verdict, streak=health.streak, evidence=health.evidence)
+    return encode(health)

@@ -1,0 +1,25 @@
+"""The catalogue in SSM Parameter Store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regrant.aws.clients import aws_errors
+from regrant.catalogue import parameter_name
+from regrant.errors import AwsRefused
+from regrant.models import Service
+
+
+class ParameterCatalogue:
+    def __init__(self, ssm: Any) -> None:
+        self._ssm = ssm
+
+    def entry(self, service: Service) -> str | None:
+        try:
+            with aws_errors():
+                answer = self._ssm.get_parameter(Name=parameter_name(service))
+        except AwsRefused as refused:
+            if refused.code == "ParameterNotFound":
+                return None
+            raise
+        return str(answer["Parameter"]["Value"])

@@ -1,0 +1,68 @@
+"""boto3 clients, made once an execution environment, and AWS's errors as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from regrant.errors import AwsRefused, AwsUnavailable
+
+# Standard retries, said here because Lambda's own boto3 may be older than the one that made them the
+# default. Short time-outs: the state's Retry is the second line, and it is seen in the console.
+_READS = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+# UpdateService has no idempotency token: a retry after a lost response starts a second deployment.
+_ONCE = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
+
+# Codes that mean "try again" (botocore retries/standard), plus AWS's own 5xx.
+_TRANSIENT = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "TooManyRequestsException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "PriorRequestNotComplete",
+        "TransactionInProgressException",
+        "ConcurrentModification",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "InternalFailure",
+        "RequestTimeout",
+    }
+)
+
+# A session of our own: boto3's default session is shared by everything in the process.
+_new_client: Callable[..., Any] = boto3.Session().client
+
+
+def client(service: str, *, retry: bool = True) -> Any:
+    """A client for this execution environment; credentials and Region come from the environment."""
+    return _new_client(service, config=_READS if retry else _ONCE)
+
+
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """Raise AwsUnavailable or AwsRefused in place of botocore's errors.
+
+    botocore generates a class for modeled errors and raises plain ClientError for the others (IAM
+    AccessDenied, ECS ThrottlingException), so its class names are no error names to catch by.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in _TRANSIENT or status >= 500:
+            raise AwsUnavailable(str(error)) from error
+        raise AwsRefused(str(error), code) from error
+    except BotoCoreError as error:
+        raise AwsUnavailable(str(error)) from error

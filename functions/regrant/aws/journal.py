@@ -1,0 +1,91 @@
+"""The journal in DynamoDB: one partition an incident, one item an entry.
+
+incident (partition key)  entry (sort key)              other attributes
+<execution name>          baseline                      body
+                          change#<kind>#<value>         body
+                          outcome                       body, closed_at
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from regrant.aws.clients import aws_errors
+from regrant.errors import AwsRefused
+from regrant.models import Change, Report
+from regrant.resources import Baseline
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What the journal holds of one incident."""
+
+    baseline: Baseline | None = None
+    changes: tuple[Change, ...] = ()
+
+
+class DynamoJournal:
+    def __init__(self, dynamodb: Any, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
+        if self._put_new(incident, "baseline", baseline):
+            return baseline
+        with aws_errors():
+            key = _key(incident, "baseline")
+            item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
+        return msgspec.json.decode(item["body"]["S"], type=Baseline)
+
+    def intend(self, incident: str, change: Change) -> bool:
+        return self._put_new(incident, _entry(change), change)
+
+    def mark_done(self, incident: str, change: Change) -> None:
+        self._put(incident, _entry(change), change)
+
+    def mark_undone(self, incident: str, change: Change) -> None:
+        self._put(incident, _entry(change), change)
+
+    def load(self, incident: str) -> Record:
+        with aws_errors():
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="incident = :incident",
+                ExpressionAttributeValues={":incident": {"S": incident}},
+                ConsistentRead=True,
+            )
+            items = {item["entry"]["S"]: item["body"]["S"] for page in pages for item in page["Items"]}
+        changes = [msgspec.json.decode(b, type=Change) for e, b in items.items() if e.startswith("change#")]
+        baseline = items.get("baseline")
+        return Record(
+            baseline=msgspec.json.decode(baseline, type=Baseline) if baseline else None,
+            changes=tuple(sorted(changes, key=lambda change: change.intended_at)),
+        )
+
+    def close(self, incident: str, report: Report, at: str) -> None:
+        self._put(incident, "outcome", report)
+
+    def _put_new(self, incident: str, entry: str, body: object) -> bool:
+        try:
+            self._put(incident, entry, body, ConditionExpression="attribute_not_exists(entry)")
+        except AwsRefused as refused:
+            if refused.code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def _put(self, incident: str, entry: str, body: object, **condition: str) -> None:
+        item = {**_key(incident, entry), "body": {"S": msgspec.json.encode(body).decode()}}
+        with aws_errors():
+            self._dynamodb.put_item(TableName=self._table, Item=item, **condition)
+
+
+def _key(incident: str, entry: str) -> dict[str, dict[str, str]]:
+    return {"incident": {"S": incident}, "entry": {"S": entry}}
+
+
+def _entry(change: Change) -> str:
+    # A redeploy's value changes from the old deployment to ours, so it is not part of the key.
+    value = change.value if change.kind == "attach" else change.target
+    return f"change#{change.kind}#{value}"

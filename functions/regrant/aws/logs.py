@@ -1,0 +1,51 @@
+"""CloudWatch Logs, read within bounds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from regrant.aws.clients import aws_errors
+from regrant.errors import AwsRefused
+from regrant.models import LogRoute
+from regrant.resources import LogLine
+
+# A page holds up to 1 MB or 10,000 events and may be empty with more to come, so pages are what is bounded.
+_PAGES = 20
+
+
+class CloudWatchLogs:
+    def __init__(self, logs: Any) -> None:
+        self._logs = logs
+
+    def lines(self, route: LogRoute, term: str, since: str, until: str) -> tuple[LogLine, ...]:
+        query = {
+            "logGroupName": route.group,
+            "logStreamNamePrefix": f"{route.stream_prefix}/",
+            "filterPattern": f'"{term}"',
+            "startTime": _milliseconds(since) + 1,
+            "endTime": _milliseconds(until) + 1,  # endTime is exclusive in effect; ours is inclusive
+        }
+        try:
+            with aws_errors():
+                pages = self._logs.get_paginator("filter_log_events").paginate(**query)
+                events = [event for page in islice(pages, _PAGES) for event in page["events"]]
+        except AwsRefused as refused:
+            # No task has logged anything yet.
+            if refused.code == "ResourceNotFoundException":
+                return ()
+            raise
+        events.sort(key=lambda event: event["timestamp"])
+        return tuple(_line(event) for event in events)
+
+
+def _line(event: dict[str, Any]) -> LogLine:
+    at = datetime.fromtimestamp(event["timestamp"] / 1000, tz=UTC)
+    return LogLine(
+        at=at.isoformat(timespec="milliseconds"), stream=event["logStreamName"], message=event["message"]
+    )
+
+
+def _milliseconds(at: str) -> int:
+    return round(datetime.fromisoformat(at).timestamp() * 1000)

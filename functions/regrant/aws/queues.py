@@ -1,0 +1,32 @@
+"""SQS as a health signal: counts only, never a receive (that would change visibility and counts)."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from regrant.aws.clients import aws_errors
+from regrant.resources import QueueDepth
+
+
+class SqsQueues:
+    def __init__(self, sqs: Any) -> None:
+        self._sqs = sqs
+        self._url = cache(self._find_url)
+
+    def depth(self, queue: str) -> QueueDepth:
+        with aws_errors():
+            answer = self._sqs.get_queue_attributes(
+                QueueUrl=self._url(queue),
+                AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+            )
+        counts = answer["Attributes"]
+        return QueueDepth(
+            waiting=int(counts["ApproximateNumberOfMessages"]),
+            in_flight=int(counts["ApproximateNumberOfMessagesNotVisible"]),
+        )
+
+    def _find_url(self, queue: str) -> str:
+        *_, account, name = queue.split(":")
+        answer = self._sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+        return str(answer["QueueUrl"])

@@ -1,0 +1,89 @@
+"""IAM roles and what is attached to them. Roles and policies are ARNs here; the API takes role names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regrant.aws.clients import aws_errors
+from regrant.concurrency import all_three, each
+from regrant.errors import AwsRefused
+from regrant.resources import Attachments, RoleState
+
+
+class IamRoles:
+    def __init__(self, iam: Any) -> None:
+        self._iam = iam
+
+    def attachments(self, role: str, wanted: tuple[str, ...]) -> Attachments:
+        attached, quota, exists = all_three(
+            lambda: self.attached(role), self._quota, lambda: each(self._policy_exists, wanted)
+        )
+        nonexistent = tuple(p for p, there in zip(wanted, exists, strict=True) if not there)
+        return Attachments(attached=attached, quota=quota, nonexistent=nonexistent)
+
+    def attached(self, role: str) -> tuple[str, ...]:
+        with aws_errors():
+            pages = self._iam.get_paginator("list_attached_role_policies").paginate(RoleName=_name(role))
+            return tuple(sorted(p["PolicyArn"] for page in pages for p in page["AttachedPolicies"]))
+
+    def read(self, role: str) -> RoleState:
+        shape, attached, inline = all_three(
+            lambda: self._get_role(role), lambda: self.attached(role), lambda: self._inline(role)
+        )
+        return RoleState(
+            arn=shape["Arn"],
+            attached=attached,
+            inline=inline,
+            boundary=shape.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+            trust=shape["AssumeRolePolicyDocument"],
+            tags={tag["Key"]: tag["Value"] for tag in shape.get("Tags", [])},
+        )
+
+    def attach(self, role: str, policy: str) -> None:
+        # Attaching what is attached already succeeds, so this can be repeated.
+        with aws_errors():
+            self._iam.attach_role_policy(RoleName=_name(role), PolicyArn=policy)
+
+    def detach(self, role: str, policy: str) -> None:
+        try:
+            with aws_errors():
+                self._iam.detach_role_policy(RoleName=_name(role), PolicyArn=policy)
+        except AwsRefused as refused:
+            # Only this code means that it is not attached any more.
+            if refused.code != "NoSuchEntity":
+                raise
+
+    def _get_role(self, role: str) -> dict[str, Any]:
+        with aws_errors():
+            shape: dict[str, Any] = self._iam.get_role(RoleName=_name(role))["Role"]
+        return shape
+
+    def _inline(self, role: str) -> dict[str, Any]:
+        with aws_errors():
+            pages = self._iam.get_paginator("list_role_policies").paginate(RoleName=_name(role))
+            names = tuple(name for page in pages for name in page["PolicyNames"])
+        return dict(zip(names, each(lambda name: self._document(role, name), names), strict=True))
+
+    def _document(self, role: str, name: str) -> Any:
+        with aws_errors():
+            return self._iam.get_role_policy(RoleName=_name(role), PolicyName=name)["PolicyDocument"]
+
+    def _quota(self) -> int:
+        with aws_errors():
+            summary = self._iam.get_account_summary()["SummaryMap"]
+        return int(summary["AttachedPoliciesPerRoleQuota"])
+
+    def _policy_exists(self, policy: str) -> bool:
+        try:
+            with aws_errors():
+                self._iam.get_policy(PolicyArn=policy)
+        except AwsRefused as refused:
+            if refused.code == "NoSuchEntity":
+                return False
+            raise
+        return True
+
+
+def _name(role: str) -> str:
+    """The role's name without its path."""
+    return role.rsplit("/", 1)[-1]

@@ -1,0 +1,95 @@
+"""ECS services, task definitions and tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regrant.aws.clients import aws_errors
+from regrant.errors import AwsRefused
+from regrant.models import LogRoute, Service
+from regrant.resources import Deployment, ServiceState, TaskDefinition
+
+
+class EcsServices:
+    """`ecs` retries; `ecs_once` does not, for the one call that must not be sent twice."""
+
+    def __init__(self, ecs: Any, ecs_once: Any | None = None) -> None:
+        self._ecs = ecs
+        self._once = ecs_once
+
+    def describe(self, service: Service) -> ServiceState | None:
+        try:
+            with aws_errors():
+                answer = self._ecs.describe_services(cluster=service.cluster, services=[service.name])
+        except AwsRefused as refused:
+            if refused.code == "ClusterNotFoundException":
+                return None
+            raise
+        # An unknown service is HTTP 200 with a failure MISSING (API failure reasons).
+        return _service(answer["services"][0]) if answer["services"] else None
+
+    def task_definition(self, arn: str) -> TaskDefinition:
+        with aws_errors():
+            shape = self._ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        routes = tuple(route for c in shape["containerDefinitions"] if (route := _log_route(c)))
+        return TaskDefinition(
+            arn=shape["taskDefinitionArn"], task_role=shape.get("taskRoleArn") or None, logs=routes
+        )
+
+    def redeploy(self, service: Service, task_definition: str) -> str:
+        assert self._once is not None
+        with aws_errors():
+            answer = self._once.update_service(
+                cluster=service.cluster,
+                service=service.name,
+                taskDefinition=task_definition,
+                forceNewDeployment=True,
+            )
+        state = _service(answer["service"])
+        if state.primary is None:
+            raise AwsRefused(f"UpdateService of {service} answered without a primary deployment")
+        return state.primary.id
+
+    def task_ids(self, service: Service, deployment: str | None) -> tuple[str, ...]:
+        # A deployment's tasks have it as startedBy, which must then be the only filter (ListTasks).
+        query = {"startedBy": deployment} if deployment else {"serviceName": service.name}
+        with aws_errors():
+            pages = self._ecs.get_paginator("list_tasks").paginate(cluster=service.cluster, **query)
+            return tuple(arn.rsplit("/", 1)[-1] for page in pages for arn in page["taskArns"])
+
+
+def _service(shape: dict[str, Any]) -> ServiceState:
+    return ServiceState(
+        arn=shape["serviceArn"],
+        status=shape["status"],
+        # Absent means ECS (DeploymentController).
+        controller=shape.get("deploymentController", {}).get("type", "ECS"),
+        task_definition=shape["taskDefinition"],
+        desired_count=shape["desiredCount"],
+        deployment_configuration=shape.get("deploymentConfiguration", {}),
+        deployments=tuple(_deployment(d) for d in shape.get("deployments", [])),
+        last_events=tuple(event["message"] for event in shape.get("events", [])[:3]),
+    )
+
+
+def _deployment(shape: dict[str, Any]) -> Deployment:
+    return Deployment(
+        id=shape["id"],
+        status=shape["status"],
+        rollout_state=shape.get("rolloutState", ""),
+        reason=shape.get("rolloutStateReason", ""),
+        task_definition=shape["taskDefinition"],
+        desired=shape["desiredCount"],
+        running=shape["runningCount"],
+        failed_tasks=shape.get("failedTasks", 0),
+    )
+
+
+def _log_route(container: dict[str, Any]) -> LogRoute | None:
+    """The awslogs driver writes to the stream `prefix/container/task id` (awslogs-stream-prefix)."""
+    logging = container.get("logConfiguration") or {}
+    options = logging.get("options") or {}
+    group, prefix = options.get("awslogs-group"), options.get("awslogs-stream-prefix")
+    if logging.get("logDriver") != "awslogs" or not group or not prefix:
+        return None
+    return LogRoute(group=group, stream_prefix=f"{prefix}/{container['name']}")

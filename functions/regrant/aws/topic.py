@@ -1,0 +1,18 @@
+"""The SNS topic that people read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regrant.aws.clients import aws_errors
+
+
+class SnsTopic:
+    def __init__(self, sns: Any, arn: str) -> None:
+        self._sns = sns
+        self._arn = arn
+
+    def publish(self, subject: str, message: str) -> None:
+        # An SNS subject is at most 100 characters of printable ASCII (API reference, Publish).
+        with aws_errors():
+            self._sns.publish(TopicArn=self._arn, Subject=subject[:100], Message=message)

@@ -1,0 +1,120 @@
+"""The baseline: role and service in a canonical form whose SHA-256 says whether two moments are equal.
+
+A state is flattened to facts, one line each (`role.attached.<arn> = true`), so that a difference can be
+named, and what somebody else changed can be told from what we changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from regrant.concurrency import all_three, both
+from regrant.errors import ServiceGone
+from regrant.models import BaselineMark, Change, Incident, Plan, Receipt, Service
+from regrant.ports import Journal, Queues, Roles, Services
+from regrant.resources import Baseline, RoleState, ServiceState
+
+
+def facts(role: RoleState, service: ServiceState) -> frozenset[str]:
+    """Role and service as lines `path = JSON`. Deployment ids, counts and times are not state to restore."""
+    canonical = {
+        "role": {
+            "arn": role.arn,
+            "attached": dict.fromkeys(role.attached, True),
+            "inline": role.inline,
+            "boundary": role.boundary,
+            "trust": role.trust,
+            "tags": role.tags,
+        },
+        "service": {
+            "arn": service.arn,
+            "status": service.status,
+            "task_definition": service.task_definition,
+            "desired_count": service.desired_count,
+            "deployment_configuration": service.deployment_configuration,
+            "revisions": dict.fromkeys((d.task_definition for d in service.deployments), True),
+        },
+    }
+    return frozenset(f"{path} = {value}" for path, value in _flatten("", canonical))
+
+
+def fingerprint(lines: frozenset[str]) -> str:
+    """SHA-256 of the facts, in order."""
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def capture(
+    incident: Incident,
+    plan: Plan,
+    services: Services,
+    roles: Roles,
+    queues: Queues,
+    journal: Journal,
+    now: str,
+) -> BaselineMark:
+    """Record role and service before the first change. A second call keeps the first baseline."""
+    service, entry = incident.service, incident.entry
+    assert service is not None and entry is not None
+    role, state, depths = all_three(
+        lambda: roles.read(plan.role),
+        lambda: _describe(services, service),
+        lambda: both(
+            lambda: _waiting(queues, entry.health.queue),
+            lambda: _waiting(queues, entry.health.dead_letter_queue),
+        ),
+    )
+    kept = journal.keep_baseline(
+        incident.id, Baseline(service_key=str(service), role=role, service=state, captured_at=now)
+    )
+    primary = kept.service.primary
+    return BaselineMark(
+        sha256=fingerprint(facts(kept.role, kept.service)),
+        at=kept.captured_at,
+        primary_deployment=primary.id if primary else "",
+        task_definition=kept.service.task_definition,
+        backlog=depths[0],
+        dead_letters=depths[1],
+    )
+
+
+def compare(
+    before: Baseline, role: RoleState, service: ServiceState, changes: tuple[Change, ...], now: str
+) -> Receipt:
+    """The receipt: equal hashes once others' changes are set aside; `diff` is what is left of ours."""
+    old, new = facts(before.role, before.service), facts(role, service)
+    ours = frozenset(f"role.attached.{c.value} = true" for c in changes if c.kind == "attach")
+    foreign_added, foreign_removed = new - old - ours, old - new
+    mine = (new - foreign_added) | foreign_removed
+    return Receipt(
+        before=fingerprint(old),
+        after=fingerprint(mine),
+        equal=old == mine,
+        at=now,
+        diff=tuple(f"+ {line}" for line in sorted(mine - old)),
+        changed_by_others=tuple(
+            [f"+ {line}" for line in sorted(foreign_added)]
+            + [f"- {line}" for line in sorted(foreign_removed)]
+        ),
+    )
+
+
+def _describe(services: Services, service: Service) -> ServiceState:
+    state = services.describe(service)
+    if state is None:
+        raise ServiceGone(f"{service} is gone.")
+    return state
+
+
+def _waiting(queues: Queues, queue: str | None) -> int | None:
+    return queues.depth(queue).waiting if queue else None
+
+
+def _flatten(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for key in value:
+            yield from _flatten(f"{path}.{key}" if path else str(key), value[key])
+    else:
+        yield path, json.dumps(value, sort_keys=True)

@@ -1,0 +1,151 @@
+"""Close an incident: the outcome, the report that is the run's output, and what a person does next."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.models import Change, Finding, Outcome, Report, RunState, Stage, seconds_between
+from regrant.ports import Journal, Topic
+from regrant.summary import render
+
+
+def close_incident(state: RunState, journal: Journal, topic: Topic, now: str) -> Report:
+    """Record the outcome and tell the topic."""
+    changes = journal.load(state.incident.subject).changes
+    outcome = decide_outcome(state)
+    return _publish(_report(state, outcome, changes, _next_step(state, outcome), now), journal, topic, now)
+
+
+def page_operator(state: RunState, journal: Journal, topic: Topic, now: str) -> Report:
+    """The undo did not finish: say what is left, with the commands that finish it."""
+    changes = journal.load(state.incident.subject).changes
+    by_hand = finish_by_hand(state, changes)
+    return _publish(_report(state, "ROLLBACK_INCOMPLETE", changes, by_hand, now), journal, topic, now)
+
+
+def decide_outcome(state: RunState) -> Outcome:
+    """The outcome of a run that comes to CloseIncident."""
+    diagnosis = state.diagnosis
+    refusal = state.incident.refusal or (diagnosis.refusal if diagnosis else None)
+    if refusal:
+        return refusal.outcome
+    if state.receipt:
+        return "ROLLED_BACK"
+    if diagnosis and diagnosis.decision == "NOTHING_TO_FIX":
+        return "NOTHING_TO_FIX"
+    if diagnosis and diagnosis.decision == "PLAN":
+        return "PLANNED"
+    if state.health and state.health.verdict == "HEALTHY":
+        return "CONTAINED"
+    return "REFUSED"  # failed before the first change: `$.error` says how
+
+
+def finish_by_hand(state: RunState, changes: tuple[Change, ...]) -> str:
+    """The commands that take off what this incident left, and the one that checks the result."""
+    subject = state.incident.subject
+    commands = [
+        f"aws iam detach-role-policy --role-name {c.target.rsplit('/', 1)[-1]} --policy-arn {c.value}"
+        for c in changes
+        if c.kind == "attach" and c.undone_at is None
+    ]
+    service = state.incident.service
+    if service:
+        commands.insert(0, f"aws ecs describe-services --cluster {service.cluster} --services {service.name}")
+    again = f'start the state machine with {{"mode": "rollback", "incident": "{subject}"}}'
+    return f"See that the service is settled, then: {'; '.join(commands)}. Or {again}."
+
+
+def _publish(report: Report, journal: Journal, topic: Topic, now: str) -> Report:
+    journal.close(report.incident, report, now)
+    try:
+        topic.publish(f"{report.outcome} {report.service or ''}".strip(), render(report))
+    except (AwsRefused, AwsUnavailable) as error:
+        # A topic that cannot be told does not undo a good fix.
+        missed = Finding("NOT_NOTIFIED", f"The topic could not be told: {error}")
+        return replace(report, findings=(*report.findings, missed))
+    return report
+
+
+def _report(
+    state: RunState, outcome: Outcome, changes: tuple[Change, ...], next_step: str, now: str
+) -> Report:
+    return Report(
+        incident=state.incident.id,
+        service=str(state.incident.service) if state.incident.service else None,
+        mode=state.incident.mode,
+        outcome=outcome,
+        findings=tuple(_findings(state, outcome)),
+        changes=changes,
+        health=state.health,
+        receipt=state.receipt,
+        timeline=tuple(_timeline(state, now)),
+        next=next_step,
+    )
+
+
+def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
+    found = [Finding("TRIGGER", f"Run {state.incident.trigger}.")]
+    diagnosis = state.diagnosis
+    found += diagnosis.findings if diagnosis else ()
+    refusal = state.incident.refusal or (diagnosis.refusal if diagnosis else None)
+    if refusal:
+        found.append(Finding(refusal.code, refusal.message))
+    if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
+        found.append(_why_undone(state))
+    if state.error:
+        found.append(Finding(state.error.Error, state.error.Cause[:1000]))
+    return found
+
+
+def _why_undone(state: RunState) -> Finding:
+    if state.health:
+        text = f"The service was not proved healthy in {state.health.checks} samples."
+        return Finding("NOT_HEALTHY", text, state.health.evidence)
+    if state.rollout:
+        text = f"The rollout did not finish in {state.rollout.checks} checks."
+        return Finding("ROLLOUT_FAILED", text, state.rollout.evidence)
+    return Finding("STEP_FAILED", "A step failed before the fix could be verified.")
+
+
+def _timeline(state: RunState, now: str) -> list[Stage]:
+    """Seconds by stage, from the times at which the states were entered."""
+    opened, marks = state.incident.opened_at, []
+    if state.baseline:
+        marks.append(("diagnose", state.baseline.at))
+    if state.access:
+        marks.append(("grant", state.access.at))
+    if state.rollout:
+        marks.append(("rollout", state.rollout.at))
+    if state.health:
+        marks.append(("verify", state.health.at))
+    if state.restore:
+        marks.append(("decide to undo", state.restore.started_at))
+    if state.receipt:
+        marks.append(("undo", state.receipt.at))
+    stages, last = [], opened
+    for stage, at in marks:
+        stages.append(Stage(stage, seconds_between(last, at)))
+        last = at
+    stages.append(Stage("close", seconds_between(last, now)))
+    return [*stages, Stage("total", seconds_between(opened, now))]
+
+
+def _next_step(state: RunState, outcome: Outcome) -> str:
+    diagnosis, incident = state.diagnosis, state.incident
+    refusal = incident.refusal or (diagnosis.refusal if diagnosis else None)
+    if refusal:
+        return refusal.next
+    if outcome == "CONTAINED":
+        undo = f'{{"mode": "rollback", "incident": "{incident.subject}"}}'
+        role = incident.entry.task_role.rsplit("/", 1)[-1] if incident.entry else "its declared role"
+        return f"The grant is temporary: move the task definition to {role}, then undo this run with {undo}."
+    if outcome == "PLANNED":
+        return f'Nothing was changed. To do it: {{"service": "{incident.service}", "mode": "contain"}}'
+    if outcome == "NOTHING_TO_FIX":
+        return "If it is still denied, the cause is another layer: resource policy, boundary, SCP or KMS key."
+    if outcome == "ROLLED_BACK" and incident.mode == "rollback":
+        return "Everything that the incident changed is undone."
+    if outcome == "ROLLED_BACK":
+        return "The permission was not the whole cause: see the evidence, repair that, and start again."
+    return "AWS or the runbook failed before anything was changed: see the error, and start again."

@@ -1,0 +1,33 @@
+"""Independent reads at the same time: what a run waits for is the longest, not the sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+T = TypeVar("T")
+R = TypeVar("R")
+
+# boto3 clients may be shared between threads (boto3 guide, Clients: multithreading).
+_pool = ThreadPoolExecutor(max_workers=8)
+
+
+def each(function: Callable[[T], R], items: tuple[T, ...]) -> tuple[R, ...]:
+    """function(item) for every item, in order; the first failure is raised."""
+    return tuple(_pool.map(function, items))
+
+
+def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Both results; the first failure is raised."""
+    other = _pool.submit(second)
+    return first(), other.result()
+
+
+def all_three(first: Callable[[], A], second: Callable[[], B], third: Callable[[], C]) -> tuple[A, B, C]:
+    """All three results; the first failure is raised."""
+    others = _pool.submit(second), _pool.submit(third)
+    return first(), others[0].result(), others[1].result()

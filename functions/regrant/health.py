@@ -1,0 +1,123 @@
+"""Does the service work again? Positive evidence and no new denial, N samples in a row.
+
+A sample counts only the tasks of our deployment (by task id in the log stream's name), so that an old
+task's last denial is not held against the fix, and an old task's success does not prove it.
+"""
+
+from __future__ import annotations
+
+from regrant.concurrency import all_three, both
+from regrant.diagnosis import DENIAL_TERM
+from regrant.models import (
+    BaselineMark,
+    CatalogueEntry,
+    Grant,
+    Health,
+    Incident,
+    LogRoute,
+    Rollout,
+    Sample,
+    Verdict,
+    seconds_between,
+)
+from regrant.ports import Logs, Queues, Services
+from regrant.resources import LogLine
+
+# Authorization lag is seconds as a rule and answers may flap during it (IAM user guide, Troubleshooting).
+PROPAGATION = 120.0
+
+
+def verify_health(
+    incident: Incident,
+    route: LogRoute,
+    baseline: BaselineMark,
+    grant: Grant,
+    rollout: Rollout | None,
+    previous: Health | None,
+    services: Services,
+    logs: Logs,
+    queues: Queues,
+    now: str,
+) -> Health:
+    """Take one sample and judge it together with the ones before."""
+    entry, service = incident.entry, incident.service
+    assert entry is not None and service is not None
+    started = rollout.started_at if rollout else grant.at
+    since = previous.at if previous else started
+    tasks = services.task_ids(service, rollout.deployment if rollout else None)
+    (successes, denials), waiting, dead = all_three(
+        lambda: both(
+            lambda: _of_tasks(logs.lines(route, entry.health.success, since, now), tasks),
+            lambda: _of_tasks(logs.lines(route, DENIAL_TERM, since, now), tasks),
+        ),
+        lambda: _waiting(queues, entry.health.queue),
+        lambda: _waiting(queues, entry.health.dead_letter_queue),
+    )
+    sample = Sample(
+        since=since,
+        at=now,
+        tasks=len(tasks),
+        successes=len(successes),
+        denials=len(denials),
+        backlog=waiting,
+        dead_letters=dead,
+        last_success=successes[-1].message[:200] if successes else None,
+        last_denial=denials[-1].message[:400] if denials else None,
+    )
+    return judge(sample, previous, baseline, grant, entry)
+
+
+def judge(
+    sample: Sample, previous: Health | None, baseline: BaselineMark, grant: Grant, entry: CatalogueEntry
+) -> Health:
+    """HEALTHY, UNHEALTHY (cannot get better by waiting) or PENDING, with the reasons."""
+    proof = sample.last_success or (previous.proof if previous else None)
+    peak = max(previous.peak if previous else baseline.backlog or 0, sample.backlog or 0)
+    bad = _objections(sample, baseline, peak, proof)
+    streak = 0 if bad else (previous.streak if previous else 0) + 1
+    verdict: Verdict = "HEALTHY" if streak >= entry.health.samples else "PENDING"
+    if sample.denials and seconds_between(grant.at, sample.since) > PROPAGATION:
+        verdict = "UNHEALTHY"
+    if _dead_letters(sample, baseline) > 0:
+        verdict = "UNHEALTHY"
+    return Health(
+        verdict=verdict,
+        checks=(previous.checks if previous else 0) + 1,
+        streak=streak,
+        needed=entry.health.samples,
+        at=sample.at,
+        proof=proof,
+        peak=peak,
+        last=sample,
+        evidence=tuple(bad) or (f"{streak} of {entry.health.samples} good samples in a row.",),
+    )
+
+
+def _objections(sample: Sample, baseline: BaselineMark, peak: int, proof: str | None) -> list[str]:
+    found = []
+    if sample.tasks == 0:
+        found.append("No task of the deployment is running.")
+    if sample.denials:
+        found.append(f"{sample.denials} denied calls since {sample.since}: {sample.last_denial}")
+    if proof is None:
+        found.append("The success line has not been logged yet.")
+    if sample.backlog and sample.backlog >= peak:
+        found.append(f"The queue is not draining: {sample.backlog} messages wait.")
+    if _dead_letters(sample, baseline) > 0:
+        more = _dead_letters(sample, baseline)
+        found.append(f"{more} messages went to the dead-letter queue since the fix.")
+    return found
+
+
+def _dead_letters(sample: Sample, baseline: BaselineMark) -> int:
+    if sample.dead_letters is None or baseline.dead_letters is None:
+        return 0
+    return sample.dead_letters - baseline.dead_letters
+
+
+def _of_tasks(lines: tuple[LogLine, ...], tasks: tuple[str, ...]) -> tuple[LogLine, ...]:
+    return tuple(line for line in lines if line.stream.rsplit("/", 1)[-1] in tasks)
+
+
+def _waiting(queues: Queues, queue: str | None) -> int | None:
+    return queues.depth(queue).waiting if queue else None

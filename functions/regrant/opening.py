@@ -1,0 +1,71 @@
+"""Open an incident: from whatever started the run to a service with its entry, or to a refusal."""
+
+from __future__ import annotations
+
+from regrant.catalogue import read_entry
+from regrant.models import Incident, OpenEvent, Refusal
+from regrant.ports import Catalogue, Journal
+from regrant.settings import Settings
+from regrant.triggers import Request, parse_service, read_trigger
+
+
+def open_incident(event: OpenEvent, catalogue: Catalogue, journal: Journal, settings: Settings) -> Incident:
+    """The incident this run works on; `refusal` is set if it must not go on. Changes nothing."""
+    request = read_trigger(event.state, settings.alarm_prefix)
+    if isinstance(request, Refusal):
+        return _incident(event, Request(mode="contain", trigger="not understood"), refusal=request)
+    if request.incident is not None:
+        return _open_rollback(event, request, request.incident, journal)
+    assert request.service is not None  # read_trigger gives one or the other
+    entry = read_entry(catalogue.entry(request.service), request.service, settings)
+    if isinstance(entry, Refusal):
+        return _incident(event, request, refusal=entry)
+    return Incident(
+        id=event.execution,
+        subject=event.execution,
+        mode=request.mode,
+        trigger=request.trigger,
+        opened_at=event.now,
+        service=request.service,
+        entry=entry,
+    )
+
+
+def _open_rollback(event: OpenEvent, request: Request, subject: str, journal: Journal) -> Incident:
+    record = journal.load(subject)
+    if record.baseline is None:
+        refusal = Refusal(
+            "UNKNOWN_INCIDENT",
+            f"The journal has no baseline for {subject}: that run changed nothing, or there was none.",
+            "Take the incident's id from the run's report; it is the execution's name.",
+        )
+        return _incident(event, request, refusal=refusal)
+    open_changes = [c for c in record.changes if c.kind == "attach" and c.undone_at is None]
+    if record.changes and not open_changes:
+        refusal = Refusal(
+            "ALREADY_UNDONE",
+            f"Everything that {subject} attached has been taken off again.",
+            "Nothing to do.",
+            outcome="NOTHING_TO_FIX",
+        )
+        return _incident(event, request, refusal=refusal)
+    return Incident(
+        id=event.execution,
+        subject=subject,
+        mode="rollback",
+        trigger=request.trigger,
+        opened_at=event.now,
+        service=parse_service(record.baseline.service_key),
+    )
+
+
+def _incident(event: OpenEvent, request: Request, refusal: Refusal) -> Incident:
+    return Incident(
+        id=event.execution,
+        subject=request.incident or event.execution,
+        mode=request.mode,
+        trigger=request.trigger,
+        opened_at=event.now,
+        service=request.service,
+        refusal=refusal,
+    )

@@ -1,0 +1,89 @@
+"""What the domain needs from outside, as protocols; regrant.aws has the only implementations.
+
+Every method raises AwsUnavailable (try again) or AwsRefused (AWS said no).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from regrant.models import Change, LogRoute, Report, Service
+from regrant.resources import (
+    Attachments,
+    Baseline,
+    LogLine,
+    QueueDepth,
+    RoleState,
+    ServiceState,
+    TaskDefinition,
+)
+
+
+class Catalogue(Protocol):
+    def entry(self, service: Service) -> str | None:
+        """The parameter's text; None if the service is not enrolled."""
+
+
+class Services(Protocol):
+    def describe(self, service: Service) -> ServiceState | None:
+        """None if the cluster or the service does not exist."""
+
+    def task_definition(self, arn: str) -> TaskDefinition: ...
+
+    def redeploy(self, service: Service, task_definition: str) -> str:
+        """Force a new deployment of that revision; its id. Sent once: a second call is a second rollout."""
+
+    def task_ids(self, service: Service, deployment: str | None) -> tuple[str, ...]:
+        """Running tasks of one deployment, or of the service if None."""
+
+
+class Roles(Protocol):
+    def attachments(self, role: str, wanted: tuple[str, ...]) -> Attachments: ...
+
+    def attached(self, role: str) -> tuple[str, ...]: ...
+
+    def read(self, role: str) -> RoleState: ...
+
+    def attach(self, role: str, policy: str) -> None: ...
+
+    def detach(self, role: str, policy: str) -> None:
+        """A policy that is not attached (any more) counts as detached."""
+
+
+class Logs(Protocol):
+    def lines(self, route: LogRoute, term: str, since: str, until: str) -> tuple[LogLine, ...]:
+        """Lines with the quoted term in (since, until], oldest first, bounded."""
+
+
+class Queues(Protocol):
+    def depth(self, queue: str) -> QueueDepth: ...
+
+
+class Record(Protocol):
+    """What the journal holds of one incident."""
+
+    @property
+    def baseline(self) -> Baseline | None: ...
+
+    @property
+    def changes(self) -> tuple[Change, ...]: ...
+
+
+class Journal(Protocol):
+    def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
+        """Store it unless there is one already; the one that stands is returned."""
+
+    def intend(self, incident: str, change: Change) -> bool:
+        """Write the intent; False if it was there already (an earlier try of the same step)."""
+
+    def mark_done(self, incident: str, change: Change) -> None: ...
+
+    def mark_undone(self, incident: str, change: Change) -> None: ...
+
+    def load(self, incident: str) -> Record: ...
+
+    def close(self, incident: str, report: Report, at: str) -> None: ...
+
+
+class Topic(Protocol):
+    def publish(self, subject: str, message: str) -> None: ...

@@ -1,0 +1,107 @@
+"""AWS's own things as the domain sees them; regrant.aws translates to these once, at the edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from regrant.models import LogRoute
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """One element of an ECS service's `deployments` (API reference, Deployment)."""
+
+    id: str
+    status: str
+    rollout_state: str
+    reason: str
+    task_definition: str
+    desired: int
+    running: int
+    failed_tasks: int
+
+    @property
+    def completed(self) -> bool:
+        return self.rollout_state == "COMPLETED"
+
+    @property
+    def failing(self) -> bool:
+        # failedTasks counts consecutive failures and goes back to 0 when a task runs.
+        return self.rollout_state == "FAILED" or self.failed_tasks > 0
+
+
+class ServiceState(msgspec.Struct, frozen=True):
+    """An ECS service as DescribeServices shows it."""
+
+    arn: str
+    status: str
+    controller: str
+    task_definition: str
+    desired_count: int
+    deployment_configuration: dict[str, Any]
+    deployments: tuple[Deployment, ...]
+    last_events: tuple[str, ...] = ()
+
+    @property
+    def primary(self) -> Deployment | None:
+        return next((d for d in self.deployments if d.status == "PRIMARY"), None)
+
+    @property
+    def settled(self) -> bool:
+        """One deployment, and it is completed."""
+        return len(self.deployments) == 1 and self.deployments[0].completed
+
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        return next((d for d in self.deployments if d.id == deployment_id), None)
+
+
+class TaskDefinition(msgspec.Struct, frozen=True):
+    """The parts of a task definition that matter here. Roles are ARNs."""
+
+    arn: str
+    task_role: str | None
+    logs: tuple[LogRoute, ...]
+
+
+class Attachments(msgspec.Struct, frozen=True):
+    """What a role has attached, how many it may have, and which of the asked-for policies do not exist."""
+
+    attached: tuple[str, ...]
+    quota: int
+    nonexistent: tuple[str, ...] = ()
+
+
+class RoleState(msgspec.Struct, frozen=True):
+    """A role, whole: what a baseline must bring back."""
+
+    arn: str
+    attached: tuple[str, ...]
+    inline: dict[str, Any]
+    boundary: str | None
+    trust: Any
+    tags: dict[str, str]
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One log event; `at` is ISO 8601 UTC."""
+
+    at: str
+    stream: str
+    message: str
+
+
+class QueueDepth(msgspec.Struct, frozen=True):
+    """Messages waiting (not those in flight). SQS counts are approximate for a minute."""
+
+    waiting: int
+    in_flight: int
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """Role and service before the first change, with the incident they belong to."""
+
+    service_key: str
+    role: RoleState
+    service: ServiceState
+    captured_at: str

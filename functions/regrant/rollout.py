@@ -1,0 +1,56 @@
+"""Is our deployment done? Compared by deployment id, never by state alone.
+
+Right after UpdateService the new PRIMARY has counts 0/0/0, so "running == desired" holds at second 0; and
+after a circuit breaker's rollback the PRIMARY is COMPLETED again, but it is not ours
+(ECS developer guide, How the deployment circuit breaker detects failures).
+"""
+
+from __future__ import annotations
+
+import math
+
+from msgspec.structs import replace
+
+from regrant.models import Restore, Rollout, Service, Verdict
+from regrant.ports import Services
+from regrant.resources import Deployment, ServiceState
+
+
+def check_rollout(rollout: Rollout, service: Service, services: Services, now: str) -> Rollout:
+    """One more look at our deployment."""
+    verdict, evidence = judge(rollout.deployment, services.describe(service))
+    return replace(rollout, at=now, verdict=verdict, checks=rollout.checks + 1, evidence=evidence)
+
+
+def check_restore(restore: Restore, service: Service, services: Services, now: str) -> Restore:
+    """One more look at the deployment that restores the service."""
+    assert restore.deployment is not None  # RestoreService says HEALTHY at once where there is none
+    verdict, evidence = judge(restore.deployment, services.describe(service))
+    return replace(restore, at=now, verdict=verdict, checks=restore.checks + 1, evidence=evidence)
+
+
+def judge(deployment_id: str, state: ServiceState | None) -> tuple[Verdict, tuple[str, ...]]:
+    """Verdict on that deployment, with what it rests on."""
+    if state is None or state.status != "ACTIVE":
+        return "UNHEALTHY", ("The service is gone.",)
+    ours, primary = state.deployment(deployment_id), state.primary
+    if ours is None or primary is None or primary.id != deployment_id:
+        other = primary.id if primary else "nothing"
+        reason = f" ({primary.reason})" if primary and primary.reason else ""
+        return "UNHEALTHY", (f"{deployment_id} is not the primary deployment any more: {other} is{reason}.",)
+    line = (
+        f"{ours.id} {ours.rollout_state}: {ours.running} of {ours.desired} tasks running,"
+        f" {ours.failed_tasks} failed."
+    )
+    evidence = (line, *([ours.reason] if ours.reason else []))
+    if ours.rollout_state == "FAILED" or _failing_for_good(ours, state.desired_count):
+        return "UNHEALTHY", (*evidence, *state.last_events)
+    if ours.completed and ours.desired > 0 and ours.running >= ours.desired:
+        return "HEALTHY", evidence
+    return "PENDING", evidence
+
+
+def _failing_for_good(deployment: Deployment, desired: int) -> bool:
+    # Without a circuit breaker a rollout never becomes FAILED, so the breaker's own default threshold
+    # (half of the desired count, at least 3, at most 200) is applied here.
+    return deployment.failed_tasks >= min(max(math.ceil(desired / 2), 3), 200)

@@ -1,0 +1,41 @@
+"""What the stack's owner allowed, read from the function's environment.
+
+The same lists are in the template's IAM conditions, which are the last word; here they make the refusal
+readable before AWS would say no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Allowed ARNs, the alarm prefix, and the names of the stack's own table and topic."""
+
+    roles: frozenset[str]
+    policies: frozenset[str]
+    clusters: frozenset[str]
+    alarm_prefix: str
+    journal_table: str
+    topic: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Raises KeyError naming the missing variable."""
+        return cls(
+            roles=_arns(environment["MANAGED_ROLE_ARNS"]),
+            policies=_arns(environment["GRANTABLE_POLICY_ARNS"]),
+            clusters=_arns(environment["MANAGED_CLUSTER_ARNS"]),
+            alarm_prefix=environment["ALARM_NAME_PREFIX"],
+            journal_table=environment["JOURNAL_TABLE"],
+            topic=environment["TOPIC_ARN"],
+        )
+
+    def cluster_is_managed(self, cluster: str) -> bool:
+        return any(arn.rsplit("/", 1)[-1] == cluster for arn in self.clusters)
+
+
+def _arns(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,76 @@
+"""The report on one screen, for the topic's mail and for a terminal. Plain text, no colour needed."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from regrant.models import Report
+
+_WIDTH = 118
+
+
+def render(report: Report) -> str:
+    """What was wrong, what was changed, the proof, how long each stage took, what to do next."""
+    title = f"{report.outcome}  {report.service or '(no service)'}"
+    lines = [title, f"incident {report.incident}, mode {report.mode}", ""]
+    for label, texts in _sections(report):
+        for index, text in enumerate(texts):
+            lines.append(_cut(f"{label if index == 0 else '':9}{text}"))
+    # Never cut: it may hold commands to copy.
+    lines.append(textwrap.fill(report.next, _WIDTH, initial_indent="next     ", subsequent_indent=" " * 9))
+    return "\n".join(lines)
+
+
+def _sections(report: Report) -> Iterator[tuple[str, list[str]]]:
+    found = []
+    for finding in report.findings:
+        found += [finding.text, *(f"  {text}" for text in finding.evidence[:2])]
+    yield "found", found
+    yield "changed", list(_changes(report)) or ["nothing"]
+    if report.health:
+        yield "proof", list(_proof(report))
+    if report.receipt:
+        yield "receipt", list(_receipt(report))
+    yield "took", [", ".join(f"{stage.stage} {stage.seconds:.0f} s" for stage in report.timeline)]
+
+
+def _changes(report: Report) -> Iterator[str]:
+    for change in report.changes:
+        what = {
+            "attach": f"attached {_name(change.value)} to {_name(change.target)}",
+            "redeploy": f"redeployed {change.target} as {change.value}",
+            "restore": f"redeployed {change.target} in place of {change.value}",
+        }[change.kind]
+        state = "detached again" if change.undone_at else "done" if change.done_at else "intended"
+        yield f"{what} ({state})"
+
+
+def _proof(report: Report) -> Iterator[str]:
+    health = report.health
+    assert health is not None
+    yield f"{health.verdict}: {health.streak} of {health.needed} good samples in a row, {health.checks} taken"
+    if health.proof:
+        yield f"  {health.proof.strip()}"
+    if health.last:
+        last = health.last
+        waiting = "" if last.backlog is None else f", {last.backlog} messages waiting"
+        dead = "" if last.dead_letters is None else f", {last.dead_letters} in the dead-letter queue"
+        yield f"  last sample: {last.tasks} tasks, {last.denials} denials{waiting}{dead}"
+
+
+def _receipt(report: Report) -> Iterator[str]:
+    receipt = report.receipt
+    assert receipt is not None
+    yield f"before {receipt.before}"
+    yield f"after  {receipt.after}  {'equal' if receipt.equal else 'NOT EQUAL'}"
+    for line in receipt.changed_by_others:
+        yield f"  changed by others: {line}"
+
+
+def _name(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1]
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"

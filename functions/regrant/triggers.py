@@ -1,0 +1,128 @@
+"""What started the run: a person's console input, or an event exactly as EventBridge delivers it.
+
+Event text is data. The service's name from an alarm is only ever a key to look up in the catalogue, and
+only if it has the shape of an ECS name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast, get_args
+
+import msgspec
+
+from regrant.models import Mode, Refusal, Service
+
+# ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
+_SERVICE = re.compile(r"([A-Za-z0-9_-]{1,255})/([A-Za-z0-9_-]{1,255})")
+# Step Functions: execution names of up to 80 characters that are safe to log.
+_INCIDENT = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_LATER = ("cure", "expire")
+EXAMPLE = '{"service": "<cluster>/<service>", "mode": "contain"}'
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A well-formed trigger: which mode, for which service or (rollback) which incident."""
+
+    mode: Mode
+    trigger: str
+    service: Service | None = None
+    incident: str | None = None
+
+
+def read_trigger(raw: object, alarm_prefix: str) -> Request | Refusal:
+    """The request in an execution's input. Never raises: whatever is wrong comes back as a Refusal."""
+    if not isinstance(raw, Mapping):
+        return _invalid("The input is not a JSON object.")
+    if "detail-type" in raw or "detail" in raw:
+        return _read_event(raw, alarm_prefix)
+    unknown = sorted(set(map(str, raw)) - {"service", "mode", "incident"})
+    if unknown:
+        return _invalid(f"The input has keys that mean nothing here: {', '.join(map(_shown, unknown))}.")
+    mode = raw.get("mode", "contain")
+    if mode in _LATER:
+        return Refusal(
+            "MODE_NOT_AVAILABLE",
+            f"Mode {mode} is not available in this version.",
+            "Use plan, contain or rollback.",
+        )
+    if mode not in get_args(Mode):
+        return Refusal(
+            "UNKNOWN_MODE",
+            f"There is no mode {_shown(mode)}.",
+            f"Use one of {', '.join(get_args(Mode))}: {EXAMPLE}",
+        )
+    return _read_rollback(raw) if mode == "rollback" else _read_service(raw, cast(Mode, mode))
+
+
+def _read_service(raw: Mapping[str, Any], mode: Mode) -> Request | Refusal:
+    if "incident" in raw:
+        return _invalid("Only mode rollback takes an incident.")
+    service = parse_service(raw.get("service"))
+    if service is None:
+        return _invalid(f"The service {_shown(raw.get('service'))} is not of the form <cluster>/<service>.")
+    return Request(mode=mode, trigger="started by hand", service=service)
+
+
+def _read_rollback(raw: Mapping[str, Any]) -> Request | Refusal:
+    incident = raw.get("incident")
+    if not isinstance(incident, str) or not _INCIDENT.fullmatch(incident):
+        return Refusal(
+            "INVALID_INPUT",
+            f"The incident {_shown(incident)} is not an execution's name.",
+            'Give the run to undo: {"mode": "rollback", "incident": "<execution name>"}',
+        )
+    if "service" in raw:
+        return _invalid("Mode rollback takes the incident only; the service is in the incident's journal.")
+    return Request(mode="rollback", trigger=f"rollback of {incident} started by hand", incident=incident)
+
+
+def _read_event(raw: Mapping[str, Any], alarm_prefix: str) -> Request | Refusal:
+    kind, detail = raw.get("detail-type"), raw.get("detail")
+    if kind != "CloudWatch Alarm State Change" or not isinstance(detail, Mapping):
+        return Refusal(
+            "EVENT_NOT_SUPPORTED",
+            f"Events of type {_shown(kind)} start nothing here.",
+            "Send a CloudWatch Alarm State Change event of an enrolled service's alarm.",
+        )
+    name, state = detail.get("alarmName"), detail.get("state")
+    if not isinstance(name, str) or not name.startswith(alarm_prefix):
+        return _other_alarm(name, alarm_prefix)
+    service = parse_service(name.removeprefix(alarm_prefix))
+    if service is None:
+        return _other_alarm(name, alarm_prefix)
+    value = state.get("value") if isinstance(state, Mapping) else None
+    if value != "ALARM":
+        return Refusal(
+            "ALARM_NOT_FIRING",
+            f"Alarm {name} went to {_shown(value)}, not to ALARM.",
+            "Nothing to do. The rule should match state.value ALARM only.",
+            outcome="NOTHING_TO_FIX",
+        )
+    since = state.get("timestamp") if isinstance(state, Mapping) else None
+    at = f" at {since}" if isinstance(since, str) and re.fullmatch(r"[0-9T:.+Z-]{10,40}", since) else ""
+    return Request(mode="contain", trigger=f"alarm {name}{at}", service=service)
+
+
+def parse_service(text: object) -> Service | None:
+    """`cluster/service`; None for anything else."""
+    match = _SERVICE.fullmatch(text) if isinstance(text, str) else None
+    return Service(cluster=match[1], name=match[2]) if match else None
+
+
+def _other_alarm(name: object, alarm_prefix: str) -> Refusal:
+    return Refusal(
+        "OTHER_ALARM",
+        f"Alarm {_shown(name)} belongs to no enrolled service.",
+        f"Alarms that start a run are named {alarm_prefix}<cluster>/<service>: enrol the service.",
+    )
+
+
+def _invalid(message: str) -> Refusal:
+    return Refusal("INVALID_INPUT", message, f"Start it like this: {EXAMPLE}")
+
+
+def _shown(value: object) -> str:
+    """Somebody's text, short and on one line, for a message."""
+    return ascii(value)[:80]
