@@ -99,6 +99,10 @@ class Clock:
 
     # Taking part
 
+    def taking_part(self) -> bool:
+        """Whether the calling thread is a participant, and so may sleep."""
+        return getattr(self._local, "participant", None) is not None
+
     def spawn(self, target: Callable[[], None], name: str = "") -> None:
         """Let `target` take part in a thread of its own; it starts at the next turn, not at once."""
         participant = _Participant(name)

@@ -1,0 +1,145 @@
+"""One AWS account, embedded in this process.
+
+Control plane: moto, with what it lacks added by the modules beside this one. Nothing outside the process changes, and
+nothing stays behind: leaving the account undoes every patch.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
+from typing import Any
+from unittest.mock import patch
+
+import botocore.session
+from botocore.client import BaseClient
+from botocore.config import Config
+from moto import mock_aws
+from moto.sts.models import AssumedRole, sts_backends
+
+from sandbox import authorization, functions, gateway, stepfunctions
+from sandbox.clock import START, Clock
+from sandbox.faults import Faults
+from sandbox.gateway import Call
+
+_ADMINISTRATOR_KEY = "AKIAADMINISTRATOR000"
+
+
+class LocalAccount:
+    """A context manager. In it, every AWS client of this process talks to this account.
+
+    `pace` is simulated seconds per real second, None to jump from event to event. With `http_port` (0 for any free
+    one) the account also answers on loopback HTTP. `processes` asks the data plane for real processes.
+    """
+
+    account_id = authorization.ACCOUNT
+    region = authorization.REGION
+
+    def __init__(
+        self, *, pace: float | None = None, http_port: int | None = None, processes: bool = False
+    ) -> None:
+        self.clock = Clock(START, pace)
+        self.faults = Faults()
+        self.calls: list[Call] = []
+        self.processes = processes
+        self.endpoint_url: str | None = None
+        self._http_port = http_port
+        self._undo = ExitStack()
+        self._clients: dict[tuple[str, ...], BaseClient] = {}
+
+    def __enter__(self) -> LocalAccount:
+        with ExitStack() as undo:
+            self._undo = undo
+            self._leave_real_aws()
+            undo.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
+            undo.callback(self.clock.close)
+            self.gateway = gateway.install(self)
+            self.functions = functions.install(self)
+            stepfunctions.install(self)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._undo.close()
+
+    def patch(self, target: Any, name: str, replacement: Any) -> None:
+        """Replace an attribute for as long as the account is open."""
+        self._undo.enter_context(patch.object(target, name, replacement))
+
+    # Clients and credentials
+
+    def client(self, service: str) -> BaseClient:
+        """The administrator's client. IAM does not check it."""
+        return self._client(service, (_ADMINISTRATOR_KEY, "administrator", ""), None)
+
+    def role_client(
+        self, role_name: str, service: str, session_name: str, config: Config | None = None
+    ) -> BaseClient:
+        """A client with credentials of the role. IAM checks each of its calls."""
+        return self._client(service, tuple(self.role_credentials(role_name, session_name).values()), config)
+
+    def role_credentials(self, role_name: str, session_name: str) -> dict[str, str]:
+        """AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN."""
+        role_arn = authorization.role_arn(role_name)
+        digest = sha256(f"{role_arn} {session_name}".encode()).hexdigest().upper()
+        return self.issue_credentials(role_arn, session_name, f"ASIA{digest[:16]}")
+
+    def issue_credentials(self, role_arn: str, session_name: str, access_key: str) -> dict[str, str]:
+        """Credentials of the role under a given key, as a service gets them that runs something in this role."""
+        sessions = sts_backends[self.account_id]["aws"]
+        secret, token = f"secret-of-{access_key}", f"token-of-{access_key}"
+        if sessions.get_assumed_role_from_access_key(access_key) is None:
+            key = SimpleNamespace(access_key_id=access_key, secret_access_key=secret)
+            session = AssumedRole(
+                self.account_id, self.region, key, session_name, role_arn, None, 3600, None
+            )
+            session.session_token = token
+            sessions.assumed_roles.append(session)
+        return {
+            "AWS_ACCESS_KEY_ID": access_key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_SESSION_TOKEN": token,
+        }
+
+    def _client(self, service: str, credentials: tuple[str, ...], config: Config | None) -> BaseClient:
+        key = (service, credentials[0], str(id(config)))
+        if key not in self._clients:
+            session = botocore.session.Session()
+            access_key, secret, token = credentials
+            self._clients[key] = session.create_client(
+                service,
+                region_name=self.region,
+                aws_access_key_id=access_key,
+                aws_secret_access_key=secret,
+                aws_session_token=token or None,
+                config=config,
+            )
+        return self._clients[key]
+
+    # Parts
+
+    def execution_changed(self, execution: Any) -> None:
+        """Step Functions tells EventBridge."""
+
+    def _leave_real_aws(self) -> None:
+        """No profile, endpoint or credential of the developer's reaches a client, and moto's warnings nobody."""
+        others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        mine = {
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_DEFAULT_REGION": self.region,
+        }
+        self._undo.enter_context(patch.dict(os.environ, others | mine, clear=True))
+        quiet = logging.NullHandler()
+        logging.getLogger("moto").addHandler(quiet)
+        self._undo.callback(logging.getLogger("moto").removeHandler, quiet)

@@ -1,0 +1,200 @@
+"""What a request asks for: its IAM action, the resources it touches and the condition keys that come with it.
+
+Source: the Service Authorization Reference, one page per service ("Actions, resources, and condition keys for ...").
+Only what the runbook and the seeds call is here; a call that is not known is asked about resource "*".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+Parameters: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One thing IAM is asked: this action on this resource with these condition keys (lower case)."""
+
+    action: str
+    resource: str = "*"
+    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    shown: str | None = None
+    """How the denial names the resource, where that is not the ARN."""
+
+
+def arn(service: str, rest: str, region: str = REGION) -> str:
+    return f"arn:aws:{service}:{region}:{ACCOUNT}:{rest}"
+
+
+def _named(service: str, kind: str, name: Any, region: str = REGION) -> str:
+    """An ARN from a name; a value that is an ARN already stays as it is."""
+    text = str(name)
+    return text if text.startswith("arn:") else arn(service, kind + text, region)
+
+
+def asks(service: str, operation: str, parameters: Parameters) -> list[Ask]:
+    """All that must be allowed for the call to go ahead."""
+    action = _ACTIONS.get((service, operation), operation)
+    resources, context, shown = _SERVICES.get(service, _unknown)(operation, parameters)
+    return [Ask(f"{service}:{action}", resource, context, shown) for resource in resources]
+
+
+_ACTIONS = {
+    ("lambda", "Invoke"): "InvokeFunction",
+    ("s3", "ListObjects"): "ListBucket",
+    ("s3", "ListObjectsV2"): "ListBucket",
+    ("s3", "HeadBucket"): "ListBucket",
+    ("s3", "HeadObject"): "GetObject",
+    ("sqs", "SendMessageBatch"): "SendMessage",
+    ("sqs", "DeleteMessageBatch"): "DeleteMessage",
+    ("sqs", "ChangeMessageVisibilityBatch"): "ChangeMessageVisibility",
+    ("sns", "PublishBatch"): "Publish",
+}
+
+Answer: TypeAlias = tuple[list[str], dict[str, Any], str | None]
+
+
+def _unknown(operation: str, p: Parameters) -> Answer:
+    return ["*"], {}, None
+
+
+def _iam(operation: str, p: Parameters) -> Answer:
+    context = {}
+    if "PolicyArn" in p:
+        context["iam:policyarn"] = p["PolicyArn"]
+    if "PermissionsBoundary" in p:
+        context["iam:permissionsboundary"] = p["PermissionsBoundary"]
+    if "RoleName" in p:
+        # The API takes the bare name, but policies name the ARN with its path.
+        return [role_arn(p["RoleName"])], context, f"role {p['RoleName']}"
+    if "PolicyArn" in p:
+        return [p["PolicyArn"]], {}, f"policy {p['PolicyArn']}"
+    if "UserName" in p:
+        return [arn("iam", f"user/{p['UserName']}", "")], context, f"user {p['UserName']}"
+    return ["*"], context, None
+
+
+def role_arn(name: str) -> str:
+    """The ARN of a role, with its path if the role exists."""
+    from moto.iam.models import iam_backends
+
+    for role in iam_backends[ACCOUNT]["aws"].roles.values():
+        if role.name == name:
+            return str(role.arn)
+    return arn("iam", f"role/{name}", "")
+
+
+def _ecs(operation: str, p: Parameters) -> Answer:
+    cluster = _named("ecs", "cluster/", p.get("cluster") or p.get("clusterName") or "default")
+    context = {"ecs:cluster": cluster}
+    name = cluster.rpartition("/")[2]
+    if "service" in p or "services" in p or "serviceName" in p and operation != "ListTasks":
+        services = p.get("services") or [p.get("service") or p.get("serviceName")]
+        return [_named("ecs", f"service/{name}/", service) for service in services], context, None
+    if operation in ("DescribeTasks", "StopTask"):
+        tasks = p.get("tasks") or [p.get("task")]
+        return [_named("ecs", f"task/{name}/", task) for task in tasks], context, None
+    if operation in ("ListTasks", "ListServices", "DescribeClusters", "DeleteCluster"):
+        # ListTasks is granted on container instances, that is on * with the condition ecs:cluster.
+        resources = [cluster] if operation != "ListTasks" else ["*"]
+        if "clusters" in p:
+            resources = [_named("ecs", "cluster/", each) for each in p["clusters"]]
+        return resources, context, None
+    if operation in ("RunTask", "DeregisterTaskDefinition"):
+        return [_named("ecs", "task-definition/", p.get("taskDefinition"))], context, None
+    return ["*"], {}, None  # task definitions can be read on * only
+
+
+def _sqs(operation: str, p: Parameters) -> Answer:
+    if "QueueUrl" in p:
+        return [arn("sqs", p["QueueUrl"].rstrip("/").rpartition("/")[2])], {}, None
+    return [arn("sqs", p["QueueName"]) if "QueueName" in p else "*"], {}, None
+
+
+def _sns(operation: str, p: Parameters) -> Answer:
+    return [p.get("TopicArn") or p.get("TargetArn") or "*"], {}, None
+
+
+def _dynamodb(operation: str, p: Parameters) -> Answer:
+    if "TransactItems" in p:
+        items = [action for item in p["TransactItems"] for action in item.values()]
+        tables = dict.fromkeys(item["TableName"] for item in items)
+    else:
+        tables = dict.fromkeys(p.get("RequestItems", {}) or ([p["TableName"]] if "TableName" in p else []))
+    index = f"/index/{p['IndexName']}" if p.get("IndexName") else ""
+    return [_named("dynamodb", "table/", table) + index for table in tables] or ["*"], {}, None
+
+
+def _s3(operation: str, p: Parameters) -> Answer:
+    if "Bucket" not in p:
+        return ["*"], {}, None
+    return [f"arn:aws:s3:::{p['Bucket']}" + (f"/{p['Key']}" if p.get("Key") else "")], {}, None
+
+
+def _ssm(operation: str, p: Parameters) -> Answer:
+    names = p.get("Names") or [p.get("Name") or p.get("Path")]
+    if names == [None]:
+        return ["*"], {}, None
+    return [_named("ssm", "parameter/", str(name).lstrip("/")) for name in names], {}, None
+
+
+def _logs(operation: str, p: Parameters) -> Answer:
+    name = p.get("logGroupName") or p.get("logGroupIdentifier")
+    if not name:
+        return ["*"], {}, None
+    group = _named("logs", "log-group:", name).removesuffix(":*")
+    stream = p.get("logStreamName")
+    return [f"{group}:log-stream:{stream}" if stream else f"{group}:*"], {}, None
+
+
+def _lambda(operation: str, p: Parameters) -> Answer:
+    return [_named("lambda", "function:", p["FunctionName"]) if "FunctionName" in p else "*"], {}, None
+
+
+def _states(operation: str, p: Parameters) -> Answer:
+    return [p.get("stateMachineArn") or p.get("executionArn") or "*"], {}, None
+
+
+def _events(operation: str, p: Parameters) -> Answer:
+    if operation == "PutEvents":
+        buses = dict.fromkeys(entry.get("EventBusName", "default") for entry in p.get("Entries", []))
+        return [_named("events", "event-bus/", bus) for bus in buses], {}, None
+    name = p.get("Rule") or p.get("Name")
+    return [arn("events", f"rule/{name}") if name else "*"], {}, None
+
+
+def _cloudwatch(operation: str, p: Parameters) -> Answer:
+    context = {"cloudwatch:namespace": p["Namespace"]} if "Namespace" in p else {}
+    names = p.get("AlarmNames") or ([p["AlarmName"]] if "AlarmName" in p else [])
+    return [arn("cloudwatch", f"alarm:{name}") for name in names] or ["*"], context, None
+
+
+def _sts(operation: str, p: Parameters) -> Answer:
+    return [p.get("RoleArn", "*")], {}, None
+
+
+_SERVICES: dict[str, Callable[[str, Parameters], Answer]] = {
+    "iam": _iam,
+    "ecs": _ecs,
+    "sqs": _sqs,
+    "sns": _sns,
+    "dynamodb": _dynamodb,
+    "s3": _s3,
+    "ssm": _ssm,
+    "logs": _logs,
+    "lambda": _lambda,
+    "states": _states,
+    "events": _events,
+    "cloudwatch": _cloudwatch,
+    "sts": _sts,
+}
+
+
+def pass_role(role: str, service: str) -> Ask:
+    """A role that the call hands to another service (IAM User Guide, "Grant a user permissions to pass a role")."""
+    return Ask("iam:PassRole", role, {"iam:passedtoservice": service})

@@ -1,0 +1,276 @@
+"""AWS Lambda: the real handlers, in this process, with the credentials of each function's own role.
+
+Each function has an execution environment: its own freshly imported copy of the modules in its code folder, imported
+with its own variables, kept warm between invocations and thrown away when it dies (Lambda Developer Guide, "Lambda
+execution environment"). Error objects are those of awslambdaric: errorMessage, errorType (the class name), requestId,
+stackTrace; a time-out is Sandbox.Timedout, a death Runtime.ExitError.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import tempfile
+import threading
+import traceback
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import botocore.endpoint
+import botocore.session
+from botocore.loaders import Loader
+from moto.awslambda.models import LambdaFunction
+
+from sandbox.faults import FunctionCrashed, FunctionTimedOut
+
+if TYPE_CHECKING:
+    from sandbox.account import LocalAccount
+
+_running = threading.RLock()
+"""Environments swap process-wide state (sys.modules, os.environ), so one function runs at a time."""
+
+
+@dataclass
+class Context:
+    """The context object that a Python handler gets."""
+
+    function_name: str
+    function_version: str
+    invoked_function_arn: str
+    memory_limit_in_mb: int
+    aws_request_id: str
+    log_group_name: str
+    log_stream_name: str
+    get_remaining_time_in_millis: Callable[[], int]
+
+
+class _Output(io.TextIOBase):
+    """stdout and stderr of whatever function runs. One object for all, because loggers keep the stream they saw."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.lines.append(text)
+        return len(text)
+
+    def take(self) -> str:
+        text, self.lines = "".join(self.lines), []
+        return text
+
+
+_output = _Output()
+
+
+class Environment:
+    """One function's modules and variables."""
+
+    def __init__(self, code: Path, handler: str, variables: dict[str, str]) -> None:
+        self._code = code
+        self._variables = variables
+        self._modules: dict[str, ModuleType] = {}
+        module, _, name = handler.rpartition(".")
+        self._own = {path.stem for path in code.iterdir() if path.is_dir() or path.suffix == ".py"}
+        with self.active():
+            self.handle: Callable[[Any, Context], Any] = getattr(import_module(module), name)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Inside, the process is this function's."""
+        with _running:
+            others = {name: module for name, module in sys.modules.items() if self._owns(name)}
+            before = dict(os.environ), sys.stdout, sys.stderr
+            for name in others:
+                del sys.modules[name]
+            sys.modules.update(self._modules)
+            sys.path.insert(0, str(self._code))
+            for name in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
+                del os.environ[name]
+            os.environ.update(self._variables)
+            sys.stdout = sys.stderr = _output
+            try:
+                yield
+            finally:
+                variables, sys.stdout, sys.stderr = before
+                for name in os.environ.keys() - variables.keys():
+                    del os.environ[name]
+                os.environ.update(variables)
+                sys.path.remove(str(self._code))
+                self._modules = {name: module for name, module in sys.modules.items() if self._owns(name)}
+                for name in self._modules:
+                    del sys.modules[name]
+                sys.modules.update(others)
+
+    def _owns(self, module: str) -> bool:
+        return module.partition(".")[0] in self._own
+
+
+_warm: dict[tuple[object, ...], Environment] = {}
+_loader = Loader()
+"""botocore's models are read once for all functions; on AWS each environment reads its own."""
+
+
+class Functions:
+    def __init__(self, account: LocalAccount) -> None:
+        self._account = account
+        self._code: dict[str, Path] = {}
+        self._requests = 0
+        self.owed_sleep: float = 0
+        """Seconds that the SDK wanted to sleep between its tries, in the invocation that runs."""
+
+    def use_code(self, function_name: str, folder: Path) -> None:
+        """Run the function from this folder instead of from its zip, so that traces name the real files."""
+        self._code[function_name] = folder
+
+    def invoke(self, function: Any, event: Any) -> tuple[str, bool, str]:
+        """(JSON, whether it failed, log)."""
+        self._requests += 1
+        request_id = str(uuid.UUID(int=self._requests, version=4))
+        clock, timeout = self._account.clock, float(function.timeout)
+        end = clock.elapsed() + timeout
+        context = Context(
+            function.function_name,
+            "$LATEST",
+            function.function_arn,
+            int(function.memory_size),
+            request_id,
+            function.logs_group_name,
+            "local",
+            lambda: int((end - clock.elapsed()) * 1000),
+        )
+        result: object
+        with _running:
+            self.owed_sleep = 0
+            try:
+                result, failed = self._run(function, event, context)
+                duration = self.owed_sleep + self._account.faults.duration(function.function_name)
+            except FunctionTimedOut:
+                result, failed, duration = None, True, timeout
+            log = _output.take()
+        # Outside the lock: others run while this function takes its time.
+        if duration > 0:
+            clock.sleep(min(duration, timeout))
+        if duration >= timeout:
+            result, failed = _fatal("Sandbox.Timedout", request_id, f"Task timed out after {timeout:.2f} seconds"), True
+        return json.dumps(result), failed, log
+
+    def _run(self, function: Any, event: Any, context: Context) -> tuple[object, bool]:
+        key: tuple[object, ...] = ()
+        try:
+            key, environment = self._environment(function)
+        except FileNotFoundError as error:
+            return _fatal("Runtime.ImportModuleError", context.aws_request_id, str(error)), True
+        except ImportError as error:
+            text = f"Unable to import module '{function.handler.rpartition('.')[0]}': {error}"
+            return {"errorMessage": text, "errorType": "Runtime.ImportModuleError", "stackTrace": []}, True
+        except AttributeError as error:
+            return {"errorMessage": str(error), "errorType": "Runtime.HandlerNotFound", "stackTrace": []}, True
+        try:
+            with environment.active():
+                result = environment.handle(event, context)
+            return json.loads(json.dumps(result)), False
+        except (FunctionCrashed, SystemExit):
+            # Its process is gone; the next invocation starts cold.
+            _warm.pop(key, None)
+            text = "Runtime exited with error: exit status 1"
+            return _fatal("Runtime.ExitError", context.aws_request_id, text), True
+        except Exception as error:  # noqa: BLE001 - whatever the handler raises is its answer, as in Lambda
+            return _failure(error, context.aws_request_id), True
+
+    def _environment(self, function: Any) -> tuple[tuple[object, ...], Environment]:
+        variables = dict(function.environment_vars or {}) | self._credentials(function)
+        variables |= {
+            "AWS_REGION": self._account.region,
+            "AWS_DEFAULT_REGION": self._account.region,
+            "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
+            # Nothing of the developer's own AWS settings reaches a function.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+        code = self._code.get(function.function_name) or _unzipped(function.code_bytes)
+        key = (function.function_name, code, function.handler, *sorted(variables.items()))
+        if key not in _warm:
+            _warm[key] = Environment(code, function.handler, variables)
+        return key, _warm[key]
+
+    def _credentials(self, function: Any) -> dict[str, str]:
+        """The same keys each time, so that an environment stays warm from one account of the process to the next."""
+        digest = sha256(f"{function.function_name} {function.role}".encode()).hexdigest().upper()
+        access_key = f"ASIA{digest[:16]}"
+        self._account.gateway.belongs_to(access_key, function.function_name)
+        return self._account.issue_credentials(function.role, function.function_name, access_key)
+
+
+def _fatal(kind: str, request_id: str, text: str) -> dict[str, Any]:
+    return {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {text}"}
+
+
+def _failure(error: Exception, request_id: str) -> dict[str, Any]:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename != __file__]
+    return {
+        "errorMessage": str(error),
+        "errorType": type(error).__name__,
+        "requestId": request_id,
+        "stackTrace": traceback.format_list(own),
+    }
+
+
+def _unzipped(code: bytes) -> Path:
+    folder = Path(tempfile.gettempdir()) / f"regrant-code-{os.getuid()}" / sha256(code).hexdigest()
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        with zipfile.ZipFile(io.BytesIO(code)) as archive:
+            archive.extractall(folder)
+    return folder
+
+
+def install(account: LocalAccount) -> Functions:
+    functions = Functions(account)
+    invoke = LambdaFunction.invoke
+
+    def invoke_lambda(function: Any, event: Any = None) -> tuple[str, bool, str]:
+        result, failed, log = functions.invoke(function, json.loads(event) if isinstance(event, str) else event)
+        if log:
+            function.logs_backend.ensure_log_group(function.logs_group_name)
+            function.save_logs(log)
+        return result, failed, log
+
+    def invoked(function: Any, body: str, request_headers: Any, response_headers: Any) -> Any:
+        if request_headers.get("x-amz-invocation-type") == "Event":
+            account.clock.spawn(lambda: invoke(function, body, {}, {}) and None, function.function_name)
+            return ""
+        answer = invoke(function, body, request_headers, response_headers)
+        if "x-amz-function-error" in response_headers:
+            response_headers["x-amz-function-error"] = "Unhandled"
+        return answer
+
+    class Sleepless:
+        """For botocore between its tries: a function sleeps afterwards, because it runs with the lock held."""
+
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            if not account.clock.taking_part() or _running_here():
+                functions.owed_sleep += seconds
+            else:
+                account.clock.sleep(seconds)
+
+    def _running_here() -> bool:
+        return _running._is_owned()  # type: ignore[attr-defined]
+
+    account.patch(LambdaFunction, "_invoke_lambda", invoke_lambda)
+    account.patch(LambdaFunction, "invoke", invoked)
+    account.patch(botocore.endpoint, "time", Sleepless)
+    account.patch(botocore.session, "create_loader", lambda _path=None: _loader)
+    return functions
