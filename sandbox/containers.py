@@ -1,9 +1,9 @@
 """What runs inside a task: a workload on simulated time, or a process of its own.
 
-Stands for: a container started from a task definition (Amazon ECS task definition parameters: command, environment)
-with the task role's credentials (Task IAM role). Only the modules under `sandbox.workloads` are ever run: a task
-definition that arrives over HTTP cannot make this machine run a command. Any other command stands still until it is
-stopped.
+Stands for: a container started from a task definition (Amazon ECS task definition parameters: command,
+environment) with the task role's credentials (Task IAM role). Only the modules under `sandbox.workloads` are
+ever run: a task definition that arrives over HTTP cannot make this machine run a command. Any other command
+stands still until it is stopped.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -159,6 +160,7 @@ class _Process:
                 "AWS_DEFAULT_REGION": account.region,
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "PACE": str(account.clock.pace or 1),
+                "STARTED_AT": account.clock.now().isoformat(),
                 "SUPERVISED": "1",
                 **account.role_credentials(order.role_name, order.session_name),
                 **order.environment,
@@ -184,7 +186,7 @@ class _Process:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             text = line.rstrip("\n")
-            self._clock.call_later(0, lambda text=text: self._order.log(text))
+            self._clock.call_later(0, partial(self._order.log, text))
         code = self._process.wait()
         exit_code = code if code >= 0 else 128 - code
-        self._clock.call_later(0, lambda: self._order.ended(exit_code))
+        self._clock.call_later(0, partial(self._order.ended, exit_code))

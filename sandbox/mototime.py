@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import moto.core.utils
 from moto.logs.models import LogEvent
 
 from sandbox.clock import Clock
+
+if TYPE_CHECKING:
+    from sandbox.account import LocalAccount
 
 _clock: Clock | None = None
 
@@ -19,20 +22,13 @@ def _utcnow() -> datetime:
     return now.replace(tzinfo=None)
 
 
-def install(clock: Clock) -> Callable[[], None]:
-    """Let every `utcnow` of moto read the clock, until what is returned is called."""
-    global _clock
-    _clock = clock
-    LogEvent._event_id = 0  # event ids repeat from run to run
+def install(account: LocalAccount) -> None:
+    """Let every `utcnow` of moto read the account's clock, for as long as it is open."""
+    account.patch(sys.modules[__name__], "_clock", account.clock)
+    account.patch(LogEvent, "_event_id", 0)  # event ids repeat from run to run
     original = moto.core.utils.utcnow
     for name, module in list(sys.modules.items()):
-        # Modules copied the function by name; those imported later copy ours.
+        # Modules copied the function by name. Ours stays: without an account it tells real time.
         if name.startswith("moto.") and getattr(module, "utcnow", None) is original:
-            module.utcnow = _utcnow  # type: ignore[attr-defined]
-
-    def uninstall() -> None:
-        global _clock
-        if _clock is clock:
-            _clock = None
-
-    return uninstall
+            found: Any = module
+            found.utcnow = _utcnow

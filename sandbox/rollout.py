@@ -1,8 +1,8 @@
 """The rollout of one ECS service: deployments[], and the order in which tasks start and stop.
 
-Stands for: Deploy Amazon ECS services by replacing tasks (batches of minimumHealthyPercent and maximumPercent), Amazon
-ECS service throttle logic, Amazon ECS service event messages, and the API shape Service. `reconcile` may be called at
-any time; every timer and every change of a task calls it.
+Stands for: Deploy Amazon ECS services by replacing tasks (batches of minimumHealthyPercent and
+maximumPercent), Amazon ECS service throttle logic, Amazon ECS service event messages, and the API shape
+Service. `reconcile` may be called at any time; every timer and every change of a task calls it.
 """
 
 from __future__ import annotations

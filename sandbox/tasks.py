@@ -1,8 +1,9 @@
 """A task of an ECS service: its states, its times, and the container that it runs.
 
-Stands for: the task lifecycle of Fargate (Amazon ECS task lifecycle; Amazon ECS stopped tasks error messages), the
-awslogs driver (Using the awslogs log driver: stream `PREFIX/CONTAINER/TASK_ID`) and the stop sequence (API
-StopTask: SIGTERM, 30 s, SIGKILL). One container a task. Durations are those that public captures of Fargate show.
+Stands for: the task lifecycle of Fargate (Amazon ECS task lifecycle; Amazon ECS stopped tasks error
+messages), the awslogs driver (Using the awslogs log driver: stream `PREFIX/CONTAINER/TASK_ID`) and the stop
+sequence (API StopTask: SIGTERM, 30 s, SIGKILL). One container a task. Durations are those that public
+captures of Fargate show.
 """
 
 from __future__ import annotations
@@ -114,9 +115,9 @@ class TaskRunner:
         if role is not None and "ecs-tasks.amazonaws.com" in str(role.assume_role_policy_document):
             return None
         return (
-            f"ECS was unable to assume the role '{arn}' that was provided for this task. Please verify that the "
-            "role being passed has the proper trust relationship and permissions and that your IAM user has "
-            "permissions to pass this role."
+            f"ECS was unable to assume the role '{arn}' that was provided for this task. Please verify that "
+            "the role being passed has the proper trust relationship and permissions and that your IAM user "
+            "has permissions to pass this role."
         )
 
     def launch(self, task: Task, definition: TaskDefinition, *, settled: bool = False) -> None:
@@ -162,9 +163,9 @@ class TaskRunner:
         group = log_options(container).get("awslogs-group")
         if group and group not in self._logs().groups:
             return (
-                "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 "
-                "times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log "
-                "group does not exist."
+                "ResourceInitializationError: failed to validate logger args: create stream has been retried "
+                "1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified "
+                "log group does not exist."
             )
         return None
 

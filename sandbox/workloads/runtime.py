@@ -8,11 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any, Protocol
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 
@@ -29,23 +29,38 @@ class Runtime(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
+def started(runtime: Runtime, name: str) -> int | None:
+    """The first line of every workload. An exit code, where the environment orders a failure for tests."""
+    runtime.log(f"{name} started")
+    if runtime.environment.get("EXIT_AT_START") == "1":
+        runtime.log(f"CRITICAL {name} cannot start")
+        return 1
+    while runtime.environment.get("HANG") == "1":
+        runtime.sleep(60)
+    return None
+
+
 class ProcessRuntime:
-    """Real credentials and endpoint from the environment; waits are divided by PACE."""
+    """Credentials and endpoint from the environment; PACE seconds pass in each real one, from STARTED_AT."""
 
     def __init__(self) -> None:
         self.environment = os.environ
         self._pace = float(os.environ.get("PACE", "1"))
-        self._session = boto3.Session()
+        at = os.environ.get("STARTED_AT")
+        self._started_at = datetime.fromisoformat(at) if at else datetime.now(UTC)
+        self._started = time.monotonic()
+        self._session = botocore.session.Session()
 
     def client(self, service: str) -> Any:
-        options = {"s3": {"addressing_style": "path"}} if service == "s3" else {}
-        return self._session.client(service, config=Config(retries={"total_max_attempts": 1}, **options))
+        # One attempt: the workload's loop is what tries again. Path style: loopback has no bucket hosts.
+        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        return self._session.create_client(service, config=config)
 
     def log(self, line: str) -> None:
         print(line, flush=True)
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return self._started_at + timedelta(seconds=(time.monotonic() - self._started) * self._pace)
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds / self._pace)

@@ -1,0 +1,1 @@
+"""What an account holds when a story begins."""
