@@ -22,4 +22,4 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     logger.info(
         "opened", incident=opened.id, mode=opened.mode, trigger=opened.trigger, refusal=opened.refusal
     )
-    return encode(opened)
+    return {"incident": encode(opened)}
