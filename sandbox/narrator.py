@@ -1,0 +1,120 @@
+"""Says what happens in the account while it happens, one line each, with the simulated time."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from sandbox.seeds import retainwise
+
+if TYPE_CHECKING:
+    from sandbox.account import LocalAccount
+
+EVERY = 2.0
+"""Simulated seconds between two looks."""
+
+
+class Narrator:
+    def __init__(self, account: LocalAccount, machine: str, say: Callable[[str], None]) -> None:
+        self.account = account
+        self.machine = machine
+        self._say = say
+        self._said: set[str] = set()
+        self._seen_events: Counter[str] = Counter()
+        self.predictions: Counter[str] = Counter()
+        self.statuses_seen: set[str] = set()
+
+    def watch(self) -> None:
+        self.account.clock.every(EVERY, self.look)
+
+    def look(self) -> None:
+        """One look at everything that changes."""
+        for name in (retainwise.BACKEND, retainwise.WORKER):
+            self._denials(name)
+        self._alarms()
+        for execution in self.executions():
+            self._states(execution)
+        self._predictions()
+
+    def executions(self) -> list[dict[str, Any]]:
+        """Oldest first."""
+        sfn = self.account.client("stepfunctions")
+        found: list[dict[str, Any]] = sfn.list_executions(stateMachineArn=self.machine)["executions"]
+        return sorted(found, key=lambda execution: execution["startDate"])
+
+    def say(self, who: str, what: str) -> None:
+        """Once only: what has been said already is not news."""
+        line = f"{who:19} {what}"
+        if line not in self._said:
+            self._said.add(line)
+            minutes, seconds = divmod(int(self.account.clock.elapsed()), 60)
+            self._say(f"+{minutes:02}:{seconds:02}  {line}"[:160])
+
+    def _denials(self, service: str) -> None:
+        events = self.account.client("logs").filter_log_events(
+            logGroupName=f"/ecs/{service}", filterPattern='"is not authorized to perform"', limit=1
+        )["events"]
+        if events:
+            self.say(service, "logs " + events[0]["message"].split("User:")[0].strip(" :"))
+            self.say(service, "  " + events[0]["message"].partition("not authorized")[2][:120])
+
+    def _alarms(self) -> None:
+        alarms = self.account.client("cloudwatch").describe_alarms(AlarmNamePrefix="regrant/")
+        for alarm in alarms["MetricAlarms"]:
+            if alarm["StateValue"] == "ALARM":
+                self.say(alarm["AlarmName"].rsplit("/", 1)[-1], f"alarm {alarm['AlarmName']} fires")
+
+    def _states(self, execution: dict[str, Any]) -> None:
+        arn = execution["executionArn"]
+        sfn = self.account.client("stepfunctions")
+        events = sfn.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        for event in events[self._seen_events[arn] :]:
+            exited = event.get("stateExitedEventDetails")
+            if exited:
+                state = json.loads(exited.get("output") or "{}")
+                for note in _notes(exited["name"], state):
+                    self.say(_service(state), f"{exited['name']:16} {note}")
+        self._seen_events[arn] = len(events)
+
+    def _predictions(self) -> None:
+        items = self.account.client("dynamodb").scan(TableName=retainwise.TABLE)["Items"]
+        counts = Counter(item["status"]["S"] for item in items)
+        self.statuses_seen |= set(counts)
+        if counts != self.predictions:
+            self.predictions = counts
+            self.say("predictions", ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
+
+
+def _service(state: dict[str, Any]) -> str:
+    incident = state.get("incident") or {}
+    service = incident.get("service") or {}
+    return str(service.get("name", "runbook"))
+
+
+def _notes(name: str, state: dict[str, Any]) -> Iterator[str]:
+    """What is worth saying when a state has been left."""
+    if name == "OpenIncident":
+        yield f"run {state['incident']['id'][:13]}: {state['incident']['trigger']}"
+    elif name == "Diagnose":
+        yield from (f["text"] for f in state["diagnosis"]["findings"])
+    elif name == "CaptureBaseline":
+        yield f"sha256 {state['baseline']['sha256'][:16]}…"
+    elif name == "AttachPolicies":
+        grant = state["grant"]
+        yield from (f"{p.rsplit('/', 1)[-1]} → {grant['role'].rsplit('/', 1)[-1]}" for p in grant["attached"])
+    elif name == "ConfirmAccess":
+        yield "IAM shows the attachment"
+    elif name == "RedeployService":
+        yield f"started {state['rollout']['deployment']}"
+    elif name in ("CheckRollout", "VerifyHealth", "RestoreService", "CheckRestore"):
+        key = {"CheckRollout": "rollout", "VerifyHealth": "health"}.get(name, "restore")
+        yield f"{state[key]['verdict']}: {state[key]['evidence'][0]}"
+    elif name == "DetachPolicies":
+        yield from (f"took off {p.rsplit('/', 1)[-1]}" for p in state["detach"]["detached"])
+    elif name == "ConfirmBaseline":
+        receipt = state["receipt"]
+        yield f"sha256 {receipt['after'][:16]}… {'equal' if receipt['equal'] else 'NOT EQUAL'}"
+    elif name == "CloseIncident":
+        yield state["report"]["outcome"]
