@@ -65,7 +65,7 @@ def evaluate(alarm: Alarm, values: list[float | None], times: list[datetime], no
         crossing = "OK -> ALARM" if state == "ALARM" else "ALARM -> OK"
         minimum = needed if state == "ALARM" else wanted - needed + 1
         reason = (
-            f"Threshold Crossed: {len(shown)} out of the last {wanted} datapoint{_s(wanted)} [{listed}] "
+            f"Threshold Crossed: {len(shown)} out of the last {wanted} datapoints [{listed}] "
             f"{_were(len(shown))} {'' if state == 'ALARM' else 'not '}{words} the threshold "
             f"({threshold}) (minimum {minimum} datapoint{_s(minimum)} for {crossing} transition)."
         )
@@ -158,11 +158,10 @@ def _aware(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def install(account: LocalAccount) -> None:
-    """Evaluate the account's alarms and let its logs make datapoints, for as long as it is open."""
+def install(account: LocalAccount) -> Callable[[], None]:
+    """Evaluate the account's alarms and let its logs make datapoints. What it returns ends that."""
     mototime.install(account)
     _installed[id(account)] = logs.install(account)
-    account._undo.callback(_installed.pop, id(account))
     initialise = Alarm.__init__
 
     def init(self: Alarm, *args: Any, **kwargs: Any) -> None:
@@ -170,7 +169,13 @@ def install(account: LocalAccount) -> None:
         self.state_value = "INSUFFICIENT_DATA"  # moto begins with OK
 
     account.patch(Alarm, "__init__", init)
-    account.clock.every(EVERY, Alarms(account).evaluate_all)
+    tick = account.clock.every(EVERY, Alarms(account).evaluate_all)
+
+    def end() -> None:
+        tick.cancel()
+        _installed.pop(id(account), None)
+
+    return end
 
 
 _installed: dict[int, logs.Logs] = {}

@@ -5,6 +5,7 @@ Stands for: the API actions CreateService, UpdateService, DeleteService, ListTas
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
@@ -42,8 +43,8 @@ def tasks_listed(ecs: Ecs, request: dict[str, Any]) -> list[str]:
     return [task.task_arn for task in tasks if task.desired_status == status]
 
 
-def install(account: LocalAccount, timing: Timing | None = None) -> None:
-    """Put ECS behaviour into moto, for as long as the account is open."""
+def install(account: LocalAccount, timing: Timing | None = None) -> Callable[[], None]:
+    """Put ECS behaviour into moto, for as long as the account is open. What it returns ends all tasks."""
     mototime.install(account)
     ecs = _installed[id(account)] = Ecs(account, timing or Timing())
     response = EC2ContainerServiceResponse
@@ -117,8 +118,12 @@ def install(account: LocalAccount, timing: Timing | None = None) -> None:
 
     for function in (create_service, update_service, delete_service, list_tasks, describe_tasks, stop_task):
         account.patch(response, function.__name__, function)
-    account._undo.callback(_installed.pop, id(account))
-    account._undo.callback(ecs.runner.kill_all)
+
+    def end() -> None:
+        ecs.runner.kill_all()
+        _installed.pop(id(account), None)
+
+    return end
 
 
 _installed: dict[int, Ecs] = {}

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from sandbox.account import LocalAccount
 
 EMPTY_PAGE = "empty-page@"
+REQUEST = (
+    "logGroupName",
+    "logGroupIdentifier",
+    "logStreamNames",
+    "logStreamNamePrefix",
+    "filterPattern",
+    "startTime",
+    "endTime",
+    "limit",
+    "nextToken",
+)
 
 
 class Logs:
@@ -134,7 +145,7 @@ def install(account: LocalAccount) -> Logs:
         return token
 
     def filter_events(self: LogsResponse) -> str:
-        return json.dumps(logs.filter(self._get_params()))
+        return json.dumps(logs.filter({name: self._get_param(name) for name in REQUEST}))
 
     def put_filter(
         self: LogsBackend,
