@@ -19,9 +19,10 @@ import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
 from moto import mock_aws
+from moto.moto_api._internal import mock_random
 from moto.sts.models import AssumedRole, sts_backends
 
-from sandbox import authorization, functions, gateway, stepfunctions
+from sandbox import authorization, cloudwatch, ecs, events, functions, gateway, stepfunctions
 from sandbox.clock import START, Clock
 from sandbox.faults import Faults
 from sandbox.gateway import Call
@@ -59,7 +60,12 @@ class LocalAccount:
             undo.callback(self.clock.close)
             self.gateway = gateway.install(self)
             self.functions = functions.install(self)
+            self.events = events.install(self)
             stepfunctions.install(self)
+            # The data plane, and moto's own random ids, so that runs repeat.
+            mock_random.seed(0)
+            ecs.install(self)
+            cloudwatch.install(self)
             self._undo = undo.pop_all()
         return self
 
@@ -124,11 +130,6 @@ class LocalAccount:
                 config=config,
             )
         return self._clients[key]
-
-    # Parts
-
-    def execution_changed(self, execution: Any) -> None:
-        """Step Functions tells EventBridge."""
 
     def _leave_real_aws(self) -> None:
         """No profile, endpoint or credential of the developer's reaches a client, and moto's warnings nobody."""

@@ -53,6 +53,7 @@ def denial(service: str, principal_arn: str, ask: Ask, verdict: Verdict) -> AwsE
 def serialize(response: BaseResponse, error: AwsError) -> Response:
     """As moto would answer, but with the status that AWS sends for errors that botocore's models do not list."""
     _, headers, body = response.serialized(ActionResult(error))
+    headers, body = response._enrich_response(headers, body)  # a request id, which callers put into causes
     return error.status, headers, body
 
 

@@ -8,6 +8,7 @@ change of status is told to EventBridge ("Step Functions Execution Status Change
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 import uuid
@@ -29,6 +30,7 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+from moto.stepfunctions.responses import StepFunctionResponse
 
 from sandbox.standins import StandIns, moment
 
@@ -49,6 +51,7 @@ def install(account: LocalAccount) -> None:
     _use_role(account)
     _name_errors(account)
     _tell_status(account)
+    _describe(account)
     account.patch(AmazonStateLanguageParser, "parse", staticmethod(_parse))
 
 
@@ -129,11 +132,35 @@ def _tell_status(account: LocalAccount) -> None:
 
     def started(self: Any) -> None:
         start(self)
-        account.execution_changed(self)
+        account.events.execution_changed(self)
 
     def ended(self: Any) -> None:
         terminated(self)
-        account.execution_changed(self.execution)
+        account.events.execution_changed(self.execution)
 
     account.patch(Execution, "start", started)
     account.patch(BaseExecutionWorkerCommunication, "terminated", ended)
+
+
+def _describe(account: LocalAccount) -> None:
+    """Output is JSON text even if it is a string; every end has a date; what StopExecution was told is kept."""
+    describe, stop = StepFunctionResponse.describe_execution, StepFunctionResponse.stop_execution
+
+    def described(self: Any) -> Any:
+        answer = describe(self)
+        execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
+        if execution.status != "RUNNING":
+            answer.result["stopDate"] = execution.stop_date
+        if execution.status == "SUCCEEDED":
+            answer.result["output"] = json.dumps(execution.output)
+        return answer
+
+    def stopped(self: Any) -> Any:
+        answer = stop(self)
+        execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
+        execution.error, execution.cause = self._get_param("error"), self._get_param("cause")
+        answer.result["stopDate"] = account.clock.now()
+        return answer
+
+    account.patch(StepFunctionResponse, "describe_execution", described)
+    account.patch(StepFunctionResponse, "stop_execution", stopped)
