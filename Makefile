@@ -49,7 +49,7 @@ statemachine: node_modules/.made
 
 # The README's graph is made from the state machine; this says when one has moved on without the other.
 docs-check: .venv/.made
-	$(if $(wildcard sandbox/graph.py),$(PY) -m sandbox.graph --check)
+	$(PY) scripts/graph.py --check
 
 # A lock that records where packages came from works only where it was made.
 addresses:
