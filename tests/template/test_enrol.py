@@ -1,0 +1,94 @@
+"""Enrolling a service: its catalogue entry is one that the runbook reads, its alarm one that starts it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from regrant.models import CatalogueEntry, HealthPolicy, decode
+from tests.template.cloudformation import Template, Values, load
+
+ROLE = "arn:aws:iam::123456789012:role/worker"
+POLICIES = ["arn:aws:iam::123456789012:policy/receive", "arn:aws:iam::123456789012:policy/send"]
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:orders"
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return load("enrol/service.yaml")
+
+
+def enrolled(template: Template, **more: str) -> Template:
+    """The stack's resources for the service shop/worker."""
+    values = Values(
+        template,
+        Cluster="shop",
+        Service="worker",
+        TaskRoleArn=ROLE,
+        PolicyArns=POLICIES,
+        LogGroupName="/ecs/worker",
+        SuccessText="Successfully received",
+        **more,
+    )
+    return {name: values(each["Properties"]) for name, each in template["Resources"].items()}
+
+
+def entry(resources: Template) -> CatalogueEntry:
+    return decode(json.loads(resources["CatalogueEntry"]["Value"]), CatalogueEntry)
+
+
+def test_the_catalogue_entry_is_the_one_that_the_runbook_reads(template: Template) -> None:
+    resources = enrolled(template, QueueArn=QUEUE, DeadLetterQueueArn=QUEUE + "-dlq", Redeploy="never")
+    assert resources["CatalogueEntry"]["Name"] == "/regrant/services/shop/worker"
+    assert entry(resources) == CatalogueEntry(
+        task_role=ROLE,
+        policies=tuple(POLICIES),
+        health=HealthPolicy("Successfully received", queue=QUEUE, dead_letter_queue=QUEUE + "-dlq"),
+        redeploy="never",
+    )
+
+
+def test_a_service_without_queues_has_none_in_its_entry(template: Template) -> None:
+    assert entry(enrolled(template)).health == HealthPolicy("Successfully received")
+
+
+def test_its_alarm_watches_its_own_filter_and_starts_the_runbook(
+    template: Template, source: Template
+) -> None:
+    resources = enrolled(template)
+    (metric,) = resources["DenialFilter"]["MetricTransformations"]
+    alarm = resources["DenialAlarm"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
+    assert alarm["AlarmName"] == source["Parameters"]["AlarmNamePrefix"]["Default"] + "shop/worker"
+
+
+def test_a_quiet_service_neither_alarms_nor_costs_a_metric(template: Template) -> None:
+    resources = enrolled(template)
+    assert resources["DenialAlarm"]["TreatMissingData"] == "notBreaching"
+    assert "DefaultValue" not in resources["DenialFilter"]["MetricTransformations"][0]
+
+
+@pytest.mark.parametrize("text", ['"', 'a", "queue": "x', "back\\slash", "two\nlines", ""])
+def test_a_success_text_cannot_break_out_of_the_entry(template: Template, text: str) -> None:
+    assert not re.fullmatch(template["Parameters"]["SuccessText"]["AllowedPattern"], text)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("TaskRoleArn", "ManagedRoleArns"),
+        ("PolicyArns", "GrantablePolicyArns"),
+        ("AlarmNamePrefix", "AlarmNamePrefix"),
+        ("LogGroupName", "LogGroupPrefix"),
+    ],
+)
+def test_what_may_be_enrolled_is_what_the_runbook_accepts(
+    template: Template, source: Template, ours: str, theirs: str
+) -> None:
+    characters = [
+        re.findall(r"\[[^]]+\]", each["AllowedPattern"])
+        for each in (template["Parameters"][ours], source["Parameters"][theirs])
+    ]
+    assert characters[0] == characters[1]

@@ -1,0 +1,178 @@
+"""What the runbook's roles may do. It can change IAM, so the limits are tested one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.template.cloudformation import Template, Values
+
+ROLE = "arn:aws:iam::123456789012:role/app/worker"
+POLICY = "arn:aws:iam::123456789012:policy/app/sqs-send"
+CLUSTERS = [f"arn:aws:ecs:us-east-1:123456789012:cluster/{name}" for name in ("first", "second")]
+SERVICES = [f"arn:aws:ecs:us-east-1:123456789012:service/{name}/*" for name in ("first", "second")]
+
+# Who may change what. A step that is not named here only reads.
+CHANGES = {
+    "iam:AttachRolePolicy": {"AttachPolicies"},
+    "iam:DetachRolePolicy": {"DetachPolicies"},
+    "iam:PassRole": {"RedeployService", "RestoreService"},
+    "ecs:UpdateService": {"RedeployService", "RestoreService"},
+    "sns:Publish": {"CloseIncident", "PageOperator"},
+}
+JOURNAL = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+
+# Every call that is allowed on all resources, and why it cannot be narrower.
+UNLIMITED = {
+    "ecs:DescribeTaskDefinition": "ECS has no resource for it; it only reads",
+    "ecs:ListTasks": "authorized on container instances, which Fargate has none of; limited by ecs:cluster",
+    "iam:GetAccountSummary": "IAM has no resource for it; it only reads counts",
+    "logs:CreateLogDelivery": "log delivery has no resource",
+    "logs:DeleteLogDelivery": "log delivery has no resource",
+    "logs:DescribeLogGroups": "part of setting up log delivery; it only reads names",
+    "logs:DescribeResourcePolicies": "log delivery has no resource",
+    "logs:GetLogDelivery": "log delivery has no resource",
+    "logs:ListLogDeliveries": "log delivery has no resource",
+    "logs:PutResourcePolicy": "log delivery has no resource",
+    "logs:UpdateLogDelivery": "log delivery has no resource",
+}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def roles(stack: Template) -> dict[str, Any]:
+    return {
+        name: each["Properties"]
+        for name, each in stack["Resources"].items()
+        if each["Type"] == "AWS::IAM::Role"
+    }
+
+
+def statements(stack: Template) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of every role, with the step's name or the role's."""
+    for name, role in roles(stack).items():
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name.removesuffix("FunctionRole"), statement
+
+
+def granted(stack: Template, action: str) -> list[dict[str, Any]]:
+    found = [each for _, each in statements(stack) if action in as_list(each["Action"])]
+    assert found, f"nobody may call {action}"
+    return found
+
+
+@pytest.fixture
+def values(source: Template) -> Values:
+    resources = {name: f"<{name}>" for name in source["Resources"]}
+    attributes = {f"{name}.Arn": f"<{name}.Arn>" for name in resources}
+    return Values(
+        source,
+        ManagedRoleArns=[ROLE],
+        GrantablePolicyArns=[POLICY],
+        ManagedClusterArns=CLUSTERS,
+        **resources,
+        **attributes,
+    )
+
+
+def test_each_step_has_a_role_that_only_lambda_can_assume(stack: Template, tasks: Template) -> None:
+    for task in tasks:
+        role = stack["Resources"][f"{task}FunctionRole"]["Properties"]
+        assert stack["Resources"][f"{task}Function"]["Properties"]["Role"] == {
+            "Fn::GetAtt": [f"{task}FunctionRole", "Arn"]
+        }
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Principal"] == {"Service": ["lambda.amazonaws.com"]}
+
+
+@pytest.mark.parametrize("action", sorted(CHANGES))
+def test_a_change_is_allowed_to_its_steps_only(stack: Template, action: str) -> None:
+    assert {owner for owner, each in statements(stack) if action in as_list(each["Action"])} == CHANGES[
+        action
+    ]
+
+
+def test_every_other_step_only_reads(stack: Template) -> None:
+    reading = ("Get", "List", "Describe", "FilterLogEvents")
+    for owner, statement in statements(stack):
+        if owner in ("RunbookRole", "AlarmRuleRole"):
+            continue
+        for action in as_list(statement["Action"]):
+            if action not in CHANGES and action not in JOURNAL:
+                assert action.split(":")[1].startswith(reading), f"{owner} may call {action}"
+
+
+@pytest.mark.parametrize("action", ["iam:AttachRolePolicy", "iam:DetachRolePolicy"])
+def test_only_listed_policies_on_listed_roles(stack: Template, values: Values, action: str) -> None:
+    for statement in granted(stack, action):
+        assert values(statement["Resource"]) == [ROLE]
+        assert values(statement["Condition"]) == {"ArnEquals": {"iam:PolicyARN": [POLICY]}}
+
+
+def test_roles_are_passed_to_ecs_tasks_only(stack: Template, values: Values) -> None:
+    for statement in granted(stack, "iam:PassRole"):
+        assert values(statement["Resource"]) == [ROLE]
+        assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+
+
+@pytest.mark.parametrize("action", ["ecs:UpdateService", "ecs:DescribeServices"])
+def test_only_services_of_managed_clusters(stack: Template, values: Values, action: str) -> None:
+    for statement in granted(stack, action):
+        assert values(statement["Resource"]) == SERVICES
+
+
+def test_tasks_are_listed_in_managed_clusters_only(stack: Template, values: Values) -> None:
+    (statement,) = granted(stack, "ecs:ListTasks")
+    assert values(statement["Condition"]) == {"ArnEquals": {"ecs:cluster": CLUSTERS}}
+
+
+def test_the_journal_is_only_added_to(stack: Template, values: Values) -> None:
+    for owner, statement in statements(stack):
+        actions = {each for each in as_list(statement["Action"]) if each.startswith("dynamodb:")}
+        assert actions <= JOURNAL, owner
+        if actions:
+            assert values(statement["Resource"]) == "<JournalTable.Arn>"
+
+
+def test_no_wildcards_but_those_with_a_reason(stack: Template) -> None:
+    unlimited = set()
+    for owner, statement in statements(stack):
+        assert statement["Effect"] == "Allow"
+        assert "NotAction" not in statement and "NotResource" not in statement
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, f"{owner} may call {action}"
+            if "*" in as_list(statement["Resource"]):
+                unlimited.add(action)
+    assert unlimited == set(UNLIMITED)
+
+
+def test_aws_managed_policies_are_for_logs_and_traces_only(stack: Template) -> None:
+    attached = {arn for role in roles(stack).values() for arn in role.get("ManagedPolicyArns", [])}
+    assert {arn.rpartition("/")[2] for arn in attached} == {
+        "AWSLambdaBasicExecutionRole",
+        "AWSXrayWriteOnlyAccess",
+    }
+
+
+def test_the_state_machine_invokes_its_steps_only(stack: Template, values: Values, tasks: Template) -> None:
+    (statement,) = granted(stack, "lambda:InvokeFunction")
+    assert sorted(values(statement["Resource"])) == sorted(f"<{task}Function.Arn>" for task in tasks)
+
+
+def test_the_rule_starts_the_runbook_only(stack: Template, values: Values) -> None:
+    (statement,) = granted(stack, "states:StartExecution")
+    assert values(statement["Resource"]) == "<Runbook>"
+    (trust,) = roles(stack)["AlarmRuleRole"]["AssumeRolePolicyDocument"]["Statement"]
+    assert values(trust["Condition"]) == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
+def test_only_the_rule_writes_to_the_dead_letter_queue(stack: Template, values: Values) -> None:
+    document = stack["Resources"]["DeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]
+    (statement,) = document["Statement"]
+    assert statement["Action"] == "sqs:SendMessage"
+    assert values(statement["Condition"]) == {"ArnEquals": {"aws:SourceArn": "<AlarmRule.Arn>"}}

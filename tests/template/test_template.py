@@ -1,0 +1,185 @@
+"""The stack hangs together: states, functions, logs, triggers, and what a user is told."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+import pytest
+
+from tests.template.cloudformation import ROOT, Template, Values
+
+
+def of_type(stack: Template, kind: str) -> dict[str, Any]:
+    return {name: each for name, each in stack["Resources"].items() if each["Type"] == kind}
+
+
+def kebab(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+
+
+def test_each_task_state_has_a_function_and_each_function_a_task_state(
+    stack: Template, tasks: Template
+) -> None:
+    functions = of_type(stack, "AWS::Lambda::Function")
+    assert {name.removesuffix("Function") for name in functions} == set(tasks)
+    for task, state in tasks.items():
+        assert state["Resource"] == f"${{{task}FunctionArn}}"
+
+
+def test_every_substitution_is_defined_and_used(source: Template) -> None:
+    defined = source["Resources"]["Runbook"]["Properties"]["DefinitionSubstitutions"]
+    used = re.findall(r"\$\{(\w+)\}", (ROOT / "statemachine/runbook.asl.yaml").read_text())
+    assert set(defined) == set(used)
+    for name, value in defined.items():
+        assert value == {"Fn::GetAtt": [name.removesuffix("Arn"), "Arn"]}
+
+
+def test_each_function_is_named_after_its_step_and_its_handler_exists(
+    source: Template, stack: Template, tasks: Template
+) -> None:
+    values = Values(source)
+    for task in tasks:
+        properties = stack["Resources"][f"{task}Function"]["Properties"]
+        assert values(properties["FunctionName"]) == f"regrant-{kebab(task)}"
+        module, _, name = properties["Handler"].rpartition(".")
+        assert module == f"handlers.{kebab(task).replace('-', '_')}"
+        code = (ROOT / "functions" / f"{module.replace('.', '/')}.py").read_text()
+        defined = {each.name for each in ast.parse(code).body if isinstance(each, ast.FunctionDef)}
+        assert name in defined
+
+
+def test_a_function_times_out_before_its_state_does(stack: Template, tasks: Template) -> None:
+    for task, state in tasks.items():
+        timeout = stack["Resources"][f"{task}Function"]["Properties"]["Timeout"]
+        assert timeout < state["TimeoutSeconds"], task
+
+
+def test_each_function_writes_to_a_log_group_of_the_stack(source: Template, stack: Template) -> None:
+    values = Values(source)
+    for name, function in of_type(stack, "AWS::Lambda::Function").items():
+        properties = function["Properties"]
+        assert properties["LoggingConfig"]["LogFormat"] == "JSON"
+        assert properties["TracingConfig"] == {"Mode": "Active"}
+        group = stack["Resources"][properties["LoggingConfig"]["LogGroup"]["Ref"]]["Properties"]
+        assert values(group["LogGroupName"]) == f"/aws/lambda/{values(properties['FunctionName'])}", name
+
+
+def test_every_log_group_forgets(stack: Template) -> None:
+    assert {
+        each["Properties"]["RetentionInDays"] for each in of_type(stack, "AWS::Logs::LogGroup").values()
+    } == {90}
+
+
+def test_the_state_machine_is_standard_traced_and_logged(source: Template, stack: Template) -> None:
+    properties = stack["Resources"]["Runbook"]["Properties"]
+    assert properties["StateMachineType"] == "STANDARD"
+    assert properties["TracingConfiguration"] == {"Enabled": True}
+    assert properties["LoggingConfiguration"]["Level"] == "ALL"
+    group = Values(source)(stack["Resources"]["RunbookLogGroup"]["Properties"]["LogGroupName"])
+    assert group.startswith("/aws/vendedlogs/states/")
+
+
+def test_an_alarm_with_the_prefix_starts_the_runbook_and_nothing_is_lost(
+    source: Template, stack: Template
+) -> None:
+    rule = stack["Resources"]["AlarmRule"]["Properties"]
+    assert Values(source)(rule["EventPattern"]) == {
+        "source": ["aws.cloudwatch"],
+        "detail-type": ["CloudWatch Alarm State Change"],
+        "detail": {"alarmName": [{"prefix": "regrant/"}], "state": {"value": ["ALARM"]}},
+    }
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Ref": "Runbook"}
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}}
+    assert "RetryPolicy" in target
+
+
+def test_alarms_on_the_runbook_tell_the_topic(stack: Template) -> None:
+    alarms = [each["Properties"] for each in of_type(stack, "AWS::CloudWatch::Alarm").values()]
+    assert {each["MetricName"] for each in alarms} == {
+        "ExecutionsFailed",
+        "ExecutionsTimedOut",
+        "ExecutionsAborted",
+        "ApproximateNumberOfMessagesVisible",
+    }
+    assert all(each["AlarmActions"] == [{"Ref": "Topic"}] for each in alarms)
+
+
+def test_an_alarm_on_the_runbook_cannot_start_the_runbook(source: Template, stack: Template) -> None:
+    # A prefix ends in a slash, and these names are a stack's name (which has no slash) and a suffix.
+    assert source["Parameters"]["AlarmNamePrefix"]["AllowedPattern"].endswith("/$")
+    for alarm in of_type(stack, "AWS::CloudWatch::Alarm").values():
+        name = alarm["Properties"]["AlarmName"]["Fn::Sub"]
+        assert re.fullmatch(r"\$\{AWS::StackName\}-[a-z-]+", name)
+
+
+def test_the_record_outlives_the_stack(stack: Template) -> None:
+    for name in ("JournalTable", "DeadLetterQueue"):
+        resource = stack["Resources"][name]
+        assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    journal = stack["Resources"]["JournalTable"]["Properties"]
+    assert journal["BillingMode"] == "PAY_PER_REQUEST"
+    assert journal["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert journal["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_mail_is_sent_only_where_an_address_is_given(source: Template, stack: Template) -> None:
+    assert stack["Resources"]["TopicSubscription"]["Condition"] == "HasNotifyEmail"
+    assert Values(source).conditions == {"HasNotifyEmail": False}
+    assert Values(source, NotifyEmail="ops@example.com").conditions == {"HasNotifyEmail": True}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "good", "bad"),
+    [
+        (
+            "ManagedRoleArns",
+            "arn:aws:iam::123456789012:role/app/worker",
+            ["*", "arn:aws:iam::123456789012:role/*", "arn:aws:iam::123456789012:policy/x", "worker"],
+        ),
+        (
+            "GrantablePolicyArns",
+            "arn:aws-cn:iam::123456789012:policy/app/sqs-send",
+            ["*", "arn:aws:iam::123456789012:policy/app/*", "arn:aws:iam::*:policy/x", "sqs-send"],
+        ),
+        (
+            "ManagedClusterArns",
+            "arn:aws:ecs:us-east-1:123456789012:cluster/shop",
+            ["*", "arn:aws:ecs:us-east-1:123456789012:cluster/*", "shop"],
+        ),
+        ("AlarmNamePrefix", "regrant/", ["", "/", "regrant", "a/b/", "*/"]),
+        ("LogGroupPrefix", "/ecs/", ["", "*", "/ecs/*"]),
+        ("NotifyEmail", "ops@example.com", ["ops", "ops@example", "a b@example.com"]),
+    ],
+)
+def test_parameters_refuse_what_would_widen_the_stack(
+    source: Template, parameter: str, good: str, bad: list[str]
+) -> None:
+    pattern = source["Parameters"][parameter]["AllowedPattern"]
+    assert re.fullmatch(pattern, good)
+    assert [each for each in bad if re.fullmatch(pattern, each)] == []
+
+
+def test_every_parameter_is_explained_and_grouped(source: Template) -> None:
+    groups = source["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert {name for group in groups for name in group["Parameters"]} == set(source["Parameters"])
+    assert all(each["Description"] for each in source["Parameters"].values())
+
+
+def test_outputs_say_where_everything_is(source: Template) -> None:
+    assert set(source["Outputs"]) == {
+        "RunbookArn",
+        "RunbookConsole",
+        "StartCommand",
+        "AlarmRuleName",
+        "AlarmNamePrefix",
+        "CataloguePrefix",
+        "JournalTable",
+        "TopicArn",
+        "DeadLetterQueueUrl",
+        "RunbookLogGroup",
+        "FunctionLogGroupPrefix",
+    }
+    assert all(each["Description"] for each in source["Outputs"].values())
