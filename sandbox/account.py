@@ -22,7 +22,7 @@ from moto import mock_aws
 from moto.moto_api._internal import mock_random
 from moto.sts.models import AssumedRole, sts_backends
 
-from sandbox import authorization, cloudwatch, ecs, events, functions, gateway, stepfunctions
+from sandbox import authorization, cloudwatch, ecs, events, functions, gateway, stepfunctions, template
 from sandbox.clock import START, Clock
 from sandbox.faults import Faults
 from sandbox.gateway import Call
@@ -80,6 +80,10 @@ class LocalAccount:
     def patch(self, target: Any, name: str, replacement: Any) -> None:
         """Replace an attribute for as long as the account is open."""
         self._undo.enter_context(patch.object(target, name, replacement))
+
+    def deploy(self, path: Path, parameters: dict[str, str], stack: str = "regrant") -> dict[str, str]:
+        """Create the resources of a CloudFormation or SAM template. Returns the outputs."""
+        return template.deploy(self, path, parameters, stack)
 
     # Clients and credentials
 
