@@ -158,8 +158,8 @@ def _aware(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def install(account: LocalAccount) -> Callable[[], None]:
-    """Evaluate the account's alarms and let its logs make datapoints. What it returns ends that."""
+def install(account: LocalAccount) -> None:
+    """Evaluate the account's alarms and let its logs make datapoints, for as long as it is open."""
     mototime.install(account)
     _installed[id(account)] = logs.install(account)
     initialise = Alarm.__init__
@@ -169,13 +169,8 @@ def install(account: LocalAccount) -> Callable[[], None]:
         self.state_value = "INSUFFICIENT_DATA"  # moto begins with OK
 
     account.patch(Alarm, "__init__", init)
-    tick = account.clock.every(EVERY, Alarms(account).evaluate_all)
-
-    def end() -> None:
-        tick.cancel()
-        _installed.pop(id(account), None)
-
-    return end
+    account._undo.callback(_installed.pop, id(account))
+    account.clock.every(EVERY, Alarms(account).evaluate_all)
 
 
 _installed: dict[int, logs.Logs] = {}

@@ -5,7 +5,6 @@ Stands for: the API actions CreateService, UpdateService, DeleteService, ListTas
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
@@ -43,8 +42,8 @@ def tasks_listed(ecs: Ecs, request: dict[str, Any]) -> list[str]:
     return [task.task_arn for task in tasks if task.desired_status == status]
 
 
-def install(account: LocalAccount, timing: Timing | None = None) -> Callable[[], None]:
-    """Put ECS behaviour into moto, for as long as the account is open. What it returns ends all tasks."""
+def install(account: LocalAccount, timing: Timing | None = None) -> None:
+    """Put ECS behaviour into moto, and run tasks, for as long as the account is open."""
     mototime.install(account)
     ecs = _installed[id(account)] = Ecs(account, timing or Timing())
     response = EC2ContainerServiceResponse
@@ -123,7 +122,7 @@ def install(account: LocalAccount, timing: Timing | None = None) -> Callable[[],
         ecs.runner.kill_all()
         _installed.pop(id(account), None)
 
-    return end
+    account._undo.callback(end)
 
 
 _installed: dict[int, Ecs] = {}

@@ -1,9 +1,9 @@
 """RetainWise's worker: takes predictions off the queue, scores the customers of the uploaded file, stores the
 result.
 
-`python -m sandbox.workloads.worker`. Environment: PREDICTIONS_TABLE, QUEUE_URL, POLL_SECONDS, MODEL_PATH
-(the model that is shipped beside the code, if empty). A message is deleted when its prediction is COMPLETED;
-one that fails stays, becomes visible again, and ends in the dead-letter queue.
+`python -m sandbox.workloads.worker`. Environment: PREDICTIONS_TABLE, QUEUE_URL, POLL_SECONDS, WORK_SECONDS,
+MODEL_PATH (the model that is shipped beside the code, if empty). A message is deleted when its prediction is
+COMPLETED; one that fails stays, becomes visible again, and ends in the dead-letter queue.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ class Worker:
         self.table_name = runtime.environment["PREDICTIONS_TABLE"]
         self.queue_url = runtime.environment["QUEUE_URL"]
         self.model_path = runtime.environment.get("MODEL_PATH")
+        self.work_seconds = float(runtime.environment.get("WORK_SECONDS", "2"))
 
     def turn(self) -> None:
-        answer = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+        answer = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=5, WaitTimeSeconds=0)
         messages = answer.get("Messages", [])
         self.runtime.log(f"Successfully received {len(messages)} messages from SQS")
         for message in messages:
@@ -51,6 +52,7 @@ class Worker:
             self.s3.get_object(Bucket=prediction["bucket"], Key=prediction["key"])["Body"].read().decode()
         )
         rows = churn.read_customers(upload)
+        self.runtime.sleep(self.work_seconds)
         scored = [{**row, "churn_probability": f"{model.score(row):.4f}"} for row in rows]
         result = churn.write_customers(scored).encode()
         self.s3.put_object(Bucket=prediction["bucket"], Key=f"results/{name}.csv", Body=result)
