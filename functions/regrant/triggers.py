@@ -16,8 +16,8 @@ from regrant.models import Mode, Refusal, Service
 
 # ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
 _SERVICE = re.compile(r"([A-Za-z0-9_-]{1,255})/([A-Za-z0-9_-]{1,255})")
-# Step Functions: execution names of up to 80 characters that are safe to log.
-_INCIDENT = re.compile(r"[A-Za-z0-9_-]{1,80}")
+# Whatever Step Functions takes for an execution's name (API reference, StartExecution).
+_INCIDENT = re.compile(r"""[^\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe\uffff]{1,80}""")
 _LATER = ("cure", "expire")
 EXAMPLE = '{"service": "<cluster>/<service>", "mode": "contain"}'
 
