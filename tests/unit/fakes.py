@@ -1,0 +1,339 @@
+"""The seed's incident as domain objects, and an account in memory that implements the ports.
+
+The account does what AWS does as far as the domain can see it: attaching twice is attaching once, a forced
+deployment becomes PRIMARY with counts 0/0/0, the journal's conditional put keeps the first entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.models import (
+    CatalogueEntry,
+    Change,
+    Diagnosis,
+    HealthPolicy,
+    Incident,
+    LogRoute,
+    Plan,
+    Report,
+    Service,
+)
+from regrant.resources import (
+    Attachments,
+    Baseline,
+    Deployment,
+    LogLine,
+    QueueDepth,
+    RoleState,
+    ServiceState,
+    TaskDefinition,
+)
+from regrant.settings import Settings
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+CLUSTER = "retainwise-cluster"
+WORKER = Service(CLUSTER, "retainwise-worker")
+OLD_ROLE = f"arn:aws:iam::{ACCOUNT}:role/retainwise-ecs-task-role"
+WORKER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/prod-retainwise-worker-task-role"
+BACKEND_ROLE = f"arn:aws:iam::{ACCOUNT}:role/prod-retainwise-backend-task-role"
+RECEIVE = f"arn:aws:iam::{ACCOUNT}:policy/retainwise/prod-retainwise-sqs-worker"
+SEND = f"arn:aws:iam::{ACCOUNT}:policy/retainwise/prod-retainwise-sqs-send"
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:prod-retainwise-predictions-queue"
+DEAD_LETTERS = f"{QUEUE}-dlq"
+DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-worker:41"
+NEWER_DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-worker:42"
+OLD_DEPLOYMENT = "ecs-svc/4026531840000000041"
+ROUTE = LogRoute("/ecs/retainwise-worker", "ecs/worker")
+OPENED = "2025-11-11T21:52:14.102Z"
+INCIDENT = "5e3b7f0a-4c1d-4a7e-9a54-0d6f2f8f1c11_7c0f64be-8d4b-4f0e-b8d5-1f7f2a9f3f52"
+
+ENTRY = CatalogueEntry(
+    task_role=WORKER_ROLE,
+    policies=(RECEIVE,),
+    health=HealthPolicy(success="Successfully received", queue=QUEUE, dead_letter_queue=DEAD_LETTERS),
+)
+SETTINGS = Settings(
+    roles=frozenset({OLD_ROLE, WORKER_ROLE, BACKEND_ROLE}),
+    policies=frozenset({RECEIVE, SEND}),
+    clusters=frozenset({f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{CLUSTER}"}),
+    alarm_prefix="regrant/",
+    journal_table="regrant-journal",
+    topic=f"arn:aws:sns:{REGION}:{ACCOUNT}:regrant-incidents",
+)
+DENIAL = (
+    "ERROR failed to receive messages from SQS: An error occurred (AccessDenied) when calling the"
+    " ReceiveMessage operation: User: arn:aws:sts::123456789012:assumed-role/retainwise-ecs-task-role/"
+    "0f9c2f1d7f3f4c5e8a6b is not authorized to perform: sqs:receivemessage on resource:"
+    f" {QUEUE} because no identity-based policy allows the sqs:receivemessage action"
+)
+SUCCESS = "Successfully received 3 messages from SQS"
+
+INCIDENT_OF_WORKER = Incident(
+    id=INCIDENT,
+    subject=INCIDENT,
+    mode="contain",
+    trigger=f"alarm regrant/{WORKER} at 2025-11-11T21:52:11.438+0000",
+    opened_at=OPENED,
+    service=WORKER,
+    entry=ENTRY,
+)
+UNDO = Incident(
+    id="undo-1",
+    subject=INCIDENT,
+    mode="rollback",
+    trigger=f"rollback of {INCIDENT} started by hand",
+    opened_at=OPENED,
+    service=WORKER,
+)
+PLAN = Plan(role=OLD_ROLE, attach=(RECEIVE,), redeploy=True)
+
+
+def at(seconds: float) -> str:
+    """A moment of the run, as Step Functions writes it: seconds after the incident was opened."""
+    moment = datetime.fromisoformat(OPENED) + timedelta(seconds=seconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+OLD = Deployment(
+    id=OLD_DEPLOYMENT,
+    status="PRIMARY",
+    rollout_state="COMPLETED",
+    reason=f"ECS deployment {OLD_DEPLOYMENT} completed.",
+    task_definition=DEFINITION,
+    desired=2,
+    running=2,
+    failed_tasks=0,
+)
+RUNNING = ServiceState(
+    arn=f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/{WORKER}",
+    status="ACTIVE",
+    controller="ECS",
+    task_definition=DEFINITION,
+    desired_count=2,
+    deployment_configuration={"maximumPercent": 200, "minimumHealthyPercent": 100},
+    deployments=(OLD,),
+)
+TASK_DEFINITION = TaskDefinition(arn=DEFINITION, task_role=OLD_ROLE, logs=(ROUTE,))
+ROLE = RoleState(
+    arn=OLD_ROLE,
+    attached=(),
+    inline={
+        "retainwise-data": {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::prod/*"}],
+        }
+    },
+    boundary=None,
+    trust={
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        },
+    },
+    tags={"Environment": "prod"},
+)
+
+
+class Crash(Exception):
+    """The function's process is gone: nothing after this point happened."""
+
+
+@dataclass
+class Fuse:
+    """Counts the moments before and after every change, and blows at the chosen one (from 1)."""
+
+    blows_at: int = 0
+    passed: int = 0
+
+    def pass_by(self) -> None:
+        self.passed += 1
+        if self.passed == self.blows_at:
+            raise Crash(f"at moment {self.passed}")
+
+
+@dataclass
+class FakeServices:
+    state: ServiceState | None = RUNNING
+    definition: TaskDefinition = TASK_DEFINITION
+    tasks: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
+    fuse: Fuse = field(default_factory=Fuse)
+    response_lost: bool = False
+    redeployed: list[str] = field(default_factory=list)
+
+    def describe(self, service: Service) -> ServiceState | None:
+        return self.state if service == WORKER else None
+
+    def task_definition(self, arn: str) -> TaskDefinition:
+        return self.definition
+
+    def redeploy(self, service: Service, task_definition: str) -> str:
+        self.fuse.pass_by()
+        assert self.state is not None
+        new = f"ecs-svc/40265318400000001{len(self.redeployed):02}"
+        self.redeployed.append(new)
+        fresh = replace(
+            OLD, id=new, rollout_state="IN_PROGRESS", task_definition=task_definition, desired=0, running=0
+        )
+        older = tuple(replace(d, status="ACTIVE") for d in self.state.deployments)
+        self.state = replace(self.state, task_definition=task_definition, deployments=(fresh, *older))
+        self.fuse.pass_by()
+        if self.response_lost:
+            raise AwsUnavailable("Connection was closed before we received a valid response")
+        return new
+
+    def task_ids(self, service: Service, deployment: str | None) -> tuple[str, ...]:
+        return self.tasks.get(deployment, ())
+
+    def finish(self, **changed: Any) -> None:
+        """The primary deployment completes (or ends as told), and the ones it replaced are gone."""
+        assert self.state is not None and self.state.primary is not None
+        desired = self.state.desired_count
+        done = {"rollout_state": "COMPLETED", "desired": desired, "running": desired} | changed
+        self.state = replace(self.state, deployments=(replace(self.state.primary, **done),))
+
+    def stall(self) -> None:
+        """The primary deployment's tasks do not start."""
+        assert self.state is not None
+        primary, *older = self.state.deployments
+        self.state = replace(self.state, deployments=(replace(primary, failed_tasks=2), *older))
+
+
+@dataclass
+class FakeRoles:
+    role: RoleState = ROLE
+    quota: int = 10
+    nonexistent: tuple[str, ...] = ()
+    fuse: Fuse = field(default_factory=Fuse)
+    detached: list[str] = field(default_factory=list)
+
+    def attachments(self, role: str, wanted: tuple[str, ...]) -> Attachments:
+        return Attachments(self.role.attached, self.quota, self.nonexistent)
+
+    def attached(self, role: str) -> tuple[str, ...]:
+        return self.role.attached
+
+    def read(self, role: str) -> RoleState:
+        return self.role
+
+    def attach(self, role: str, policy: str) -> None:
+        self.fuse.pass_by()
+        self.role = replace(self.role, attached=tuple(sorted({*self.role.attached, policy})))
+        self.fuse.pass_by()
+
+    def detach(self, role: str, policy: str) -> None:
+        self.fuse.pass_by()
+        self.detached.append(policy)
+        self.role = replace(self.role, attached=tuple(p for p in self.role.attached if p != policy))
+        self.fuse.pass_by()
+
+
+@dataclass(frozen=True)
+class FakeRecord:
+    baseline: Baseline | None
+    changes: tuple[Change, ...]
+
+
+@dataclass
+class FakeJournal:
+    baselines: dict[str, Baseline] = field(default_factory=dict)
+    entries: dict[tuple[str, str, str], Change] = field(default_factory=dict)
+    closed: dict[str, Report] = field(default_factory=dict)
+    fuse: Fuse = field(default_factory=Fuse)
+
+    def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
+        return self.baselines.setdefault(incident, baseline)
+
+    def intend(self, incident: str, change: Change) -> bool:
+        self.fuse.pass_by()
+        new = _key(incident, change) not in self.entries
+        self.entries.setdefault(_key(incident, change), change)
+        self.fuse.pass_by()
+        return new
+
+    def mark_done(self, incident: str, change: Change) -> None:
+        self.fuse.pass_by()
+        self.entries[_key(incident, change)] = change
+        self.fuse.pass_by()
+
+    def mark_undone(self, incident: str, change: Change) -> None:
+        self.mark_done(incident, change)
+
+    def load(self, incident: str) -> FakeRecord:
+        changes = tuple(change for (owner, *_), change in self.entries.items() if owner == incident)
+        return FakeRecord(self.baselines.get(incident), changes)
+
+    def close(self, incident: str, report: Report, at: str) -> None:
+        self.closed[incident] = report
+
+
+def _key(incident: str, change: Change) -> tuple[str, str, str]:
+    # As in the table: an incident has one redeploy and one restore of a service.
+    return incident, change.kind, change.value if change.kind == "attach" else change.target
+
+
+@dataclass
+class FakeLogs:
+    written: list[LogLine] = field(default_factory=list)
+
+    def write(self, seconds: float, message: str, task: str = "new-1") -> None:
+        self.written.append(LogLine(at(seconds), f"{ROUTE.stream_prefix}/{task}", message))
+
+    def lines(self, route: LogRoute, term: str, since: str, until: str) -> tuple[LogLine, ...]:
+        start, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
+        found = [x for x in self.written if term in x.message]
+        return tuple(x for x in found if start < datetime.fromisoformat(x.at) <= end)
+
+
+@dataclass
+class FakeQueues:
+    waiting: int = 0
+    dead: int = 0
+
+    def depth(self, queue: str) -> QueueDepth:
+        return QueueDepth(self.dead if queue == DEAD_LETTERS else self.waiting, 0)
+
+
+@dataclass
+class FakeTopic:
+    failure: AwsRefused | AwsUnavailable | None = None
+    sent: list[tuple[str, str]] = field(default_factory=list)
+
+    def publish(self, subject: str, message: str) -> None:
+        if self.failure:
+            raise self.failure
+        self.sent.append((subject, message))
+
+
+@dataclass
+class FakeCatalogue:
+    parameters: dict[Service, str] = field(default_factory=dict)
+
+    def entry(self, service: Service) -> str | None:
+        return self.parameters.get(service)
+
+
+@dataclass
+class World:
+    """The seed's account in memory; one fuse for every change made in it."""
+
+    fuse: Fuse = field(default_factory=Fuse)
+
+    def __post_init__(self) -> None:
+        self.services = FakeServices(fuse=self.fuse)
+        self.roles = FakeRoles(fuse=self.fuse)
+        self.journal = FakeJournal(fuse=self.fuse)
+        self.logs, self.queues, self.topic = FakeLogs(), FakeQueues(), FakeTopic()
+
+    def changes(self, kind: str = "") -> list[Change]:
+        return [c for c in self.journal.load(INCIDENT).changes if kind in ("", c.kind)]
+
+
+CONTAIN = Diagnosis("CONTAIN", at(1), plan=PLAN, logs=(ROUTE,))

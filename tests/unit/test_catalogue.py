@@ -1,0 +1,105 @@
+"""The catalogue's entry is data that a person wrote: it is used only if every part of it is sound."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regrant.catalogue import parameter_name, read_entry
+from regrant.models import CatalogueEntry, Refusal, Service, encode
+from tests.unit.fakes import ENTRY, RECEIVE, SETTINGS, WORKER
+
+SOUND: dict[str, Any] = encode(ENTRY)
+
+
+def text(**changed: Any) -> str:
+    return msgspec.json.encode(SOUND | changed).decode()
+
+
+def health(**changed: Any) -> str:
+    return text(health=SOUND["health"] | changed)
+
+
+def refused(parameter: str | None, service: Service = WORKER) -> Refusal:
+    answer = read_entry(parameter, service, SETTINGS)
+    assert isinstance(answer, Refusal)
+    return answer
+
+
+def test_a_sound_entry_is_read() -> None:
+    assert read_entry(text(), WORKER, SETTINGS) == ENTRY
+
+
+def test_health_and_redeploy_have_defaults() -> None:
+    answer = read_entry(
+        text(health={"success": "Successfully received"}, redeploy="always"), WORKER, SETTINGS
+    )
+    assert isinstance(answer, CatalogueEntry)
+    assert (answer.health.samples, answer.health.queue, answer.redeploy) == (3, None, "always")
+
+
+def test_a_service_without_an_entry_is_not_enrolled() -> None:
+    refusal = refused(None)
+    assert refusal.code == "NOT_ENROLLED"
+    assert parameter_name(WORKER) in refusal.message and "enrol/service.yaml" in refusal.next
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        "",
+        "{",
+        "[]",
+        text(policies=None),
+        text(policies=[]),
+        text(policies=["prod-retainwise-sqs-worker"]),
+        text(policies=[RECEIVE + "\n"]),
+        text(task_role="prod-retainwise-worker-task-role"),
+        text(redeploy="sometimes"),
+        text(grants="everything"),
+        health(success="ab"),
+        health(success='received" ?ERROR'),
+        health(success="received\\"),
+        health(queue="https://sqs.us-east-1.amazonaws.com/123456789012/q"),
+        health(dead_letter_queue=""),
+        health(samples=0),
+        health(samples=21),
+    ],
+)
+def test_an_entry_that_is_not_sound_is_refused(parameter: str) -> None:
+    refusal = refused(parameter)
+    assert refusal.code == "INVALID_CATALOGUE"
+    assert parameter_name(WORKER) in refusal.message
+
+
+def test_a_policy_outside_the_owners_list_is_refused_by_name() -> None:
+    refusal = refused(text(policies=[RECEIVE, "arn:aws:iam::aws:policy/AdministratorAccess"]))
+    assert refusal.code == "POLICY_NOT_GRANTABLE"
+    assert "AdministratorAccess" in refusal.message and RECEIVE not in refusal.message
+
+
+def test_a_cluster_outside_the_owners_list_is_refused() -> None:
+    assert refused(text(), Service("other-cluster", "retainwise-worker")).code == "CLUSTER_NOT_MANAGED"
+
+
+def test_a_fifo_queue_keeps_its_suffix() -> None:
+    queue = "arn:aws:sqs:us-east-1:123456789012:orders.fifo"
+    answer = read_entry(health(queue=queue), WORKER, SETTINGS)
+    assert isinstance(answer, CatalogueEntry) and answer.health.queue == queue
+
+
+@given(
+    st.text() | st.builds(lambda part: text(**part), st.dictionaries(st.sampled_from(list(SOUND)), st.text()))
+)
+def test_whatever_the_text_only_grantable_policies_come_out(parameter: str) -> None:
+    answer = read_entry(parameter, WORKER, SETTINGS)
+    assert isinstance(answer, Refusal) or set(answer.policies) <= SETTINGS.policies
+
+
+@given(st.text(st.characters(max_codepoint=0x7F), max_size=20))
+def test_no_success_text_can_end_the_quotes_of_a_log_filter(success: str) -> None:
+    answer = read_entry(health(success=success), WORKER, SETTINGS)
+    if isinstance(answer, CatalogueEntry):
+        assert not set(answer.health.success) & {'"', "\\", "\n", "\r", "\0"}

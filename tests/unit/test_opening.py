@@ -1,0 +1,87 @@
+"""From whatever started the run to an incident with its service's entry, or with a refusal."""
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from regrant.models import Change, Incident, OpenEvent
+from regrant.opening import open_incident
+from regrant.resources import Baseline
+from tests.unit.fakes import (
+    ENTRY,
+    INCIDENT,
+    OLD_ROLE,
+    RECEIVE,
+    ROLE,
+    RUNNING,
+    SETTINGS,
+    WORKER,
+    FakeCatalogue,
+    FakeJournal,
+    at,
+)
+
+ATTACHED = Change("attach", OLD_ROLE, RECEIVE, intended_at=at(3), done_at=at(3))
+UNDO = {"mode": "rollback", "incident": INCIDENT}
+
+
+@pytest.fixture
+def journal() -> FakeJournal:
+    return FakeJournal()
+
+
+def opened(raw: object, journal: FakeJournal, *, enrolled: bool = True) -> Incident:
+    catalogue = FakeCatalogue({WORKER: msgspec.json.encode(ENTRY).decode()} if enrolled else {})
+    return open_incident(OpenEvent(raw, at(0), "run-1"), catalogue, journal, SETTINGS)
+
+
+def contained(journal: FakeJournal, *changes: Change) -> None:
+    journal.keep_baseline(INCIDENT, Baseline(str(WORKER), ROLE, RUNNING, at(2)))
+    for change in changes:
+        journal.intend(INCIDENT, change)
+
+
+def test_the_incident_is_named_after_the_execution(journal: FakeJournal) -> None:
+    incident = opened({"service": str(WORKER)}, journal)
+    assert (incident.id, incident.subject, incident.opened_at) == ("run-1", "run-1", at(0))
+    assert incident.entry == ENTRY and incident.refusal is None
+
+
+def test_a_refused_input_is_an_incident_with_a_refusal(journal: FakeJournal) -> None:
+    incident = opened({"service": "everything"}, journal)
+    assert incident.refusal is not None and incident.refusal.code == "INVALID_INPUT"
+    assert incident.service is None and incident.entry is None
+
+
+def test_a_service_that_is_not_enrolled_is_named_in_the_refused_incident(journal: FakeJournal) -> None:
+    incident = opened({"service": str(WORKER)}, journal, enrolled=False)
+    assert incident.refusal is not None and incident.refusal.code == "NOT_ENROLLED"
+    assert incident.service == WORKER
+
+
+def test_an_undo_finds_its_service_in_the_journal(journal: FakeJournal) -> None:
+    contained(journal, ATTACHED)
+    incident = opened(UNDO, journal)
+    assert (incident.id, incident.subject, incident.mode) == ("run-1", INCIDENT, "rollback")
+    assert incident.service == WORKER and incident.refusal is None
+
+
+def test_an_undo_needs_no_catalogue_entry(journal: FakeJournal) -> None:
+    contained(journal, ATTACHED)
+    assert opened(UNDO, journal, enrolled=False).refusal is None
+
+
+def test_an_incident_without_a_baseline_is_unknown(journal: FakeJournal) -> None:
+    refusal = opened(UNDO, journal).refusal
+    assert refusal is not None and (refusal.code, refusal.outcome) == ("UNKNOWN_INCIDENT", "REFUSED")
+
+
+def test_an_incident_that_is_undone_is_nothing_to_fix(journal: FakeJournal) -> None:
+    contained(journal, replace(ATTACHED, undone_at=at(9)))
+    refusal = opened(UNDO, journal).refusal
+    assert refusal is not None and (refusal.code, refusal.outcome) == ("ALREADY_UNDONE", "NOTHING_TO_FIX")
+
+
+def test_an_incident_that_only_intended_is_undone(journal: FakeJournal) -> None:
+    contained(journal, replace(ATTACHED, done_at=None))
+    assert opened(UNDO, journal).refusal is None

@@ -1,0 +1,144 @@
+"""What may start a run, and what is refused with a reason."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regrant.models import Refusal, Service
+from regrant.triggers import Request, parse_service, read_trigger
+
+EVENTS = Path(__file__).parents[2] / "events"
+PREFIX = "regrant/"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+KEYS = st.sampled_from(
+    ["service", "mode", "incident", "detail-type", "detail", "alarmName", "state", "value"]
+)
+NAME_LIKE = st.text(st.sampled_from("aZ0_-/ .\n$*é"), max_size=12)
+
+
+def refused(raw: object) -> Refusal:
+    answer = read_trigger(raw, PREFIX)
+    assert isinstance(answer, Refusal)
+    return answer
+
+
+def accepted(raw: object) -> Request:
+    answer = read_trigger(raw, PREFIX)
+    assert isinstance(answer, Request)
+    return answer
+
+
+def event(name: str) -> Any:
+    return json.loads((EVENTS / name).read_text())
+
+
+def alarm(**detail: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = event("alarm.json")
+    return whole | {"detail": whole["detail"] | detail}
+
+
+@pytest.mark.parametrize(("name", "mode"), [("console.json", "contain"), ("console-plan.json", "plan")])
+def test_a_person_names_the_service_and_the_mode(name: str, mode: str) -> None:
+    request = accepted(event(name))
+    assert (request.mode, request.service) == (mode, Service("retainwise-cluster", "retainwise-worker"))
+
+
+def test_contain_is_the_mode_if_none_is_given() -> None:
+    assert accepted({"service": "c/s"}).mode == "contain"
+
+
+def test_a_person_names_the_incident_to_undo() -> None:
+    request = accepted(event("console-rollback.json"))
+    assert (request.mode, request.incident) == ("rollback", event("console-rollback.json")["incident"])
+
+
+@pytest.mark.parametrize("name", ["fix.1", "night=2", "O'Brien", "Prüfung", "x" * 80])
+def test_whatever_step_functions_takes_for_a_name_can_be_undone(name: str) -> None:
+    assert accepted({"mode": "rollback", "incident": name}).incident == name
+
+
+def test_an_alarm_names_the_service_that_it_belongs_to() -> None:
+    request = accepted(event("alarm.json"))
+    assert (request.mode, request.service) == ("contain", Service("retainwise-cluster", "retainwise-worker"))
+    assert request.trigger == (
+        "alarm regrant/retainwise-cluster/retainwise-worker at 2025-11-11T21:52:11.438+0000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        ("contain everything", "INVALID_INPUT"),
+        ([], "INVALID_INPUT"),
+        ({}, "INVALID_INPUT"),
+        ({"Comment": "Insert your JSON here"}, "INVALID_INPUT"),
+        ({"service": "retainwise-worker"}, "INVALID_INPUT"),
+        ({"service": "c/s/t"}, "INVALID_INPUT"),
+        ({"service": "c/s\n"}, "INVALID_INPUT"),
+        ({"service": "c/" + "s" * 256}, "INVALID_INPUT"),
+        ({"service": "c/s", "incident": "x"}, "INVALID_INPUT"),
+        ({"service": "c/s", "mode": "destroy"}, "UNKNOWN_MODE"),
+        ({"service": "c/s", "mode": ["contain"]}, "UNKNOWN_MODE"),
+        ({"service": "c/s", "mode": None}, "UNKNOWN_MODE"),
+        ({"service": "c/s", "mode": "cure"}, "MODE_NOT_AVAILABLE"),
+        ({"service": "c/s", "mode": "expire"}, "MODE_NOT_AVAILABLE"),
+        ({"mode": "rollback"}, "INVALID_INPUT"),
+        ({"mode": "rollback", "incident": "a b"}, "INVALID_INPUT"),
+        ({"mode": "rollback", "incident": 'a"b'}, "INVALID_INPUT"),
+        ({"mode": "rollback", "incident": "a\x1b[31m"}, "INVALID_INPUT"),
+        ({"mode": "rollback", "incident": 7}, "INVALID_INPUT"),
+        ({"mode": "rollback", "incident": "a" * 81}, "INVALID_INPUT"),
+        ({"mode": "rollback", "incident": "a", "service": "c/s"}, "INVALID_INPUT"),
+        ({"detail-type": "ECS Task State Change", "detail": {}}, "EVENT_NOT_SUPPORTED"),
+        ({"detail-type": "CloudWatch Alarm State Change", "detail": None}, "EVENT_NOT_SUPPORTED"),
+        ({"detail": {"alarmName": "regrant/c/s"}}, "EVENT_NOT_SUPPORTED"),
+        (alarm(alarmName="billing"), "OTHER_ALARM"),
+        (alarm(alarmName="regrant/retainwise-worker"), "OTHER_ALARM"),
+        (alarm(alarmName="regrant/c/s; drop"), "OTHER_ALARM"),
+        (alarm(alarmName=None), "OTHER_ALARM"),
+        (alarm(state={"value": "OK"}), "ALARM_NOT_FIRING"),
+        (alarm(state={"value": "INSUFFICIENT_DATA"}), "ALARM_NOT_FIRING"),
+        (alarm(state=None), "ALARM_NOT_FIRING"),
+    ],
+)
+def test_what_is_refused_says_why_and_what_to_do(raw: object, code: str) -> None:
+    refusal = refused(raw)
+    assert refusal.code == code
+    assert refusal.message.endswith(".") and refusal.next
+
+
+def test_an_alarm_that_is_over_is_nothing_to_fix() -> None:
+    assert refused(alarm(state={"value": "OK"})).outcome == "NOTHING_TO_FIX"
+
+
+def test_a_refusal_shows_odd_text_short_and_escaped() -> None:
+    message = refused({"service": "\x1b[31m" + "\n" * 500}).message
+    assert message.isprintable() and len(message) < 200
+
+
+@given(JSON | st.dictionaries(KEYS, JSON | st.dictionaries(KEYS, JSON)))
+def test_no_json_makes_it_raise(raw: object) -> None:
+    assert isinstance(read_trigger(raw, PREFIX), Request | Refusal)
+
+
+@given(NAME_LIKE)
+def test_no_text_of_an_event_becomes_a_service_unless_it_has_the_shape_of_one(text: str) -> None:
+    answer = read_trigger(alarm(alarmName=PREFIX + text), PREFIX)
+    if isinstance(answer, Request):
+        assert answer.service is not None
+        for name in (answer.service.cluster, answer.service.name):
+            assert name and set(name) <= set("aZ0_-")
+        assert str(answer.service) == text
+
+
+@given(st.text(st.sampled_from("aZ0_-"), min_size=1), st.text(st.sampled_from("aZ0_-"), min_size=1))
+def test_a_service_is_read_as_it_is_written(cluster: str, name: str) -> None:
+    assert parse_service(f"{cluster}/{name}") == Service(cluster, name)
