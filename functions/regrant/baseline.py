@@ -17,6 +17,9 @@ from regrant.models import BaselineMark, Change, Incident, Plan, Receipt, Servic
 from regrant.ports import Journal, Queues, Roles, Services
 from regrant.resources import Baseline, RoleState, ServiceState
 
+# No fact, so that the first policy on a role is one difference, not two.
+_EMPTY = frozenset({"role.attached = {}", "role.inline = {}", "role.tags = {}"})
+
 
 def facts(role: RoleState, service: ServiceState) -> frozenset[str]:
     """Role and service as lines `path = JSON`. Deployment ids, counts and times are not state to restore."""
@@ -38,7 +41,8 @@ def facts(role: RoleState, service: ServiceState) -> frozenset[str]:
             "revisions": dict.fromkeys((d.task_definition for d in service.deployments), True),
         },
     }
-    return frozenset(f"{path} = {value}" for path, value in _flatten("", canonical))
+    lines = (f"{path} = {value}" for path, value in _flatten("", canonical))
+    return frozenset(lines) - _EMPTY
 
 
 def fingerprint(lines: frozenset[str]) -> str:
