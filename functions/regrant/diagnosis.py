@@ -14,6 +14,8 @@ from regrant.settings import Settings
 DENIAL_TERM = "is not authorized to perform"
 _LOOK_BACK = timedelta(minutes=15)
 _SAMPLES = 3
+# The reason for a denial stands at the end of its sentence, after four names of up to 140 characters or so.
+SENTENCE = 800
 
 
 def diagnose(
@@ -106,7 +108,7 @@ def conclude(
     """Findings and decision from what was read."""
     entry = incident.entry
     assert entry is not None
-    missing = tuple(p for p in entry.policies if p not in attachments.attached)
+    missing = tuple(p for p in dict.fromkeys(entry.policies) if p not in attachments.attached)
     findings = (*_denial_findings(denials), *_role_findings(entry, role), *_missing_findings(role, missing))
     refusal = _cannot_attach(role, missing, attachments)
     if refusal:
@@ -123,7 +125,7 @@ def _denial_findings(denials: tuple[LogLine, ...]) -> tuple[Finding, ...]:
     if not denials:
         return ()
     text = f"{len(denials)} denied calls logged since {denials[0].at}."
-    sample = tuple(dict.fromkeys(line.message[:400] for line in reversed(denials)))[:_SAMPLES]
+    sample = tuple(dict.fromkeys(line.message[:SENTENCE] for line in reversed(denials)))[:_SAMPLES]
     return (Finding("DENIED", text, sample),)
 
 

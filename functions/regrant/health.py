@@ -7,7 +7,7 @@ task's last denial is not held against the fix, and an old task's success does n
 from __future__ import annotations
 
 from regrant.concurrency import all_three, both
-from regrant.diagnosis import DENIAL_TERM
+from regrant.diagnosis import DENIAL_TERM, SENTENCE
 from regrant.models import (
     BaselineMark,
     CatalogueEntry,
@@ -62,7 +62,7 @@ def verify_health(
         backlog=waiting,
         dead_letters=dead,
         last_success=successes[-1].message[:200] if successes else None,
-        last_denial=denials[-1].message[:400] if denials else None,
+        last_denial=denials[-1].message[:SENTENCE] if denials else None,
     )
     return judge(sample, previous, baseline, grant, entry)
 
