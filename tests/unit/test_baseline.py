@@ -1,0 +1,163 @@
+"""Two moments are equal where their facts are; others' changes are told from ours."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from regrant.baseline import capture, compare, facts, fingerprint
+from regrant.errors import ServiceGone
+from regrant.models import Change, Receipt
+from regrant.resources import Baseline, RoleState, ServiceState
+from tests.unit.fakes import (
+    INCIDENT_OF_WORKER,
+    NEWER_DEFINITION,
+    OLD,
+    OLD_DEPLOYMENT,
+    OLD_ROLE,
+    PLAN,
+    RECEIVE,
+    ROLE,
+    RUNNING,
+    SEND,
+    WORKER,
+    World,
+    at,
+)
+
+BEFORE = Baseline(str(WORKER), ROLE, RUNNING, at(2))
+OURS = (Change("attach", OLD_ROLE, RECEIVE, intended_at=at(3), done_at=at(3)),)
+OTHERS_POLICY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+
+
+def digest(role: RoleState = ROLE, service: ServiceState = RUNNING) -> str:
+    return fingerprint(facts(role, service))
+
+
+def compared(role: RoleState = ROLE, service: ServiceState = RUNNING, before: Baseline = BEFORE) -> Receipt:
+    return compare(before, role, service, OURS, at(60))
+
+
+@given(st.permutations(["a", "b", "c"]))
+def test_the_order_in_which_aws_lists_things_does_not_matter(names: list[str]) -> None:
+    tags = {name: name.upper() for name in names}
+    shuffled = replace(
+        ROLE, attached=tuple(names), tags=tags, inline={name: {"Version": "1"} for name in names}
+    )
+    ordered = replace(
+        ROLE,
+        attached=("a", "b", "c"),
+        tags={"a": "A", "b": "B", "c": "C"},
+        inline={name: {"Version": "1"} for name in "abc"},
+    )
+    assert digest(shuffled) == digest(ordered)
+
+
+def test_deployment_ids_and_counts_are_no_state_to_restore() -> None:
+    other = replace(OLD, id="ecs-svc/9", running=1, failed_tasks=2, reason="", rollout_state="IN_PROGRESS")
+    assert digest(service=replace(RUNNING, deployments=(other,), last_events=("x",))) == digest()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"attached": (RECEIVE,)},
+        {"inline": {}},
+        {"boundary": SEND},
+        {"trust": {"Version": "2008-10-17"}},
+        {"tags": {"Environment": "test"}},
+    ],
+)
+def test_everything_else_of_the_role_counts(changed: dict[str, Any]) -> None:
+    assert digest(role=replace(ROLE, **changed)) != digest()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"status": "DRAINING"},
+        {"task_definition": NEWER_DEFINITION},
+        {"desired_count": 3},
+        {"deployment_configuration": {"maximumPercent": 100}},
+        {"deployments": (replace(OLD, task_definition=NEWER_DEFINITION),)},
+    ],
+)
+def test_everything_else_of_the_service_counts(changed: dict[str, Any]) -> None:
+    assert digest(service=replace(RUNNING, **changed)) != digest()
+
+
+def test_role_and_service_as_before_are_an_equal_receipt() -> None:
+    receipt = compared()
+    assert receipt.equal and receipt.before == receipt.after == digest()
+    assert (receipt.diff, receipt.changed_by_others) == ((), ())
+
+
+def test_what_is_left_of_ours_is_the_diff() -> None:
+    receipt = compared(replace(ROLE, attached=(RECEIVE,)), before=replace(BEFORE, role=with_others()))
+    assert not receipt.equal and receipt.before != receipt.after
+    assert receipt.diff == (f"+ role.attached.{RECEIVE} = true",)
+
+
+def with_others() -> RoleState:
+    return replace(ROLE, attached=(OTHERS_POLICY,))
+
+
+def test_what_others_changed_is_named_and_set_aside() -> None:
+    receipt = compared(with_others(), replace(RUNNING, desired_count=5))
+    assert receipt.equal and receipt.before == receipt.after
+    assert set(receipt.changed_by_others) >= {
+        f"+ role.attached.{OTHERS_POLICY} = true",
+        "+ service.desired_count = 5",
+        "- service.desired_count = 2",
+    }
+
+
+def test_what_others_took_away_is_named_too() -> None:
+    before = replace(BEFORE, role=with_others())
+    receipt = compared(replace(ROLE, attached=(SEND,)), before=before)
+    assert receipt.equal
+    assert receipt.changed_by_others == (
+        f"+ role.attached.{SEND} = true",
+        f"- role.attached.{OTHERS_POLICY} = true",
+    )
+
+
+def test_a_policy_that_was_attached_before_us_is_no_difference() -> None:
+    before = replace(BEFORE, role=replace(ROLE, attached=(RECEIVE,)))
+    receipt = compared(replace(ROLE, attached=(RECEIVE,)), before=before)
+    assert receipt.equal and receipt.diff == ()
+
+
+def test_the_first_policy_of_a_role_is_one_difference() -> None:
+    left = compared(replace(ROLE, attached=(RECEIVE,)))
+    assert (left.diff, left.changed_by_others) == ((f"+ role.attached.{RECEIVE} = true",), ())
+
+
+def test_a_capture_says_what_later_steps_compare_with() -> None:
+    world = World()
+    world.queues.waiting, world.queues.dead = 14, 1
+    mark = captured(world, at(2))
+    assert mark.sha256 == digest()
+    assert (mark.primary_deployment, mark.task_definition) == (OLD_DEPLOYMENT, RUNNING.task_definition)
+    assert (mark.backlog, mark.dead_letters) == (14, 1)
+
+
+def test_a_second_capture_keeps_the_first_baseline() -> None:
+    world = World()
+    first = captured(world, at(2))
+    world.roles.attach(OLD_ROLE, RECEIVE)
+    second = captured(world, at(9))
+    assert (second.sha256, second.at) == (first.sha256, at(2))
+
+
+def test_a_service_that_is_gone_has_no_baseline() -> None:
+    world = World()
+    world.services.state = None
+    with pytest.raises(ServiceGone):
+        captured(world, at(2))
+
+
+def captured(world: World, now: str) -> Any:
+    return capture(INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.journal, now)

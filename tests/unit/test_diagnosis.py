@@ -1,0 +1,189 @@
+"""What Diagnose concludes from the service, its role and its log."""
+
+import pytest
+from msgspec.structs import replace
+
+from regrant.diagnosis import diagnose
+from regrant.models import Diagnosis, Incident
+from regrant.resources import ServiceState
+from tests.unit.fakes import (
+    DENIAL,
+    ENTRY,
+    INCIDENT_OF_WORKER,
+    OLD,
+    OLD_DEPLOYMENT,
+    OLD_ROLE,
+    RECEIVE,
+    ROLE,
+    ROUTE,
+    RUNNING,
+    SEND,
+    SETTINGS,
+    TASK_DEFINITION,
+    WORKER_ROLE,
+    FakeServices,
+    World,
+    at,
+)
+
+
+def diagnosed(world: World, incident: Incident = INCIDENT_OF_WORKER) -> Diagnosis:
+    return diagnose(incident, world.services, world.roles, world.logs, SETTINGS, at(1))
+
+
+def declaring(*policies: str) -> Incident:
+    return replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, policies=policies))
+
+
+def codes(diagnosis: Diagnosis) -> list[str]:
+    return [finding.code for finding in diagnosis.findings]
+
+
+def refusal(world: World, incident: Incident = INCIDENT_OF_WORKER) -> str:
+    diagnosis = diagnosed(world, incident)
+    assert diagnosis.decision == "REFUSE" and diagnosis.plan is None
+    assert diagnosis.refusal is not None and diagnosis.refusal.next
+    return diagnosis.refusal.code
+
+
+def test_the_seeds_incident_is_contained_with_the_missing_policy_on_the_role_in_use() -> None:
+    world = World()
+    world.logs.write(-60, DENIAL, "old-1")
+    diagnosis = diagnosed(world)
+    assert diagnosis.decision == "CONTAIN"
+    assert diagnosis.plan is not None
+    assert (diagnosis.plan.role, diagnosis.plan.attach) == (OLD_ROLE, (RECEIVE,))
+    assert codes(diagnosis) == ["DENIED", "WRONG_TASK_ROLE", "MISSING_ATTACHMENT"]
+    assert diagnosis.logs == (ROUTE,)
+
+
+def test_the_finding_of_a_denial_counts_the_calls_and_shows_one_sentence_of_them() -> None:
+    world = World()
+    for seconds in (-120, -90, -60):
+        world.logs.write(seconds, DENIAL, "old-1")
+    finding = diagnosed(world).findings[0]
+    assert finding.text == f"3 denied calls logged since {at(-120)}."
+    assert finding.evidence == (DENIAL,)
+
+
+def test_denials_of_more_than_fifteen_minutes_ago_are_history() -> None:
+    world = World()
+    world.logs.write(-901, DENIAL, "old-1")
+    assert "DENIED" not in codes(diagnosed(world))
+
+
+def test_no_denial_in_the_log_does_not_hide_the_missing_policy() -> None:
+    assert diagnosed(World()).decision == "CONTAIN"
+
+
+def test_a_dry_run_ends_with_the_plan_that_it_would_carry_out() -> None:
+    dry = diagnosed(World(), replace(INCIDENT_OF_WORKER, mode="plan"))
+    assert dry.decision == "PLAN"
+    assert dry.plan == diagnosed(World()).plan
+
+
+def test_only_what_is_missing_is_planned() -> None:
+    world = World()
+    world.roles.role = replace(ROLE, attached=(SEND,))
+    plan = diagnosed(world, declaring(SEND, RECEIVE)).plan
+    assert plan is not None and plan.attach == (RECEIVE,)
+
+
+def test_a_policy_that_is_declared_twice_is_planned_once() -> None:
+    plan = diagnosed(World(), declaring(RECEIVE, RECEIVE)).plan
+    assert plan is not None and plan.attach == (RECEIVE,)
+
+
+def test_nothing_missing_is_nothing_to_fix() -> None:
+    world = World()
+    world.roles.role = replace(ROLE, attached=(RECEIVE,))
+    diagnosis = diagnosed(world)
+    assert (diagnosis.decision, diagnosis.plan) == ("NOTHING_TO_FIX", None)
+    assert "ALREADY_GRANTED" in codes(diagnosis)
+
+
+def test_the_declared_role_in_use_is_no_finding() -> None:
+    world = World()
+    world.services.definition = replace(TASK_DEFINITION, task_role=WORKER_ROLE)
+    assert codes(diagnosed(world)) == ["MISSING_ATTACHMENT"]
+
+
+def test_the_catalogue_says_whether_tasks_are_replaced() -> None:
+    incident = replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, redeploy="never"))
+    plan = diagnosed(World(), incident).plan
+    assert plan is not None and plan.redeploy is False
+
+
+IN_FLIGHT = replace(OLD, id="ecs-svc/7", rollout_state="IN_PROGRESS")
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (None, "UNKNOWN_SERVICE"),
+        (replace(RUNNING, status="INACTIVE"), "SERVICE_INACTIVE"),
+        (replace(RUNNING, status="DRAINING"), "SERVICE_INACTIVE"),
+        (replace(RUNNING, controller="CODE_DEPLOY", deployments=()), "UNSUPPORTED_CONTROLLER"),
+        (replace(RUNNING, controller="EXTERNAL", deployments=()), "UNSUPPORTED_CONTROLLER"),
+        (replace(RUNNING, desired_count=0), "DESIRED_COUNT_ZERO"),
+        (replace(RUNNING, deployments=(IN_FLIGHT,)), "DEPLOYMENT_IN_FLIGHT"),
+        (replace(RUNNING, deployments=(OLD, replace(OLD, id="ecs-svc/6"))), "DEPLOYMENT_IN_FLIGHT"),
+    ],
+)
+def test_a_service_that_cannot_be_contained_is_refused(state: ServiceState | None, code: str) -> None:
+    world = World()
+    world.services.state = state
+    assert refusal(world) == code
+
+
+def test_the_deployment_in_flight_is_named() -> None:
+    world = World()
+    world.services.state = replace(RUNNING, deployments=(IN_FLIGHT, replace(OLD, status="ACTIVE")))
+    found = diagnosed(world).refusal
+    assert found is not None
+    assert f"ecs-svc/7 PRIMARY IN_PROGRESS, {OLD_DEPLOYMENT} ACTIVE COMPLETED" in found.message
+
+
+@pytest.mark.parametrize(
+    ("services", "code"),
+    [
+        (FakeServices(definition=replace(TASK_DEFINITION, task_role=None)), "NO_TASK_ROLE"),
+        (FakeServices(definition=replace(TASK_DEFINITION, task_role=f"{OLD_ROLE}-2")), "ROLE_NOT_MANAGED"),
+        (FakeServices(definition=replace(TASK_DEFINITION, logs=())), "NO_LOGS"),
+    ],
+)
+def test_a_task_definition_that_cannot_be_helped_is_refused(services: FakeServices, code: str) -> None:
+    world = World()
+    world.services = services
+    assert refusal(world) == code
+
+
+def test_a_declared_policy_that_does_not_exist_is_refused() -> None:
+    world = World()
+    world.roles.nonexistent = (RECEIVE,)
+    assert refusal(world) == "POLICY_MISSING"
+
+
+def test_a_role_at_its_limit_is_refused() -> None:
+    world = World()
+    world.roles.role, world.roles.quota = replace(ROLE, attached=("a", "b")), 2
+    assert refusal(world) == "POLICY_LIMIT"
+
+
+def test_a_role_with_just_enough_room_is_not() -> None:
+    world = World()
+    world.roles.role, world.roles.quota = replace(ROLE, attached=("a",)), 2
+    assert diagnosed(world).decision == "CONTAIN"
+
+
+def test_the_limit_does_not_matter_where_nothing_is_missing() -> None:
+    world = World()
+    world.roles.role, world.roles.quota = replace(ROLE, attached=(RECEIVE,)), 1
+    assert diagnosed(world).decision == "NOTHING_TO_FIX"
+
+
+def test_a_refusal_keeps_what_was_found_before_it() -> None:
+    world = World()
+    world.roles.quota = 0
+    world.logs.write(-60, DENIAL, "old-1")
+    assert "DENIED" in codes(diagnosed(world))

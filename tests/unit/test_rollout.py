@@ -1,0 +1,105 @@
+"""Whether our deployment is done is told by its id, never by the service's state alone."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from regrant.models import Restore, Rollout
+from regrant.resources import Deployment, ServiceState
+from regrant.rollout import check_restore, check_rollout, judge
+from tests.unit.fakes import OLD, OLD_DEPLOYMENT, RUNNING, WORKER, World, at
+
+OURS = "ecs-svc/4026531840000000042"
+
+
+def ours(**changed: Any) -> Deployment:
+    return replace(OLD, **({"id": OURS, "rollout_state": "IN_PROGRESS", "reason": ""} | changed))
+
+
+def service(*deployments: Deployment, **changed: Any) -> ServiceState:
+    return replace(RUNNING, deployments=deployments, **changed)
+
+
+REPLACED = replace(OLD, status="ACTIVE")
+
+
+def test_at_second_0_the_counts_agree_and_nothing_is_done() -> None:
+    verdict, _ = judge(OURS, service(ours(desired=0, running=0), REPLACED))
+    assert verdict == "PENDING"
+
+
+def test_completed_with_counts_0_is_not_believed() -> None:
+    verdict, _ = judge(OURS, service(ours(rollout_state="COMPLETED", desired=0, running=0)))
+    assert verdict == "PENDING"
+
+
+def test_all_tasks_running_is_not_done_before_ecs_says_completed() -> None:
+    verdict, _ = judge(OURS, service(ours(), REPLACED))
+    assert verdict == "PENDING"
+
+
+def test_ours_completed_with_all_its_tasks_is_healthy() -> None:
+    verdict, evidence = judge(OURS, service(ours(rollout_state="COMPLETED", reason="done")))
+    assert verdict == "HEALTHY"
+    assert evidence == (f"{OURS} COMPLETED: 2 of 2 tasks running, 0 failed.", "done")
+
+
+def test_ours_completed_with_a_task_missing_again_is_not() -> None:
+    verdict, _ = judge(OURS, service(ours(rollout_state="COMPLETED", running=1)))
+    assert verdict == "PENDING"
+
+
+def test_the_circuit_breakers_rollback_is_not_our_success() -> None:
+    back = replace(
+        OLD, reason=f"ECS deployment circuit breaker: rolling back to deploymentId {OLD_DEPLOYMENT}"
+    )
+    verdict, evidence = judge(OURS, service(back, ours(status="ACTIVE", rollout_state="FAILED")))
+    assert verdict == "UNHEALTHY"
+    assert OLD_DEPLOYMENT in evidence[0] and "circuit breaker" in evidence[0]
+
+
+def test_nor_is_the_rollback_when_it_has_finished() -> None:
+    assert judge(OURS, service(OLD))[0] == "UNHEALTHY"
+
+
+def test_somebody_elses_deployment_supersedes_ours() -> None:
+    theirs = ours(id="ecs-svc/77", rollout_state="COMPLETED")
+    verdict, evidence = judge(OURS, service(theirs, ours(status="ACTIVE")))
+    assert verdict == "UNHEALTHY" and "ecs-svc/77" in evidence[0]
+
+
+def test_ours_failed_is_unhealthy_with_what_ecs_says_last() -> None:
+    failed = ours(rollout_state="FAILED", reason="tasks failed to start.")
+    verdict, evidence = judge(OURS, service(failed, REPLACED, last_events=("unable to place a task",)))
+    assert verdict == "UNHEALTHY"
+    assert evidence[1:] == ("tasks failed to start.", "unable to place a task")
+
+
+@pytest.mark.parametrize(("desired", "threshold"), [(1, 3), (2, 3), (6, 3), (7, 4), (25, 13), (1000, 200)])
+def test_without_a_circuit_breaker_its_threshold_applies(desired: int, threshold: int) -> None:
+    def verdict(failed: int) -> str:
+        return judge(OURS, service(ours(failed_tasks=failed), REPLACED, desired_count=desired))[0]
+
+    assert (verdict(threshold - 1), verdict(threshold)) == ("PENDING", "UNHEALTHY")
+
+
+@pytest.mark.parametrize("state", [None, service(ours(), status="DRAINING")])
+def test_a_service_that_is_gone_is_unhealthy(state: ServiceState | None) -> None:
+    assert judge(OURS, state)[0] == "UNHEALTHY"
+
+
+def test_each_look_is_counted() -> None:
+    world = World()
+    world.services.state = service(ours(), REPLACED)
+    rollout = Rollout(OURS, at(5), at(5))
+    for seconds in (20, 35):
+        rollout = check_rollout(rollout, WORKER, world.services, at(seconds))
+    assert (rollout.checks, rollout.at, rollout.started_at) == (2, at(35), at(5))
+
+
+def test_a_restore_is_judged_in_the_same_way() -> None:
+    world = World()
+    world.services.state = service(ours(rollout_state="COMPLETED"))
+    restore = check_restore(Restore("PENDING", 0, at(5), at(5), OURS), WORKER, world.services, at(20))
+    assert (restore.verdict, restore.checks, restore.at) == ("HEALTHY", 1, at(20))
