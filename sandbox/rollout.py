@@ -91,6 +91,10 @@ class Rollout:
             self.clock.call_later(3600, lambda: self._forget_task(task))
             if task.stop_code in ("TaskFailedToStart", "EssentialContainerExited"):
                 self._failed(task.deployment, never_ran=task.started_at is None)
+        elif task.last_status == "DEPROVISIONING":
+            # It ended by itself; the scheduler waits till it is gone.
+            gone = self.timing.stopping + self.timing.restart
+            task.deployment.next_start = self.clock.now() + timedelta(seconds=gone)
         elif task.healthy:
             task.deployment.proven, task.deployment.failed_tasks = True, 0
         self.reconcile()
@@ -220,7 +224,7 @@ class Rollout:
         if never_ran:
             deployment.failed_tasks += 1
             wait = self.timing.backoff[min(deployment.failed_tasks, len(self.timing.backoff)) - 1]
-            if wait > self.timing.restart:
+            if deployment.failed_tasks > 1:
                 self.say("is unable to consistently start tasks successfully.")
         elif self.count_exits and deployment.rollout_state == "IN_PROGRESS" and not deployment.proven:
             deployment.failed_tasks += 1
@@ -293,7 +297,6 @@ class Rollout:
     def _complete(self, deployment: Deployment) -> None:
         self.completed = deployment
         deployment.set("COMPLETED", f"ECS deployment {deployment.id} completed.", self.clock.now())
-        self.deployments[1:] = [d for d in self.deployments[1:] if d.rollout_state == "FAILED"]
         self.say(f"(deployment {deployment.id}) deployment completed.")
         self.say("has reached a steady state.")
 

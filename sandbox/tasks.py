@@ -39,7 +39,7 @@ class Timing:
     healthy: float = 50
     stopping: float = 12
     steady: float = 20
-    restart: float = 2
+    restart: float = 15
     pull_failure: float = 130
     backoff: tuple[float, ...] = (2, 240, 480, 900)
     breaker: float = 25
