@@ -101,7 +101,8 @@ def _objections(sample: Sample, baseline: BaselineMark, peak: int, proof: str | 
         found.append(f"{sample.denials} denied calls since {sample.since}: {sample.last_denial}")
     if proof is None:
         found.append("The success line has not been logged yet.")
-    if sample.backlog and sample.backlog >= peak:
+    # Draining: fewer wait than did at the worst, or no more than the tasks took up in this sample.
+    if sample.backlog and sample.backlog >= peak and sample.backlog > sample.successes:
         found.append(f"The queue is not draining: {sample.backlog} messages wait.")
     if _dead_letters(sample, baseline) > 0:
         more = _dead_letters(sample, baseline)

@@ -22,7 +22,7 @@ CHANGES = {
     "ecs:UpdateService": {"RedeployService", "RestoreService"},
     "sns:Publish": {"CloseIncident", "PageOperator"},
 }
-JOURNAL = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+JOURNAL = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}
 
 # Every call that is allowed on all resources, and why it cannot be narrower.
 UNLIMITED = {
