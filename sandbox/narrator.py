@@ -93,28 +93,45 @@ def _service(state: dict[str, Any]) -> str:
     return str(service.get("name", "runbook"))
 
 
+_KEYS = {
+    "Diagnose": "diagnosis",
+    "CaptureBaseline": "baseline",
+    "AttachPolicies": "grant",
+    "ConfirmAccess": "access",
+    "RedeployService": "rollout",
+    "CheckRollout": "rollout",
+    "VerifyHealth": "health",
+    "RestoreService": "restore",
+    "CheckRestore": "restore",
+    "DetachPolicies": "detach",
+    "ConfirmBaseline": "receipt",
+    "CloseIncident": "report",
+    "PageOperator": "report",
+}
+
+
 def _notes(name: str, state: dict[str, Any]) -> Iterator[str]:
     """What is worth saying when a state has been left."""
     if name == "OpenIncident":
         yield f"run {state['incident']['id'][:13]}: {state['incident']['trigger']}"
+    result = state.get(_KEYS.get(name, ""))
+    if name in _KEYS and result is None:
+        yield f"failed with {state.get('error', {}).get('Error')}"
     elif name == "Diagnose":
-        yield from (f["text"] for f in state["diagnosis"]["findings"])
-    elif name == "CaptureBaseline":
-        yield f"sha256 {state['baseline']['sha256'][:16]}…"
+        yield from (f["text"] for f in result["findings"])
+    elif name in ("CaptureBaseline", "ConfirmBaseline"):
+        yield f"sha256 {result.get('sha256', result.get('after'))[:16]}…"
     elif name == "AttachPolicies":
-        grant = state["grant"]
-        yield from (f"{p.rsplit('/', 1)[-1]} → {grant['role'].rsplit('/', 1)[-1]}" for p in grant["attached"])
+        yield from (
+            f"{p.rsplit('/', 1)[-1]} → {result['role'].rsplit('/', 1)[-1]}" for p in result["attached"]
+        )
     elif name == "ConfirmAccess":
         yield "IAM shows the attachment"
     elif name == "RedeployService":
-        yield f"started {state['rollout']['deployment']}"
+        yield f"started {result['deployment']}"
     elif name in ("CheckRollout", "VerifyHealth", "RestoreService", "CheckRestore"):
-        key = {"CheckRollout": "rollout", "VerifyHealth": "health"}.get(name, "restore")
-        yield f"{state[key]['verdict']}: {state[key]['evidence'][0]}"
+        yield f"{result['verdict']}: {result['evidence'][0]}"
     elif name == "DetachPolicies":
-        yield from (f"took off {p.rsplit('/', 1)[-1]}" for p in state["detach"]["detached"])
-    elif name == "ConfirmBaseline":
-        receipt = state["receipt"]
-        yield f"sha256 {receipt['after'][:16]}… {'equal' if receipt['equal'] else 'NOT EQUAL'}"
-    elif name == "CloseIncident":
-        yield state["report"]["outcome"]
+        yield from (f"took off {p.rsplit('/', 1)[-1]}" for p in result["detached"])
+    elif name in ("CloseIncident", "PageOperator"):
+        yield result.get("outcome", "failed")

@@ -52,7 +52,7 @@ def play(account: LocalAccount, scenario: Scenario, say: Callable[[str], None] =
     """Break the account, let alarm and runbook do their work, and judge what is there afterwards."""
     outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
     retainwise.create(account, variant=scenario.variant)
-    narrator = Narrator(account, outputs["StateMachineArn"], say)
+    narrator = Narrator(account, outputs["RunbookArn"], say)
     before = snapshot(account)
     narrator.watch()
 

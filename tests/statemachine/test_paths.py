@@ -1,0 +1,242 @@
+"""Every arrow of the graph, walked on the local account by at least one story.
+
+A story breaks one thing and says how the run must end and which arrows it is there for. The account is
+compared as a whole: whatever failed, it is either repaired, or as it was, or a person was paged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from sandbox.seeds import retainwise
+from tests.statemachine.world import POLICY, WORKER, Edge, World, edges, incident
+
+Arrange = Callable[[World], None]
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is broken, how the run ends (`None` for success), and the arrows that only it walks."""
+
+    arrows: str
+    error: str | None
+    outcome: str | None
+    arrange: Arrange = lambda world: None
+    meanwhile: Callable[[World, str], None] | None = None
+    given: dict[str, str] = field(default_factory=lambda: {"service": WORKER})
+    variant: str = "broken"
+    restored: bool = True
+
+    @property
+    def edges(self) -> set[Edge]:
+        """`A > B > C; D > E` as pairs."""
+        chains = [[name.strip() for name in chain.split(">")] for chain in self.arrows.split(";")]
+        return {pair for chain in chains for pair in zip(chain, chain[1:], strict=False)}
+
+
+def deny(function: str, service: str, operation: str, *, occurrence: int = 1) -> Arrange:
+    return lambda world: world.deny(function, service, operation, occurrence=occurrence)
+
+
+def deny_all(*calls: tuple[str, str, str]) -> Arrange:
+    def arrange(world: World) -> None:
+        for function, service, operation in calls:
+            world.deny(function, service, operation)
+
+    return arrange
+
+
+def never_redeploy(world: World) -> None:
+    ssm = world.account.client("ssm")
+    name = f"/regrant/services/{WORKER}"
+    entry = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    ssm.put_parameter(Name=name, Value=entry.replace('"always"', '"never"'), Overwrite=True)
+    world.before["parameters"][name] = entry.replace('"always"', '"never"')
+
+
+def somebody_deploys_when(entered: str) -> Callable[[World, str], None]:
+    """A colleague forces a deployment of their own while the run is in that state, once."""
+    done: list[str] = []
+
+    def meanwhile(world: World, state: str) -> None:
+        if state == entered and not done:
+            done.append(state)
+            world.account.client("ecs").update_service(
+                cluster=retainwise.CLUSTER, service=retainwise.WORKER, forceNewDeployment=True
+            )
+
+    return meanwhile
+
+
+ROLL_BACK = (
+    "RestoreService > DecideRestore > DetachPolicies > ConfirmBaseline > CloseIncident > DecideOutcome"
+)
+
+STORIES = {
+    "contained": Story(
+        "OpenIncident > RouteMode > Diagnose > Decide > CaptureBaseline > AttachPolicies > ConfirmAccess"
+        " > DecideRedeploy > RedeployService > PauseForRollout > CheckRollout > DecideRollout > PauseForHealth"
+        " > VerifyHealth > DecideHealth > CloseIncident > DecideOutcome > Done"
+        "; DecideRollout > PauseForRollout; DecideHealth > PauseForHealth",
+        error=None,
+        outcome="CONTAINED",
+        restored=False,
+    ),
+    "contained without a redeploy": Story(
+        "DecideRedeploy > PauseForHealth",
+        error=None,
+        outcome="CONTAINED",
+        arrange=never_redeploy,
+        restored=False,
+    ),
+    "bad input": Story(
+        "RouteMode > CloseIncident", error=None, outcome="REFUSED", given={"service": "no-slash"}
+    ),
+    "plan": Story(
+        "Decide > CloseIncident", error=None, outcome="PLANNED", given={"service": WORKER, "mode": "plan"}
+    ),
+    "diagnosis fails": Story(
+        "Diagnose > CloseIncident; DecideOutcome > NothingChanged",
+        error="NothingChanged",
+        outcome=None,
+        arrange=deny("diagnose", "ecs", "DescribeServices"),
+    ),
+    "no baseline": Story(
+        "CaptureBaseline > CloseIncident; DecideOutcome > NothingChanged",
+        error="NothingChanged",
+        outcome=None,
+        arrange=deny("capture-baseline", "iam", "GetRole"),
+    ),
+    "attach denied": Story(
+        f"AttachPolicies > {ROLL_BACK} > RolledBack",
+        error="RolledBack",
+        outcome="ROLLED_BACK",
+        arrange=deny("attach-policies", "iam", "AttachRolePolicy"),
+    ),
+    "attachment cannot be read back": Story(
+        "ConfirmAccess > RestoreService",
+        error="RolledBack",
+        outcome="ROLLED_BACK",
+        arrange=deny("confirm-access", "iam", "ListAttachedRolePolicies"),
+    ),
+    "redeploy denied": Story(
+        "RedeployService > RestoreService",
+        error="RolledBack",
+        outcome="ROLLED_BACK",
+        arrange=deny("redeploy-service", "ecs", "UpdateService"),
+    ),
+    "rollout cannot be checked, so the restore waits for it": Story(
+        "CheckRollout > RestoreService > DecideRestore > PauseForRestore > CheckRestore > DecideRestore"
+        " > DetachPolicies",
+        error="RolledBack",
+        outcome="ROLLED_BACK",
+        arrange=deny("check-rollout", "ecs", "DescribeServices"),
+    ),
+    "somebody else deploys during the rollout": Story(
+        "DecideRollout > RestoreService",
+        error="RolledBack",
+        outcome="ROLLED_BACK",
+        meanwhile=somebody_deploys_when("CheckRollout"),
+    ),
+    "health cannot be checked": Story(
+        "VerifyHealth > RestoreService",
+        error="RolledBack",
+        outcome="ROLLED_BACK",
+        arrange=deny("verify-health", "logs", "FilterLogEvents"),
+    ),
+    "the fix does not help": Story(
+        "DecideHealth > RestoreService",
+        error="RolledBack",
+        outcome="ROLLED_BACK",
+        variant="model-missing",
+    ),
+    "the restore fails": Story(
+        "RestoreService > PageOperator > RollbackIncomplete",
+        error="RollbackIncomplete",
+        outcome="ROLLBACK_INCOMPLETE",
+        arrange=deny_all(
+            ("confirm-access", "iam", "ListAttachedRolePolicies"), ("restore-service", "dynamodb", "Query")
+        ),
+        restored=False,
+    ),
+    "the restore cannot be checked": Story(
+        "CheckRestore > PageOperator",
+        error="RollbackIncomplete",
+        outcome="ROLLBACK_INCOMPLETE",
+        arrange=deny_all(
+            ("check-rollout", "ecs", "DescribeServices"), ("check-restore", "ecs", "DescribeServices")
+        ),
+        restored=False,
+    ),
+    "somebody else deploys during the restore": Story(
+        "DecideRestore > PageOperator",
+        error="RollbackIncomplete",
+        outcome="ROLLBACK_INCOMPLETE",
+        arrange=deny("check-rollout", "ecs", "DescribeServices"),
+        meanwhile=somebody_deploys_when("PauseForRestore"),
+        restored=False,
+    ),
+    "detach denied": Story(
+        "DetachPolicies > PageOperator",
+        error="RollbackIncomplete",
+        outcome="ROLLBACK_INCOMPLETE",
+        arrange=deny_all(
+            ("confirm-access", "iam", "ListAttachedRolePolicies"),
+            ("detach-policies", "iam", "DetachRolePolicy"),
+        ),
+        restored=False,
+    ),
+    "the baseline cannot be confirmed": Story(
+        "ConfirmBaseline > PageOperator",
+        error="RollbackIncomplete",
+        outcome="ROLLBACK_INCOMPLETE",
+        arrange=deny_all(
+            ("confirm-access", "iam", "ListAttachedRolePolicies"), ("confirm-baseline", "iam", "GetRole")
+        ),
+    ),
+    "a refusal cannot be recorded": Story(
+        "CloseIncident > DecideUnclosed > NothingChanged",
+        error="NothingChanged",
+        outcome=None,
+        arrange=deny("close-incident", "dynamodb", "PutItem"),
+        given={"service": "no-slash"},
+    ),
+    "a good fix cannot be recorded, so it is undone and a person is told": Story(
+        "CloseIncident > DecideUnclosed > RestoreService; DecideUnclosed > PageOperator",
+        error="RollbackIncomplete",
+        outcome="ROLLBACK_INCOMPLETE",
+        arrange=deny("close-incident", "dynamodb", "PutItem"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_run_takes_its_way_and_ends_as_told(name: str) -> None:
+    story = STORIES[name]
+    with incident(story.variant) as world:
+        story.arrange(world)
+        meanwhile = story.meanwhile
+        ended = world.run(story.given, (lambda state: meanwhile(world, state)) if meanwhile else None)
+        assert (ended.error, ended.outcome) == (story.error, story.outcome), ended.report
+        assert story.edges <= ended.walked
+        if story.restored:
+            world.after(300)
+            assert world.changed() == []
+
+
+def test_a_contained_run_is_rolled_back_by_hand_later() -> None:
+    with incident() as world:
+        contained = world.run()
+        assert POLICY.rsplit("/", 1)[-1] in world.attached()
+        ended = world.run({"mode": "rollback", "incident": contained.name})
+        assert ("RouteMode", "RestoreService") in ended.walked
+        assert (ended.error, ended.outcome) == ("RolledBack", "ROLLED_BACK")
+        assert world.changed() == []
+
+
+def test_no_arrow_is_left_out() -> None:
+    told = set().union(*(story.edges for story in STORIES.values()), {("RouteMode", "RestoreService")})
+    assert told == edges()
