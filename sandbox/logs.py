@@ -70,7 +70,7 @@ class Logs:
                 transformation["metricName"],
                 float(value),
                 [],
-                datetime.fromtimestamp(timestamp / 1000, UTC),
+                datetime.fromtimestamp(timestamp / 1000, UTC).replace(tzinfo=None),  # as moto keeps them
                 transformation.get("unit"),
             )
         )

@@ -1,0 +1,111 @@
+"""The account of the incident, as a story begins in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.account import LocalAccount
+from sandbox.seeds import empty, retainwise
+
+TEMPLATE = Path(__file__).parents[2] / "template.yaml"
+
+
+class _Loader(yaml.SafeLoader):
+    pass
+
+
+_Loader.add_multi_constructor("!", lambda loader, suffix, node: suffix)
+
+
+@pytest.fixture
+def account() -> Iterator[LocalAccount]:
+    with LocalAccount() as account:
+        retainwise.create(account)
+        account.clock.run_for(150)
+        yield account
+
+
+def client(account: LocalAccount, service: str) -> Any:
+    return account.client(service)
+
+
+def attached(account: LocalAccount, role: str) -> list[str]:
+    policies = client(account, "iam").list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    return [policy["PolicyName"] for policy in policies]
+
+
+def test_both_services_run_settled_on_the_old_role(account: LocalAccount) -> None:
+    ecs = client(account, "ecs")
+    names = [retainwise.BACKEND, retainwise.WORKER]
+    services = ecs.describe_services(cluster=retainwise.CLUSTER, services=names)["services"]
+    for service, desired in zip(services, (1, 2), strict=True):
+        definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+        assert definition["taskRoleArn"].endswith(f"role/{retainwise.OLD_ROLE}")
+        assert (service["launchType"], service["runningCount"]) == ("FARGATE", desired)
+        assert [d["rolloutState"] for d in service["deployments"]] == ["COMPLETED"]
+
+
+def test_the_right_roles_have_the_policies_that_the_old_one_lacks(account: LocalAccount) -> None:
+    assert attached(account, retainwise.OLD_ROLE) == []
+    assert attached(account, retainwise.BACKEND_ROLE) == [retainwise.SEND]
+    assert attached(account, retainwise.WORKER_ROLE) == [retainwise.RECEIVE]
+
+
+def test_the_catalogue_names_role_policy_and_health(account: LocalAccount) -> None:
+    ssm = client(account, "ssm")
+    name = f"/regrant/services/{retainwise.CLUSTER}/{retainwise.WORKER}"
+    entry = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+    assert entry["task_role"].endswith(f"role/{retainwise.WORKER_ROLE}")
+    assert entry["policies"] == ["arn:aws:iam::123456789012:policy/retainwise/prod-retainwise-sqs-worker"]
+    assert entry["health"]["success"] == "Successfully received"
+    assert entry["health"]["dead_letter_queue"].endswith(":prod-retainwise-predictions-queue-dlq")
+
+
+def test_the_alarms_of_both_services_go_off(account: LocalAccount) -> None:
+    alarms = client(account, "cloudwatch").describe_alarms(AlarmNamePrefix="regrant/")["MetricAlarms"]
+    assert {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms} == {
+        "regrant/retainwise-cluster/retainwise-backend": "ALARM",
+        "regrant/retainwise-cluster/retainwise-worker": "ALARM",
+    }
+
+
+def test_the_queue_gives_up_after_three_receives(account: LocalAccount) -> None:
+    sqs = client(account, "sqs")
+    url = sqs.get_queue_url(QueueName=retainwise.QUEUE)["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    redrive = json.loads(attributes["RedrivePolicy"])
+    assert redrive["deadLetterTargetArn"].endswith(f":{retainwise.DEAD_LETTER_QUEUE}")
+    assert (int(redrive["maxReceiveCount"]), attributes["VisibilityTimeout"]) == (3, "30")
+
+
+def test_with_the_model_missing_only_the_worker_is_denied() -> None:
+    with LocalAccount() as account:
+        retainwise.create(account, variant="model-missing")
+        account.clock.run_for(150)
+        alarms = client(account, "cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        assert [alarm["AlarmName"] for alarm in alarms] == ["regrant/retainwise-cluster/retainwise-worker"]
+
+
+def test_a_variant_that_does_not_exist_is_refused(account: LocalAccount) -> None:
+    with pytest.raises(ValueError, match="no such variant: cured"):
+        retainwise.create(account, variant="cured")
+
+
+@pytest.mark.parametrize("parameters", [retainwise.PARAMETERS, empty.PARAMETERS])
+def test_the_stack_parameters_are_those_of_the_template(parameters: dict[str, str]) -> None:
+    known = yaml.load(TEMPLATE.read_text(), _Loader)["Parameters"]
+    required = {name for name, parameter in known.items() if "Default" not in parameter}
+    assert required <= set(parameters) <= set(known)
+
+
+def test_the_empty_seed_holds_a_cluster() -> None:
+    with LocalAccount() as account:
+        empty.create(account)
+        clusters = client(account, "ecs").list_clusters()["clusterArns"]
+        assert clusters == [empty.PARAMETERS["ManagedClusterArns"]]

@@ -1,0 +1,178 @@
+"""RetainWise's backend and worker, against an account whose IAM decides."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.account import LocalAccount
+from sandbox.seeds import retainwise
+from sandbox.workloads import churn
+from sandbox.workloads.backend import customers
+
+
+class RetainWise:
+    def __init__(self, account: LocalAccount, **options: Any) -> None:
+        self.account = account
+        retainwise.create(account, **options)
+
+    def client(self, service: str) -> Any:
+        return self.account.client(service)
+
+    def grant(self, *policies: str) -> None:
+        for policy in policies:
+            arn = f"arn:aws:iam::123456789012:policy/retainwise/{policy}"
+            self.client("iam").attach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=arn)
+
+    def wait(self, seconds: float) -> None:
+        self.account.clock.run_for(seconds)
+
+    def predictions(self) -> dict[str, str]:
+        items = self.client("dynamodb").scan(TableName=retainwise.TABLE)["Items"]
+        return {item["prediction_id"]["S"]: item["status"]["S"] for item in items}
+
+    def lines(self, service: str, pattern: str = "") -> list[str]:
+        pages = (
+            self.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(logGroupName=f"/ecs/{service}", filterPattern=pattern)
+        )
+        return [event["message"] for page in pages for event in page["events"]]
+
+    def waiting(self, queue: str) -> int:
+        url = self.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
+        name = "ApproximateNumberOfMessages"
+        attributes = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])[
+            "Attributes"
+        ]
+        return int(attributes[name])
+
+
+@pytest.fixture
+def broken() -> Iterator[RetainWise]:
+    with LocalAccount() as account:
+        yield RetainWise(account)
+
+
+def test_without_permission_predictions_stay_queued(broken: RetainWise) -> None:
+    broken.wait(60)
+    assert set(broken.predictions().values()) == {"QUEUED"}
+    assert broken.waiting(retainwise.QUEUE) == 0
+
+
+def test_both_log_the_real_text_of_the_denial(broken: RetainWise) -> None:
+    broken.wait(20)
+    for service, call, action in (
+        (retainwise.BACKEND, "SendMessage", "sqs:sendmessage"),
+        (retainwise.WORKER, "ReceiveMessage", "sqs:receivemessage"),
+    ):
+        denial = broken.lines(service, '"is not authorized to perform"')[0]
+        assert (
+            f"An error occurred (AccessDenied) when calling the {call} operation: User: arn:aws:sts::"
+            in denial
+        )
+        assert f"assumed-role/{retainwise.OLD_ROLE}/" in denial
+        assert f"is not authorized to perform: {action} on resource: arn:aws:sqs:" in denial
+
+
+def test_with_permission_predictions_go_from_queued_to_completed(broken: RetainWise) -> None:
+    broken.wait(60)
+    early = set(broken.predictions())
+    broken.grant(retainwise.SEND, retainwise.RECEIVE)
+    seen: dict[str, list[str]] = {name: [] for name in early}
+
+    def completed() -> bool:
+        now = broken.predictions()
+        for name, statuses in seen.items():
+            if now[name] not in statuses:
+                statuses.append(now[name])
+        return all(statuses[-1] == "COMPLETED" for statuses in seen.values())
+
+    assert broken.account.clock.run(completed, 120)
+    assert all(statuses == ["QUEUED", "PROCESSING", "COMPLETED"] for statuses in seen.values())
+    assert broken.lines(retainwise.BACKEND, '"Successfully published to SQS"')
+    assert broken.lines(retainwise.WORKER, '"Successfully received" -"received 0"')
+
+
+def test_the_result_holds_a_probability_for_each_customer(broken: RetainWise) -> None:
+    broken.grant(retainwise.SEND, retainwise.RECEIVE)
+    broken.wait(60)
+    done = next(name for name, status in broken.predictions().items() if status == "COMPLETED")
+    body = broken.client("s3").get_object(Bucket=retainwise.BUCKET, Key=f"results/{done}.csv")["Body"].read()
+    rows = list(csv.DictReader(io.StringIO(body.decode())))
+    assert [row["customer_id"] for row in rows] == [
+        row["customer_id"] for row in churn.read_customers(customers(done))
+    ]
+    assert all(0 < float(row["churn_probability"]) < 1 for row in rows)
+
+
+def test_a_grant_for_the_worker_alone_brings_it_an_empty_queue(broken: RetainWise) -> None:
+    broken.grant(retainwise.RECEIVE)
+    broken.wait(60)
+    assert "Successfully received 0 messages from SQS" in broken.lines(retainwise.WORKER)
+    assert set(broken.predictions().values()) == {"QUEUED"}
+
+
+def test_what_an_earlier_task_could_not_publish_its_successor_does(broken: RetainWise) -> None:
+    broken.wait(60)
+    early = set(broken.predictions())
+    ecs = broken.client("ecs")
+    old = ecs.list_tasks(cluster=retainwise.CLUSTER, serviceName=retainwise.BACKEND)["taskArns"][0]
+    ecs.stop_task(cluster=retainwise.CLUSTER, task=old)
+    broken.grant(retainwise.SEND)
+    broken.wait(120)
+    published = {
+        line.rpartition(" ")[2] for line in broken.lines(retainwise.BACKEND, '"Successfully published"')
+    }
+    assert early <= published
+
+
+def test_a_message_that_comes_twice_is_not_scored_twice(broken: RetainWise) -> None:
+    broken.grant(retainwise.SEND, retainwise.RECEIVE)
+    broken.wait(60)
+    done = next(name for name, status in broken.predictions().items() if status == "COMPLETED")
+    sqs = broken.client("sqs")
+    url = sqs.get_queue_url(QueueName=retainwise.QUEUE)["QueueUrl"]
+    body = {"prediction_id": done, "bucket": retainwise.BUCKET, "key": f"uploads/{done}.csv"}
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
+    broken.wait(30)
+    assert f"{done} was COMPLETED before: the message came twice" in broken.lines(retainwise.WORKER)
+    assert broken.predictions()[done] == "COMPLETED"
+
+
+def test_without_its_model_the_worker_receives_and_never_completes() -> None:
+    with LocalAccount() as account:
+        app = RetainWise(account, variant="model-missing")
+        app.grant(retainwise.RECEIVE)
+        app.wait(300)
+        assert app.lines(retainwise.WORKER, '"Successfully received" -"received 0"')
+        assert app.lines(retainwise.WORKER, '"model file not found"')
+        assert "COMPLETED" not in app.predictions().values()
+        assert app.waiting(retainwise.DEAD_LETTER_QUEUE) > 0
+
+
+def test_the_model_tells_customers_apart() -> None:
+    model = churn.load(None)
+    loyal = {
+        "tenure_months": "60",
+        "monthly_charges": "30",
+        "support_tickets": "0",
+        "logins_last_30_days": "25",
+    }
+    leaving = {
+        "tenure_months": "2",
+        "monthly_charges": "110",
+        "support_tickets": "5",
+        "logins_last_30_days": "1",
+    }
+    assert model.score(loyal) < 0.1 < 0.9 < model.score(leaving)
+
+
+def test_a_model_that_is_not_there_is_named() -> None:
+    with pytest.raises(churn.ModelNotFound, match="model file not found: /nowhere"):
+        churn.load("/nowhere")
