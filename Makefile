@@ -8,7 +8,8 @@ SEED ?= retainwise
 TESTS ?= tests
 
 BIN := .venv/bin
-PY := $(BIN)/python
+# The zip's root is the import root of the functions.
+PY := PYTHONPATH=functions $(BIN)/python
 SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt
 
