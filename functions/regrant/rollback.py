@@ -71,7 +71,9 @@ def _start_restore(
     assert service is not None and state.primary is not None
     change = Change(kind="restore", target=str(service), value=state.primary.id, intended_at=now)
     journal.intend(incident.subject, change)
-    return services.redeploy(service, baseline.service.task_definition)
+    deployment = services.redeploy(service, baseline.service.task_definition)
+    journal.mark_done(incident.subject, replace(change, done_at=now))
+    return deployment
 
 
 def detach_policies(incident: Incident, roles: Roles, journal: Journal, now: str) -> Detach:
