@@ -19,9 +19,11 @@ def close_incident(state: RunState, journal: Journal, topic: Topic, now: str) ->
 
 def page_operator(state: RunState, journal: Journal, topic: Topic, now: str) -> Report:
     """The undo did not finish: say what is left, with the commands that finish it."""
-    changes = journal.load(state.incident.subject).changes
-    by_hand = finish_by_hand(state, changes)
-    return _publish(_report(state, "ROLLBACK_INCOMPLETE", changes, by_hand, now), journal, topic, now)
+    record = journal.load(state.incident.subject)
+    kept = record.baseline.role.attached if record.baseline else ()
+    by_hand = finish_by_hand(state, tuple(c for c in record.changes if c.value not in kept))
+    report = _report(state, "ROLLBACK_INCOMPLETE", record.changes, by_hand, now)
+    return _publish(report, journal, topic, now)
 
 
 def decide_outcome(state: RunState) -> Outcome:
@@ -99,13 +101,13 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
 
 
 def _why_undone(state: RunState) -> Finding:
-    if state.health:
+    if state.health and state.health.verdict != "HEALTHY":
         text = f"The service was not proved healthy in {state.health.checks} samples."
         return Finding("NOT_HEALTHY", text, state.health.evidence)
-    if state.rollout:
+    if state.rollout and state.rollout.verdict != "HEALTHY":
         text = f"The rollout did not finish in {state.rollout.checks} checks."
         return Finding("ROLLOUT_FAILED", text, state.rollout.evidence)
-    return Finding("STEP_FAILED", "A step failed before the fix could be verified.")
+    return Finding("STEP_FAILED", "A step failed, so the run could not be completed.")
 
 
 def _timeline(state: RunState, now: str) -> list[Stage]:
