@@ -8,18 +8,21 @@ from collections.abc import Iterator
 from regrant.models import Report
 
 _WIDTH = 118
+# Lines of each part, so that the whole fits on one screen however much there is to say.
+_HEIGHT = {"found": 14, "changed": 6, "receipt": 5}
 
 
 def render(report: Report) -> str:
     """What was wrong, what was changed, the proof, how long each stage took, what to do next."""
     title = f"{report.outcome}  {report.service or '(no service)'}"
-    lines = [title, f"incident {report.incident}, mode {report.mode}", ""]
+    lines = [_cut(title), f"incident {report.incident}, mode {report.mode}", ""]
     for label, texts in _sections(report):
-        for index, text in enumerate(texts):
+        for index, text in enumerate(_at_most(_HEIGHT.get(label, len(texts)), texts)):
             lines.append(_cut(f"{label if index == 0 else '':9}{text}"))
-    # Never cut: it may hold commands to copy.
-    lines.append(textwrap.fill(report.next, _WIDTH, initial_indent="next     ", subsequent_indent=" " * 9))
-    return "\n".join(lines)
+    # Never cut, and broken at blanks only: it may hold commands to copy.
+    wrapper = textwrap.TextWrapper(_WIDTH, initial_indent="next     ", subsequent_indent=" " * 9)
+    wrapper.break_long_words = wrapper.break_on_hyphens = False
+    return "\n".join([*lines, *wrapper.wrap(report.next)])
 
 
 def _sections(report: Report) -> Iterator[tuple[str, list[str]]]:
@@ -72,5 +75,13 @@ def _name(arn: str) -> str:
     return arn.rsplit("/", 1)[-1]
 
 
+def _at_most(height: int, texts: list[str]) -> list[str]:
+    if len(texts) <= height:
+        return texts
+    return [*texts[: height - 1], f"… and {len(texts) - height + 1} more"]
+
+
 def _cut(line: str) -> str:
+    # What a log line holds is data: no line breaks, and nothing that a terminal would obey.
+    line = "".join(character if character.isprintable() else " " for character in line)
     return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
