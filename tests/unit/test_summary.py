@@ -1,0 +1,127 @@
+"""The report on one screen."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from regrant.models import Change, Finding, Health, Receipt, Report, Sample, Stage
+from regrant.summary import render
+from tests.unit.fakes import DENIAL, INCIDENT, OLD_ROLE, RECEIVE, SUCCESS, WORKER, at
+
+SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+COMMAND = (
+    "aws iam detach-role-policy --role-name retainwise-ecs-task-role"
+    " --policy-arn arn:aws:iam::123456789012:policy/retainwise/prod-retainwise-sqs-worker"
+)
+HEALTH = Health(
+    verdict="HEALTHY",
+    checks=4,
+    streak=3,
+    needed=3,
+    at=at(240),
+    proof=SUCCESS,
+    last=Sample(at(220), at(240), tasks=2, successes=3, denials=0, backlog=0, dead_letters=4),
+)
+REPORT = Report(
+    incident=INCIDENT,
+    service=str(WORKER),
+    mode="contain",
+    outcome="CONTAINED",
+    findings=(
+        Finding("TRIGGER", f"Run alarm regrant/{WORKER}."),
+        Finding("DENIED", "27 denied calls logged.", (DENIAL, DENIAL, DENIAL)),
+        Finding("MISSING_ATTACHMENT", "The role lacks the policy.", (RECEIVE,)),
+    ),
+    changes=(
+        Change("attach", OLD_ROLE, RECEIVE, at(3), done_at=at(3)),
+        Change("redeploy", str(WORKER), "ecs-svc/42", at(5), done_at=at(5)),
+    ),
+    health=HEALTH,
+    receipt=None,
+    timeline=(Stage("grant", 4.0), Stage("verify", 84.4), Stage("total", 240.0)),
+    next="Undo it.",
+)
+
+
+def lines(**changed: Any) -> list[str]:
+    return render(replace(REPORT, **changed)).split("\n")
+
+
+def test_it_says_what_was_wrong_what_was_changed_the_proof_and_how_long_it_took() -> None:
+    text = render(REPORT)
+    for part in (
+        f"CONTAINED  {WORKER}",
+        f"incident {INCIDENT}, mode contain",
+        "found    Run alarm",
+        "changed  attached prod-retainwise-sqs-worker to retainwise-ecs-task-role (done)",
+        f"redeployed {WORKER} as ecs-svc/42 (done)",
+        "proof    HEALTHY: 3 of 3 good samples in a row, 4 taken",
+        SUCCESS,
+        "last sample: 2 tasks, 0 denials, 0 messages waiting, 4 in the dead-letter queue",
+        "took     grant 4 s, verify 84 s, total 240 s",
+        "next     Undo it.",
+    ):
+        assert part in text
+
+
+def test_a_run_that_changed_nothing_says_so() -> None:
+    assert "changed  nothing" in lines(changes=())
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ({"done_at": at(3)}, "done"),
+        ({}, "intended"),
+        ({"done_at": at(3), "undone_at": at(9)}, "detached again"),
+    ],
+)
+def test_a_change_says_how_far_it_came(state: dict[str, str], word: str) -> None:
+    change = Change("attach", OLD_ROLE, RECEIVE, at(3), **state)
+    assert any(line.endswith(f"({word})") for line in lines(changes=(change,)))
+
+
+def test_a_receipt_shows_both_hashes_under_each_other() -> None:
+    receipt = Receipt(SHA, SHA, True, at(300), changed_by_others=("+ service.desired_count = 5",))
+    shown = lines(receipt=receipt)
+    assert f"receipt  before {SHA}" in shown
+    assert f"         after  {SHA}  equal" in shown
+    assert "           changed by others: + service.desired_count = 5" in shown
+
+
+def test_hashes_that_differ_are_hard_to_miss() -> None:
+    assert any(line.endswith("NOT EQUAL") for line in lines(receipt=Receipt(SHA, "0" * 64, False, at(300))))
+
+
+LONG = {
+    "service": f"{'c' * 255}/{'s' * 255}",
+    "findings": tuple(Finding("X", "word " * 60, ("line one\nline two " * 40,) * 3) for _ in range(12)),
+    "changes": tuple(Change("attach", OLD_ROLE, f"{RECEIVE}-{n}", at(3)) for n in range(20)),
+    "receipt": Receipt(SHA, SHA, True, at(300), changed_by_others=("+ x = 1",) * 60),
+    "health": replace(HEALTH, proof="Successfully received\n" * 30),
+}
+
+
+def test_the_worst_report_fits_on_one_screen() -> None:
+    shown = lines(**LONG)
+    assert len(shown) <= 40
+    assert max(map(len, shown)) <= 118
+
+
+def test_what_is_left_out_is_counted() -> None:
+    shown = lines(changes=LONG["changes"])
+    assert any("more" in line for line in shown)
+
+
+def test_a_log_line_takes_one_line_and_cannot_steer_the_terminal() -> None:
+    health = replace(HEALTH, proof="Successfully\x1b[2J received\r\n\tall")
+    assert all(line.isprintable() for line in lines(health=health))
+    assert len(lines(health=health)) == len(lines())
+
+
+def test_the_next_step_is_wrapped_between_words_so_that_its_commands_can_be_copied() -> None:
+    advice = f"See that the service is settled, then: {COMMAND}; {COMMAND}-2; {COMMAND}-3."
+    shown = lines(next=advice)
+    start = next(n for n, line in enumerate(shown) if line.startswith("next"))
+    assert " ".join(line[9:] for line in shown[start:]) == advice
