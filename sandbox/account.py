@@ -1,7 +1,7 @@
 """One AWS account, embedded in this process.
 
-Control plane: moto, with what it lacks added by the modules beside this one. Nothing outside the process changes, and
-nothing stays behind: leaving the account undoes every patch.
+Control plane: moto, with what it lacks added by the modules beside this one. Nothing outside the process
+changes, and nothing stays behind: leaving the account undoes every patch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
+from types import TracebackType
 from typing import Any
 from unittest.mock import patch
 
@@ -20,21 +20,34 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from moto import mock_aws
 from moto.moto_api._internal import mock_random
-from moto.sts.models import AssumedRole, sts_backends
+from moto.sts.models import sts_backends
 
-from sandbox import authorization, cloudwatch, ecs, events, functions, gateway, stepfunctions, template
+from sandbox import (
+    authorization,
+    cloudwatch,
+    ecs,
+    events,
+    functions,
+    gateway,
+    polling,
+    server,
+    stepfunctions,
+    template,
+)
 from sandbox.clock import START, Clock
 from sandbox.faults import Faults
 from sandbox.gateway import Call
 
 _ADMINISTRATOR_KEY = "AKIAADMINISTRATOR000"
+_clients: dict[tuple[str, str, int], BaseClient] = {}
+"""Kept from one account to the next: the keys are the same each time, and making a client is slow."""
 
 
 class LocalAccount:
     """A context manager. In it, every AWS client of this process talks to this account.
 
-    `pace` is simulated seconds per real second, None to jump from event to event. With `http_port` (0 for any free
-    one) the account also answers on loopback HTTP. `processes` asks the data plane for real processes.
+    `pace` is simulated seconds per real second, None to jump from event to event. With `http_port` (0 for any
+    free one) the account also answers on loopback HTTP. `processes` asks the data plane for real processes.
     """
 
     account_id = authorization.ACCOUNT
@@ -50,14 +63,12 @@ class LocalAccount:
         self.endpoint_url: str | None = None
         self._http_port = http_port
         self._undo = ExitStack()
-        self._clients: dict[tuple[str, ...], BaseClient] = {}
 
     def __enter__(self) -> LocalAccount:
         with ExitStack() as undo:
             self._undo = undo
             self._leave_real_aws()
             undo.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
-            undo.callback(self.clock.close)
             self.gateway = gateway.install(self)
             self.functions = functions.install(self)
             self.events = events.install(self)
@@ -66,6 +77,12 @@ class LocalAccount:
             mock_random.seed(0)
             ecs.install(self)
             cloudwatch.install(self)
+            polling.install(self)
+            # Undone first: what still runs ends while the account is whole.
+            undo.callback(self.clock.close)
+            if self._http_port is not None:
+                self.endpoint_url, stop = server.start(self._http_port)
+                undo.callback(stop)
             self._undo = undo.pop_all()
         return self
 
@@ -104,16 +121,13 @@ class LocalAccount:
         return self.issue_credentials(role_arn, session_name, f"ASIA{digest[:16]}")
 
     def issue_credentials(self, role_arn: str, session_name: str, access_key: str) -> dict[str, str]:
-        """Credentials of the role under a given key, as a service gets them that runs something in this role."""
+        """Credentials of the role under this key, as a service gets them that runs something in the role."""
         sessions = sts_backends[self.account_id]["aws"]
         secret, token = f"secret-of-{access_key}", f"token-of-{access_key}"
         if sessions.get_assumed_role_from_access_key(access_key) is None:
-            key = SimpleNamespace(access_key_id=access_key, secret_access_key=secret)
-            session = AssumedRole(
-                self.account_id, self.region, key, session_name, role_arn, None, 3600, None
-            )
+            session = sessions.assume_role(self.region, session_name, role_arn, "", 3600, "")
+            session.access_key_id, session.secret_access_key = access_key, secret
             session.session_token = token
-            sessions.assumed_roles.append(session)
         return {
             "AWS_ACCESS_KEY_ID": access_key,
             "AWS_SECRET_ACCESS_KEY": secret,
@@ -121,11 +135,11 @@ class LocalAccount:
         }
 
     def _client(self, service: str, credentials: tuple[str, ...], config: Config | None) -> BaseClient:
-        key = (service, credentials[0], str(id(config)))
-        if key not in self._clients:
+        key = (service, credentials[0], id(config))
+        if key not in _clients:
             session = botocore.session.Session()
             access_key, secret, token = credentials
-            self._clients[key] = session.create_client(
+            _clients[key] = session.create_client(
                 service,
                 region_name=self.region,
                 aws_access_key_id=access_key,
@@ -133,10 +147,10 @@ class LocalAccount:
                 aws_session_token=token or None,
                 config=config,
             )
-        return self._clients[key]
+        return _clients[key]
 
     def _leave_real_aws(self) -> None:
-        """No profile, endpoint or credential of the developer's reaches a client, and moto's warnings nobody."""
+        """No profile, endpoint or credential of the developer's reaches a client; moto does not print."""
         others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         mine = {
             "AWS_CONFIG_FILE": os.devnull,

@@ -1,7 +1,7 @@
 """What a request asks for: its IAM action, the resources it touches and the condition keys that come with it.
 
-Source: the Service Authorization Reference, one page per service ("Actions, resources, and condition keys for ...").
-Only what the runbook and the seeds call is here; a call that is not known is asked about resource "*".
+Source: the Service Authorization Reference, one page per service ("Actions, resources, and condition keys for
+..."). Only what the runbook and the seeds call is here; a call that is not known is asked about resource "*".
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _ecs(operation: str, p: Parameters) -> Answer:
     cluster = _named("ecs", "cluster/", p.get("cluster") or p.get("clusterName") or "default")
     context = {"ecs:cluster": cluster}
     name = cluster.rpartition("/")[2]
-    if "service" in p or "services" in p or "serviceName" in p and operation != "ListTasks":
+    if "service" in p or "services" in p or ("serviceName" in p and operation != "ListTasks"):
         services = p.get("services") or [p.get("service") or p.get("serviceName")]
         return [_named("ecs", f"service/{name}/", service) for service in services], context, None
     if operation in ("DescribeTasks", "StopTask"):
@@ -196,5 +196,5 @@ _SERVICES: dict[str, Callable[[str, Parameters], Answer]] = {
 
 
 def pass_role(role: str, service: str) -> Ask:
-    """A role that the call hands to another service (IAM User Guide, "Grant a user permissions to pass a role")."""
+    """A role that the call hands to another service ("Grant a user permissions to pass a role")."""
     return Ask("iam:PassRole", role, {"iam:passedtoservice": service})

@@ -1,9 +1,9 @@
 """Simulated time: one heap of events, and only one participant runs at a time.
 
-Every wait of the local account (Wait states, Retry intervals, time-outs, agents, workloads) is an event here. With
-`pace=None` time jumps from event to event, so hours pass in milliseconds; because events fire in the order of
-(time, sequence) and the baton is held by one participant, every run repeats exactly. With a pace, the same events
-fire in real time.
+Every wait of the local account (Wait states, Retry intervals, time-outs, agents, workloads) is an event here.
+With `pace=None` time jumps from event to event, so hours pass in milliseconds; because events fire in the
+order of (time, sequence) and the baton is held by one participant, every run repeats exactly. With a pace,
+the same events fire in real time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ START = datetime(2026, 3, 2, 9, 0, 0, tzinfo=UTC)
 
 
 class ClockClosed(BaseException):
-    """Raised inside a participant that still waits when the clock is closed. No `except Exception` may stop it."""
+    """Raised in a participant that still waits when the clock closes. No `except Exception` may stop it."""
 
 
 class Event:
@@ -81,6 +81,7 @@ class Clock:
         self._baton_back = threading.Semaphore(0)
         self._local = threading.local()
         self._participants: set[_Participant] = set()
+        self._outside: set[threading.Event] = set()
         self._failure: BaseException | None = None
         self._closed = False
 
@@ -103,7 +104,7 @@ class Clock:
         """Whether the calling thread is a participant, and so may sleep."""
         return getattr(self._local, "participant", None) is not None
 
-    def spawn(self, target: Callable[[], None], name: str = "") -> None:
+    def spawn(self, target: Callable[[], object], name: str = "") -> None:
         """Let `target` take part in a thread of its own; it starts at the next turn, not at once."""
         participant = _Participant(name)
 
@@ -115,7 +116,7 @@ class Clock:
                     target()
             except ClockClosed:
                 pass
-            except BaseException as failure:  # noqa: BLE001 - a participant has no caller: run() raises it
+            except BaseException as failure:  # a participant has no caller: run() raises it
                 self._failure = self._failure or failure
             finally:
                 self._participants.discard(participant)
@@ -178,9 +179,11 @@ class Clock:
         if threading.current_thread() is threading.main_thread():
             raise RuntimeError("the main thread drives the clock with run(); only participants sleep")
         done = threading.Event()
+        self._outside.add(done)
         timer = None if seconds is None else self._schedule(max(seconds, 0), done.set)
         signal.on_set(done.set)
         done.wait()
+        self._outside.discard(done)
         if timer:
             timer.cancel()
         if self._closed:
@@ -190,7 +193,7 @@ class Clock:
     # Driving
 
     def run(self, until: Callable[[], bool], limit: float = 86_400) -> bool:
-        """Drive from the main thread. True as soon as `until()` holds; False after `limit` simulated seconds."""
+        """Drive from the main thread. True once `until()` holds, False after `limit` simulated seconds."""
         deadline = self.elapsed() + limit
         while True:
             if self._failure is not None:
@@ -216,6 +219,8 @@ class Clock:
             self._closed = True
             self._heap.clear()
             self._changed.notify_all()
+        for done in list(self._outside):
+            done.set()
         while self._participants:
             self._hand_over(next(iter(self._participants)))
 
@@ -231,14 +236,15 @@ class Clock:
         self._baton_back.acquire()
 
     def _next(self, deadline: float) -> Event | None:
-        """The next event, once its time has come. None: somebody else changed something, or the deadline is here."""
+        """The next event, once its time has come. None: something changed, or the deadline is here."""
         with self._changed:
             while self._heap and self._heap[0].cancelled:
                 heapq.heappop(self._heap)
             target = min(self._heap[0].at, deadline) if self._heap else deadline
             if self.pace is not None and target > self._elapsed:
                 self._idle_since = time.monotonic()
-                self._changed.wait((target - self._elapsed) / self.pace)
+                # Not for ever: until() may depend on what does not touch the clock, such as a signal.
+                self._changed.wait(min((target - self._elapsed) / self.pace, 0.5))
                 self._elapsed, self._idle_since = min(self.elapsed(), target), None
                 if self._elapsed < target:
                     return None

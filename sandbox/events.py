@@ -1,9 +1,10 @@
 """EventBridge: rules reach their targets, and CloudWatch alarms and Step Functions reach EventBridge.
 
-Targets are called with the rule's own permission: a role for state machines, a resource policy for functions, queues
-and topics. What cannot be delivered goes to the dead-letter queue of the target, at once if trying again cannot help,
-else after the target's retry policy (EventBridge User Guide, "Using dead-letter queues to process undelivered
-events"). Event shapes: "Alarm events and EventBridge" and "EventBridge for Step Functions".
+Targets are called with the rule's own permission: a role for state machines, a resource policy for functions,
+queues and topics. What cannot be delivered goes to the dead-letter queue of the target, at once if trying
+again cannot help, else after the target's retry policy (EventBridge User Guide, "Using dead-letter queues to
+process undelivered events"). Event shapes: "Alarm events and EventBridge" and "EventBridge for Step
+Functions".
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -76,7 +78,7 @@ class Events:
         pattern = rule.event_pattern.get_pattern()
         if rule.state.startswith("ENABLED") and pattern and matches(pattern, event):
             for target in rule.targets:
-                self._account.clock.spawn(lambda target=target: self._deliver(rule, target, event), rule.name)
+                self._account.clock.spawn(partial(self._deliver, rule, target, event), rule.name)
 
     def _deliver(self, rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         policy = target.get("RetryPolicy") or {}
@@ -132,7 +134,9 @@ class Events:
         if not evaluate(request, [{"Statement": ours}]).allowed:
             raise _Refused("NO_PERMISSIONS", f"{resource} does not let events.amazonaws.com do {action}")
 
-    def _bury(self, rule: Any, target: Mapping[str, Any], event: Mapping[str, Any], code: str, text: str) -> None:
+    def _bury(
+        self, rule: Any, target: Mapping[str, Any], event: Mapping[str, Any], code: str, text: str
+    ) -> None:
         self.undelivered.append(Undelivered(rule.name, target["Arn"], code, text))
         queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
         if not queue_arn:

@@ -1,8 +1,8 @@
 """Faults to order: what AWS does on a bad day, at a chosen call of a chosen function.
 
-Error codes per service: botocore's service models and the tables of each service's "Common errors" page. A function
-that dies in the middle of a call leaves the caller without an answer, which is why each effect says whether the call
-took place.
+Error codes per service: botocore's service models and the tables of each service's "Common errors" page. A
+function that dies in the middle of a call leaves the caller without an answer, which is why each effect says
+whether the call took place.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class FunctionTimedOut(BaseException):
 
 @dataclass
 class Rule:
-    """Applies `effect` to `times` calls that match, beginning with the `occurrence`-th. Names may hold * and ?."""
+    """Applies to `times` matching calls, beginning with the `occurrence`-th. Names may hold * and ?."""
 
     effect: Effect
     service: str = "*"
@@ -77,7 +77,7 @@ class Slow:
 class Faults:
     def __init__(self) -> None:
         self.iam_lag: float = 0
-        """Simulated seconds until a change of a role is felt by the calls that the role makes. AWS: about 4."""
+        """Simulated seconds until a role's calls feel a change of the role. AWS: about 4."""
         self.rules: list[Rule] = []
         self._slow: list[Slow] = []
 

@@ -1,9 +1,9 @@
 """AWS Lambda: the real handlers, in this process, with the credentials of each function's own role.
 
-Each function has an execution environment: its own freshly imported copy of the modules in its code folder, imported
-with its own variables, kept warm between invocations and thrown away when it dies (Lambda Developer Guide, "Lambda
-execution environment"). Error objects are those of awslambdaric: errorMessage, errorType (the class name), requestId,
-stackTrace; a time-out is Sandbox.Timedout, a death Runtime.ExitError.
+Each function has an execution environment: its own freshly imported copy of the modules in its code folder,
+imported with its own variables, kept warm between invocations and thrown away when it dies (Lambda Developer
+Guide, "Lambda execution environment"). Error objects are those of awslambdaric: errorMessage, errorType (the
+class name), requestId, stackTrace; a time-out is Sandbox.Timedout, a death Runtime.ExitError.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -55,7 +56,7 @@ class Context:
 
 
 class _Output(io.TextIOBase):
-    """stdout and stderr of whatever function runs. One object for all, because loggers keep the stream they saw."""
+    """stdout and stderr of the function that runs. One for all, because loggers keep the stream they saw."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -161,7 +162,8 @@ class Functions:
         if duration > 0:
             clock.sleep(min(duration, timeout))
         if duration >= timeout:
-            result, failed = _fatal("Sandbox.Timedout", request_id, f"Task timed out after {timeout:.2f} seconds"), True
+            text = f"Task timed out after {timeout:.2f} seconds"
+            result, failed = _fatal("Sandbox.Timedout", request_id, text), True
         return json.dumps(result), failed, log
 
     def _run(self, function: Any, event: Any, context: Context) -> tuple[object, bool]:
@@ -172,9 +174,9 @@ class Functions:
             return _fatal("Runtime.ImportModuleError", context.aws_request_id, str(error)), True
         except ImportError as error:
             text = f"Unable to import module '{function.handler.rpartition('.')[0]}': {error}"
-            return {"errorMessage": text, "errorType": "Runtime.ImportModuleError", "stackTrace": []}, True
+            return _unstarted("Runtime.ImportModuleError", text), True
         except AttributeError as error:
-            return {"errorMessage": str(error), "errorType": "Runtime.HandlerNotFound", "stackTrace": []}, True
+            return _unstarted("Runtime.HandlerNotFound", str(error)), True
         try:
             with environment.active():
                 result = environment.handle(event, context)
@@ -184,7 +186,7 @@ class Functions:
             _warm.pop(key, None)
             text = "Runtime exited with error: exit status 1"
             return _fatal("Runtime.ExitError", context.aws_request_id, text), True
-        except Exception as error:  # noqa: BLE001 - whatever the handler raises is its answer, as in Lambda
+        except Exception as error:  # whatever the handler raises is its answer, as in Lambda
             return _failure(error, context.aws_request_id), True
 
     def _environment(self, function: Any) -> tuple[tuple[object, ...], Environment]:
@@ -205,7 +207,7 @@ class Functions:
         return key, _warm[key]
 
     def _credentials(self, function: Any) -> dict[str, str]:
-        """The same keys each time, so that an environment stays warm from one account of the process to the next."""
+        """The same keys each time, so that an environment stays warm from one account to the next."""
         digest = sha256(f"{function.function_name} {function.role}".encode()).hexdigest().upper()
         access_key = f"ASIA{digest[:16]}"
         self._account.gateway.belongs_to(access_key, function.function_name)
@@ -214,6 +216,10 @@ class Functions:
 
 def _fatal(kind: str, request_id: str, text: str) -> dict[str, Any]:
     return {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {text}"}
+
+
+def _unstarted(kind: str, text: str) -> dict[str, Any]:
+    return {"errorMessage": text, "errorType": kind, "requestId": "", "stackTrace": []}
 
 
 def _failure(error: Exception, request_id: str) -> dict[str, Any]:
@@ -241,7 +247,8 @@ def install(account: LocalAccount) -> Functions:
     invoke = LambdaFunction.invoke
 
     def invoke_lambda(function: Any, event: Any = None) -> tuple[str, bool, str]:
-        result, failed, log = functions.invoke(function, json.loads(event) if isinstance(event, str) else event)
+        parsed = json.loads(event) if isinstance(event, str) else event
+        result, failed, log = functions.invoke(function, parsed)
         if log:
             function.logs_backend.ensure_log_group(function.logs_group_name)
             function.save_logs(log)
@@ -249,7 +256,7 @@ def install(account: LocalAccount) -> Functions:
 
     def invoked(function: Any, body: str, request_headers: Any, response_headers: Any) -> Any:
         if request_headers.get("x-amz-invocation-type") == "Event":
-            account.clock.spawn(lambda: invoke(function, body, {}, {}) and None, function.function_name)
+            account.clock.spawn(partial(invoke, function, body, {}, {}), function.function_name)
             return ""
         answer = invoke(function, body, request_headers, response_headers)
         if "x-amz-function-error" in response_headers:
@@ -257,7 +264,7 @@ def install(account: LocalAccount) -> Functions:
         return answer
 
     class Sleepless:
-        """For botocore between its tries: a function sleeps afterwards, because it runs with the lock held."""
+        """For botocore between two tries. A function sleeps later, because it runs with the lock held."""
 
         @staticmethod
         def sleep(seconds: float) -> None:
@@ -267,7 +274,8 @@ def install(account: LocalAccount) -> Functions:
                 account.clock.sleep(seconds)
 
     def _running_here() -> bool:
-        return _running._is_owned()  # type: ignore[attr-defined]
+        owned: bool = _running._is_owned()  # type: ignore[attr-defined]  # RLock has no public way to ask
+        return owned
 
     account.patch(LambdaFunction, "_invoke_lambda", invoke_lambda)
     account.patch(LambdaFunction, "invoke", invoked)

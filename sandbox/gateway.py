@@ -111,7 +111,9 @@ class Gateway:
         return answer
 
     def authorize_s3(self, response: BaseResponse, bucket: str | None, key: str | None) -> None:
-        """S3 has its own way through moto, which asks here before each operation. Effects after it do not work."""
+        """S3 has its own way through moto, which asks here before each operation. Effects after it do not
+        work.
+        """
         known = {name: value for name, value in (("Bucket", bucket), ("Key", key)) if value}
         incoming = self._read(response, "s3", known)
         if incoming is None:
@@ -189,7 +191,9 @@ class Gateway:
             "aws:securetransport": "true",
             **ask.context,
         }
-        return evaluate(Request(ask.action, ask.resource, context), permissions.policies, permissions.boundary)
+        return evaluate(
+            Request(ask.action, ask.resource, context), permissions.policies, permissions.boundary
+        )
 
     def _record(self, incoming: _Incoming, error: str | None) -> None:
         self._account.calls.append(
@@ -215,7 +219,13 @@ def install(account: LocalAccount) -> Gateway:
         return gateway.answer(response, lambda: call_action(response))
 
     account.patch(BaseResponse, "call_action", answered)
-    account.patch(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", gateway.authorize_s3)
+
+    def authorized_s3(
+        response: BaseResponse, bucket_name: str | None = None, key_name: str | None = None
+    ) -> None:
+        gateway.authorize_s3(response, bucket_name, key_name)
+
+    account.patch(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", authorized_s3)
     # moto warns of codes that botocore's models leave out, AccessDenied among them.
     account.patch(moto.core.errors, "warn", lambda *_args, **_kwargs: None)
     return gateway
@@ -231,8 +241,8 @@ def _parameters(response: BaseResponse) -> dict[str, Any]:
 def _passed_roles(operation: str, parameters: dict[str, Any]) -> list[Ask]:
     """Roles that the call hands to ECS tasks.
 
-    RegisterTaskDefinition names them. UpdateService is asked about the task role that the service will run with;
-    AWS does not say whether it checks a role that does not change, so this is the stricter reading.
+    RegisterTaskDefinition names them. UpdateService is asked about the task role that the service will run
+    with; AWS does not say whether it checks a role that does not change, so this is the stricter reading.
     """
     roles: list[str | None] = []
     if operation == "RegisterTaskDefinition":

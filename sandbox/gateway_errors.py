@@ -1,6 +1,7 @@
 """Error answers that this account gives itself, in the protocol, code and words of each service.
 
-Texts: IAM User Guide, "Troubleshoot access denied error messages", and public captures of IAM, SQS, SNS and ECS.
+Texts: IAM User Guide, "Troubleshoot access denied error messages", and public captures of IAM, SQS, SNS and
+ECS.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def denial(service: str, principal_arn: str, ask: Ask, verdict: Verdict) -> AwsE
 
 
 def serialize(response: BaseResponse, error: AwsError) -> Response:
-    """As moto would answer, but with the status that AWS sends for errors that botocore's models do not list."""
+    """As moto would answer, but with the status that AWS sends for errors outside of botocore's models."""
     _, headers, body = response.serialized(ActionResult(error))
     headers, body = response._enrich_response(headers, body)  # a request id, which callers put into causes
     return error.status, headers, body

@@ -1,8 +1,8 @@
 """Policy evaluation: may this request go ahead?
 
 An explicit deny wins, then the permissions boundary must allow, then an identity policy must allow
-(IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements: Condition operators"). Pure: policies and
-request in, decision out. Resource policies, session policies, SCPs and RCPs are not evaluated.
+(IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements: Condition operators"). Pure:
+policies and request in, decision out. Resource policies, session policies, SCPs and RCPs are not evaluated.
 """
 
 from __future__ import annotations

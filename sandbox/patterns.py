@@ -10,7 +10,6 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 _MISSING = object()
@@ -54,6 +53,10 @@ def _numeric(value: Any, operand: list[Any]) -> bool:
     return all(_COMPARISONS[sign](value, limit) for sign, limit in pairs)
 
 
+def _wildcard(value: str, operand: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, operand.split("*"))), value, re.DOTALL) is not None
+
+
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "=": lambda value, limit: value == limit,
     "<": lambda value, limit: value < limit,
@@ -65,7 +68,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "prefix": lambda value, operand: isinstance(value, str) and value.startswith(operand),
     "suffix": lambda value, operand: isinstance(value, str) and value.endswith(operand),
     "equals-ignore-case": lambda value, operand: isinstance(value, str) and value.lower() == operand.lower(),
-    "wildcard": lambda value, operand: isinstance(value, str) and fnmatchcase(value, operand),
+    "wildcard": lambda value, operand: isinstance(value, str) and _wildcard(value, operand),
     "anything-but": _anything_but,
     "numeric": _numeric,
     "cidr": lambda value, operand: ipaddress.ip_address(value) in ipaddress.ip_network(operand),
@@ -93,7 +96,9 @@ def target_input(target: Mapping[str, Any], event: Mapping[str, Any], rule_arn: 
 
 
 def fill(template: str, values: Mapping[str, Any]) -> str:
-    """A placeholder between quotes becomes text, one outside becomes JSON, so EventBridge quotes a string itself."""
+    """A placeholder between quotes becomes text, one outside becomes JSON, so EventBridge quotes a string
+    itself.
+    """
 
     def text(match: re.Match[str]) -> str:
         name = match.group(1)

@@ -1,8 +1,8 @@
 """CloudFormation resource types: what each creates through the API, its Ref and its attributes.
 
-CloudFormation template reference, "Return values" of each type. Properties pass to the API call that CloudFormation
-makes; those that moto does not model (X-Ray, log formats, contributor insights) are kept where moto keeps them and
-otherwise have no effect here.
+CloudFormation template reference, "Return values" of each type. Properties pass to the API call that
+CloudFormation makes; those that moto does not model (X-Ray, log formats, contributor insights) are kept where
+moto keeps them and otherwise have no effect here.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ def _camel(value: Any) -> Any:
     return [_camel(item) for item in value] if isinstance(value, list) else value
 
 
+def _policy(document: Properties) -> str:
+    """SAM's policy templates name no version, which IAM takes and moto does not."""
+    return json.dumps({"Version": "2012-10-17"} | dict(document))
+
+
 def _role(stack: Stack, logical_id: str, p: Properties) -> Created:
     iam = stack.account.client("iam")
     name = p.get("RoleName") or stack.physical_name(logical_id)
@@ -48,7 +53,7 @@ def _role(stack: Stack, logical_id: str, p: Properties) -> Created:
     for arn in p.get("ManagedPolicyArns", []):
         iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     for policy in p.get("Policies", []):
-        document = json.dumps(policy["PolicyDocument"])
+        document = _policy(policy["PolicyDocument"])
         iam.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
     return Created(name, {"Arn": role["Arn"], "RoleId": role["RoleId"]})
 
@@ -56,7 +61,7 @@ def _role(stack: Stack, logical_id: str, p: Properties) -> Created:
 def _inline_policy(stack: Stack, logical_id: str, p: Properties) -> Created:
     for role in p.get("Roles", []):
         stack.account.client("iam").put_role_policy(
-            RoleName=role, PolicyName=p["PolicyName"], PolicyDocument=json.dumps(p["PolicyDocument"])
+            RoleName=role, PolicyName=p["PolicyName"], PolicyDocument=_policy(p["PolicyDocument"])
         )
     return Created(p["PolicyName"])
 
@@ -65,7 +70,7 @@ def _managed_policy(stack: Stack, logical_id: str, p: Properties) -> Created:
     iam = stack.account.client("iam")
     arn = iam.create_policy(
         PolicyName=p.get("ManagedPolicyName") or stack.physical_name(logical_id),
-        PolicyDocument=json.dumps(p["PolicyDocument"]),
+        PolicyDocument=_policy(p["PolicyDocument"]),
         **_only(p, "Path", "Description"),
     )["Policy"]["Arn"]
     for role in p.get("Roles", []):
@@ -99,7 +104,13 @@ def _permission(stack: Stack, logical_id: str, p: Properties) -> Created:
 
 
 def _event_invoke_config(stack: Stack, logical_id: str, p: Properties) -> Created:
-    names = ("FunctionName", "Qualifier", "MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+    names = (
+        "FunctionName",
+        "Qualifier",
+        "MaximumRetryAttempts",
+        "MaximumEventAgeInSeconds",
+        "DestinationConfig",
+    )
     stack.account.client("lambda").put_function_event_invoke_config(**_only(p, *names))
     return Created(logical_id)
 

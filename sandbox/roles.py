@@ -1,8 +1,9 @@
 """What each role may do, as the authorisation plane knows it.
 
-IAM is eventually consistent: a change is felt by the role's calls some seconds after the control plane shows it
-(about 4 s measured by OFFENSAI in 2025; AWS promises no figure). Changes reach credentials already in use, because
-permissions are evaluated at each request (IAM User Guide, "Disabling permissions for temporary credentials").
+IAM is eventually consistent: a change is felt by the role's calls some seconds after the control plane shows
+it (about 4 s measured by OFFENSAI in 2025; AWS promises no figure). Changes reach credentials already in use,
+because permissions are evaluated at each request (IAM User Guide, "Disabling permissions for temporary
+credentials").
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
 
-from moto.iam.models import AWSManagedPolicy, aws_managed_policies_data, iam_backends
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+from moto.iam.models import AWSManagedPolicy, iam_backends
 
 from sandbox.authorization import ACCOUNT
 from sandbox.gateway_errors import AwsError
@@ -47,7 +49,9 @@ class Roles:
 
 
 def within_quota(role: str, policy: str, limit: int = 10) -> None:
-    """Attached policies per role: 10 unless raised (IAM quotas). Attaching again what is attached is no change."""
+    """Attached policies per role: 10 unless raised (IAM quotas). Attaching again what is attached is no
+    change.
+    """
     found = _find(role)
     if found is not None and policy not in found.managed_policies and len(found.managed_policies) >= limit:
         raise AwsError("LimitExceeded", 409, f"Cannot exceed quota for PoliciesPerRole: {limit}")

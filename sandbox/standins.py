@@ -1,7 +1,9 @@
-"""What moto's interpreter of state machines gets instead of the standard library: threads and time on the clock.
+"""What moto's interpreter of state machines gets instead of the standard library: threads and time on the
+clock.
 
 The interpreter waits with `threading.Event`, sleeps with `time.sleep`, and asks `datetime.now`. With these in
-their place all of that, and so every wait, retry interval, time-out, heartbeat and branch, happens in simulated time.
+their place all of that, and so every wait, retry interval, time-out, heartbeat and branch, happens in
+simulated time.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import sys
 import threading as real_threading
 import time as real_time
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,7 +81,7 @@ class StandIns:
                 name: str = "state machine",
                 daemon: bool = True,
             ) -> None:
-                self._call, self._name = lambda: target(*args), name
+                self._call, self._name = partial(target, *args), name
                 self._done = Signal()
 
             def start(self) -> None:
@@ -107,7 +110,11 @@ class StandIns:
                 return now.astimezone(tz) if tz else now.replace(tzinfo=None)
 
         self.threading = SimpleNamespace(
-            Event=Event, Thread=Thread, Condition=Condition, Lock=real_threading.Lock, RLock=real_threading.RLock
+            Event=Event,
+            Thread=Thread,
+            Condition=Condition,
+            Lock=real_threading.Lock,
+            RLock=real_threading.RLock,
         )
         self.time = SimpleNamespace(sleep=clock.sleep, time=lambda: clock.now().timestamp())
         self.datetime = SimpleNamespace(

@@ -1,9 +1,10 @@
-"""AWS Step Functions: moto's interpreter of state machines, on simulated time, with the state machine's own role.
+"""AWS Step Functions: moto's interpreter of state machines, on simulated time, with the state machine's own
+role.
 
-Differences from moto that AWS's documentation or recordings ask for: a name is made up for an unnamed execution
-(StartExecution); times in the context object are ISO text with Z (Context object); a client error of Lambda is named
-Lambda.<code>, and a refused invocation Lambda.AWSLambdaException ("Handling errors in Step Functions workflows"); a
-change of status is told to EventBridge ("Step Functions Execution Status Change").
+Differences from moto that AWS's documentation or recordings ask for: a name is made up for an unnamed
+execution (StartExecution); times in the context object are ISO text with Z (Context object); a client error
+of Lambda is named Lambda.<code>, and a refused invocation Lambda.AWSLambdaException ("Handling errors in Step
+Functions workflows"); a change of status is told to EventBridge ("Step Functions Execution Status Change").
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as retr
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.stepfunctions.parser.api import HistoryEventType, LambdaFunctionFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
     StateTaskServiceLambda,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda import StateTaskLambda
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
@@ -38,7 +42,9 @@ if TYPE_CHECKING:
     from sandbox.account import LocalAccount
 
 _parse = lru_cache(maxsize=64)(AmazonStateLanguageParser.parse)
-"""Parsing takes most of the time of a short run. Parsed programs hold no state: it is in the environment's heap."""
+"""Parsing takes most of the time of a short run. Parsed programs hold no state: it is in the environment's
+heap.
+"""
 
 # The interpreter's own validation would cost a second, and the clients talk to this process only.
 _CONFIG = Config(parameter_validation=False, retries={"total_max_attempts": 1, "mode": "standard"})
@@ -75,7 +81,7 @@ def _use_clock(account: LocalAccount, standins: StandIns) -> None:
     def with_text(self: Any) -> Any:
         env = environment(self)
         execution = env.states.context_object.context_object_data["Execution"]
-        execution["StartTime"] = moment(execution["StartTime"]).isoformat()
+        execution["StartTime"] = moment(account.clock.now()).isoformat()
         return env
 
     account.patch(ExecutionWorker, "_get_evaluation_environment", with_text)
@@ -115,13 +121,17 @@ def _name_errors(account: LocalAccount) -> None:
         failure = from_error(self, env, ex)
         if isinstance(ex, ClientError):
             error, cause = named(ex)
-        elif isinstance(ex, BotoCoreError | ConnectionError):
+        elif isinstance(ex, BotoCoreError):
             error, cause = "Lambda.SdkClientException", str(ex)
         else:
             return failure
-        failure.error_name = CustomErrorName(error)
-        failure.event_details["lambdaFunctionFailedEventDetails"].update(error=error, cause=cause)
-        return failure
+        details = LambdaFunctionFailedEventDetails(error=error, cause=cause)
+        return FailureEvent(
+            env,
+            CustomErrorName(error),
+            HistoryEventType.LambdaFunctionFailed,
+            EventDetails(lambdaFunctionFailedEventDetails=details),  # type: ignore[typeddict-item]  # one of many
+        )
 
     account.patch(StateTaskServiceLambda, "_error_cause_from_client_error", staticmethod(named))
     account.patch(StateTaskLambda, "_from_error", with_client_errors)
@@ -143,11 +153,11 @@ def _tell_status(account: LocalAccount) -> None:
 
 
 def _describe(account: LocalAccount) -> None:
-    """Output is JSON text even if it is a string; every end has a date; what StopExecution was told is kept."""
+    """Output is JSON text, every end has a date, and what StopExecution was told is kept."""
     describe, stop = StepFunctionResponse.describe_execution, StepFunctionResponse.stop_execution
 
     def described(self: Any) -> Any:
-        answer = describe(self)
+        answer: Any = describe(self)
         execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
         if execution.status != "RUNNING":
             answer.result["stopDate"] = execution.stop_date
@@ -156,7 +166,7 @@ def _describe(account: LocalAccount) -> None:
         return answer
 
     def stopped(self: Any) -> Any:
-        answer = stop(self)
+        answer: Any = stop(self)
         execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
         execution.error, execution.cause = self._get_param("error"), self._get_param("cause")
         answer.result["stopDate"] = account.clock.now()

@@ -1,8 +1,9 @@
 """AWS CloudFormation with the SAM transform: a template becomes resources of this account.
 
-The transform is AWS's own (aws-sam-translator). Resources are created in the order in which they refer to one another
-(CloudFormation User Guide, "DependsOn attribute" and "Intrinsic function reference"); an unknown resource type,
-function or parameter is an error that names it. A stack is created once: there is no update and no delete.
+The transform is AWS's own (aws-sam-translator). Resources are created in the order in which they refer to one
+another (CloudFormation User Guide, "DependsOn attribute" and "Intrinsic function reference"); an unknown
+resource type, function or parameter is an error that names it. A stack is created once: there is no update
+and no delete.
 """
 
 from __future__ import annotations
@@ -236,4 +237,9 @@ def _transformed(text: str) -> str:
 def definition(file: Path, substitutions: Mapping[str, str]) -> str:
     """A state machine's definition as JSON, with ${Name} replaced as text before it is read."""
     text = re.sub(r"\$\{(\w+)\}", lambda m: str(substitutions.get(m.group(1), m.group(0))), file.read_text())
+    return _json(text)
+
+
+@lru_cache(maxsize=8)
+def _json(text: str) -> str:
     return json.dumps(yaml.safe_load(text))

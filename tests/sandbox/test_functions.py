@@ -7,7 +7,6 @@ import json
 import textwrap
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +26,9 @@ def role(account: LocalAccount, name: str, *statements: dict[str, Any]) -> str:
     arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     if statements:
         iam.put_role_policy(
-            RoleName=name, PolicyName="inline", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+            RoleName=name,
+            PolicyName="inline",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}),
         )
     return arn
 
@@ -56,7 +57,9 @@ def invoke(account: LocalAccount, name: str, event: Any = None) -> Any:
     return json.loads(answer["Payload"].read()), answer.get("FunctionError")
 
 
-def run(account: LocalAccount, definition: dict[str, Any], role_arn: str, limit: float = 3600) -> dict[str, Any]:
+def run(
+    account: LocalAccount, definition: dict[str, Any], role_arn: str, limit: float = 3600
+) -> dict[str, Any]:
     states = account.client("stepfunctions")
     machine = states.create_state_machine(name="m", definition=json.dumps(definition), roleArn=role_arn)
     arn = states.start_execution(stateMachineArn=machine["stateMachineArn"])["executionArn"]
@@ -135,7 +138,9 @@ def test_a_function_that_takes_too_long_is_ended_by_lambda_and_tried_again(accou
     account.faults.slow("who", 600)
     retry = [{"ErrorEquals": ["Sandbox.Timedout"], "IntervalSeconds": 2, "MaxAttempts": 1}]
     began = account.clock.elapsed()
-    ended = run(account, task(arn, TimeoutSeconds=60, Retry=retry), role(account, "machine", allow("lambda:*")))
+    ended = run(
+        account, task(arn, TimeoutSeconds=60, Retry=retry), role(account, "machine", allow("lambda:*"))
+    )
     assert ended["status"] == "SUCCEEDED"
     assert account.clock.elapsed() - began == 52
 
@@ -189,7 +194,10 @@ def test_waits_pass_in_simulated_time_and_the_context_object_shows_it(account: L
         },
     }
     ended = run(account, definition, role(account, "machine"), limit=7200)
-    assert json.loads(ended["output"]) == {"at": "2026-03-02T10:00:00.000Z", "began": "2026-03-02T09:00:00.000Z"}
+    assert json.loads(ended["output"]) == {
+        "at": "2026-03-02T10:00:00.000Z",
+        "began": "2026-03-02T09:00:00.000Z",
+    }
     assert (ended["stopDate"] - ended["startDate"]).total_seconds() == 3600
     history = account.client("stepfunctions").get_execution_history(executionArn=ended["executionArn"])
     assert (history["events"][-1]["timestamp"] - history["events"][0]["timestamp"]).total_seconds() == 3600
@@ -218,7 +226,11 @@ def test_stopping_an_execution_is_not_caught(account: LocalAccount) -> None:
 
 
 def test_the_machine_s_own_time_limit_is_not_caught(account: LocalAccount) -> None:
-    definition = {"TimeoutSeconds": 60, "StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 90, "End": True}}}
+    definition = {
+        "TimeoutSeconds": 60,
+        "StartAt": "W",
+        "States": {"W": {"Type": "Wait", "Seconds": 90, "End": True}},
+    }
     ended = run(account, definition, role(account, "machine"))
     assert ended["status"] == "TIMED_OUT"
     assert "error" not in ended
@@ -244,7 +256,10 @@ def test_a_task_token_is_waited_for(account: LocalAccount) -> None:
 
 def test_branches_run_side_by_side(account: LocalAccount) -> None:
     wait = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 100, "End": True}}}
-    definition = {"StartAt": "P", "States": {"P": {"Type": "Parallel", "Branches": [wait, wait], "End": True}}}
+    definition = {
+        "StartAt": "P",
+        "States": {"P": {"Type": "Parallel", "Branches": [wait, wait], "End": True}},
+    }
     ended = run(account, definition, role(account, "machine"))
     assert ended["status"] == "SUCCEEDED"
     assert (ended["stopDate"] - ended["startDate"]).total_seconds() == 100

@@ -1,0 +1,33 @@
+"""SQS long polling on the account's clock.
+
+ReceiveMessage waits up to WaitTimeSeconds for a first message (SQS Developer Guide, "Amazon SQS short and
+long polling"). moto looks at its clock between real sleeps, which never ends while simulated time stands
+still.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from moto.sqs.models import SQSBackend
+
+if TYPE_CHECKING:
+    from sandbox.account import LocalAccount
+
+
+def install(account: LocalAccount) -> None:
+    receive = SQSBackend.receive_message
+
+    def receive_message(self: Any, queue_name: str, count: int, wait: int, *rest: Any) -> Any:
+        clock = account.clock
+        until = clock.elapsed() + (wait or 0)
+        while True:
+            messages = receive(self, queue_name, count, 0, *rest)
+            # The main thread drives the clock, so it cannot wait for it.
+            waits = clock.taking_part() or threading.current_thread() is not threading.main_thread()
+            if messages or clock.elapsed() >= until or not waits:
+                return messages
+            clock.sleep(min(1, until - clock.elapsed()))
+
+    account.patch(SQSBackend, "receive_message", receive_message)

@@ -1,0 +1,192 @@
+"""Rules reach their targets, and services reach the bus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.account import LocalAccount
+from sandbox.patterns import fill, matches
+
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+DONE = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+
+
+@pytest.fixture
+def account() -> Iterator[LocalAccount]:
+    with LocalAccount() as account:
+        yield account
+
+
+def queue(account: LocalAccount, name: str, *, open_to_events: bool = True) -> tuple[str, str]:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": "*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    attributes = {"Policy": policy} if open_to_events else {}
+    url = account.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    return url, f"arn:aws:sqs:us-east-1:123456789012:{name}"
+
+
+def rule(account: LocalAccount, pattern: Any, target: dict[str, Any]) -> None:
+    account.client("events").put_rule(Name="rule", EventPattern=json.dumps(pattern))
+    account.client("events").put_targets(Rule="rule", Targets=[{"Id": "t", **target}])
+
+
+def messages(account: LocalAccount, url: str) -> list[Any]:
+    account.clock.run_for(1)
+    answer = account.client("sqs").receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    )
+    return [(json.loads(m["Body"]), m.get("MessageAttributes")) for m in answer.get("Messages", [])]
+
+
+def machine(account: LocalAccount, *, may_start: bool) -> dict[str, Any]:
+    iam = account.client("iam")
+    role = iam.create_role(RoleName="rule-role", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    if may_start:
+        statement = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName="rule-role", PolicyName="p", PolicyDocument=document)
+    arn = account.client("stepfunctions").create_state_machine(name="m", definition=DONE, roleArn=role)
+    return {"Arn": arn["stateMachineArn"], "RoleArn": role}
+
+
+def alarm(account: LocalAccount) -> None:
+    account.client("cloudwatch").put_metric_alarm(
+        AlarmName="regrant/c/s",
+        AlarmDescription="denied",
+        Namespace="App",
+        MetricName="Denied",
+        Dimensions=[{"Name": "Service", "Value": "s"}],
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="ignore",
+    )
+
+
+def set_alarm(account: LocalAccount, value: str) -> None:
+    account.client("cloudwatch").set_alarm_state(
+        AlarmName="regrant/c/s", StateValue=value, StateReason="told", StateReasonData='{"version":"1.0"}'
+    )
+
+
+def test_an_alarm_starts_a_state_machine_with_the_event_as_its_input(account: LocalAccount) -> None:
+    target = machine(account, may_start=True)
+    pattern = {"source": ["aws.cloudwatch"], "detail": {"alarmName": [{"prefix": "regrant/"}]}}
+    rule(account, pattern, target)
+    alarm(account)
+    set_alarm(account, "ALARM")
+    account.clock.run_for(1)
+    states = account.client("stepfunctions")
+    (execution,) = states.list_executions(stateMachineArn=target["Arn"])["executions"]
+    event = json.loads(states.describe_execution(executionArn=execution["executionArn"])["input"])
+    assert event["detail-type"] == "CloudWatch Alarm State Change"
+    assert event["resources"] == ["arn:aws:cloudwatch:us-east-1:123456789012:alarm:regrant/c/s"]
+    assert event["time"] == "2026-03-02T09:00:00Z"
+    detail = event["detail"]
+    assert detail["alarmName"] == "regrant/c/s"
+    assert detail["state"] == {
+        "value": "ALARM",
+        "reason": "told",
+        "reasonData": '{"version":"1.0"}',
+        "timestamp": "2026-03-02T09:00:00.000+0000",
+    }
+    assert detail["previousState"]["value"] == "INSUFFICIENT_DATA"
+    assert detail["configuration"] == {
+        "description": "denied",
+        "metrics": [
+            {
+                "id": "m1",
+                "metricStat": {
+                    "metric": {"namespace": "App", "name": "Denied", "dimensions": {"Service": "s"}},
+                    "period": 60,
+                    "stat": "Sum",
+                },
+                "returnData": True,
+            }
+        ],
+    }
+
+
+def test_an_alarm_that_stays_as_it_is_tells_nobody(account: LocalAccount) -> None:
+    url, arn = queue(account, "q")
+    rule(account, {"source": ["aws.cloudwatch"]}, {"Arn": arn})
+    alarm(account)
+    set_alarm(account, "ALARM")
+    set_alarm(account, "ALARM")
+    assert len(messages(account, url)) == 1
+
+
+def test_a_rule_without_permission_leaves_the_event_in_the_dead_letter_queue(account: LocalAccount) -> None:
+    url, arn = queue(account, "dlq")
+    target = machine(account, may_start=False)
+    rule(account, {"source": ["mine"]}, target | {"DeadLetterConfig": {"Arn": arn}})
+    account.client("events").put_events(Entries=[{"Source": "mine", "DetailType": "t", "Detail": '{"a": 1}'}])
+    ((event, about),) = messages(account, url)
+    assert event["detail"] == {"a": 1}
+    assert about["TARGET_ARN"]["StringValue"] == target["Arn"]
+    assert about["ERROR_CODE"]["StringValue"] == "AccessDeniedException"
+    assert account.events.undelivered[0].rule == "rule"
+
+
+def test_a_queue_that_does_not_let_events_in_gets_none(account: LocalAccount) -> None:
+    url, arn = queue(account, "q", open_to_events=False)
+    rule(account, {"source": ["mine"]}, {"Arn": arn})
+    account.client("events").put_events(Entries=[{"Source": "mine", "DetailType": "t", "Detail": "{}"}])
+    assert messages(account, url) == []
+    assert account.events.undelivered[0].code == "NO_PERMISSIONS"
+
+
+def test_the_end_of_an_execution_is_an_event(account: LocalAccount) -> None:
+    url, arn = queue(account, "q")
+    rule(account, {"source": ["aws.states"], "detail": {"status": ["SUCCEEDED"]}}, {"Arn": arn})
+    target = machine(account, may_start=True)
+    account.client("stepfunctions").start_execution(stateMachineArn=target["Arn"], name="x", input='{"a": 1}')
+    ((event, _),) = messages(account, url)
+    assert event["detail-type"] == "Step Functions Execution Status Change"
+    assert event["detail"]["name"] == "x"
+    assert event["detail"]["startDate"] == int(account.clock.now().timestamp() - 1) * 1000
+    assert event["detail"]["output"] == '{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ({"a": ["x"]}, True),
+        ({"a": ["y"]}, False),
+        ({"a": [{"prefix": "x"}]}, True),
+        ({"a": [{"anything-but": ["x"]}]}, False),
+        ({"a": [{"anything-but": {"prefix": "y"}}]}, True),
+        ({"missing": [{"exists": False}]}, True),
+        ({"missing": [{"anything-but": "x"}]}, False),
+        ({"n": [{"numeric": [">", 1, "<=", 3]}]}, True),
+        ({"list": ["two"]}, True),
+        ({"deep": {"b": ["c"]}}, True),
+        ({"$or": [{"a": ["y"]}, {"n": [3]}]}, True),
+        ({"a": [{"wildcard": "*x"}]}, True),
+    ],
+)
+def test_patterns(pattern: Any, expected: bool) -> None:
+    event = {"a": "x", "n": 3, "list": ["one", "two"], "deep": {"b": "c"}}
+    assert matches(pattern, event) is expected
+
+
+def test_templates_quote_strings_outside_of_quotes() -> None:
+    values = {"name": 'a "b"', "detail": {"x": 1}}
+    filled = fill('{"mode": "rollback", "incident": <name>, "text": "about <name>", "d": <detail>}', values)
+    assert json.loads(filled) == {
+        "mode": "rollback",
+        "incident": 'a "b"',
+        "text": 'about a "b"',
+        "d": {"x": 1},
+    }

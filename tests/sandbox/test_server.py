@@ -1,0 +1,53 @@
+"""The account over loopback HTTP."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.account import LocalAccount
+
+
+def remote(account: LocalAccount, service: str, **credentials: str) -> Any:
+    """A client as another process would have it."""
+    keys = credentials or {"AWS_ACCESS_KEY_ID": "anything", "AWS_SECRET_ACCESS_KEY": "at all"}
+    return boto3.client(
+        service,
+        endpoint_url=account.endpoint_url,
+        region_name="us-east-1",
+        **{name.lower(): value for name, value in keys.items()},
+    )
+
+
+def test_any_key_is_the_administrator_and_sees_the_same_account() -> None:
+    with LocalAccount(http_port=0) as account:
+        remote(account, "ssm").put_parameter(Name="/a", Value="1", Type="String")
+        assert account.client("ssm").get_parameter(Name="/a")["Parameter"]["Value"] == "1"
+        assert account.endpoint_url is not None
+        assert account.endpoint_url.startswith("http://127.0.0.1:")
+
+
+def test_a_role_s_key_is_enforced() -> None:
+    with LocalAccount(http_port=0) as account:
+        account.client("iam").create_role(RoleName="task", AssumeRolePolicyDocument="{}")
+        keys = account.role_credentials("task", "s")
+        for service, call in (("sqs", "list_queues"), ("s3", "list_buckets"), ("iam", "list_roles")):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                getattr(remote(account, service, **keys), call)()
+        arn = remote(account, "sts", **keys).get_caller_identity()["Arn"]
+        assert arn == "arn:aws:sts::123456789012:assumed-role/task/s"
+
+
+def test_a_taken_port_is_an_error_and_leaves_nothing_behind() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        account = LocalAccount(http_port=taken.getsockname()[1])
+        with pytest.raises(OSError, match="in use"):
+            account.__enter__()
+    with LocalAccount(http_port=0) as account:
+        assert remote(account, "sqs").list_queues().get("QueueUrls", []) == []
