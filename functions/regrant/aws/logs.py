@@ -24,8 +24,9 @@ class CloudWatchLogs:
             "logGroupName": route.group,
             "logStreamNamePrefix": f"{route.stream_prefix}/",
             "filterPattern": f'"{term}"',
+            # Both ends are inclusive (API reference, FilterLogEvents); windows side by side share no line.
             "startTime": _milliseconds(since) + 1,
-            "endTime": _milliseconds(until) + 1,  # endTime is exclusive in effect; ours is inclusive
+            "endTime": _milliseconds(until),
         }
         try:
             with aws_errors():

@@ -13,6 +13,6 @@ class SnsTopic:
         self._arn = arn
 
     def publish(self, subject: str, message: str) -> None:
-        # An SNS subject is at most 100 characters of printable ASCII (API reference, Publish).
+        # A subject has less than 100 characters and no line breaks (API reference, Publish).
         with aws_errors():
-            self._sns.publish(TopicArn=self._arn, Subject=subject[:100], Message=message)
+            self._sns.publish(TopicArn=self._arn, Subject=subject[:99], Message=message)
