@@ -87,7 +87,7 @@ UNDO = Incident(
     id="undo-1",
     subject=INCIDENT,
     mode="rollback",
-    trigger=f"rollback of {INCIDENT} started by hand",
+    trigger="a person",
     opened_at=OPENED,
     service=WORKER,
 )

@@ -1,0 +1,135 @@
+"""The seed's account in moto, as far as the adapters and the handlers read it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+
+from regrant.models import CatalogueEntry, encode
+from tests.unit.fakes import (
+    CLUSTER,
+    DEAD_LETTERS,
+    ENTRY,
+    OLD_ROLE,
+    QUEUE,
+    REGION,
+    ROLE,
+    ROUTE,
+    SETTINGS,
+    WORKER,
+)
+
+TABLE = SETTINGS.journal_table
+ROLE_NAME = OLD_ROLE.rsplit("/", 1)[-1]
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "JOURNAL_TABLE": TABLE,
+    "TOPIC_ARN": SETTINGS.topic,
+    "MANAGED_ROLE_ARNS": ",".join(sorted(SETTINGS.roles)),
+    "GRANTABLE_POLICY_ARNS": ",".join(sorted(SETTINGS.policies)),
+    "MANAGED_CLUSTER_ARNS": ",".join(sorted(SETTINGS.clusters)),
+    "ALARM_NAME_PREFIX": SETTINGS.alarm_prefix,
+    "POWERTOOLS_SERVICE_NAME": "regrant",
+    "POWERTOOLS_METRICS_NAMESPACE": "Regrant",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+}
+
+
+def client(service: str) -> Any:
+    return boto3.Session(region_name=REGION).client(service)
+
+
+def create_journal() -> Any:
+    dynamodb = client("dynamodb")
+    keys = ("incident", "HASH"), ("entry", "RANGE")
+    dynamodb.create_table(
+        TableName=TABLE,
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return dynamodb
+
+
+def create_topic() -> Any:
+    sns = client("sns")
+    assert sns.create_topic(Name=SETTINGS.topic.rsplit(":", 1)[-1])["TopicArn"] == SETTINGS.topic
+    return sns
+
+
+def create_role() -> Any:
+    """The old role with its inline policy, and the policies that may be granted."""
+    iam = client("iam")
+    trust = json.dumps(ROLE.trust)
+    tags = [{"Key": key, "Value": value} for key, value in ROLE.tags.items()]
+    iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=trust, Tags=tags)
+    for name, document in ROLE.inline.items():
+        iam.put_role_policy(RoleName=ROLE_NAME, PolicyName=name, PolicyDocument=json.dumps(document))
+    for arn in sorted(SETTINGS.policies):
+        create_policy(iam, arn.rsplit("/", 1)[-1])
+    return iam
+
+
+def create_policy(iam: Any, name: str) -> str:
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}],
+    }
+    answer = iam.create_policy(PolicyName=name, Path="/retainwise/", PolicyDocument=json.dumps(document))
+    return str(answer["Policy"]["Arn"])
+
+
+def create_service(**changed: Any) -> Any:
+    """The worker, on revision 1, with its log group. `changed` goes to CreateService."""
+    ecs = client("ecs")
+    ecs.create_cluster(clusterName=CLUSTER)
+    register(ecs)
+    ecs.create_service(
+        **{
+            "cluster": CLUSTER,
+            "serviceName": WORKER.name,
+            "taskDefinition": f"{WORKER.name}:1",
+            "desiredCount": 2,
+        }
+        | changed
+    )
+    client("logs").create_log_group(logGroupName=ROUTE.group)
+    return ecs
+
+
+def register(ecs: Any, *containers: dict[str, Any], **changed: Any) -> str:
+    options = {"awslogs-group": ROUTE.group, "awslogs-region": REGION, "awslogs-stream-prefix": "ecs"}
+    worker = container("worker", {"logDriver": "awslogs", "options": options})
+    answer = ecs.register_task_definition(
+        **{
+            "family": WORKER.name,
+            "taskRoleArn": OLD_ROLE,
+            "containerDefinitions": list(containers) or [worker],
+        }
+        | changed
+    )
+    return str(answer["taskDefinition"]["taskDefinitionArn"])
+
+
+def container(name: str, logging: dict[str, Any] | None) -> dict[str, Any]:
+    shape: dict[str, Any] = {"name": name, "image": "worker", "memory": 256, "essential": True}
+    return shape | ({"logConfiguration": logging} if logging else {})
+
+
+def create_queues() -> Any:
+    sqs = client("sqs")
+    for arn in (QUEUE, DEAD_LETTERS):
+        sqs.create_queue(QueueName=arn.rsplit(":", 1)[-1])
+    return sqs
+
+
+def enrol(entry: CatalogueEntry = ENTRY) -> Any:
+    ssm = client("ssm")
+    ssm.put_parameter(Name=f"/regrant/services/{WORKER}", Type="String", Value=json.dumps(encode(entry)))
+    return ssm

@@ -1,0 +1,96 @@
+"""AWS's errors as ours: try again, or no."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+from botocore.stub import Stubber
+
+from regrant.aws.clients import aws_errors
+from regrant.aws.clients import client as new_client
+from regrant.errors import AwsRefused, AwsUnavailable
+from tests.aws.account import client
+
+
+def translated(code: str, status: int = 400) -> Exception:
+    """What an answer with that code becomes, from botocore's parsed response on."""
+    iam = client("iam")
+    with Stubber(iam) as stub:
+        stub.add_client_error("list_roles", code, "the message", http_status_code=status)
+        with pytest.raises((AwsRefused, AwsUnavailable)) as caught, aws_errors():
+            iam.list_roles()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("Throttling", 400),
+        ("ThrottlingException", 400),
+        ("RequestLimitExceeded", 503),
+        ("ProvisionedThroughputExceededException", 400),
+        ("ConcurrentModification", 409),
+        ("ServiceUnavailable", 503),
+        ("ServiceFailure", 500),
+        ("SomethingNew", 502),
+    ],
+)
+def test_an_answer_that_can_change_is_unavailable(code: str, status: int) -> None:
+    assert isinstance(translated(code, status), AwsUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("AccessDenied", 403),
+        ("AccessDeniedException", 400),
+        ("NoSuchEntity", 404),
+        ("LimitExceeded", 409),
+        ("ValidationError", 400),
+        ("ClientException", 400),
+    ],
+)
+def test_an_answer_that_stays_no_is_refused_with_its_code(code: str, status: int) -> None:
+    error = translated(code, status)
+    assert isinstance(error, AwsRefused)
+    assert error.code == code and "the message" in str(error)
+
+
+def test_an_answer_without_a_code_is_refused() -> None:
+    empty: Any = {}
+    with pytest.raises(AwsRefused), aws_errors():
+        raise ClientError(empty, "ListRoles")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="https://iam.amazonaws.com"),
+        ConnectTimeoutError(endpoint_url="https://iam.amazonaws.com"),
+        ReadTimeoutError(endpoint_url="https://iam.amazonaws.com"),
+    ],
+)
+def test_a_lost_connection_is_unavailable(error: BotoCoreError) -> None:
+    with pytest.raises(AwsUnavailable), aws_errors():
+        raise error
+
+
+def test_our_own_mistakes_are_not_translated() -> None:
+    with pytest.raises(KeyError), aws_errors():
+        raise KeyError("Role")
+
+
+def test_the_message_names_the_call() -> None:
+    assert "ListRoles" in str(translated("AccessDenied", 403))
+
+
+@pytest.mark.parametrize(("retry", "attempts"), [(True, 3), (False, 1)])
+def test_a_client_that_must_not_repeat_sends_once(retry: bool, attempts: int) -> None:
+    config = new_client("ecs", retry=retry).meta.config
+    assert config.retries["total_max_attempts"] == attempts

@@ -1,0 +1,117 @@
+"""CloudWatch Logs, searched within bounds."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from regrant.aws.logs import CloudWatchLogs
+from regrant.diagnosis import DENIAL_TERM
+from regrant.errors import AwsRefused
+from tests.aws.account import client
+from tests.unit.fakes import DENIAL, ROUTE, SUCCESS, at
+
+
+def milliseconds(seconds: float) -> int:
+    return round(datetime.fromisoformat(at(seconds)).timestamp() * 1000)
+
+
+def write(*lines: tuple[float, str], stream: str = "ecs/worker/task-1") -> Any:
+    logs = client("logs")
+    if not logs.describe_log_groups()["logGroups"]:
+        logs.create_log_group(logGroupName=ROUTE.group)
+    logs.create_log_stream(logGroupName=ROUTE.group, logStreamName=stream)
+    events = [{"timestamp": milliseconds(seconds), "message": message} for seconds, message in lines]
+    logs.put_log_events(logGroupName=ROUTE.group, logStreamName=stream, logEvents=events)
+    return logs
+
+
+def found(logs: Any, term: str = "Successfully received", since: float = 0, until: float = 20) -> Any:
+    return CloudWatchLogs(logs).lines(ROUTE, term, at(since), at(until))
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    # PutLogEvents takes no event older than 14 days.
+    moment = datetime.fromisoformat(at(60)).replace(tzinfo=None)
+    monkeypatch.setattr("moto.logs.models.utcnow", lambda: moment)
+
+
+pytestmark = pytest.mark.usefixtures("now")
+
+
+def test_lines_with_the_term_are_found_with_time_and_stream() -> None:
+    logs = write((5, SUCCESS), (6, "Polling"), (7, DENIAL))
+    (line,) = found(logs)
+    assert (line.message, line.stream) == (SUCCESS, "ecs/worker/task-1")
+    assert datetime.fromisoformat(line.at) == datetime.fromisoformat(at(5))
+
+
+def test_the_words_of_a_denial_are_found_in_botocores_sentence() -> None:
+    assert len(found(write((5, DENIAL)), DENIAL_TERM)) == 1
+
+
+def test_two_windows_side_by_side_count_each_line_once() -> None:
+    logs = write(
+        (0, "Successfully received 0"), (20, "Successfully received 20"), (20.001, "Successfully received 21")
+    )
+    assert [line.message[-2:] for line in found(logs, since=0, until=20)] == ["20"]
+    assert [line.message[-2:] for line in found(logs, since=20, until=40)] == ["21"]
+
+
+def test_lines_of_all_tasks_come_oldest_first() -> None:
+    write((9, f"{SUCCESS} late"), stream="ecs/worker/task-1")
+    logs = write((5, f"{SUCCESS} early"), stream="ecs/worker/task-2")
+    assert [line.stream[-1] for line in found(logs)] == ["2", "1"]
+
+
+def test_the_search_is_for_the_quoted_term_in_the_containers_own_streams() -> None:
+    logs = client("logs")
+    query = {
+        "logGroupName": "/ecs/retainwise-worker",
+        "logStreamNamePrefix": "ecs/worker/",
+        "filterPattern": '"Successfully received"',
+        "startTime": milliseconds(0) + 1,
+        "endTime": milliseconds(20),
+    }
+    with Stubber(logs) as stub:
+        stub.add_response("filter_log_events", page(EVENT), query)
+        assert len(found(logs)) == 1
+
+
+def test_a_group_that_nobody_has_written_to_is_empty() -> None:
+    assert found(client("logs")) == ()
+
+
+def test_a_group_that_may_not_be_read_is_refused() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        stub.add_client_error("filter_log_events", "AccessDeniedException")
+        with pytest.raises(AwsRefused):
+            found(logs)
+
+
+def page(*events: dict[str, Any], more: str = "") -> dict[str, Any]:
+    return {"events": list(events)} | ({"nextToken": more} if more else {})
+
+
+EVENT = {"timestamp": milliseconds(5), "message": SUCCESS, "logStreamName": "ecs/worker/task-1"}
+
+
+def test_an_empty_page_is_not_the_end() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        stub.add_response("filter_log_events", page(more="a"))
+        stub.add_response("filter_log_events", page(more="b"))
+        stub.add_response("filter_log_events", page(EVENT))
+        assert len(found(logs)) == 1
+
+
+def test_a_group_without_end_is_read_for_twenty_pages() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        for number in range(20):
+            stub.add_response("filter_log_events", page(EVENT, more=str(number)))
+        assert len(found(logs)) == 20
+        stub.assert_no_pending_responses()

@@ -1,0 +1,113 @@
+"""IAM roles, read whole and changed one attachment at a time."""
+
+import json
+
+import pytest
+from botocore.stub import Stubber
+from msgspec.structs import replace
+
+from regrant.aws.roles import IamRoles
+from regrant.errors import AwsRefused, AwsUnavailable
+from tests.aws.account import ROLE_NAME, client, create_policy, create_role
+from tests.unit.fakes import OLD_ROLE, RECEIVE, ROLE, SEND
+
+
+@pytest.fixture
+def roles() -> IamRoles:
+    return IamRoles(create_role())
+
+
+def test_a_role_is_read_whole(roles: IamRoles) -> None:
+    assert roles.read(OLD_ROLE) == ROLE
+
+
+def test_inline_policies_boundary_and_attachments_are_part_of_it(roles: IamRoles) -> None:
+    iam = client("iam")
+    document = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}}
+    iam.put_role_policy(RoleName=ROLE_NAME, PolicyName="second", PolicyDocument=json.dumps(document))
+    iam.put_role_permissions_boundary(RoleName=ROLE_NAME, PermissionsBoundary=SEND)
+    iam.attach_role_policy(RoleName=ROLE_NAME, PolicyArn=RECEIVE)
+    assert roles.read(OLD_ROLE) == replace(
+        ROLE, attached=(RECEIVE,), inline={**ROLE.inline, "second": document}, boundary=SEND
+    )
+
+
+def test_a_role_with_a_path_is_found_by_its_name() -> None:
+    iam = client("iam")
+    arn = iam.create_role(RoleName="task", Path="/apps/eu/", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    assert IamRoles(iam).read(arn).arn == arn
+
+
+def test_a_role_that_is_gone_is_refused(roles: IamRoles) -> None:
+    with pytest.raises(AwsRefused) as caught:
+        roles.read("arn:aws:iam::123456789012:role/nobody")
+    assert caught.value.code == "NoSuchEntity"
+
+
+def test_attachments_come_with_the_quota_and_with_what_does_not_exist(roles: IamRoles) -> None:
+    roles.attach(OLD_ROLE, SEND)
+    found = roles.attachments(OLD_ROLE, (RECEIVE, f"{RECEIVE}-2"))
+    assert (found.attached, found.nonexistent) == ((SEND,), (f"{RECEIVE}-2",))
+    assert found.quota == client("iam").get_account_summary()["SummaryMap"]["AttachedPoliciesPerRoleQuota"]
+
+
+def test_a_policy_that_cannot_be_looked_up_is_not_called_nonexistent(roles: IamRoles) -> None:
+    iam = client("iam")
+    with Stubber(iam) as stub:
+        stub.add_client_error("get_policy", "AccessDenied", http_status_code=403)
+        with pytest.raises(AwsRefused):
+            IamRoles(iam)._policy_exists(RECEIVE)
+
+
+def test_attaching_twice_is_attaching_once(roles: IamRoles) -> None:
+    roles.attach(OLD_ROLE, RECEIVE)
+    roles.attach(OLD_ROLE, RECEIVE)
+    assert roles.attached(OLD_ROLE) == (RECEIVE,)
+
+
+def test_detaching_takes_off_that_policy_only(roles: IamRoles) -> None:
+    roles.attach(OLD_ROLE, RECEIVE)
+    roles.attach(OLD_ROLE, SEND)
+    roles.detach(OLD_ROLE, RECEIVE)
+    assert roles.attached(OLD_ROLE) == (SEND,)
+
+
+def test_detaching_what_is_not_attached_counts_as_detached(roles: IamRoles) -> None:
+    roles.detach(OLD_ROLE, RECEIVE)
+    assert roles.attached(OLD_ROLE) == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [("AccessDenied", 403, AwsRefused), ("Throttling", 400, AwsUnavailable)],
+)
+def test_no_other_answer_counts_as_detached(code: str, status: int, error: type[Exception]) -> None:
+    iam = client("iam")
+    with Stubber(iam) as stub:
+        stub.add_client_error("detach_role_policy", code, http_status_code=status)
+        with pytest.raises(error):
+            IamRoles(iam).detach(OLD_ROLE, RECEIVE)
+
+
+def test_all_pages_of_attachments_are_read() -> None:
+    def page(arn: str, more: bool) -> dict[str, object]:
+        policies = [{"PolicyName": "x", "PolicyArn": arn}]
+        return {"AttachedPolicies": policies, "IsTruncated": more} | ({"Marker": "next"} if more else {})
+
+    iam = client("iam")
+    with Stubber(iam) as stub:
+        stub.add_response("list_attached_role_policies", page(SEND, more=True), {"RoleName": ROLE_NAME})
+        stub.add_response(
+            "list_attached_role_policies",
+            page(RECEIVE, more=False),
+            {"RoleName": ROLE_NAME, "Marker": "next"},
+        )
+        assert IamRoles(iam).attached(OLD_ROLE) == (SEND, RECEIVE)
+
+
+def test_a_page_may_be_short_and_still_not_be_the_last(roles: IamRoles) -> None:
+    iam = client("iam")
+    made = [create_policy(iam, f"policy-{n:03}") for n in range(5)]
+    for arn in made:
+        roles.attach(OLD_ROLE, arn)
+    assert roles.attached(OLD_ROLE) == tuple(made)

@@ -1,0 +1,189 @@
+"""ECS services as the domain sees them."""
+
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from regrant.aws.services import EcsServices
+from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.models import LogRoute, Service
+from tests.aws.account import client, container, create_service, register
+from tests.unit.fakes import CLUSTER, OLD_ROLE, RECEIVE, ROUTE, WORKER
+
+# DescribeServices's answer, cut to what a service without optional parts has.
+BARE: dict[str, Any] = {
+    "serviceArn": f"arn:aws:ecs:us-east-1:123456789012:service/{WORKER}",
+    "status": "ACTIVE",
+    "taskDefinition": "arn:aws:ecs:us-east-1:123456789012:task-definition/retainwise-worker:1",
+    "desiredCount": 2,
+}
+
+
+def described(shape: dict[str, Any]) -> Any:
+    ecs = client("ecs")
+    with Stubber(ecs) as stub:
+        stub.add_response("describe_services", {"services": [shape], "failures": []})
+        return EcsServices(ecs).describe(WORKER)
+
+
+def test_a_service_is_described() -> None:
+    state = EcsServices(create_service()).describe(WORKER)
+    assert state is not None
+    assert (state.arn, state.status, state.controller) == (BARE["serviceArn"], "ACTIVE", "ECS")
+    assert (state.task_definition, state.desired_count) == (BARE["taskDefinition"], 2)
+    assert state.primary is not None and state.primary.task_definition == BARE["taskDefinition"]
+
+
+def test_an_unknown_cluster_is_no_service() -> None:
+    assert EcsServices(client("ecs")).describe(Service("nowhere", "x")) is None
+
+
+def test_an_unknown_service_is_no_service() -> None:
+    services = EcsServices(create_service())
+    assert services.describe(Service(CLUSTER, "nothing")) is None
+
+
+def test_another_refusal_is_not_an_unknown_service() -> None:
+    ecs = client("ecs")
+    with Stubber(ecs) as stub:
+        stub.add_client_error("describe_services", "AccessDeniedException")
+        with pytest.raises(AwsRefused):
+            EcsServices(ecs).describe(WORKER)
+
+
+def test_a_service_that_names_no_controller_has_ecs_own() -> None:
+    assert described(BARE).controller == "ECS"
+
+
+def test_a_controller_is_reported() -> None:
+    assert described(BARE | {"deploymentController": {"type": "CODE_DEPLOY"}}).controller == "CODE_DEPLOY"
+
+
+def test_a_service_without_deployments_is_not_settled() -> None:
+    state = described(BARE)
+    assert state.primary is None and not state.settled
+
+
+def test_a_deployment_without_a_rollout_state_is_not_completed() -> None:
+    deployment = {
+        "id": "ecs-svc/1",
+        "status": "PRIMARY",
+        "taskDefinition": BARE["taskDefinition"],
+        "desiredCount": 2,
+        "runningCount": 2,
+    }
+    assert not described(BARE | {"deployments": [deployment]}).settled
+
+
+def test_the_deployment_configuration_is_kept_whole() -> None:
+    configuration = {"maximumPercent": 200, "deploymentCircuitBreaker": {"enable": True, "rollback": False}}
+    state = described(BARE | {"deploymentConfiguration": configuration})
+    assert state.deployment_configuration == configuration
+
+
+def test_only_the_last_events_are_kept() -> None:
+    events = [{"id": str(n), "message": f"event {n}"} for n in range(9)]
+    assert described(BARE | {"events": events}).last_events == ("event 0", "event 1", "event 2")
+
+
+def test_a_redeploy_gives_the_id_of_the_new_primary() -> None:
+    ecs = create_service()
+    services = EcsServices(ecs, ecs)
+    before = services.describe(WORKER)
+    new = services.redeploy(WORKER, BARE["taskDefinition"])
+    after = services.describe(WORKER)
+    assert before is not None and before.primary is not None and before.primary.id != new
+    assert after is not None and after.primary is not None and after.primary.id == new
+
+
+def test_a_redeploy_forces_that_revision_and_nothing_else() -> None:
+    ecs = client("ecs")
+    deployment = {
+        "id": "ecs-svc/2",
+        "status": "PRIMARY",
+        "taskDefinition": "x",
+        "desiredCount": 0,
+        "runningCount": 0,
+    }
+    with Stubber(ecs) as stub:
+        stub.add_response(
+            "update_service",
+            {"service": BARE | {"deployments": [deployment]}},
+            {
+                "cluster": CLUSTER,
+                "service": WORKER.name,
+                "taskDefinition": BARE["taskDefinition"],
+                "forceNewDeployment": True,
+            },
+        )
+        assert EcsServices(client("ecs"), ecs).redeploy(WORKER, BARE["taskDefinition"]) == "ecs-svc/2"
+
+
+def test_a_revision_that_was_deregistered_is_refused_with_ecs_own_words() -> None:
+    ecs = client("ecs")
+    with Stubber(ecs) as stub:
+        stub.add_client_error("update_service", "ClientException", "TaskDefinition is inactive")
+        with pytest.raises(AwsRefused, match="TaskDefinition is inactive"):
+            EcsServices(client("ecs"), ecs).redeploy(WORKER, BARE["taskDefinition"])
+
+
+def test_a_throttled_redeploy_is_unavailable() -> None:
+    ecs = client("ecs")
+    with Stubber(ecs) as stub:
+        stub.add_client_error("update_service", "ThrottlingException", "Rate exceeded")
+        with pytest.raises(AwsUnavailable):
+            EcsServices(client("ecs"), ecs).redeploy(WORKER, BARE["taskDefinition"])
+
+
+def test_tasks_of_a_deployment_are_asked_for_by_startedby_alone() -> None:
+    ecs = client("ecs")
+    arns = [f"arn:aws:ecs:us-east-1:123456789012:task/{CLUSTER}/{task}" for task in ("aa", "bb")]
+    with Stubber(ecs) as stub:
+        asked = {"cluster": CLUSTER, "startedBy": "ecs-svc/2"}
+        stub.add_response("list_tasks", {"taskArns": arns[:1], "nextToken": "more"}, asked)
+        stub.add_response("list_tasks", {"taskArns": arns[1:]}, asked | {"nextToken": "more"})
+        assert EcsServices(ecs).task_ids(WORKER, "ecs-svc/2") == ("aa", "bb")
+
+
+def test_without_a_deployment_the_services_tasks_are_asked_for() -> None:
+    ecs = client("ecs")
+    with Stubber(ecs) as stub:
+        stub.add_response("list_tasks", {"taskArns": []}, {"cluster": CLUSTER, "serviceName": WORKER.name})
+        assert EcsServices(ecs).task_ids(WORKER, None) == ()
+
+
+def test_a_task_definition_has_its_role_and_where_it_logs() -> None:
+    definition = EcsServices(create_service()).task_definition(BARE["taskDefinition"])
+    assert (definition.arn, definition.task_role) == (BARE["taskDefinition"], OLD_ROLE)
+    assert definition.logs == (ROUTE,)
+
+
+def test_a_task_definition_without_a_role_has_none() -> None:
+    ecs = client("ecs")
+    arn = register(ecs, taskRoleArn="")
+    assert EcsServices(ecs).task_definition(arn).task_role is None
+
+
+GROUP, PREFIX = {"awslogs-group": "/ecs/x"}, {"awslogs-stream-prefix": "ecs"}
+
+
+@pytest.mark.parametrize(
+    ("logging", "routes"),
+    [
+        ({"logDriver": "awslogs", "options": {**GROUP, **PREFIX}}, (LogRoute("/ecs/x", "ecs/app"),)),
+        ({"logDriver": "awslogs", "options": GROUP}, ()),
+        ({"logDriver": "awslogs", "options": PREFIX}, ()),
+        ({"logDriver": "awsfirelens", "options": {**GROUP, **PREFIX}}, ()),
+        ({"logDriver": "awslogs"}, ()),
+        (None, ()),
+    ],
+)
+def test_only_awslogs_with_group_and_prefix_is_a_route(logging: Any, routes: tuple[LogRoute, ...]) -> None:
+    ecs = client("ecs")
+    assert EcsServices(ecs).task_definition(register(ecs, container("app", logging))).logs == routes
+
+
+def test_a_policy_is_no_task_definition() -> None:
+    with pytest.raises(AwsRefused):
+        EcsServices(client("ecs")).task_definition(RECEIVE)
