@@ -25,6 +25,8 @@ class Narrator:
         self._seen_events: Counter[str] = Counter()
         self.predictions: Counter[str] = Counter()
         self.statuses_seen: set[str] = set()
+        self._told: set[str] = set()
+        self._tell_at = 0.0
 
     def watch(self) -> None:
         self.account.clock.every(EVERY, self.look)
@@ -57,8 +59,7 @@ class Narrator:
             logGroupName=f"/ecs/{service}", filterPattern='"is not authorized to perform"', limit=1
         )["events"]
         if events:
-            self.say(service, "logs " + events[0]["message"].split("User:")[0].strip(" :"))
-            self.say(service, "  " + events[0]["message"].partition("not authorized")[2][:120])
+            self.say(service, "is not authorized" + events[0]["message"].partition("is not authorized")[2])
 
     def _alarms(self) -> None:
         alarms = self.account.client("cloudwatch").describe_alarms(AlarmNamePrefix="regrant/")
@@ -82,8 +83,11 @@ class Narrator:
         items = self.account.client("dynamodb").scan(TableName=retainwise.TABLE)["Items"]
         counts = Counter(item["status"]["S"] for item in items)
         self.statuses_seen |= set(counts)
-        if counts != self.predictions:
-            self.predictions = counts
+        self.predictions = counts
+        # New statuses at once, mere numbers now and then.
+        if not set(counts) <= self._told or self.account.clock.elapsed() >= self._tell_at:
+            self._told |= set(counts)
+            self._tell_at = self.account.clock.elapsed() + 30
             self.say("predictions", ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
 
 
@@ -114,9 +118,10 @@ def _notes(name: str, state: dict[str, Any]) -> Iterator[str]:
     """What is worth saying when a state has been left."""
     if name == "OpenIncident":
         yield f"run {state['incident']['id'][:13]}: {state['incident']['trigger']}"
-    result = state.get(_KEYS.get(name, ""))
-    if name in _KEYS and result is None:
-        yield f"failed with {state.get('error', {}).get('Error')}"
+    result: Any = state.get(_KEYS.get(name, ""))
+    if result is None:
+        if name in _KEYS:
+            yield f"failed with {state['error']['Error']}"
     elif name == "Diagnose":
         yield from (f["text"] for f in result["findings"])
     elif name in ("CaptureBaseline", "ConfirmBaseline"):

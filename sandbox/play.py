@@ -18,6 +18,9 @@ TEMPLATE = Path(__file__).resolve().parents[1] / "template.yaml"
 LIMIT = 2 * 3600.0
 """Simulated seconds after which a story that has not ended is given up."""
 
+IAM_LAG = 4.0
+"""Simulated seconds until a new attachment is felt; about what has been measured on AWS."""
+
 
 @dataclass
 class Run:
@@ -52,6 +55,8 @@ def play(account: LocalAccount, scenario: Scenario, say: Callable[[str], None] =
     """Break the account, let alarm and runbook do their work, and judge what is there afterwards."""
     outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
     retainwise.create(account, variant=scenario.variant)
+    # What the seed attached has been there for long, so only later changes are felt late.
+    account.clock.call_later(IAM_LAG, lambda: setattr(account.faults, "iam_lag", IAM_LAG))
     narrator = Narrator(account, outputs["RunbookArn"], say)
     before = snapshot(account)
     narrator.watch()

@@ -87,7 +87,7 @@ def _report(
 
 
 def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
-    found = [Finding("TRIGGER", f"Run {state.incident.trigger}.")]
+    found = [Finding("TRIGGER", f"Started by {state.incident.trigger}.")]
     diagnosis = state.diagnosis
     found += diagnosis.findings if diagnosis else ()
     refusal = state.incident.refusal or (diagnosis.refusal if diagnosis else None)
@@ -149,5 +149,15 @@ def _next_step(state: RunState, outcome: Outcome) -> str:
     if outcome == "ROLLED_BACK" and incident.mode == "rollback":
         return "Everything that the incident changed is undone."
     if outcome == "ROLLED_BACK":
-        return "The permission was not the whole cause: see the evidence, repair that, and start again."
+        cause = "The permission was not the whole cause: see the evidence, repair that, and start again."
+        return f"{cause}{_left_behind(state)}"
     return "AWS or the runbook failed before anything was changed: see the error, and start again."
+
+
+def _left_behind(state: RunState) -> str:
+    """What no rollback can take back: messages that were received while the permission was there."""
+    last, baseline = state.health.last if state.health else None, state.baseline
+    if last is None or baseline is None or last.dead_letters is None or baseline.dead_letters is None:
+        return ""
+    moved = last.dead_letters - baseline.dead_letters
+    return f" Then redrive the {moved} messages that went to the dead-letter queue." if moved > 0 else ""

@@ -28,14 +28,15 @@ def render(report: Report) -> str:
 def _sections(report: Report) -> Iterator[tuple[str, list[str]]]:
     found = []
     for finding in report.findings:
-        found += [finding.text, *(f"  {text}" for text in finding.evidence[:2])]
+        # One piece of evidence, long enough that the reason at the end of AWS's sentence is seen.
+        found += [finding.text, *(f"  {line}" for text in finding.evidence[:1] for line in _few_lines(text))]
     yield "found", found
     yield "changed", list(_changes(report)) or ["nothing"]
     if report.health:
         yield "proof", list(_proof(report))
     if report.receipt:
         yield "receipt", list(_receipt(report))
-    yield "took", [", ".join(f"{stage.stage} {stage.seconds:.0f} s" for stage in report.timeline)]
+    yield "took", [", ".join(f"{stage.stage} {_seconds(stage.seconds)}" for stage in report.timeline)]
 
 
 def _changes(report: Report) -> Iterator[str]:
@@ -69,6 +70,14 @@ def _receipt(report: Report) -> Iterator[str]:
     yield f"after  {receipt.after}  {'equal' if receipt.equal else 'NOT EQUAL'}"
     for line in receipt.changed_by_others:
         yield f"  changed by others: {line}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+
+
+def _few_lines(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH - 11, max_lines=3, placeholder=" …")
 
 
 def _name(arn: str) -> str:

@@ -62,7 +62,7 @@ def _read_service(raw: Mapping[str, Any], mode: Mode) -> Request | Refusal:
     service = parse_service(raw.get("service"))
     if service is None:
         return _invalid(f"The service {_shown(raw.get('service'))} is not of the form <cluster>/<service>.")
-    return Request(mode=mode, trigger="started by hand", service=service)
+    return Request(mode=mode, trigger="a person", service=service)
 
 
 def _read_rollback(raw: Mapping[str, Any]) -> Request | Refusal:
@@ -75,7 +75,7 @@ def _read_rollback(raw: Mapping[str, Any]) -> Request | Refusal:
         )
     if "service" in raw:
         return _invalid("Mode rollback takes the incident only; the service is in the incident's journal.")
-    return Request(mode="rollback", trigger=f"rollback of {incident} started by hand", incident=incident)
+    return Request(mode="rollback", trigger="a person", incident=incident)
 
 
 def _read_event(raw: Mapping[str, Any], alarm_prefix: str) -> Request | Refusal:

@@ -31,6 +31,7 @@ class Backend:
         self.queue_url = runtime.environment["QUEUE_URL"]
         self.unpublished: list[str] = []
         self.recalled = False
+        self.uploads = 0
 
     def recall(self) -> None:
         """Predictions that an earlier task stored and could not publish."""
@@ -44,8 +45,8 @@ class Backend:
 
     def take_upload(self) -> None:
         """What a customer does in the browser: one file, one prediction."""
-        now = self.runtime.now()
-        prediction = f"prediction-{now:%Y%m%d-%H%M%S-%f}"[:-3]
+        self.uploads += 1
+        prediction = f"prediction-{self.runtime.name[:8]}-{self.uploads:04}"
         self.s3.put_object(
             Bucket=self.bucket, Key=upload_key(prediction), Body=customers(prediction).encode()
         )
@@ -55,7 +56,6 @@ class Backend:
                 "prediction_id": {"S": prediction},
                 "status": {"S": "QUEUED"},
                 "published": {"BOOL": False},
-                "uploaded_at": {"S": now.isoformat()},
             },
         )
         self.unpublished.append(prediction)

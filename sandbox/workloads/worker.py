@@ -33,7 +33,8 @@ class Worker:
     def turn(self) -> None:
         answer = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=5, WaitTimeSeconds=0)
         messages = answer.get("Messages", [])
-        self.runtime.log(f"Successfully received {len(messages)} messages from SQS")
+        if messages:
+            self.runtime.log(f"Successfully received {len(messages)} messages from SQS")
         for message in messages:
             prediction = json.loads(message["Body"])
             try:
