@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -52,7 +51,7 @@ def start(account: LocalAccount, order: Order) -> Container:
     if module is None or order.role_name is None:
         return _Idle(order)
     if account.processes:
-        return _Process(account, order, module)
+        return Process(account, order, module)
     return _Participant(account, order, module)
 
 
@@ -92,6 +91,7 @@ class _Participant:
         self._stop = Signal()
         self._killed = False
         self._over = False
+        self.name = order.session_name
         self.environment = order.environment
         self._run: Callable[[Any], int] = import_module(module).run
         account.clock.spawn(self._body, name=f"task {order.session_name}")
@@ -104,9 +104,6 @@ class _Participant:
     def log(self, line: str) -> None:
         if not self._killed:
             self._order.log(line)
-
-    def now(self) -> datetime:
-        return self._account.clock.now()
 
     def sleep(self, seconds: float) -> None:
         deaf = self.environment.get("IGNORE_SIGTERM") == "1" and not self._killed
@@ -141,7 +138,7 @@ class _Participant:
             self._order.ended(code)
 
 
-class _Process:
+class Process:
     """`python -m MODULE` with nothing in its environment but what a container would find there."""
 
     def __init__(self, account: LocalAccount, order: Order, module: str) -> None:
@@ -160,7 +157,7 @@ class _Process:
                 "AWS_DEFAULT_REGION": account.region,
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "PACE": str(account.clock.pace or 1),
-                "STARTED_AT": account.clock.now().isoformat(),
+                "TASK_ID": order.session_name,
                 "SUPERVISED": "1",
                 **account.role_credentials(order.role_name, order.session_name),
                 **order.environment,
@@ -171,22 +168,24 @@ class _Process:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self._watch, name=f"task {order.session_name}", daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, name=f"task {order.session_name}", daemon=True)
+        self._watcher.start()
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
 
     def terminate(self) -> None:
         self._process.terminate()
 
     def kill(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._watcher.join()
 
     def _watch(self) -> None:
         """Hand each line and the end over to the clock, which is where everything else happens."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            text = line.rstrip("\n")
-            self._clock.call_later(0, partial(self._order.log, text))
-        code = self._process.wait()
-        exit_code = code if code >= 0 else 128 - code
-        self._clock.call_later(0, partial(self._order.ended, exit_code))
+        with self._process:  # closes the pipes
+            for line in self._process.stdout or ():
+                self._clock.call_later(0, partial(self._order.log, line.rstrip("\n")))
+        code = self._process.returncode
+        self._clock.call_later(0, partial(self._order.ended, code if code >= 0 else 128 - code))

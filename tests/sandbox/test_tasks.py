@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import containers
+from sandbox import containers, ecs
 from sandbox.account import LocalAccount
 from tests.sandbox.services import CLUSTER, GROUP, SERVICE, Shop
 
@@ -177,3 +177,36 @@ def test_a_workload_ends_with_the_process_that_started_it() -> None:
         assert process.stdout.readline() == "worker started\n"
         process.stdin.close()
         assert process.wait(10) == 137
+
+
+def test_with_processes_a_task_is_a_real_one_that_does_not_outlive_the_account() -> None:
+    with LocalAccount(pace=60, http_port=0, processes=True) as account:
+        shop = Shop(account)
+        url = shop.client("sqs").create_queue(QueueName="orders")["QueueUrl"]
+        definition = shop.register(HANG="0", QUEUE_URL=url, PREDICTIONS_TABLE="orders")
+        shop.create(desired=1, taskDefinition=definition)
+        [container] = [task.container for task in ecs.of(account).runner.tasks]
+        assert isinstance(container, containers.Process)
+        assert account.clock.run(lambda: len(lines(shop)) > 1, 1200)
+        started, denied = lines(shop)[:2]
+        task_id = shop.tasks(serviceName=SERVICE)[0]["taskArn"].rpartition("/")[2]
+        assert started == (f"ecs/app/{task_id}", "worker started")
+        assert f"assumed-role/orders-task-role/{task_id} is not authorized to perform: sqs:" in denied[1]
+    assert container.ended
+
+
+def test_a_process_that_is_stopped_gets_sigterm() -> None:
+    with LocalAccount(pace=60, http_port=0, processes=True) as account:
+        shop = Shop(account)
+        shop.create(desired=1)
+        assert account.clock.run(lambda: bool(lines(shop)), 1200)
+        task = shop.tasks(serviceName=SERVICE)[0]["taskArn"]
+        shop.update(desiredCount=0)
+
+        def stopped() -> bool:
+            found = shop.ecs.describe_tasks(cluster=CLUSTER, tasks=[task])["tasks"][0]
+            return bool(found["lastStatus"] == "STOPPED")
+
+        assert account.clock.run(stopped, 1200)
+        found = shop.ecs.describe_tasks(cluster=CLUSTER, tasks=[task])["tasks"][0]
+        assert found["containers"][0]["exitCode"] == 143
