@@ -16,7 +16,8 @@ from moto.ecs.models import TaskDefinition
 
 from sandbox.clock import Clock
 from sandbox.deployment import CircuitBreaker, Deployment
-from sandbox.tasks import Task, TaskRunner, alive
+from sandbox.runner import TaskRunner
+from sandbox.tasks import Task, alive, new_task
 
 
 class Rollout:
@@ -178,33 +179,10 @@ class Rollout:
             )
 
     def _start_task(self, deployment: Deployment, definition: TaskDefinition, settled: bool) -> Task:
-        task_id = self.new_id("task")
-        prefix = self.service.cluster_arn.split(":cluster/")[0]
-        task_arn = f"{prefix}:task/{self.service.cluster_name}/{task_id}"
-        container = definition.container_definitions[0]
-        task = Task(
-            id=task_id,
-            deployment=deployment,
-            task_arn=task_arn,
-            cluster_arn=self.service.cluster_arn,
-            task_definition_arn=definition.arn,
-            group=f"service:{self.service.name}",
-            started_by=deployment.id,
-            launch_type=deployment.launch_type or "EC2",
-            platform_version=deployment.platform_version,
-            created_at=self.clock.now(),
-            changed=self.task_changed,
-            containers=[
-                {
-                    "name": container["name"],
-                    "image": container["image"],
-                    "taskArn": task_arn,
-                    "lastStatus": "PENDING",
-                }
-            ],
-        )
+        task = new_task(self.new_id("task"), self.service, deployment, definition, self.clock.now())
+        task.changed = self.task_changed
         deployment.tasks.append(task)
-        self.service._backend.tasks.setdefault(self.service.cluster_name, {})[task_arn] = task
+        self.service._backend.tasks.setdefault(self.service.cluster_name, {})[task.task_arn] = task
         self.runner.launch(task, definition, settled=settled)
         return task
 

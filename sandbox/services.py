@@ -20,7 +20,8 @@ from moto.ecs.exceptions import (
 from moto.ecs.models import EC2ContainerServiceBackend, Service, TaskDefinition, ecs_backends
 
 from sandbox.rollout import Rollout
-from sandbox.tasks import TaskRunner, Timing
+from sandbox.runner import TaskRunner
+from sandbox.tasks import Timing
 
 if TYPE_CHECKING:
     from sandbox.account import LocalAccount
