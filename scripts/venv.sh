@@ -43,13 +43,16 @@ if [ ! -e "$tools/.made" ] || [ requirements/uv.txt -nt "$tools/.made" ]; then
 fi
 
 # uv does not read pip's settings; whoever set an index, links or a certificate for pip means them here as well.
-setting() { "$tools/bin/python" -m pip config get "$1" 2>/dev/null || "$tools/bin/python" -m pip config get "$2" 2>/dev/null || true; }
-index=${UV_DEFAULT_INDEX:-$(setting :env:.index-url global.index-url)}
-links=${UV_FIND_LINKS:-$(setting :env:.find-links global.find-links | tr ' ' ',')}
-certificate=${SSL_CERT_FILE:-$(setting :env:.cert global.cert)}
+# `pip config list` has the environment's settings first, which win.
+settings=$("$tools/bin/python" -m pip config list 2>/dev/null || true)
+setting() { echo "$settings" | sed -nE "s/^(:env:|global|install)\.$1='(.*)'\$/\2/p" | head -n 1; }
+index=${UV_DEFAULT_INDEX:-$(setting index-url)}
+links=${UV_FIND_LINKS:-$(setting find-links | sed 's/\\n/,/g; s/ /,/g')}
+certificate=${SSL_CERT_FILE:-$(setting cert)}
 [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
 [ -z "$links" ] || export UV_FIND_LINKS="$links"
 [ -z "$certificate" ] || export SSL_CERT_FILE="$certificate"
+export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-1}"
 
 if [ -z "$python" ]; then
     # Both may fail, by design: there may be no such Python, and no way to fetch one.
@@ -58,7 +61,7 @@ if [ -z "$python" ]; then
     if [ -z "$python" ] && "$tools/bin/uv" --quiet python install --no-bin "$wanted" >/dev/null 2>&1; then
         python=$("$tools/bin/uv" --quiet python find "$wanted" 2>/dev/null) || python=
     fi
-    unset UV_HTTP_TIMEOUT
+    unset UV_HTTP_RETRIES UV_HTTP_TIMEOUT
     [ "$(version "${python:-none}")" = "$wanted" ] || python=
 fi
 if [ -z "$python" ]; then
