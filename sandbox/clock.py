@@ -84,6 +84,7 @@ class Clock:
         self._outside: set[threading.Event] = set()
         self._failure: BaseException | None = None
         self._closed = False
+        self._driven = False
 
     # Reading
 
@@ -100,9 +101,13 @@ class Clock:
 
     # Taking part
 
-    def taking_part(self) -> bool:
-        """Whether the calling thread is a participant, and so may sleep."""
-        return getattr(self._local, "participant", None) is not None
+    def can_sleep(self) -> bool:
+        """Whether the calling thread may sleep: a participant; another thread while the clock is driven;
+        the main thread while it is not, because then it drives.
+        """
+        if getattr(self._local, "participant", None) is not None:
+            return True
+        return self._driven != (threading.current_thread() is threading.main_thread())
 
     def spawn(self, target: Callable[[], object], name: str = "") -> None:
         """Let `target` take part in a thread of its own; it starts at the next turn, not at once."""
@@ -175,9 +180,11 @@ class Clock:
         return signal.is_set
 
     def _wait_outside(self, signal: Signal, seconds: float | None) -> bool:
-        """For threads that take no part (an HTTP request): wait while somebody else drives the clock."""
-        if threading.current_thread() is threading.main_thread():
-            raise RuntimeError("the main thread drives the clock with run(); only participants sleep")
+        """For threads that take no part: an HTTP request, or the main thread, which drives meanwhile."""
+        if not self.can_sleep():
+            raise RuntimeError("a callback cannot sleep, and nobody can while the clock is not driven")
+        if not self._driven:
+            return self.run(lambda: signal.is_set, 86_400 if seconds is None else seconds)
         done = threading.Event()
         self._outside.add(done)
         timer = None if seconds is None else self._schedule(max(seconds, 0), done.set)
@@ -195,6 +202,13 @@ class Clock:
     def run(self, until: Callable[[], bool], limit: float = 86_400) -> bool:
         """Drive from the main thread. True once `until()` holds, False after `limit` simulated seconds."""
         deadline = self.elapsed() + limit
+        self._driven = True
+        try:
+            return self._drive(until, deadline)
+        finally:
+            self._driven = False
+
+    def _drive(self, until: Callable[[], bool], deadline: float) -> bool:
         while True:
             if self._failure is not None:
                 failure, self._failure = self._failure, None

@@ -11,20 +11,15 @@ from __future__ import annotations
 import io
 import json
 import os
-import sys
 import tempfile
-import threading
 import traceback
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import botocore.endpoint
@@ -32,13 +27,11 @@ import botocore.session
 from botocore.loaders import Loader
 from moto.awslambda.models import LambdaFunction
 
+from sandbox.environment import Environment, output, running
 from sandbox.faults import FunctionCrashed, FunctionTimedOut
 
 if TYPE_CHECKING:
     from sandbox.account import LocalAccount
-
-_running = threading.RLock()
-"""Environments swap process-wide state (sys.modules, os.environ), so one function runs at a time."""
 
 
 @dataclass
@@ -55,68 +48,6 @@ class Context:
     get_remaining_time_in_millis: Callable[[], int]
 
 
-class _Output(io.TextIOBase):
-    """stdout and stderr of the function that runs. One for all, because loggers keep the stream they saw."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def write(self, text: str) -> int:
-        self.lines.append(text)
-        return len(text)
-
-    def take(self) -> str:
-        text, self.lines = "".join(self.lines), []
-        return text
-
-
-_output = _Output()
-
-
-class Environment:
-    """One function's modules and variables."""
-
-    def __init__(self, code: Path, handler: str, variables: dict[str, str]) -> None:
-        self._code = code
-        self._variables = variables
-        self._modules: dict[str, ModuleType] = {}
-        module, _, name = handler.rpartition(".")
-        self._own = {path.stem for path in code.iterdir() if path.is_dir() or path.suffix == ".py"}
-        with self.active():
-            self.handle: Callable[[Any, Context], Any] = getattr(import_module(module), name)
-
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        """Inside, the process is this function's."""
-        with _running:
-            others = {name: module for name, module in sys.modules.items() if self._owns(name)}
-            before = dict(os.environ), sys.stdout, sys.stderr
-            for name in others:
-                del sys.modules[name]
-            sys.modules.update(self._modules)
-            sys.path.insert(0, str(self._code))
-            for name in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
-                del os.environ[name]
-            os.environ.update(self._variables)
-            sys.stdout = sys.stderr = _output
-            try:
-                yield
-            finally:
-                variables, sys.stdout, sys.stderr = before
-                for name in os.environ.keys() - variables.keys():
-                    del os.environ[name]
-                os.environ.update(variables)
-                sys.path.remove(str(self._code))
-                self._modules = {name: module for name, module in sys.modules.items() if self._owns(name)}
-                for name in self._modules:
-                    del sys.modules[name]
-                sys.modules.update(others)
-
-    def _owns(self, module: str) -> bool:
-        return module.partition(".")[0] in self._own
-
-
-_warm: dict[tuple[object, ...], Environment] = {}
 _loader = Loader()
 """botocore's models are read once for all functions; on AWS each environment reads its own."""
 
@@ -125,6 +56,7 @@ class Functions:
     def __init__(self, account: LocalAccount) -> None:
         self._account = account
         self._code: dict[str, Path] = {}
+        self._warm: dict[tuple[object, ...], Environment] = {}
         self._requests = 0
         self.owed_sleep: float = 0
         """Seconds that the SDK wanted to sleep between its tries, in the invocation that runs."""
@@ -150,14 +82,14 @@ class Functions:
             lambda: int((end - clock.elapsed()) * 1000),
         )
         result: object
-        with _running:
+        with running:
             self.owed_sleep = 0
             try:
                 result, failed = self._run(function, event, context)
                 duration = self.owed_sleep + self._account.faults.duration(function.function_name)
             except FunctionTimedOut:
                 result, failed, duration = None, True, timeout
-            log = _output.take()
+            log = output.take()
         # Outside the lock: others run while this function takes its time.
         if duration > 0:
             clock.sleep(min(duration, timeout))
@@ -183,7 +115,7 @@ class Functions:
             return json.loads(json.dumps(result)), False
         except (FunctionCrashed, SystemExit):
             # Its process is gone; the next invocation starts cold.
-            _warm.pop(key, None)
+            self._warm.pop(key, None)
             text = "Runtime exited with error: exit status 1"
             return _fatal("Runtime.ExitError", context.aws_request_id, text), True
         except Exception as error:  # whatever the handler raises is its answer, as in Lambda
@@ -202,12 +134,11 @@ class Functions:
         }
         code = self._code.get(function.function_name) or _unzipped(function.code_bytes)
         key = (function.function_name, code, function.handler, *sorted(variables.items()))
-        if key not in _warm:
-            _warm[key] = Environment(code, function.handler, variables)
-        return key, _warm[key]
+        if key not in self._warm:
+            self._warm[key] = Environment(code, function.handler, variables)
+        return key, self._warm[key]
 
     def _credentials(self, function: Any) -> dict[str, str]:
-        """The same keys each time, so that an environment stays warm from one account to the next."""
         digest = sha256(f"{function.function_name} {function.role}".encode()).hexdigest().upper()
         access_key = f"ASIA{digest[:16]}"
         self._account.gateway.belongs_to(access_key, function.function_name)
@@ -268,13 +199,13 @@ def install(account: LocalAccount) -> Functions:
 
         @staticmethod
         def sleep(seconds: float) -> None:
-            if not account.clock.taking_part() or _running_here():
+            if _running_here() or not account.clock.can_sleep():
                 functions.owed_sleep += seconds
             else:
                 account.clock.sleep(seconds)
 
     def _running_here() -> bool:
-        owned: bool = _running._is_owned()  # type: ignore[attr-defined]  # RLock has no public way to ask
+        owned: bool = running._is_owned()  # type: ignore[attr-defined]  # RLock has no public way to ask
         return owned
 
     account.patch(LambdaFunction, "_invoke_lambda", invoke_lambda)

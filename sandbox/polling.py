@@ -7,7 +7,6 @@ still.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from moto.sqs.models import SQSBackend
@@ -24,9 +23,7 @@ def install(account: LocalAccount) -> None:
         until = clock.elapsed() + (wait or 0)
         while True:
             messages = receive(self, queue_name, count, 0, *rest)
-            # The main thread drives the clock, so it cannot wait for it.
-            waits = clock.taking_part() or threading.current_thread() is not threading.main_thread()
-            if messages or clock.elapsed() >= until or not waits:
+            if messages or clock.elapsed() >= until or not clock.can_sleep():
                 return messages
             clock.sleep(min(1, until - clock.elapsed()))
 

@@ -107,3 +107,18 @@ def test_with_a_pace_real_time_passes_and_other_threads_are_heard() -> None:
     assert time.monotonic() - began < 2
     assert 2 < heard[0] < 200
     clock.close()
+
+
+def test_the_main_thread_drives_while_it_sleeps() -> None:
+    clock = Clock(START)
+    seen: list[float] = []
+    clock.spawn(lambda: seen.append(clock.elapsed()))
+    clock.sleep(5)
+    assert (seen, clock.elapsed()) == ([0], 5)
+
+
+def test_a_callback_cannot_sleep() -> None:
+    clock = Clock(START)
+    clock.call_later(1, lambda: clock.sleep(1))
+    with pytest.raises(RuntimeError):
+        clock.run_for(2)

@@ -175,6 +175,23 @@ def test_a_crash_after_a_call_leaves_its_effect(account: LocalAccount) -> None:
     assert invoke(account, "writes") == ("ok", None)
 
 
+def test_pools_work_in_order_so_that_runs_repeat(account: LocalAccount) -> None:
+    function(
+        account,
+        "pool",
+        """
+        from concurrent.futures import ThreadPoolExecutor
+        order = []
+        def handler(event, context):
+            with ThreadPoolExecutor(8) as pool:
+                futures = [pool.submit(order.append, number) for number in range(50)]
+                list(pool.map(str, range(3)))
+            return order
+        """,
+    )
+    assert invoke(account, "pool") == (list(range(50)), None)
+
+
 def test_a_lost_response_is_tried_again_by_the_sdk(account: LocalAccount) -> None:
     account.faults.add(Effect.RESPONSE_LOST, "ssm", "PutParameter")
     account.client("ssm").put_parameter(Name="/x", Value="1", Type="String", Overwrite=True)

@@ -1,0 +1,102 @@
+"""A Lambda execution environment: one function's own modules, variables and output, inside this process.
+
+Lambda Developer Guide, "Lambda execution environment". What a process has only once (sys.modules, os.environ,
+stdout, the thread pool) is the function's while it runs and as it was afterwards.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import io
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+running = threading.RLock()
+"""Environments swap process-wide state, so one function runs at a time."""
+
+
+class InlineExecutor(concurrent.futures.Executor):
+    """Runs each piece of work as it is submitted: threads would make their calls in another order in each
+    run.
+    """
+
+    def __init__(self, max_workers: int | None = None, **_: object) -> None:
+        pass
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+class _Output(io.TextIOBase):
+    """stdout and stderr of the function that runs. One for all, because loggers keep the stream they saw."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.lines.append(text)
+        return len(text)
+
+    def take(self) -> str:
+        text, self.lines = "".join(self.lines), []
+        return text
+
+
+output = _Output()
+
+
+class Environment:
+    """One function's modules and variables."""
+
+    def __init__(self, code: Path, handler: str, variables: dict[str, str]) -> None:
+        self._code = code
+        self._variables = variables
+        self._modules: dict[str, ModuleType] = {}
+        module, _, name = handler.rpartition(".")
+        self._own = {path.stem for path in code.iterdir() if path.is_dir() or path.suffix == ".py"}
+        with self.active():
+            self.handle: Callable[[Any, Any], Any] = getattr(import_module(module), name)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Inside, the process is this function's."""
+        with running:
+            others = {name: module for name, module in sys.modules.items() if self._owns(name)}
+            before = dict(os.environ), sys.stdout, sys.stderr, concurrent.futures.ThreadPoolExecutor
+            for name in others:
+                del sys.modules[name]
+            sys.modules.update(self._modules)
+            sys.path.insert(0, str(self._code))
+            for name in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
+                del os.environ[name]
+            os.environ.update(self._variables)
+            sys.stdout = sys.stderr = output
+            concurrent.futures.ThreadPoolExecutor = InlineExecutor  # type: ignore[misc,assignment]
+            try:
+                yield
+            finally:
+                variables, sys.stdout, sys.stderr, executor = before
+                concurrent.futures.ThreadPoolExecutor = executor  # type: ignore[misc]
+                for name in os.environ.keys() - variables.keys():
+                    del os.environ[name]
+                os.environ.update(variables)
+                sys.path.remove(str(self._code))
+                self._modules = {name: module for name, module in sys.modules.items() if self._owns(name)}
+                for name in self._modules:
+                    del sys.modules[name]
+                sys.modules.update(others)
+
+    def _owns(self, module: str) -> bool:
+        return module.partition(".")[0] in self._own
