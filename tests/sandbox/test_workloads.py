@@ -96,7 +96,7 @@ def test_with_permission_predictions_go_from_queued_to_completed(broken: RetainW
     assert broken.account.clock.run(completed, 120)
     assert all(statuses == ["QUEUED", "PROCESSING", "COMPLETED"] for statuses in seen.values())
     assert broken.lines(retainwise.BACKEND, '"Successfully published to SQS"')
-    assert broken.lines(retainwise.WORKER, '"Successfully received" -"received 0"')
+    assert broken.lines(retainwise.WORKER, '"Successfully received"')
 
 
 def test_the_result_holds_a_probability_for_each_customer(broken: RetainWise) -> None:
@@ -111,10 +111,14 @@ def test_the_result_holds_a_probability_for_each_customer(broken: RetainWise) ->
     assert all(0 < float(row["churn_probability"]) < 1 for row in rows)
 
 
-def test_a_grant_for_the_worker_alone_brings_it_an_empty_queue(broken: RetainWise) -> None:
+def test_a_grant_for_the_worker_alone_ends_its_denials_and_an_empty_queue_is_no_success(
+    broken: RetainWise,
+) -> None:
     broken.grant(retainwise.RECEIVE)
     broken.wait(60)
-    assert "Successfully received 0 messages from SQS" in broken.lines(retainwise.WORKER)
+    received = [call for call in broken.account.calls if call.operation == "ReceiveMessage"]
+    assert received and all(call.allowed for call in received)
+    assert set(broken.lines(retainwise.WORKER)) == {"worker started"}
     assert set(broken.predictions().values()) == {"QUEUED"}
 
 
@@ -150,7 +154,7 @@ def test_without_its_model_the_worker_receives_and_never_completes() -> None:
         app = RetainWise(account, variant="model-missing")
         app.grant(retainwise.RECEIVE)
         app.wait(300)
-        assert app.lines(retainwise.WORKER, '"Successfully received" -"received 0"')
+        assert app.lines(retainwise.WORKER, '"Successfully received"')
         assert app.lines(retainwise.WORKER, '"model file not found"')
         assert "COMPLETED" not in app.predictions().values()
         assert app.waiting(retainwise.DEAD_LETTER_QUEUE) > 0
