@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 
@@ -34,7 +35,7 @@ class Story:
     def edges(self) -> set[Edge]:
         """`A > B > C; D > E` as pairs."""
         chains = [[name.strip() for name in chain.split(">")] for chain in self.arrows.split(";")]
-        return {pair for chain in chains for pair in zip(chain, chain[1:], strict=False)}
+        return {pair for chain in chains for pair in pairwise(chain)}
 
 
 def deny(function: str, service: str, operation: str, *, occurrence: int = 1) -> Arrange:
@@ -78,8 +79,8 @@ ROLL_BACK = (
 STORIES = {
     "contained": Story(
         "OpenIncident > RouteMode > Diagnose > Decide > CaptureBaseline > AttachPolicies > ConfirmAccess"
-        " > DecideRedeploy > RedeployService > PauseForRollout > CheckRollout > DecideRollout > PauseForHealth"
-        " > VerifyHealth > DecideHealth > CloseIncident > DecideOutcome > Done"
+        " > DecideRedeploy > RedeployService > PauseForRollout > CheckRollout > DecideRollout"
+        " > PauseForHealth > VerifyHealth > DecideHealth > CloseIncident > DecideOutcome > Done"
         "; DecideRollout > PauseForRollout; DecideHealth > PauseForHealth",
         error=None,
         outcome="CONTAINED",

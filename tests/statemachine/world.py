@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class Ended:
 
     @property
     def walked(self) -> set[Edge]:
-        return set(zip(self.path, self.path[1:], strict=False))
+        return set(pairwise(self.path))
 
     @property
     def outcome(self) -> Any:
@@ -61,6 +62,10 @@ class World:
         self.outputs = outputs
         self.machine = outputs["RunbookArn"]
         self.before = snapshot(account)
+
+    def remember(self) -> None:
+        """From here on, changes count."""
+        self.before = snapshot(self.account)
 
     def deny(
         self, function: str, service: str, operation: str, *, occurrence: int = 1, times: int = ALWAYS
@@ -76,7 +81,7 @@ class World:
         )
 
     def run(self, execution_input: object = None, meanwhile: Callable[[str], None] | None = None) -> Ended:
-        """Start an execution as the console does and wait for its end. `meanwhile` hears each state entered."""
+        """Start an execution as the console does and wait for its end. `meanwhile` hears each state."""
         sfn = self.account.client("stepfunctions")
         given = {"service": WORKER} if execution_input is None else execution_input
         arn = sfn.start_execution(stateMachineArn=self.machine, input=json.dumps(given))["executionArn"]

@@ -59,7 +59,7 @@ def test_it_says_what_was_wrong_what_was_changed_the_proof_and_how_long_it_took(
         "proof    HEALTHY: 3 of 3 good samples in a row, 4 taken",
         SUCCESS,
         "last sample: 2 tasks, 0 denials, 0 messages waiting, 4 in the dead-letter queue",
-        "took     grant 4 s, verify 84 s, total 240 s",
+        "took     grant 4.0 s, verify 84 s, total 240 s",
         "next     Undo it.",
     ):
         assert part in text
