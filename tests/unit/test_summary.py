@@ -29,7 +29,7 @@ REPORT = Report(
     mode="contain",
     outcome="CONTAINED",
     findings=(
-        Finding("TRIGGER", f"Run alarm regrant/{WORKER}."),
+        Finding("TRIGGER", f"Started by alarm regrant/{WORKER}."),
         Finding("DENIED", "27 denied calls logged.", (DENIAL, DENIAL, DENIAL)),
         Finding("MISSING_ATTACHMENT", "The role lacks the policy.", (RECEIVE,)),
     ),
@@ -53,7 +53,7 @@ def test_it_says_what_was_wrong_what_was_changed_the_proof_and_how_long_it_took(
     for part in (
         f"CONTAINED  {WORKER}",
         f"incident {INCIDENT}, mode contain",
-        "found    Run alarm",
+        "found    Started by alarm",
         "changed  attached prod-retainwise-sqs-worker to retainwise-ecs-task-role (done)",
         f"redeployed {WORKER} as ecs-svc/42 (done)",
         "proof    HEALTHY: 3 of 3 good samples in a row, 4 taken",
