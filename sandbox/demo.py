@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         result = play(account, scenario, _say)
     _conclude(scenario, result, time.monotonic() - began)
     if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result.as_json(), indent=2) + "\n")
     return 0 if result.ok else 1
 

@@ -121,8 +121,6 @@ def _timeline(state: RunState, now: str) -> list[Stage]:
         marks.append(("rollout", state.rollout.at))
     if state.health:
         marks.append(("verify", state.health.at))
-    if state.restore:
-        marks.append(("decide to undo", state.restore.started_at))
     if state.receipt:
         marks.append(("undo", state.receipt.at))
     stages, last = [], opened

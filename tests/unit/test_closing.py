@@ -194,7 +194,6 @@ def test_the_timeline_adds_up_to_the_whole_run() -> None:
         "grant",
         "rollout",
         "verify",
-        "decide to undo",
         "undo",
         "close",
     ]
