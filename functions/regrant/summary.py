@@ -77,7 +77,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _few_lines(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH - 11, max_lines=4, placeholder=" …", break_on_hyphens=False)
+    return textwrap.wrap(text, _WIDTH - 11, max_lines=5, placeholder=" …", break_on_hyphens=False)
 
 
 def _name(arn: str) -> str:
