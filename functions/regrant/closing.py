@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import Change, Finding, Outcome, Report, RunState, Stage, seconds_between
+from regrant.models import Change, Finding, Outcome, Plan, Report, RunState, Stage, seconds_between
 from regrant.ports import Journal, Topic
 from regrant.summary import render
 
@@ -93,11 +93,24 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
     refusal = state.incident.refusal or (diagnosis.refusal if diagnosis else None)
     if refusal:
         found.append(Finding(refusal.code, refusal.message))
+    if diagnosis and diagnosis.plan and outcome == "PLANNED":
+        found += _planned(diagnosis.plan)
     if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
         found.append(_why_undone(state))
     if state.error:
         found.append(Finding(state.error.Error, state.error.Cause[:1000]))
     return found
+
+
+def _planned(plan: Plan) -> list[Finding]:
+    role = plan.role.rsplit("/", 1)[-1]
+    would = [
+        Finding("WOULD_ATTACH", f"Would attach {policy.rsplit('/', 1)[-1]} to {role}.", (policy,))
+        for policy in plan.attach
+    ]
+    if plan.redeploy:
+        would.append(Finding("WOULD_REDEPLOY", "Would force a new deployment of the same task definition."))
+    return would
 
 
 def _why_undone(state: RunState) -> Finding:

@@ -239,6 +239,14 @@ class Report(msgspec.Struct, frozen=True):
     next: str
 
 
+class LastOutcome(msgspec.Struct, frozen=True):
+    """How the last run that changed a service ended."""
+
+    incident: str
+    outcome: Outcome
+    at: str
+
+
 class Failure(msgspec.Struct, frozen=True):
     """What Catch wrote under `$.error`."""
 

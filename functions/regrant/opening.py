@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from regrant.catalogue import read_entry
-from regrant.models import Incident, OpenEvent, Refusal
+from regrant.concurrency import both
+from regrant.models import Incident, LastOutcome, OpenEvent, Refusal, seconds_between
 from regrant.ports import Catalogue, Journal
 from regrant.settings import Settings
 from regrant.triggers import Request, parse_service, read_trigger
+
+COOL_DOWN = 24 * 3600.0
+"""Seconds for which alarms start no run for a service after one was undone."""
 
 
 def open_incident(event: OpenEvent, catalogue: Catalogue, journal: Journal, settings: Settings) -> Incident:
@@ -17,9 +21,17 @@ def open_incident(event: OpenEvent, catalogue: Catalogue, journal: Journal, sett
     if request.incident is not None:
         return _open_rollback(event, request, request.incident, journal)
     assert request.service is not None  # read_trigger gives one or the other
-    entry = read_entry(catalogue.entry(request.service), request.service, settings)
+    service = request.service
+    text, last = both(
+        lambda: catalogue.entry(service),
+        lambda: journal.last_outcome(service) if request.by_alarm else None,
+    )
+    entry = read_entry(text, service, settings)
     if isinstance(entry, Refusal):
         return _incident(event, request, refusal=entry)
+    refusal = judge_last_outcome(last, event.now)
+    if refusal:
+        return _incident(event, request, refusal=refusal)
     return Incident(
         id=event.execution,
         subject=event.execution,
@@ -28,6 +40,20 @@ def open_incident(event: OpenEvent, catalogue: Catalogue, journal: Journal, sett
         opened_at=event.now,
         service=request.service,
         entry=entry,
+    )
+
+
+def judge_last_outcome(last: LastOutcome | None, now: str) -> Refusal | None:
+    """An alarm does not try again what was undone a while ago: each try may cost messages and restarts.
+
+    An undo brings the denials back, and with them the alarm; without this the two would take turns.
+    """
+    if last is None or last.outcome == "CONTAINED" or seconds_between(last.at, now) > COOL_DOWN:
+        return None
+    return Refusal(
+        "RECENTLY_UNDONE",
+        f"The last run, {last.incident}, was undone ({last.outcome}) at {last.at}.",
+        "Read that run's report and repair the cause; then start a run by hand, which is never held back.",
     )
 
 

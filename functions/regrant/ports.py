@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from regrant.models import Change, LogRoute, Report, Service
+from regrant.models import Change, LastOutcome, LogRoute, Report, Service
 from regrant.resources import (
     Attachments,
     Baseline,
@@ -82,7 +82,10 @@ class Journal(Protocol):
 
     def load(self, incident: str) -> Record: ...
 
-    def close(self, incident: str, report: Report, at: str) -> None: ...
+    def close(self, incident: str, report: Report, at: str) -> None:
+        """Store the report and, if the run changed the service, how it ended."""
+
+    def last_outcome(self, service: Service) -> LastOutcome | None: ...
 
 
 class Topic(Protocol):

@@ -29,6 +29,7 @@ class Request(msgspec.Struct, frozen=True):
     trigger: str
     service: Service | None = None
     incident: str | None = None
+    by_alarm: bool = False
 
 
 def read_trigger(raw: object, alarm_prefix: str) -> Request | Refusal:
@@ -102,7 +103,7 @@ def _read_event(raw: Mapping[str, Any], alarm_prefix: str) -> Request | Refusal:
         )
     since = state.get("timestamp") if isinstance(state, Mapping) else None
     at = f" at {since}" if isinstance(since, str) and re.fullmatch(r"[0-9T:.+Z-]{10,40}", since) else ""
-    return Request(mode="contain", trigger=f"alarm {name}{at}", service=service)
+    return Request(mode="contain", trigger=f"alarm {name}{at}", service=service, by_alarm=True)
 
 
 def parse_service(text: object) -> Service | None:

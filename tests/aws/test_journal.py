@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from regrant.aws.journal import DynamoJournal
 from regrant.errors import AwsRefused
-from regrant.models import Change, Report
+from regrant.models import Change, LastOutcome, Report
 from regrant.resources import Baseline
 from tests.aws.account import TABLE, client, create_journal
 from tests.unit.fakes import INCIDENT, OLD_DEPLOYMENT, OLD_ROLE, RECEIVE, ROLE, RUNNING, SEND, WORKER, at
@@ -89,3 +89,16 @@ def test_a_table_that_refuses_is_not_an_intent_that_was_there() -> None:
         stub.add_client_error("put_item", "AccessDeniedException")
         with pytest.raises(AwsRefused):
             DynamoJournal(dynamodb, TABLE).intend(INCIDENT, ATTACH)
+
+
+def test_how_the_last_run_of_a_service_ended_is_kept_with_the_service(journal: DynamoJournal) -> None:
+    report = Report(INCIDENT, str(WORKER), "contain", "ROLLED_BACK", (), (), None, None, (), "x")
+    assert journal.last_outcome(WORKER) is None
+    journal.close(INCIDENT, report, at(240))
+    assert journal.last_outcome(WORKER) == LastOutcome(INCIDENT, "ROLLED_BACK", at(240))
+
+
+def test_a_run_that_changed_nothing_is_not_the_last_one(journal: DynamoJournal) -> None:
+    report = Report(INCIDENT, str(WORKER), "contain", "REFUSED", (), (), None, None, (), "x")
+    journal.close(INCIDENT, report, at(240))
+    assert journal.last_outcome(WORKER) is None

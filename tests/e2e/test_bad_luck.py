@@ -155,3 +155,14 @@ def test_a_plan_says_what_it_would_do_and_does_nothing() -> None:
         assert {"DENIED", "WRONG_TASK_ROLE", "MISSING_ATTACHMENT"} <= set(codes)
         assert world.mutations() == []
         assert world.changed() == []
+
+
+def test_an_alarm_that_an_undo_brings_back_does_not_start_it_all_again() -> None:
+    with incident("model-missing") as world:
+        undone = world.run(alarm())
+        assert undone.outcome == "ROLLED_BACK"
+        before = len(world.mutations())
+        again = world.run(alarm())
+        assert again.outcome == "REFUSED"
+        assert "RECENTLY_UNDONE" in [finding["code"] for finding in again.report["findings"]]
+        assert len(world.mutations()) == before

@@ -19,6 +19,7 @@ from regrant.models import (
     Diagnosis,
     HealthPolicy,
     Incident,
+    LastOutcome,
     LogRoute,
     Plan,
     Report,
@@ -246,6 +247,7 @@ class FakeJournal:
     baselines: dict[str, Baseline] = field(default_factory=dict)
     entries: dict[tuple[str, str, str], Change] = field(default_factory=dict)
     closed: dict[str, Report] = field(default_factory=dict)
+    last: dict[str, LastOutcome] = field(default_factory=dict)
     fuse: Fuse = field(default_factory=Fuse)
 
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
@@ -272,6 +274,9 @@ class FakeJournal:
 
     def close(self, incident: str, report: Report, at: str) -> None:
         self.closed[incident] = report
+
+    def last_outcome(self, service: Service) -> LastOutcome | None:
+        return self.last.get(str(service))
 
 
 def _key(incident: str, change: Change) -> tuple[str, str, str]:

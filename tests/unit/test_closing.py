@@ -31,6 +31,7 @@ from tests.unit.fakes import (
     INCIDENT_OF_WORKER,
     OLD_DEPLOYMENT,
     OLD_ROLE,
+    PLAN,
     RECEIVE,
     ROLE,
     RUNNING,
@@ -225,3 +226,8 @@ def test_a_page_is_an_incomplete_rollback_on_the_topic() -> None:
     report = paged(UNDONE, world)
     assert report.outcome == "ROLLBACK_INCOMPLETE" and world.journal.closed[INCIDENT] == report
     assert world.topic.sent[0][0] == f"ROLLBACK_INCOMPLETE {WORKER}"
+
+
+def test_a_plan_says_what_it_would_do() -> None:
+    report = closed(RunState(INCIDENT_OF_WORKER, Diagnosis("PLAN", at(1), plan=PLAN)))
+    assert codes(report)[-2:] == ["WOULD_ATTACH", "WOULD_REDEPLOY"]

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from regrant.models import Change, Incident, OpenEvent
+from regrant.models import Change, Incident, LastOutcome, OpenEvent, Outcome
 from regrant.opening import open_incident
 from regrant.resources import Baseline
 from tests.unit.fakes import (
@@ -85,3 +85,35 @@ def test_an_incident_that_is_undone_is_nothing_to_fix(journal: FakeJournal) -> N
 def test_an_incident_that_only_intended_is_undone(journal: FakeJournal) -> None:
     contained(journal, replace(ATTACHED, done_at=None))
     assert opened(UNDO, journal).refusal is None
+
+
+ALARM = {
+    "detail-type": "CloudWatch Alarm State Change",
+    "detail": {"alarmName": f"regrant/{WORKER}", "state": {"value": "ALARM"}},
+}
+
+
+def last(outcome: Outcome, seconds_ago: float, journal: FakeJournal) -> None:
+    journal.last[str(WORKER)] = LastOutcome(INCIDENT, outcome, at(-seconds_ago))
+
+
+@pytest.mark.parametrize("outcome", ["ROLLED_BACK", "ROLLBACK_INCOMPLETE"])
+def test_an_alarm_does_not_try_again_what_was_just_undone(outcome: Outcome, journal: FakeJournal) -> None:
+    last(outcome, 3600, journal)
+    incident = opened(ALARM, journal)
+    assert incident.refusal is not None and incident.refusal.code == "RECENTLY_UNDONE"
+
+
+def test_a_person_may_try_again_at_once(journal: FakeJournal) -> None:
+    last("ROLLED_BACK", 60, journal)
+    assert opened({"service": str(WORKER)}, journal).refusal is None
+
+
+def test_an_alarm_tries_again_a_day_later(journal: FakeJournal) -> None:
+    last("ROLLED_BACK", 24 * 3600 + 1, journal)
+    assert opened(ALARM, journal).refusal is None
+
+
+def test_an_alarm_after_a_fix_that_held_starts_a_run(journal: FakeJournal) -> None:
+    last("CONTAINED", 60, journal)
+    assert opened(ALARM, journal).refusal is None

@@ -14,7 +14,7 @@ import msgspec
 
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
-from regrant.models import Change, Report
+from regrant.models import Change, LastOutcome, Report, Service
 from regrant.resources import Baseline
 
 
@@ -33,10 +33,9 @@ class DynamoJournal:
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
         if self._put_new(incident, "baseline", baseline):
             return baseline
-        with aws_errors():
-            key = _key(incident, "baseline")
-            item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)["Item"]
-        return msgspec.json.decode(item["body"]["S"], type=Baseline)
+        kept = self._get(incident, "baseline")
+        assert kept is not None  # the condition failed because it is there
+        return msgspec.json.decode(kept, type=Baseline)
 
     def intend(self, incident: str, change: Change) -> bool:
         return self._put_new(incident, _entry(change), change)
@@ -65,6 +64,13 @@ class DynamoJournal:
 
     def close(self, incident: str, report: Report, at: str) -> None:
         self._put(incident, "outcome", report)
+        if report.service and report.outcome in ("CONTAINED", "ROLLED_BACK", "ROLLBACK_INCOMPLETE"):
+            last = LastOutcome(incident=incident, outcome=report.outcome, at=at)
+            self._put(f"service#{report.service}", "last", last)
+
+    def last_outcome(self, service: Service) -> LastOutcome | None:
+        body = self._get(f"service#{service}", "last")
+        return msgspec.json.decode(body, type=LastOutcome) if body else None
 
     def _put_new(self, incident: str, entry: str, body: object) -> bool:
         try:
@@ -74,6 +80,12 @@ class DynamoJournal:
                 return False
             raise
         return True
+
+    def _get(self, incident: str, entry: str) -> str | None:
+        with aws_errors():
+            key = _key(incident, entry)
+            item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        return str(item["body"]["S"]) if item else None
 
     def _put(self, incident: str, entry: str, body: object, **condition: str) -> None:
         item = {**_key(incident, entry), "body": {"S": msgspec.json.encode(body).decode()}}
