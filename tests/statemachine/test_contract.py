@@ -35,6 +35,7 @@ AWS_ERRORS = {
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.TooManyRequestsException",
     "Sandbox.Timedout",
+    "Runtime.ExitError",  # the process died; not on the page, but what a crash is called
 }
 PARAMETERS = {"state.$": "$", "now.$": "$$.State.EnteredTime", "execution.$": "$$.Execution.Name"}
 

@@ -1,0 +1,64 @@
+"""The seed's account in moto, with every handler's event, at the time of the incident."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from tests.aws.account import (
+    ENVIRONMENT,
+    create_journal,
+    create_queues,
+    create_role,
+    create_service,
+    create_topic,
+    enrol,
+)
+
+EVENTS = Path(__file__).resolve().parents[2] / "events"
+Invoke = Callable[..., Any]
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    # PutLogEvents takes no event older than 14 days.
+    monkeypatch.setattr("moto.logs.models.utcnow", lambda: datetime.fromisoformat("2025-11-11T22:00"))
+    with mock_aws():
+        for create in (create_journal, create_topic, create_role, create_service, create_queues, enrol):
+            create()
+        yield
+
+
+@pytest.fixture
+def invoke(account: None) -> Iterator[Invoke]:
+    """Call a handler as Lambda does: a fresh import in its environment, JSON in, JSON out."""
+
+    def call(step: str, event: Any = None) -> Any:
+        sys.modules.pop(f"handlers.{step}", None)
+        handler = importlib.import_module(f"handlers.{step}").handler
+        context = SimpleNamespace(
+            function_name=f"regrant-{step}",
+            memory_limit_in_mb=256,
+            invoked_function_arn=f"arn:aws:lambda:us-east-1:123456789012:function:regrant-{step}",
+            aws_request_id="0d6f3e0e-2f63-4f1c-9a43-55c0f3b2b3a9",
+        )
+        return json.loads(json.dumps(handler(load(step) if event is None else event, context)))
+
+    yield call
+    for name in [name for name in sys.modules if name.startswith("handlers.")]:
+        del sys.modules[name]
+
+
+def load(name: str) -> Any:
+    return json.loads((EVENTS / f"{name}.json").read_text())
