@@ -220,3 +220,11 @@ def test_while_iam_still_shows_our_policy_the_baseline_differs() -> None:
     world = contained()
     with pytest.raises(BaselineDiffers, match=r"role\.attached\..*prod-retainwise-sqs-worker"):
         confirm_baseline(UNDO, world.services, world.roles, world.journal, at(117))
+
+
+def test_a_restore_is_sent_once_even_if_the_redeploys_own_id_was_never_heard() -> None:
+    world = contained(11)  # ECS heard the redeploy, the journal did not hear of its id
+    for seconds in (100, 110):
+        world.services.stall()
+        assert restore(world, seconds).deployment == world.services.redeployed[1]
+    assert len(world.services.redeployed) == 2
