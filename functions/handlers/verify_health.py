@@ -22,7 +22,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     assert diagnosis and state.baseline and state.grant  # the states before this one wrote them
     health = verify_health(
         incident=state.incident,
-        route=diagnosis.logs[0],
+        routes=diagnosis.logs,
         baseline=state.baseline,
         grant=state.grant,
         rollout=state.rollout,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.errors import AttachmentNotVisible
-from regrant.models import Access, BaselineMark, Change, Grant, Incident, Plan, Rollout
+from regrant.errors import AttachmentNotVisible, ServiceChanged, ServiceGone
+from regrant.models import Access, BaselineMark, Change, Grant, Incident, Plan, Rollout, Service
 from regrant.ports import Journal, Roles, Services
+from regrant.resources import Deployment
 
 
 def attach_policies(incident: Incident, plan: Plan, roles: Roles, journal: Journal, now: str) -> Grant:
@@ -36,23 +37,27 @@ def redeploy(
 ) -> Rollout:
     """Force a new deployment of the revision in use, once, however often the step runs.
 
-    UpdateService has no idempotency token: if an earlier try may have been heard, a PRIMARY that is not
-    the baseline's is taken to be its deployment instead of starting a second one.
+    UpdateService has no idempotency token: if an earlier try may have been heard, a PRIMARY of the same
+    revision that is not the baseline's is taken to be its deployment instead of starting a second one.
+    Any other new PRIMARY is somebody else's, and raises ServiceChanged rather than being replaced.
     """
     service = incident.service
     assert service is not None
     change = Change(kind="redeploy", target=str(service), value=baseline.primary_deployment, intended_at=now)
-    deployment = None
-    if not journal.intend(incident.id, change):
-        deployment = _adopt(incident, baseline, services)
-    if deployment is None:
+    first_try = journal.intend(incident.id, change)
+    primary = _primary(service, services)
+    if primary.id == baseline.primary_deployment:
         deployment = services.redeploy(service, baseline.task_definition)
+    elif primary.task_definition == baseline.task_definition and not first_try:
+        deployment = primary.id
+    else:
+        raise ServiceChanged(f"{primary.id} of {primary.task_definition} was deployed meanwhile")
     journal.mark_done(incident.id, replace(change, value=deployment, done_at=now))
     return Rollout(deployment=deployment, started_at=now, at=now)
 
 
-def _adopt(incident: Incident, baseline: BaselineMark, services: Services) -> str | None:
-    assert incident.service is not None
-    state = services.describe(incident.service)
-    primary = state.primary if state else None
-    return primary.id if primary and primary.id != baseline.primary_deployment else None
+def _primary(service: Service, services: Services) -> Deployment:
+    state = services.describe(service)
+    if state is None or state.primary is None:
+        raise ServiceGone(f"{service} is gone.")
+    return state.primary

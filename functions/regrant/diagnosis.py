@@ -5,17 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from regrant.concurrency import both
+from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines
 from regrant.models import CatalogueEntry, Decision, Diagnosis, Finding, Incident, Plan, Refusal, Service
 from regrant.ports import Logs, Roles, Services
 from regrant.resources import Attachments, LogLine, ServiceState, TaskDefinition
 from regrant.settings import Settings
 
-# botocore, the Java, JavaScript and Go SDKs all pass on AWS's own sentence, which has these words.
-DENIAL_TERM = "is not authorized to perform"
 _LOOK_BACK = timedelta(minutes=15)
 _SAMPLES = 3
-# The reason for a denial stands at the end of its sentence, after four names of up to 140 characters or so.
-SENTENCE = 800
 
 
 def diagnose(
@@ -36,7 +33,7 @@ def diagnose(
     since = (datetime.fromisoformat(now) - _LOOK_BACK).isoformat()
     attachments, denials = both(
         lambda: roles.attachments(role, entry.policies),
-        lambda: logs.lines(definition.logs[0], DENIAL_TERM, since, now),
+        lambda: read_lines(logs, definition.logs, DENIAL_TERM, since, now),
     )
     return conclude(incident, role, definition, attachments, denials, now)
 

@@ -8,7 +8,8 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     ├── AwsRefused            not retried: AWS said no (access denied, limit exceeded, not found)
     ├── AttachmentNotVisible  retried: IAM does not show yet what we attached
     ├── BaselineDiffers       retried: role or service is not (yet) as it was before us
-    └── ServiceGone           not retried: the service was deleted during the run
+    ├── ServiceGone           not retried: the service was deleted during the run
+    └── ServiceChanged        not retried: somebody else deployed during the run
 
 What a check concludes is not a failure: verdicts and refusals are returned (regrant.models).
 """
@@ -40,3 +41,7 @@ class BaselineDiffers(RegrantError):
 
 class ServiceGone(RegrantError):
     """The service was there when the run began and is not any more."""
+
+
+class ServiceChanged(RegrantError):
+    """Somebody else deployed between the baseline and our redeploy; ours would undo theirs."""

@@ -7,7 +7,7 @@ task's last denial is not held against the fix, and an old task's success does n
 from __future__ import annotations
 
 from regrant.concurrency import all_three, both
-from regrant.diagnosis import DENIAL_TERM, SENTENCE
+from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines
 from regrant.models import (
     BaselineMark,
     CatalogueEntry,
@@ -29,7 +29,7 @@ PROPAGATION = 120.0
 
 def verify_health(
     incident: Incident,
-    route: LogRoute,
+    routes: tuple[LogRoute, ...],
     baseline: BaselineMark,
     grant: Grant,
     rollout: Rollout | None,
@@ -47,8 +47,8 @@ def verify_health(
     tasks = services.task_ids(service, rollout.deployment if rollout else None)
     (successes, denials), waiting, dead = all_three(
         lambda: both(
-            lambda: _of_tasks(logs.lines(route, entry.health.success, since, now), tasks),
-            lambda: _of_tasks(logs.lines(route, DENIAL_TERM, since, now), tasks),
+            lambda: _of_tasks(read_lines(logs, routes, entry.health.success, since, now), tasks),
+            lambda: _of_tasks(read_lines(logs, routes, DENIAL_TERM, since, now), tasks),
         ),
         lambda: _waiting(queues, entry.health.queue),
         lambda: _waiting(queues, entry.health.dead_letter_queue),

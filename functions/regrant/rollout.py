@@ -25,8 +25,13 @@ def check_rollout(rollout: Rollout, service: Service, services: Services, now: s
 def check_restore(restore: Restore, service: Service, services: Services, now: str) -> Restore:
     """One more look at the deployment that restores the service."""
     assert restore.deployment is not None  # RestoreService says HEALTHY at once where there is none
-    verdict, evidence = judge(restore.deployment, services.describe(service))
-    return replace(restore, at=now, verdict=verdict, checks=restore.checks + 1, evidence=evidence)
+    state = services.describe(service)
+    # Whatever is PRIMARY now has to settle: if somebody else deployed meanwhile, or a circuit breaker went
+    # back to the old deployment, that is not ours to undo, and the policies can go when it runs.
+    deployment = state.primary.id if state and state.primary else restore.deployment
+    verdict, evidence = judge(deployment, state)
+    checks = restore.checks + 1
+    return replace(restore, at=now, verdict=verdict, checks=checks, deployment=deployment, evidence=evidence)
 
 
 def judge(deployment_id: str, state: ServiceState | None) -> tuple[Verdict, tuple[str, ...]]:

@@ -7,8 +7,8 @@ import pytest
 from botocore.stub import Stubber
 
 from regrant.aws.logs import CloudWatchLogs
-from regrant.diagnosis import DENIAL_TERM
 from regrant.errors import AwsRefused
+from regrant.evidence import DENIAL_TERM
 from tests.aws.account import client
 from tests.unit.fakes import DENIAL, ROUTE, SUCCESS, at
 

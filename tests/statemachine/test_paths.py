@@ -72,6 +72,19 @@ def somebody_deploys_when(entered: str) -> Callable[[World, str], None]:
     return meanwhile
 
 
+def somebody_deletes_when(entered: str) -> Callable[[World, str], None]:
+    done: list[str] = []
+
+    def meanwhile(world: World, state: str) -> None:
+        if state == entered and not done:
+            done.append(state)
+            world.account.client("ecs").delete_service(
+                cluster=retainwise.CLUSTER, service=retainwise.WORKER, force=True
+            )
+
+    return meanwhile
+
+
 ROLL_BACK = (
     "RestoreService > DecideRestore > DetachPolicies > ConfirmBaseline > CloseIncident > DecideOutcome"
 )
@@ -172,12 +185,19 @@ STORIES = {
         ),
         restored=False,
     ),
-    "somebody else deploys during the restore": Story(
+    "somebody else deploys during the restore, which waits for it": Story(
+        "DecideRestore > PauseForRestore",
+        error="RolledBack",
+        outcome="ROLLED_BACK",
+        arrange=deny("check-rollout", "ecs", "DescribeServices"),
+        meanwhile=somebody_deploys_when("PauseForRestore"),
+    ),
+    "the service is deleted during the restore": Story(
         "DecideRestore > PageOperator",
         error="RollbackIncomplete",
         outcome="ROLLBACK_INCOMPLETE",
         arrange=deny("check-rollout", "ecs", "DescribeServices"),
-        meanwhile=somebody_deploys_when("PauseForRestore"),
+        meanwhile=somebody_deletes_when("PauseForRestore"),
         restored=False,
     ),
     "detach denied": Story(

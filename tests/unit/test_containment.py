@@ -4,17 +4,19 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.containment import attach_policies, confirm_access, redeploy
-from regrant.errors import AttachmentNotVisible, AwsUnavailable
+from regrant.errors import AttachmentNotVisible, AwsUnavailable, ServiceChanged
 from regrant.models import BaselineMark, Grant, Rollout
 from tests.unit.fakes import (
     DEFINITION,
     INCIDENT_OF_WORKER,
+    NEWER_DEFINITION,
     OLD_DEPLOYMENT,
     OLD_ROLE,
     PLAN,
     RECEIVE,
     ROLE,
     SEND,
+    WORKER,
     Crash,
     Fuse,
     World,
@@ -140,3 +142,24 @@ def test_until_it_is_done_the_intent_names_the_deployment_that_was_there() -> No
         start(world)
     (intent,) = world.changes("redeploy")
     assert (intent.value, intent.done_at) == (OLD_DEPLOYMENT, None)
+
+
+@pytest.mark.parametrize("revision", [DEFINITION, NEWER_DEFINITION])
+def test_what_somebody_else_deployed_meanwhile_is_not_replaced(revision: str) -> None:
+    world = World()
+    world.services.redeploy(WORKER, revision)
+    theirs = list(world.services.redeployed)
+    with pytest.raises(ServiceChanged):
+        start(world)
+    assert world.services.redeployed == theirs
+
+
+def test_a_newer_revision_is_never_taken_for_our_own_deployment() -> None:
+    world = World()
+    world.services.response_lost = True
+    with pytest.raises(AwsUnavailable):
+        start(world)
+    world.services.response_lost = False
+    world.services.redeploy(WORKER, NEWER_DEFINITION)
+    with pytest.raises(ServiceChanged):
+        start(world, 9)

@@ -41,7 +41,7 @@ class Watch:
         self.world.queues.waiting = waiting
         self.health = verify_health(
             replace(INCIDENT_OF_WORKER, entry=self.entry),
-            ROUTE,
+            (ROUTE,),
             self.mark,
             GRANT,
             rollout,

@@ -103,3 +103,10 @@ def test_a_restore_is_judged_in_the_same_way() -> None:
     world.services.state = service(ours(rollout_state="COMPLETED"))
     restore = check_restore(Restore("PENDING", 0, at(5), at(5), OURS), WORKER, world.services, at(20))
     assert (restore.verdict, restore.checks, restore.at) == ("HEALTHY", 1, at(20))
+
+
+def test_a_restore_waits_for_whatever_is_primary_now() -> None:
+    world = World()
+    world.services.state = service(ours(id="ecs-svc/somebodys", rollout_state="IN_PROGRESS"))
+    restore = check_restore(Restore("PENDING", 0, at(5), at(5), OURS), WORKER, world.services, at(20))
+    assert (restore.verdict, restore.deployment) == ("PENDING", "ecs-svc/somebodys")

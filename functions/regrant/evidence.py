@@ -1,0 +1,21 @@
+"""What the service's own logs say: lines with a term, from every container that logs."""
+
+from __future__ import annotations
+
+from regrant.concurrency import each
+from regrant.models import LogRoute
+from regrant.ports import Logs
+from regrant.resources import LogLine
+
+# botocore, the Java, JavaScript and Go SDKs all pass on AWS's own sentence, which has these words.
+DENIAL_TERM = "is not authorized to perform"
+# The reason for a denial stands at the end of its sentence, after four names of up to 140 characters or so.
+SENTENCE = 800
+
+
+def read_lines(
+    logs: Logs, routes: tuple[LogRoute, ...], term: str, since: str, until: str
+) -> tuple[LogLine, ...]:
+    """Lines with the term in (since, until], oldest first; a sidecar's count like the main container's."""
+    found = each(lambda route: logs.lines(route, term, since, until), routes)
+    return tuple(sorted((line for lines in found for line in lines), key=lambda line: line.at))
