@@ -6,7 +6,7 @@ from regrant.aws.clients import client
 from regrant.aws.services import EcsServices
 from regrant.models import encode
 from regrant.observability import logger, read_step
-from regrant.rollout import check_restore
+from regrant.rollback import check_restore
 
 services = EcsServices(client("ecs"))
 

@@ -21,4 +21,7 @@ journal = DynamoJournal(client("dynamodb"), settings.journal_table)
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
-    return encode(confirm_baseline(step.state.incident, services, roles, journal, step.now))
+    assert step.state.restore  # RestoreService ran before
+    return encode(
+        confirm_baseline(step.state.incident, step.state.restore, services, roles, journal, step.now)
+    )

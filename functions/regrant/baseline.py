@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from regrant.concurrency import all_three, both
-from regrant.errors import ServiceGone
+from regrant.errors import RoleGone, ServiceGone
 from regrant.models import BaselineMark, Change, Incident, Plan, Receipt, Service
 from regrant.ports import Journal, Queues, Roles, Services
 from regrant.resources import Baseline, RoleState, ServiceState
@@ -21,26 +21,34 @@ from regrant.resources import Baseline, RoleState, ServiceState
 _EMPTY = frozenset({"role.attached = {}", "role.inline = {}", "role.tags = {}"})
 
 
-def facts(role: RoleState, service: ServiceState) -> frozenset[str]:
-    """Role and service as lines `path = JSON`. Deployment ids, counts and times are not state to restore."""
-    canonical = {
-        "role": {
+# A failed execution's cause holds the report in 32,768 characters (API reference, SensitiveCause).
+_LINE = 200
+
+
+def facts(role: RoleState | None, service: ServiceState | None) -> frozenset[str]:
+    """Role and service as lines `path = JSON`; one that is gone is one fact.
+
+    Deployment ids, counts and times are not state to restore.
+    """
+    canonical: dict[str, Any] = {"role": "gone", "service": "gone"}
+    if role:
+        canonical["role"] = {
             "arn": role.arn,
             "attached": dict.fromkeys(role.attached, True),
             "inline": role.inline,
             "boundary": role.boundary,
             "trust": role.trust,
             "tags": role.tags,
-        },
-        "service": {
+        }
+    if service:
+        canonical["service"] = {
             "arn": service.arn,
             "status": service.status,
             "task_definition": service.task_definition,
             "desired_count": service.desired_count,
             "deployment_configuration": service.deployment_configuration,
             "revisions": dict.fromkeys((d.task_definition for d in service.deployments), True),
-        },
-    }
+        }
     lines = (f"{path} = {value}" for path, value in _flatten("", canonical))
     return frozenset(lines) - _EMPTY
 
@@ -63,7 +71,7 @@ def capture(
     service, entry = incident.service, incident.entry
     assert service is not None and entry is not None
     role, state, depths = all_three(
-        lambda: roles.read(plan.role),
+        lambda: _read(roles, plan.role),
         lambda: _describe(services, service),
         lambda: both(
             lambda: _waiting(queues, entry.health.queue),
@@ -85,9 +93,17 @@ def capture(
 
 
 def compare(
-    before: Baseline, role: RoleState, service: ServiceState, changes: tuple[Change, ...], now: str
+    before: Baseline,
+    role: RoleState | None,
+    service: ServiceState | None,
+    changes: tuple[Change, ...],
+    now: str,
 ) -> Receipt:
-    """The receipt: equal hashes once others' changes are set aside; `diff` is what is left of ours."""
+    """The receipt: equal hashes once others' changes are set aside; `diff` is what is left of ours.
+
+    The only fact that a run of ours can add is an attachment (it never names a revision, a count or a
+    configuration in UpdateService), so every other difference is somebody else's.
+    """
     old, new = facts(before.role, before.service), facts(role, service)
     ours = frozenset(f"role.attached.{c.value} = true" for c in changes if c.kind == "attach")
     foreign_added, foreign_removed = new - old - ours, old - new
@@ -95,12 +111,13 @@ def compare(
     return Receipt(
         before=fingerprint(old),
         after=fingerprint(mine),
+        observed=fingerprint(new),
         equal=old == mine,
         at=now,
         diff=tuple(f"+ {line}" for line in sorted(mine - old)),
         changed_by_others=tuple(
-            [f"+ {line}" for line in sorted(foreign_added)]
-            + [f"- {line}" for line in sorted(foreign_removed)]
+            [f"+ {line}"[:_LINE] for line in sorted(foreign_added)]
+            + [f"- {line}"[:_LINE] for line in sorted(foreign_removed)]
         ),
     )
 
@@ -109,6 +126,13 @@ def _describe(services: Services, service: Service) -> ServiceState:
     state = services.describe(service)
     if state is None:
         raise ServiceGone(f"{service} is gone.")
+    return state
+
+
+def _read(roles: Roles, role: str) -> RoleState:
+    state = roles.read(role)
+    if state is None:
+        raise RoleGone(f"{role} is gone.")
     return state
 
 

@@ -47,7 +47,7 @@ def redeploy(
     first_try = journal.intend(incident.id, change)
     primary = _primary(service, services)
     if primary.id == baseline.primary_deployment:
-        deployment = services.redeploy(service, baseline.task_definition)
+        deployment = services.redeploy(service)
     elif primary.task_definition == baseline.task_definition and not first_try:
         deployment = primary.id
     else:

@@ -8,8 +8,10 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     ├── AwsRefused            not retried: AWS said no (access denied, limit exceeded, not found)
     ├── AttachmentNotVisible  retried: IAM does not show yet what we attached
     ├── BaselineDiffers       retried: role or service is not (yet) as it was before us
+    ├── RoleGone              not retried: the role was deleted during the run
     ├── ServiceGone           not retried: the service was deleted during the run
-    └── ServiceChanged        not retried: somebody else deployed during the run
+    ├── ServiceChanged        not retried: somebody else deployed during the run
+    └── ServiceNotSettled     not retried: undone, but the service did not settle
 
 What a check concludes is not a failure: verdicts and refusals are returned (regrant.models).
 """
@@ -39,9 +41,17 @@ class BaselineDiffers(RegrantError):
     """After the rollback, role or service still differs from the baseline. The message is the diff."""
 
 
+class RoleGone(RegrantError):
+    """The role was there when the run began and is not any more."""
+
+
 class ServiceGone(RegrantError):
     """The service was there when the run began and is not any more."""
 
 
 class ServiceChanged(RegrantError):
     """Somebody else deployed between the baseline and our redeploy; ours would undo theirs."""
+
+
+class ServiceNotSettled(RegrantError):
+    """Everything of ours is undone, but the service has not settled within the loop's bound."""

@@ -71,9 +71,11 @@ def judge(
     sample: Sample, previous: Health | None, baseline: BaselineMark, grant: Grant, entry: CatalogueEntry
 ) -> Health:
     """HEALTHY, UNHEALTHY (cannot get better by waiting) or PENDING, with the reasons."""
-    proof = sample.last_success or (previous.proof if previous else None)
-    peak = max(previous.peak if previous else baseline.backlog or 0, sample.backlog or 0)
-    bad = _objections(sample, baseline, peak, proof)
+    # A proof is as good as the streak that it belongs to: a bad sample asks for a new one.
+    carried = previous.proof if previous and previous.streak else None
+    proof = None if sample.denials else sample.last_success or carried
+    before = previous.last.backlog if previous and previous.last else baseline.backlog
+    bad = _objections(sample, baseline, before, proof)
     streak = 0 if bad else (previous.streak if previous else 0) + 1
     verdict: Verdict = "HEALTHY" if streak >= entry.health.samples else "PENDING"
     if sample.denials and seconds_between(grant.at, sample.since) > PROPAGATION:
@@ -87,13 +89,12 @@ def judge(
         needed=entry.health.samples,
         at=sample.at,
         proof=proof,
-        peak=peak,
         last=sample,
         evidence=tuple(bad) or (f"{streak} of {entry.health.samples} good samples in a row.",),
     )
 
 
-def _objections(sample: Sample, baseline: BaselineMark, peak: int, proof: str | None) -> list[str]:
+def _objections(sample: Sample, baseline: BaselineMark, before: int | None, proof: str | None) -> list[str]:
     found = []
     if sample.tasks == 0:
         found.append("No task of the deployment is running.")
@@ -101,8 +102,8 @@ def _objections(sample: Sample, baseline: BaselineMark, peak: int, proof: str | 
         found.append(f"{sample.denials} denied calls since {sample.since}: {sample.last_denial}")
     if proof is None:
         found.append("The success line has not been logged yet.")
-    # Draining: fewer wait than did at the worst, or no more than the tasks took up in this sample.
-    if sample.backlog and sample.backlog >= peak and sample.backlog > sample.successes:
+    # Draining: fewer wait than in the sample before, or no more than the tasks took up in this one.
+    if sample.backlog and sample.backlog > sample.successes and sample.backlog >= (before or 0):
         found.append(f"The queue is not draining: {sample.backlog} messages wait.")
     if _dead_letters(sample, baseline) > 0:
         more = _dead_letters(sample, baseline)

@@ -169,19 +169,18 @@ class Health(msgspec.Struct, frozen=True):
     needed: int
     at: str
     proof: str | None = None
-    peak: int = 0
     last: Sample | None = None
     evidence: tuple[str, ...] = ()
 
 
 class Restore(msgspec.Struct, frozen=True):
-    """The service's way back: the deployment that restores it, if one was needed."""
+    """The service's way back to a settled state; `task_definition` is the baseline's revision (ARN)."""
 
     verdict: Verdict
     checks: int
     started_at: str
     at: str
-    deployment: str | None = None
+    task_definition: str = ""
     evidence: tuple[str, ...] = ()
 
 
@@ -204,13 +203,15 @@ class Detach(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The proof of an exact rollback: SHA-256 of the baseline and of what is there now.
+    """The proof of an exact rollback, as SHA-256 hashes.
 
-    What somebody else changed meanwhile is set aside before hashing and named in `changed_by_others`.
+    `before` is the baseline's. `after` is that of what is there now with others' changes set aside, each
+    named in `changed_by_others`; `observed` is that of what is there now, whoever made it so.
     """
 
     before: str
     after: str
+    observed: str
     equal: bool
     at: str
     diff: tuple[str, ...] = ()

@@ -30,8 +30,8 @@ class Services(Protocol):
 
     def task_definition(self, arn: str) -> TaskDefinition: ...
 
-    def redeploy(self, service: Service, task_definition: str) -> str:
-        """Force a new deployment of that revision; its id. Sent once: a second call is a second rollout."""
+    def redeploy(self, service: Service) -> str:
+        """Force a new deployment of the revision in use; its id. Sent once: a second is a second rollout."""
 
     def task_ids(self, service: Service, deployment: str | None) -> tuple[str, ...]:
         """Running tasks of one deployment, or of the service if None."""
@@ -42,7 +42,8 @@ class Roles(Protocol):
 
     def attached(self, role: str) -> tuple[str, ...]: ...
 
-    def read(self, role: str) -> RoleState: ...
+    def read(self, role: str) -> RoleState | None:
+        """None if the role does not exist."""
 
     def attach(self, role: str, policy: str) -> None: ...
 

@@ -10,70 +10,81 @@ from msgspec.structs import replace
 
 from regrant.baseline import compare
 from regrant.concurrency import both
-from regrant.errors import BaselineDiffers, ServiceGone
-from regrant.models import Change, Detach, Incident, Receipt, Restore
+from regrant.errors import BaselineDiffers, ServiceNotSettled
+from regrant.models import Change, Detach, Incident, Receipt, Restore, Service, Verdict
 from regrant.ports import Journal, Roles, Services
-from regrant.resources import Baseline, ServiceState
+from regrant.resources import ServiceState
 from regrant.triggers import parse_service
 
 
 def restore_service(incident: Incident, services: Services, journal: Journal, now: str) -> Restore:
-    """Bring the service's deployment back to a settled state, if our redeploy left it otherwise."""
+    """Bring the service back to a settled state, if our redeploy left it otherwise."""
     record = journal.load(incident.subject)
     redeploys = [c for c in record.changes if c.kind == "redeploy"]
     if record.baseline is None or not redeploys:
-        return _restored(now, "The service was not changed.")
-    state = _describe(services, record.baseline)
+        return Restore("HEALTHY", 0, now, now, evidence=("The service was not changed.",))
+    service = parse_service(record.baseline.service_key)
+    assert service is not None  # the journal was written by OpenIncident's parse of it
+    state, revision = services.describe(service), record.baseline.service.task_definition
+    verdict, evidence = judge_restored(state, revision)
     restores = [c for c in record.changes if c.kind == "restore"]
-    waiting_for, needs_new = _decide(state, record.baseline, redeploys[0], restores)
-    if waiting_for and needs_new:
-        waiting_for = _start_restore(incident, record.baseline, state, services, journal, now)
-    if waiting_for is None:
-        return _restored(now, "The service is settled; its revision and desired count were not changed.")
-    return Restore(
-        verdict="PENDING",
-        checks=0,
-        started_at=now,
-        at=now,
-        deployment=waiting_for,
-        evidence=(f"Waiting for {waiting_for}.",),
-    )
+    if state and verdict == "PENDING" and _stuck(state, redeploys[0], restores):
+        _supersede(incident, service, state, services, journal, now)
+    return Restore(verdict, 0, now, now, task_definition=revision, evidence=evidence)
 
 
-def _decide(
-    state: ServiceState, baseline: Baseline, redeploy: Change, restores: list[Change]
-) -> tuple[str | None, bool]:
-    """(deployment to wait for, whether to start a new one in its place)."""
+def check_restore(restore: Restore, service: Service, services: Services, now: str) -> Restore:
+    """One more look at the service that is to settle."""
+    verdict, evidence = judge_restored(services.describe(service), restore.task_definition)
+    return replace(restore, verdict=verdict, checks=restore.checks + 1, at=now, evidence=evidence)
+
+
+def judge_restored(state: ServiceState | None, revision: str) -> tuple[Verdict, tuple[str, ...]]:
+    """HEALTHY once there is nothing of ours left to wait for, else PENDING.
+
+    It does not matter whose deployment settles: a circuit breaker that goes back to the old one has
+    restored the service, and what somebody else deployed, scaled or deleted is not ours to undo.
+    """
+    primary = state.primary if state and state.status == "ACTIVE" else None
+    if state is None or primary is None:
+        return "HEALTHY", ("The service is gone; somebody else deleted it.",)
+    if primary.task_definition != revision:
+        return "HEALTHY", (f"Somebody else deployed {primary.task_definition}.",)
+    if state.desired_count == 0:
+        return "HEALTHY", ("Somebody else scaled the service to 0.",)
+    if state.settled:
+        return "HEALTHY", (f"The service has settled on {primary.id}.",)
+    waits = f"{primary.id} {primary.rollout_state}: {primary.running} of {primary.desired} tasks running"
+    return "PENDING", (f"{waits}, {primary.failed_tasks} failed.",)
+
+
+def _stuck(state: ServiceState, redeploy: Change, restores: list[Change]) -> bool:
+    """Our deployment fails and nothing but a new one will end it."""
     primary = state.primary
-    if primary is None or primary.task_definition != baseline.service.task_definition:
-        return None, False  # somebody else deployed another revision; theirs, so not ours to undo
-    if primary.completed and len(state.deployments) == 1:
-        return None, False
+    assert primary is not None
+    breaker = state.deployment_configuration.get("deploymentCircuitBreaker") or {}
+    if breaker.get("enable") and breaker.get("rollback"):
+        return False  # ECS goes back by itself; another deployment would displace that
     ours = primary.id == redeploy.value or redeploy.done_at is None
     # A restore's value is the deployment it was to supersede: still primary means it was not heard.
     unheard = not restores or primary.id in [c.value for c in restores]
-    return primary.id, ours and primary.failing and unheard
+    return ours and primary.failing and unheard
 
 
-def _start_restore(
+def _supersede(
     incident: Incident,
-    baseline: Baseline,
+    service: Service,
     state: ServiceState,
     services: Services,
     journal: Journal,
     now: str,
-) -> str:
-    """Supersede our failing deployment with a new one of the baseline's revision.
-
-    Written before it is done: a second try of the step that finds it heard waits instead (`_decide`).
-    """
-    service = parse_service(baseline.service_key)
-    assert service is not None and state.primary is not None
+) -> None:
+    """Start a new deployment of the same revision in place of our failing one, once (see `_stuck`)."""
+    assert state.primary is not None
     change = Change(kind="restore", target=str(service), value=state.primary.id, intended_at=now)
     journal.intend(incident.subject, change)
-    deployment = services.redeploy(service, baseline.service.task_definition)
+    services.redeploy(service)
     journal.mark_done(incident.subject, replace(change, done_at=now))
-    return deployment
 
 
 def detach_policies(incident: Incident, roles: Roles, journal: Journal, now: str) -> Detach:
@@ -89,27 +100,23 @@ def detach_policies(incident: Incident, roles: Roles, journal: Journal, now: str
 
 
 def confirm_baseline(
-    incident: Incident, services: Services, roles: Roles, journal: Journal, now: str
+    incident: Incident, restore: Restore, services: Services, roles: Roles, journal: Journal, now: str
 ) -> Receipt:
-    """The receipt. Raises BaselineDiffers while anything of ours is left (IAM reads can be stale)."""
+    """The receipt.
+
+    Raises BaselineDiffers while anything of ours is left (IAM reads can be stale), and ServiceNotSettled
+    if the policies could be taken off but the service did not settle: a person has to look at it.
+    """
     record = journal.load(incident.subject)
     before = record.baseline
     if before is None:
-        return Receipt(before="", after="", equal=True, at=now)
-    role, state = both(lambda: roles.read(before.role.arn), lambda: _describe(services, before))
+        raise BaselineDiffers(f"The journal has no baseline for {incident.subject}.")
+    service = parse_service(before.service_key)
+    assert service is not None
+    role, state = both(lambda: roles.read(before.role.arn), lambda: services.describe(service))
     receipt = compare(before, role, state, record.changes, now)
     if not receipt.equal:
         raise BaselineDiffers("; ".join(receipt.diff))
+    if restore.verdict != "HEALTHY":
+        raise ServiceNotSettled(f"The policies are off, but {service} did not settle: {restore.evidence[0]}")
     return receipt
-
-
-def _describe(services: Services, baseline: Baseline) -> ServiceState:
-    service = parse_service(baseline.service_key)
-    state = services.describe(service) if service else None
-    if state is None:
-        raise ServiceGone(f"{baseline.service_key} is gone.")
-    return state
-
-
-def _restored(now: str, why: str) -> Restore:
-    return Restore(verdict="HEALTHY", checks=0, started_at=now, at=now, evidence=(why,))

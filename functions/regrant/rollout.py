@@ -11,7 +11,7 @@ import math
 
 from msgspec.structs import replace
 
-from regrant.models import Restore, Rollout, Service, Verdict
+from regrant.models import Rollout, Service, Verdict
 from regrant.ports import Services
 from regrant.resources import Deployment, ServiceState
 
@@ -20,18 +20,6 @@ def check_rollout(rollout: Rollout, service: Service, services: Services, now: s
     """One more look at our deployment."""
     verdict, evidence = judge(rollout.deployment, services.describe(service))
     return replace(rollout, at=now, verdict=verdict, checks=rollout.checks + 1, evidence=evidence)
-
-
-def check_restore(restore: Restore, service: Service, services: Services, now: str) -> Restore:
-    """One more look at the deployment that restores the service."""
-    assert restore.deployment is not None  # RestoreService says HEALTHY at once where there is none
-    state = services.describe(service)
-    # Whatever is PRIMARY now has to settle: if somebody else deployed meanwhile, or a circuit breaker went
-    # back to the old deployment, that is not ours to undo, and the policies can go when it runs.
-    deployment = state.primary.id if state and state.primary else restore.deployment
-    verdict, evidence = judge(deployment, state)
-    checks = restore.checks + 1
-    return replace(restore, at=now, verdict=verdict, checks=checks, deployment=deployment, evidence=evidence)
 
 
 def judge(deployment_id: str, state: ServiceState | None) -> tuple[Verdict, tuple[str, ...]]:
@@ -48,6 +36,8 @@ def judge(deployment_id: str, state: ServiceState | None) -> tuple[Verdict, tupl
         f" {ours.failed_tasks} failed."
     )
     evidence = (line, *([ours.reason] if ours.reason else []))
+    if state.desired_count == 0:
+        return "UNHEALTHY", (*evidence, "Somebody scaled the service to 0.")
     if ours.rollout_state == "FAILED" or _failing_for_good(ours, state.desired_count):
         return "UNHEALTHY", (*evidence, *state.last_events)
     if ours.completed and ours.desired > 0 and ours.running >= ours.desired:

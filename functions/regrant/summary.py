@@ -67,7 +67,9 @@ def _receipt(report: Report) -> Iterator[str]:
     receipt = report.receipt
     assert receipt is not None
     yield f"before {receipt.before}"
-    yield f"after  {receipt.after}  {'equal' if receipt.equal else 'NOT EQUAL'}"
+    apart = f", apart from {len(receipt.changed_by_others)} by others"
+    equal = f"equal{apart if receipt.changed_by_others else ''}" if receipt.equal else "NOT EQUAL"
+    yield f"after  {receipt.after}  {equal}"
     for line in receipt.changed_by_others:
         yield f"  changed by others: {line}"
 

@@ -1,6 +1,7 @@
 """IAM roles, read whole and changed one attachment at a time."""
 
 import json
+from typing import Any
 
 import pytest
 from botocore.stub import Stubber
@@ -35,13 +36,21 @@ def test_inline_policies_boundary_and_attachments_are_part_of_it(roles: IamRoles
 def test_a_role_with_a_path_is_found_by_its_name() -> None:
     iam = client("iam")
     arn = iam.create_role(RoleName="task", Path="/apps/eu/", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-    assert IamRoles(iam).read(arn).arn == arn
+    role = IamRoles(iam).read(arn)
+    assert role is not None and role.arn == arn
 
 
-def test_a_role_that_is_gone_is_refused(roles: IamRoles) -> None:
-    with pytest.raises(AwsRefused) as caught:
-        roles.read("arn:aws:iam::123456789012:role/nobody")
-    assert caught.value.code == "NoSuchEntity"
+def test_a_role_that_is_gone_is_none(roles: IamRoles) -> None:
+    assert roles.read("arn:aws:iam::123456789012:role/nobody") is None
+
+
+def test_a_role_that_may_not_be_read_is_not_called_gone(roles: IamRoles, monkeypatch: Any) -> None:
+    def denied(role: str) -> None:
+        raise AwsRefused("AccessDenied", "AccessDenied")
+
+    monkeypatch.setattr(roles, "_get_role", denied)
+    with pytest.raises(AwsRefused):
+        roles.read(OLD_ROLE)
 
 
 def test_attachments_come_with_the_quota_and_with_what_does_not_exist(roles: IamRoles) -> None:

@@ -91,13 +91,13 @@ def test_a_redeploy_gives_the_id_of_the_new_primary() -> None:
     ecs = create_service()
     services = EcsServices(ecs, ecs)
     before = services.describe(WORKER)
-    new = services.redeploy(WORKER, BARE["taskDefinition"])
+    new = services.redeploy(WORKER)
     after = services.describe(WORKER)
     assert before is not None and before.primary is not None and before.primary.id != new
     assert after is not None and after.primary is not None and after.primary.id == new
 
 
-def test_a_redeploy_forces_that_revision_and_nothing_else() -> None:
+def test_a_redeploy_names_no_revision_so_that_it_cannot_bring_back_an_old_one() -> None:
     ecs = client("ecs")
     deployment = {
         "id": "ecs-svc/2",
@@ -110,14 +110,9 @@ def test_a_redeploy_forces_that_revision_and_nothing_else() -> None:
         stub.add_response(
             "update_service",
             {"service": BARE | {"deployments": [deployment]}},
-            {
-                "cluster": CLUSTER,
-                "service": WORKER.name,
-                "taskDefinition": BARE["taskDefinition"],
-                "forceNewDeployment": True,
-            },
+            {"cluster": CLUSTER, "service": WORKER.name, "forceNewDeployment": True},
         )
-        assert EcsServices(client("ecs"), ecs).redeploy(WORKER, BARE["taskDefinition"]) == "ecs-svc/2"
+        assert EcsServices(client("ecs"), ecs).redeploy(WORKER) == "ecs-svc/2"
 
 
 def test_a_revision_that_was_deregistered_is_refused_with_ecs_own_words() -> None:
@@ -125,7 +120,7 @@ def test_a_revision_that_was_deregistered_is_refused_with_ecs_own_words() -> Non
     with Stubber(ecs) as stub:
         stub.add_client_error("update_service", "ClientException", "TaskDefinition is inactive")
         with pytest.raises(AwsRefused, match="TaskDefinition is inactive"):
-            EcsServices(client("ecs"), ecs).redeploy(WORKER, BARE["taskDefinition"])
+            EcsServices(client("ecs"), ecs).redeploy(WORKER)
 
 
 def test_a_throttled_redeploy_is_unavailable() -> None:
@@ -133,7 +128,7 @@ def test_a_throttled_redeploy_is_unavailable() -> None:
     with Stubber(ecs) as stub:
         stub.add_client_error("update_service", "ThrottlingException", "Rate exceeded")
         with pytest.raises(AwsUnavailable):
-            EcsServices(client("ecs"), ecs).redeploy(WORKER, BARE["taskDefinition"])
+            EcsServices(client("ecs"), ecs).redeploy(WORKER)
 
 
 def test_tasks_of_a_deployment_are_asked_for_by_startedby_alone() -> None:

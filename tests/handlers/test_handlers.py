@@ -11,7 +11,7 @@ import pytest
 from moto.ecs.models import ecs_backends
 
 from regrant.aws.journal import DynamoJournal
-from regrant.errors import AttachmentNotVisible, AwsRefused, BaselineDiffers
+from regrant.errors import AttachmentNotVisible, AwsRefused, BaselineDiffers, ServiceNotSettled
 from regrant.models import Change, OpenEvent, StepEvent, decode
 from regrant.resources import Baseline
 from tests.aws.account import ROLE_NAME, TABLE, client
@@ -195,9 +195,19 @@ def test_restore_service_leaves_a_service_alone_that_was_not_changed(invoke: Inv
 
 
 def test_check_restore_waits_for_the_deployment_that_is_there(invoke: Invoke) -> None:
-    restored = invoke("check_restore")
-    assert restored["verdict"] == "PENDING"
-    assert restored["deployment"] == service()["deployments"][0]["id"]
+    restore = load("check_restore")["state"]["restore"] | {"task_definition": service()["taskDefinition"]}
+    event = event_of("check_restore", restore=restore)
+    restored = invoke("check_restore", event)
+    assert (restored["verdict"], restored["checks"]) == ("PENDING", 1)
+    assert restored["evidence"][0].startswith(service()["deployments"][0]["id"])
+    settle()
+    assert invoke("check_restore", event)["verdict"] == "HEALTHY"
+
+
+def test_check_restore_does_not_wait_for_a_revision_that_somebody_else_deployed(invoke: Invoke) -> None:
+    restored = invoke("check_restore")  # the event's revision is not the one in this account
+    assert restored["verdict"] == "HEALTHY"
+    assert service()["taskDefinition"] in restored["evidence"][0]
 
 
 def test_detach_policies_takes_off_what_the_incident_attached(invoke: Invoke) -> None:
@@ -219,6 +229,14 @@ def test_confirm_baseline_fails_by_the_name_that_the_state_machine_retries(invok
     contained(invoke)
     with pytest.raises(BaselineDiffers):
         invoke("confirm_baseline")
+
+
+def test_confirm_baseline_fails_if_the_service_never_settled(invoke: Invoke) -> None:
+    contained(invoke)
+    invoke("detach_policies")
+    restore = load("check_restore")["state"]["restore"] | {"checks": 120}
+    with pytest.raises(ServiceNotSettled, match="The policies are off"):
+        invoke("confirm_baseline", event_of("confirm_baseline", restore=restore))
 
 
 def test_close_incident_reports_and_counts(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:

@@ -205,6 +205,10 @@ def test_the_service_comes_back_before_its_policies_go() -> None:
     assert "DetachPolicies" not in targets("RestoreService")
 
 
+def test_a_service_that_never_settles_does_not_keep_the_policies() -> None:
+    assert targets("DecideRestore") == {"DetachPolicies", "PauseForRestore"}
+
+
 def written_on(cycle: tuple[str, ...], variable: str) -> bool:
     return any(variable.startswith(TASKS[name]["ResultPath"]) for name in cycle if name in TASKS)
 

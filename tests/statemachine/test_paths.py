@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import pytest
 
+from sandbox import ecs
 from sandbox.seeds import retainwise
 from tests.statemachine.world import POLICY, WORKER, Edge, World, edges, incident
 
@@ -81,6 +82,24 @@ def somebody_deletes_when(entered: str) -> Callable[[World, str], None]:
             world.account.client("ecs").delete_service(
                 cluster=retainwise.CLUSTER, service=retainwise.WORKER, force=True
             )
+
+    return meanwhile
+
+
+def without_circuit_breaker(world: World) -> None:
+    configuration = {"deploymentCircuitBreaker": {"enable": False, "rollback": False}}
+    world.account.client("ecs").update_service(
+        cluster=retainwise.CLUSTER, service=retainwise.WORKER, deploymentConfiguration=configuration
+    )
+    world.remember()
+
+
+def image_disappears_when(entered: str) -> Callable[[World, str], None]:
+    """Whatever tag the service runs, it cannot be pulled any more: no new task starts."""
+
+    def meanwhile(world: World, state: str) -> None:
+        if state == entered:
+            ecs.of(world.account).runner.missing_images.add("retainwise-worker:2025.11")
 
     return meanwhile
 
@@ -193,12 +212,26 @@ STORIES = {
         meanwhile=somebody_deploys_when("PauseForRestore"),
     ),
     "the service is deleted during the restore": Story(
-        "DecideRestore > PageOperator",
-        error="RollbackIncomplete",
-        outcome="ROLLBACK_INCOMPLETE",
+        "CheckRestore > DecideRestore > DetachPolicies",
+        error="RolledBack",
+        outcome="ROLLED_BACK",
         arrange=deny("check-rollout", "ecs", "DescribeServices"),
         meanwhile=somebody_deletes_when("PauseForRestore"),
         restored=False,
+    ),
+    "the service never settles again, so a person is told when the policies are off": Story(
+        "DecideRestore > DetachPolicies; ConfirmBaseline > PageOperator",
+        error="RollbackIncomplete",
+        outcome="ROLLBACK_INCOMPLETE",
+        arrange=without_circuit_breaker,
+        meanwhile=image_disappears_when("ConfirmAccess"),
+        restored=False,
+    ),
+    "the circuit breaker goes back to the old deployment, which is the restore": Story(
+        "DecideRollout > RestoreService",
+        error="RolledBack",
+        outcome="ROLLED_BACK",
+        meanwhile=image_disappears_when("ConfirmAccess"),
     ),
     "detach denied": Story(
         "DetachPolicies > PageOperator",

@@ -85,10 +85,13 @@ class World:
         sfn = self.account.client("stepfunctions")
         given = {"service": WORKER} if execution_input is None else execution_input
         arn = sfn.start_execution(stateMachineArn=self.machine, input=json.dumps(given))["executionArn"]
-        heard = 0
+        heard, looked = 0, -8.0
 
         def ended() -> bool:
-            nonlocal heard
+            nonlocal heard, looked
+            if self.account.clock.elapsed() < looked + 8:
+                return False
+            looked = self.account.clock.elapsed()
             if meanwhile:
                 path = self._path(arn)
                 for state in path[heard:]:

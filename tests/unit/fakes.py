@@ -50,6 +50,7 @@ DEAD_LETTERS = f"{QUEUE}-dlq"
 DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-worker:41"
 NEWER_DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-worker:42"
 OLD_DEPLOYMENT = "ecs-svc/4026531840000000041"
+THEIRS = "ecs-svc/77"  # somebody else's deployment
 ROUTE = LogRoute("/ecs/retainwise-worker", "ecs/worker")
 OPENED = "2025-11-11T21:52:14.102Z"
 INCIDENT = "5e3b7f0a-4c1d-4a7e-9a54-0d6f2f8f1c11_7c0f64be-8d4b-4f0e-b8d5-1f7f2a9f3f52"
@@ -175,20 +176,27 @@ class FakeServices:
     def task_definition(self, arn: str) -> TaskDefinition:
         return self.definition
 
-    def redeploy(self, service: Service, task_definition: str) -> str:
+    def redeploy(self, service: Service) -> str:
         self.fuse.pass_by()
         assert self.state is not None
         new = f"ecs-svc/40265318400000001{len(self.redeployed):02}"
         self.redeployed.append(new)
-        fresh = replace(
-            OLD, id=new, rollout_state="IN_PROGRESS", task_definition=task_definition, desired=0, running=0
-        )
-        older = tuple(replace(d, status="ACTIVE") for d in self.state.deployments)
-        self.state = replace(self.state, task_definition=task_definition, deployments=(fresh, *older))
+        self._start(new, self.state.task_definition)
         self.fuse.pass_by()
         if self.response_lost:
             raise AwsUnavailable("Connection was closed before we received a valid response")
         return new
+
+    def somebody_deploys(self, revision: str) -> None:
+        self._start(THEIRS, revision)
+
+    def _start(self, new: str, revision: str) -> None:
+        assert self.state is not None
+        fresh = replace(
+            OLD, id=new, rollout_state="IN_PROGRESS", task_definition=revision, desired=0, running=0
+        )
+        older = tuple(replace(d, status="ACTIVE") for d in self.state.deployments)
+        self.state = replace(self.state, task_definition=revision, deployments=(fresh, *older))
 
     def task_ids(self, service: Service, deployment: str | None) -> tuple[str, ...]:
         return self.tasks.get(deployment, ())
@@ -210,6 +218,7 @@ class FakeServices:
 @dataclass
 class FakeRoles:
     role: RoleState = ROLE
+    gone: bool = False
     quota: int = 10
     nonexistent: tuple[str, ...] = ()
     fuse: Fuse = field(default_factory=Fuse)
@@ -221,8 +230,8 @@ class FakeRoles:
     def attached(self, role: str) -> tuple[str, ...]:
         return self.role.attached
 
-    def read(self, role: str) -> RoleState:
-        return self.role
+    def read(self, role: str) -> RoleState | None:
+        return None if self.gone else self.role
 
     def attach(self, role: str, policy: str) -> None:
         self.fuse.pass_by()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from regrant.baseline import capture, compare, facts, fingerprint
-from regrant.errors import ServiceGone
+from regrant.errors import RoleGone, ServiceGone
 from regrant.models import Change, Receipt
 from regrant.resources import Baseline, RoleState, ServiceState
 from tests.unit.fakes import (
@@ -36,7 +36,9 @@ def digest(role: RoleState = ROLE, service: ServiceState = RUNNING) -> str:
     return fingerprint(facts(role, service))
 
 
-def compared(role: RoleState = ROLE, service: ServiceState = RUNNING, before: Baseline = BEFORE) -> Receipt:
+def compared(
+    role: RoleState | None = ROLE, service: ServiceState | None = RUNNING, before: Baseline = BEFORE
+) -> Receipt:
     return compare(before, role, service, OURS, at(60))
 
 
@@ -90,7 +92,7 @@ def test_everything_else_of_the_service_counts(changed: dict[str, Any]) -> None:
 
 def test_role_and_service_as_before_are_an_equal_receipt() -> None:
     receipt = compared()
-    assert receipt.equal and receipt.before == receipt.after == digest()
+    assert receipt.equal and receipt.before == receipt.after == receipt.observed == digest()
     assert (receipt.diff, receipt.changed_by_others) == ((), ())
 
 
@@ -112,6 +114,35 @@ def test_what_others_changed_is_named_and_set_aside() -> None:
         "+ service.desired_count = 5",
         "- service.desired_count = 2",
     }
+
+
+def test_the_receipt_also_has_the_hash_of_what_is_there_whoever_made_it_so() -> None:
+    receipt = compared(with_others(), replace(RUNNING, desired_count=5))
+    assert receipt.observed == digest(with_others(), replace(RUNNING, desired_count=5)) != receipt.after
+
+
+def test_a_role_that_is_gone_is_somebody_elses_change() -> None:
+    receipt = compared(role=None)
+    assert receipt.equal and receipt.diff == ()
+    assert receipt.changed_by_others[0] == '+ role = "gone"'
+    assert f'- role.arn = "{OLD_ROLE}"' in receipt.changed_by_others
+
+
+def test_a_service_that_is_gone_is_somebody_elses_change() -> None:
+    receipt = compared(service=None)
+    assert receipt.equal and receipt.diff == ()
+    assert receipt.changed_by_others[0] == '+ service = "gone"'
+    assert "- service.desired_count = 2" in receipt.changed_by_others
+
+
+def test_a_role_that_is_gone_does_not_hide_that_the_service_is_gone_too() -> None:
+    gone = compared(role=None, service=None).changed_by_others
+    assert gone[:2] == ('+ role = "gone"', '+ service = "gone"')
+
+
+def test_a_long_change_of_others_is_cut_so_that_the_report_still_fits() -> None:
+    receipt = compared(replace(ROLE, tags={"Owner": "x" * 5_000}))
+    assert max(map(len, receipt.changed_by_others)) == 200
 
 
 def test_what_others_took_away_is_named_too() -> None:
@@ -157,6 +188,14 @@ def test_a_service_that_is_gone_has_no_baseline() -> None:
     world.services.state = None
     with pytest.raises(ServiceGone):
         captured(world, at(2))
+
+
+def test_a_role_that_is_gone_has_no_baseline() -> None:
+    world = World()
+    world.roles.gone = True
+    with pytest.raises(RoleGone, match="retainwise-ecs-task-role is gone"):
+        captured(world, at(2))
+    assert world.journal.load(INCIDENT_OF_WORKER.id).baseline is None
 
 
 def captured(world: World, now: str) -> Any:

@@ -49,7 +49,7 @@ REFUSAL = Refusal("NOT_ENROLLED", "It has no entry.", "Enrol it.")
 ROLLOUT = Rollout(OURS, at(5), at(155), "HEALTHY", 9)
 HEALTHY = Health("HEALTHY", 4, 3, 3, at(240), proof=SUCCESS)
 UNHEALTHY = Health("UNHEALTHY", 4, 0, 3, at(240), evidence=("2 denied calls.",))
-RECEIPT = Receipt("abc", "abc", True, at(300))
+RECEIPT = Receipt("abc", "abc", "abc", True, at(300))
 DONE = RunState(
     incident=INCIDENT_OF_WORKER,
     diagnosis=CONTAIN,

@@ -16,7 +16,6 @@ from tests.unit.fakes import (
     RECEIVE,
     ROLE,
     SEND,
-    WORKER,
     Crash,
     Fuse,
     World,
@@ -147,11 +146,10 @@ def test_until_it_is_done_the_intent_names_the_deployment_that_was_there() -> No
 @pytest.mark.parametrize("revision", [DEFINITION, NEWER_DEFINITION])
 def test_what_somebody_else_deployed_meanwhile_is_not_replaced(revision: str) -> None:
     world = World()
-    world.services.redeploy(WORKER, revision)
-    theirs = list(world.services.redeployed)
+    world.services.somebody_deploys(revision)
     with pytest.raises(ServiceChanged):
         start(world)
-    assert world.services.redeployed == theirs
+    assert world.services.redeployed == []
 
 
 def test_a_newer_revision_is_never_taken_for_our_own_deployment() -> None:
@@ -159,7 +157,6 @@ def test_a_newer_revision_is_never_taken_for_our_own_deployment() -> None:
     world.services.response_lost = True
     with pytest.raises(AwsUnavailable):
         start(world)
-    world.services.response_lost = False
-    world.services.redeploy(WORKER, NEWER_DEFINITION)
+    world.services.somebody_deploys(NEWER_DEFINITION)
     with pytest.raises(ServiceChanged):
         start(world, 9)

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from regrant.health import verify_health
-from regrant.models import BaselineMark, Grant, Health, Rollout
+from regrant.health import judge, verify_health
+from regrant.models import BaselineMark, Grant, Health, Rollout, Sample
 from tests.unit.fakes import (
     DEFINITION,
     DENIAL,
@@ -205,3 +205,22 @@ def test_the_evidence_of_a_denial_has_the_reason_at_its_end() -> None:
         .evidence[0]
         .endswith("because no identity-based policy allows the sqs:receivemessage action")
     )
+
+
+def test_a_worker_that_took_one_message_and_hangs_is_not_healthy() -> None:
+    mark = BaselineMark("sha", at(2), OLD_DEPLOYMENT, DEFINITION, backlog=100)
+    health: Health | None = None
+    for seconds, successes in ((170, 1), (190, 0), (210, 0), (230, 0)):
+        line = SUCCESS if successes else None
+        seen = Sample(at(seconds - 20), at(seconds), 2, successes, 0, 99, last_success=line)
+        health = judge(seen, health, mark, GRANT, ENTRY)
+    assert health is not None
+    assert (health.verdict, health.streak) == ("PENDING", 0)
+
+
+def test_a_denial_asks_for_a_new_proof() -> None:
+    mark = BaselineMark("sha", at(2), OLD_DEPLOYMENT, DEFINITION)
+    proved = judge(Sample(at(60), at(80), 2, 1, 0, last_success=SUCCESS), None, mark, GRANT, ENTRY)
+    denied = judge(Sample(at(80), at(100), 2, 0, 3, last_denial=DENIAL), proved, mark, GRANT, ENTRY)
+    silent = judge(Sample(at(100), at(120), 2, 0, 0), denied, mark, GRANT, ENTRY)
+    assert (denied.verdict, silent.streak, silent.proof) == ("PENDING", 0, None)

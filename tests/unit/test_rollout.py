@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from regrant.models import Restore, Rollout
+from regrant.models import Rollout
 from regrant.resources import Deployment, ServiceState
-from regrant.rollout import check_restore, check_rollout, judge
+from regrant.rollout import check_rollout, judge
 from tests.unit.fakes import OLD, OLD_DEPLOYMENT, RUNNING, WORKER, World, at
 
 OURS = "ecs-svc/4026531840000000042"
@@ -84,6 +84,12 @@ def test_without_a_circuit_breaker_its_threshold_applies(desired: int, threshold
     assert (verdict(threshold - 1), verdict(threshold)) == ("PENDING", "UNHEALTHY")
 
 
+def test_a_service_that_somebody_scaled_to_0_can_prove_nothing() -> None:
+    scaled = ours(rollout_state="COMPLETED", desired=0, running=0)
+    verdict, evidence = judge(OURS, service(scaled, desired_count=0))
+    assert (verdict, evidence[-1]) == ("UNHEALTHY", "Somebody scaled the service to 0.")
+
+
 @pytest.mark.parametrize("state", [None, service(ours(), status="DRAINING")])
 def test_a_service_that_is_gone_is_unhealthy(state: ServiceState | None) -> None:
     assert judge(OURS, state)[0] == "UNHEALTHY"
@@ -96,17 +102,3 @@ def test_each_look_is_counted() -> None:
     for seconds in (20, 35):
         rollout = check_rollout(rollout, WORKER, world.services, at(seconds))
     assert (rollout.checks, rollout.at, rollout.started_at) == (2, at(35), at(5))
-
-
-def test_a_restore_is_judged_in_the_same_way() -> None:
-    world = World()
-    world.services.state = service(ours(rollout_state="COMPLETED"))
-    restore = check_restore(Restore("PENDING", 0, at(5), at(5), OURS), WORKER, world.services, at(20))
-    assert (restore.verdict, restore.checks, restore.at) == ("HEALTHY", 1, at(20))
-
-
-def test_a_restore_waits_for_whatever_is_primary_now() -> None:
-    world = World()
-    world.services.state = service(ours(id="ecs-svc/somebodys", rollout_state="IN_PROGRESS"))
-    restore = check_restore(Restore("PENDING", 0, at(5), at(5), OURS), WORKER, world.services, at(20))
-    assert (restore.verdict, restore.deployment) == ("PENDING", "ecs-svc/somebodys")

@@ -83,22 +83,29 @@ def test_a_change_says_how_far_it_came(state: dict[str, str], word: str) -> None
 
 
 def test_a_receipt_shows_both_hashes_under_each_other() -> None:
-    receipt = Receipt(SHA, SHA, True, at(300), changed_by_others=("+ service.desired_count = 5",))
-    shown = lines(receipt=receipt)
+    shown = lines(receipt=Receipt(SHA, SHA, SHA, True, at(300)))
     assert f"receipt  before {SHA}" in shown
     assert f"         after  {SHA}  equal" in shown
+
+
+def test_hashes_that_are_equal_only_apart_from_others_changes_say_so() -> None:
+    theirs = ("+ service.desired_count = 5", "- service.desired_count = 2")
+    shown = lines(receipt=Receipt(SHA, SHA, "0" * 64, True, at(300), changed_by_others=theirs))
+    assert any(line.startswith(f"         after  {SHA}  equal, apart from 2 ") for line in shown)
     assert "           changed by others: + service.desired_count = 5" in shown
 
 
 def test_hashes_that_differ_are_hard_to_miss() -> None:
-    assert any(line.endswith("NOT EQUAL") for line in lines(receipt=Receipt(SHA, "0" * 64, False, at(300))))
+    other = "0" * 64
+    shown = lines(receipt=Receipt(SHA, other, other, False, at(300)))
+    assert any(line.endswith("NOT EQUAL") for line in shown)
 
 
 LONG = {
     "service": f"{'c' * 255}/{'s' * 255}",
     "findings": tuple(Finding("X", "word " * 60, ("line one\nline two " * 40,) * 3) for _ in range(12)),
     "changes": tuple(Change("attach", OLD_ROLE, f"{RECEIVE}-{n}", at(3)) for n in range(20)),
-    "receipt": Receipt(SHA, SHA, True, at(300), changed_by_others=("+ x = 1",) * 60),
+    "receipt": Receipt(SHA, SHA, SHA, True, at(300), changed_by_others=("+ x = 1",) * 60),
     "health": replace(HEALTH, proof="Successfully received\n" * 30),
 }
 

@@ -26,10 +26,16 @@ class IamRoles:
             pages = self._iam.get_paginator("list_attached_role_policies").paginate(RoleName=_name(role))
             return tuple(sorted(p["PolicyArn"] for page in pages for p in page["AttachedPolicies"]))
 
-    def read(self, role: str) -> RoleState:
-        shape, attached, inline = all_three(
-            lambda: self._get_role(role), lambda: self.attached(role), lambda: self._inline(role)
-        )
+    def read(self, role: str) -> RoleState | None:
+        try:
+            shape, attached, inline = all_three(
+                lambda: self._get_role(role), lambda: self.attached(role), lambda: self._inline(role)
+            )
+        except AwsRefused as refused:
+            # An inline policy deleted between the list and the read is NoSuchEntity as well.
+            if refused.code == "NoSuchEntity" and not self._exists(role):
+                return None
+            raise
         return RoleState(
             arn=shape["Arn"],
             attached=attached,
@@ -57,6 +63,15 @@ class IamRoles:
         with aws_errors():
             shape: dict[str, Any] = self._iam.get_role(RoleName=_name(role))["Role"]
         return shape
+
+    def _exists(self, role: str) -> bool:
+        try:
+            self._get_role(role)
+        except AwsRefused as refused:
+            if refused.code == "NoSuchEntity":
+                return False
+            raise
+        return True
 
     def _inline(self, role: str) -> dict[str, Any]:
         with aws_errors():

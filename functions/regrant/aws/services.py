@@ -36,14 +36,12 @@ class EcsServices:
             arn=shape["taskDefinitionArn"], task_role=shape.get("taskRoleArn") or None, logs=routes
         )
 
-    def redeploy(self, service: Service, task_definition: str) -> str:
+    def redeploy(self, service: Service) -> str:
         assert self._once is not None
+        # Without a task definition, so that it can never bring back a revision that somebody replaced.
         with aws_errors():
             answer = self._once.update_service(
-                cluster=service.cluster,
-                service=service.name,
-                taskDefinition=task_definition,
-                forceNewDeployment=True,
+                cluster=service.cluster, service=service.name, forceNewDeployment=True
             )
         state = _service(answer["service"])
         if state.primary is None:
