@@ -51,7 +51,8 @@ class _Output(io.TextIOBase):
 
     def take(self) -> str:
         text, self.lines = "".join(self.lines), []
-        return text
+        # moto stores logs as UTF-8, which has no lone surrogates.
+        return text.encode(errors="replace").decode()
 
 
 output = _Output()

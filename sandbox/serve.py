@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             _deploy(account, options.seed)
             print(f"ready {account.endpoint_url}", flush=True)
             account.clock.run(until=stop.is_set, limit=float("inf"))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         print(f"cannot serve on port {options.port}: {error}. Choose another with PORT=.", file=sys.stderr)
         return 1
     print("stopped", flush=True)

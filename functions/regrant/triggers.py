@@ -17,7 +17,9 @@ from regrant.models import Mode, Refusal, Service
 # ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
 _SERVICE = re.compile(r"([A-Za-z0-9_-]{1,255})/([A-Za-z0-9_-]{1,255})")
 # Whatever Step Functions takes for an execution's name (API reference, StartExecution).
-_INCIDENT = re.compile(r"""[^\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe\uffff]{1,80}""")
+_INCIDENT = re.compile(
+    r"""[^\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]{1,80}"""
+)
 _LATER = ("cure", "expire")
 EXAMPLE = '{"service": "<cluster>/<service>", "mode": "contain"}'
 
@@ -40,7 +42,9 @@ def read_trigger(raw: object, alarm_prefix: str) -> Request | Refusal:
         return _read_event(raw, alarm_prefix)
     unknown = sorted(set(map(str, raw)) - {"service", "mode", "incident"})
     if unknown:
-        return _invalid(f"The input has keys that mean nothing here: {', '.join(map(_shown, unknown))}.")
+        some = ", ".join(map(_shown, unknown[:5]))
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        return _invalid(f"The input has keys that mean nothing here: {some}{more}.")
     mode = raw.get("mode", "contain")
     if mode in _LATER:
         return Refusal(

@@ -142,3 +142,17 @@ def test_no_text_of_an_event_becomes_a_service_unless_it_has_the_shape_of_one(te
 @given(st.text(st.sampled_from("aZ0_-"), min_size=1), st.text(st.sampled_from("aZ0_-"), min_size=1))
 def test_a_service_is_read_as_it_is_written(cluster: str, name: str) -> None:
     assert parse_service(f"{cluster}/{name}") == Service(cluster, name)
+
+
+def test_a_message_does_not_grow_with_its_input() -> None:
+    refusal = read_trigger({f"key-{n}": n for n in range(20_000)}, "regrant/")
+    assert isinstance(refusal, Refusal)
+    assert len(refusal.message) < 600
+    assert "and 19995 more" in refusal.message
+
+
+@pytest.mark.parametrize("incident", ["\ud800", "a\u202eb"])
+def test_an_incident_that_cannot_be_written_down_is_refused(incident: str) -> None:
+    refusal = read_trigger({"mode": "rollback", "incident": incident}, "regrant/")
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "INVALID_INPUT"
