@@ -66,15 +66,6 @@ def _open_rollback(event: OpenEvent, request: Request, subject: str, journal: Jo
             "Take the incident's id from the run's report; it is the execution's name.",
         )
         return _incident(event, request, refusal=refusal)
-    open_changes = [c for c in record.changes if c.kind == "attach" and c.undone_at is None]
-    if record.changes and not open_changes:
-        refusal = Refusal(
-            "ALREADY_UNDONE",
-            f"Everything that {subject} attached has been taken off again.",
-            "Nothing to do.",
-            outcome="NOTHING_TO_FIX",
-        )
-        return _incident(event, request, refusal=refusal)
     return Incident(
         id=event.execution,
         subject=subject,

@@ -17,6 +17,7 @@ from sandbox.seeds import retainwise
 from tests.statemachine.world import WORKER, World, incident
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
+NOBODY = f"{retainwise.CLUSTER}/nobody"
 NAME = f"/regrant/services/{WORKER}"
 
 
@@ -34,6 +35,12 @@ def other_policy(world: World) -> None:
     entry = json.loads(world.account.client("ssm").get_parameter(Name=NAME)["Parameter"]["Value"])
     entry["policies"] = ["arn:aws:iam::aws:policy/AdministratorAccess"]
     catalogue(json.dumps(entry))(world)
+
+
+def enrolled_nobody(world: World) -> None:
+    ssm = world.account.client("ssm")
+    entry = ssm.get_parameter(Name=NAME)["Parameter"]["Value"]
+    ssm.put_parameter(Name=f"/regrant/services/{NOBODY}", Value=entry, Type="String")
 
 
 def no_entry(world: World) -> None:
@@ -94,9 +101,10 @@ class Story:
 
 STORIES = {
     "a service that ECS does not know": Story(
-        "NOT_ENROLLED", {"service": f"{retainwise.CLUSTER}/nobody", "mode": "contain"}
+        "UNKNOWN_SERVICE", {"service": NOBODY}, arrange=enrolled_nobody
     ),
-    "a cluster that does not exist": Story("NOT_ENROLLED", {"service": "nowhere/retainwise-worker"}),
+    "a service that is not enrolled": Story("NOT_ENROLLED", {"service": NOBODY}),
+    "a cluster that nobody enrolled in": Story("NOT_ENROLLED", {"service": "nowhere/retainwise-worker"}),
     "a mode that does not exist": Story("UNKNOWN_MODE", {"service": WORKER, "mode": "fix-everything"}),
     "a mode that is still to come": Story("MODE_NOT_AVAILABLE", {"service": WORKER, "mode": "cure"}),
     "no input": Story("INVALID_INPUT", {}),

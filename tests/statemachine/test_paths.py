@@ -289,6 +289,8 @@ def test_a_contained_run_is_rolled_back_by_hand_later() -> None:
         assert ("RouteMode", "RestoreService") in ended.walked
         assert (ended.error, ended.outcome) == ("RolledBack", "ROLLED_BACK")
         assert world.changed() == []
+        again = world.run({"mode": "rollback", "incident": contained.name})
+        assert (again.outcome, again.report["receipt"]["equal"]) == ("ROLLED_BACK", True)
 
 
 def test_no_arrow_is_left_out() -> None:

@@ -76,10 +76,9 @@ def test_an_incident_without_a_baseline_is_unknown(journal: FakeJournal) -> None
     assert refusal is not None and (refusal.code, refusal.outcome) == ("UNKNOWN_INCIDENT", "REFUSED")
 
 
-def test_an_incident_that_is_undone_is_nothing_to_fix(journal: FakeJournal) -> None:
+def test_an_incident_that_is_undone_may_be_undone_again_for_its_receipt(journal: FakeJournal) -> None:
     contained(journal, replace(ATTACHED, undone_at=at(9)))
-    refusal = opened(UNDO, journal).refusal
-    assert refusal is not None and (refusal.code, refusal.outcome) == ("ALREADY_UNDONE", "NOTHING_TO_FIX")
+    assert opened(UNDO, journal).refusal is None
 
 
 def test_an_incident_that_only_intended_is_undone(journal: FakeJournal) -> None:
