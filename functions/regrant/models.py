@@ -64,11 +64,14 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Incident(msgspec.Struct, frozen=True):
-    """One run for one service. `subject` is the incident whose changes a rollback undoes (else itself)."""
+    """One run for one service. `subject` is the incident whose changes a rollback undoes (else itself).
+
+    mode is a Mode, or with a refusal whatever was asked for instead.
+    """
 
     id: str
     subject: str
-    mode: Mode
+    mode: str
     trigger: str
     opened_at: str
     service: Service | None = None
@@ -230,7 +233,7 @@ class Report(msgspec.Struct, frozen=True):
 
     incident: str
     service: str | None
-    mode: Mode
+    mode: str
     outcome: Outcome
     findings: tuple[Finding, ...]
     changes: tuple[Change, ...]

@@ -16,12 +16,12 @@ COOL_DOWN = 24 * 3600.0
 def open_incident(event: OpenEvent, catalogue: Catalogue, journal: Journal, settings: Settings) -> Incident:
     """The incident this run works on; `refusal` is set if it must not go on. Changes nothing."""
     request = read_trigger(event.state, settings.alarm_prefix)
-    if isinstance(request, Refusal):
-        return _incident(event, Request(mode="contain", trigger="not understood"), refusal=request)
+    if request.refusal:
+        return _incident(event, request, refusal=request.refusal)
     if request.incident is not None:
         return _open_rollback(event, request, request.incident, journal)
-    assert request.service is not None  # read_trigger gives one or the other
     service = request.service
+    assert service is not None  # read_trigger gives one or the other
     text, last = both(
         lambda: catalogue.entry(service),
         lambda: journal.last_outcome(service) if request.by_alarm else None,

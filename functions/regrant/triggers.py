@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from regrant.models import Mode, Refusal, Service
 
@@ -25,27 +26,41 @@ EXAMPLE = '{"service": "<cluster>/<service>", "mode": "contain"}'
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A well-formed trigger: which mode, for which service or (rollback) which incident."""
+    """A trigger as far as it could be read: which mode, for which service or (rollback) which incident.
 
-    mode: Mode
+    Without a refusal, mode is a Mode and one of service and incident is there.
+    """
+
+    mode: str
     trigger: str
     service: Service | None = None
     incident: str | None = None
     by_alarm: bool = False
+    refusal: Refusal | None = None
 
 
-def read_trigger(raw: object, alarm_prefix: str) -> Request | Refusal:
-    """The request in an execution's input. Never raises: whatever is wrong comes back as a Refusal."""
+def read_trigger(raw: object, alarm_prefix: str) -> Request:
+    """The request in an execution's input. Never raises: what is wrong with it is its refusal."""
     if not isinstance(raw, Mapping):
-        return _invalid("The input is not a JSON object.")
+        return Request("contain", "a person", refusal=_invalid("The input is not a JSON object."))
     if "detail-type" in raw or "detail" in raw:
         return _read_event(raw, alarm_prefix)
+    mode = raw.get("mode", "contain")
+    asked = Request(
+        mode=mode if isinstance(mode, str) and mode.isprintable() and len(mode) <= 20 else _shown(mode),
+        trigger="a person",
+        service=parse_service(raw.get("service")),
+        incident=_execution_name(raw.get("incident")),
+    )
+    return replace(asked, refusal=_wrong_input(raw, mode, asked))
+
+
+def _wrong_input(raw: Mapping[str, Any], mode: object, asked: Request) -> Refusal | None:
     unknown = sorted(set(map(str, raw)) - {"service", "mode", "incident"})
     if unknown:
         some = ", ".join(map(_shown, unknown[:5]))
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         return _invalid(f"The input has keys that mean nothing here: {some}{more}.")
-    mode = raw.get("mode", "contain")
     if mode in _LATER:
         return Refusal(
             "MODE_NOT_AVAILABLE",
@@ -58,62 +73,70 @@ def read_trigger(raw: object, alarm_prefix: str) -> Request | Refusal:
             f"There is no mode {_shown(mode)}.",
             f"Use one of {', '.join(get_args(Mode))}: {EXAMPLE}",
         )
-    return _read_rollback(raw) if mode == "rollback" else _read_service(raw, cast(Mode, mode))
-
-
-def _read_service(raw: Mapping[str, Any], mode: Mode) -> Request | Refusal:
+    if mode == "rollback":
+        return _wrong_rollback(raw, asked)
     if "incident" in raw:
         return _invalid("Only mode rollback takes an incident.")
-    service = parse_service(raw.get("service"))
-    if service is None:
+    if asked.service is None:
         return _invalid(f"The service {_shown(raw.get('service'))} is not of the form <cluster>/<service>.")
-    return Request(mode=mode, trigger="a person", service=service)
+    return None
 
 
-def _read_rollback(raw: Mapping[str, Any]) -> Request | Refusal:
-    incident = raw.get("incident")
-    if not isinstance(incident, str) or not _INCIDENT.fullmatch(incident):
+def _wrong_rollback(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
+    if asked.incident is None:
         return Refusal(
             "INVALID_INPUT",
-            f"The incident {_shown(incident)} is not an execution's name.",
+            f"The incident {_shown(raw.get('incident'))} is not an execution's name.",
             'Give the run to undo: {"mode": "rollback", "incident": "<execution name>"}',
         )
     if "service" in raw:
         return _invalid("Mode rollback takes the incident only; the service is in the incident's journal.")
-    return Request(mode="rollback", trigger="a person", incident=incident)
+    return None
 
 
-def _read_event(raw: Mapping[str, Any], alarm_prefix: str) -> Request | Refusal:
+def _read_event(raw: Mapping[str, Any], alarm_prefix: str) -> Request:
     kind, detail = raw.get("detail-type"), raw.get("detail")
     if kind != "CloudWatch Alarm State Change" or not isinstance(detail, Mapping):
-        return Refusal(
+        refusal = Refusal(
             "EVENT_NOT_SUPPORTED",
             f"Events of type {_shown(kind)} start nothing here.",
             "Send a CloudWatch Alarm State Change event of an enrolled service's alarm.",
         )
+        return Request("contain", f"an event of type {_shown(kind)}", refusal=refusal)
     name, state = detail.get("alarmName"), detail.get("state")
-    if not isinstance(name, str) or not name.startswith(alarm_prefix):
-        return _other_alarm(name, alarm_prefix)
-    service = parse_service(name.removeprefix(alarm_prefix))
+    ours = isinstance(name, str) and name.startswith(alarm_prefix)
+    service = parse_service(str(name).removeprefix(alarm_prefix)) if ours else None
     if service is None:
-        return _other_alarm(name, alarm_prefix)
+        return Request("contain", f"alarm {_shown(name)}", refusal=_other_alarm(name, alarm_prefix))
     value = state.get("value") if isinstance(state, Mapping) else None
-    if value != "ALARM":
-        return Refusal(
-            "ALARM_NOT_FIRING",
-            f"Alarm {name} went to {_shown(value)}, not to ALARM.",
-            "Nothing to do. The rule should match state.value ALARM only.",
-            outcome="NOTHING_TO_FIX",
-        )
     since = state.get("timestamp") if isinstance(state, Mapping) else None
     at = f" at {since}" if isinstance(since, str) and re.fullmatch(r"[0-9T:.+Z-]{10,40}", since) else ""
-    return Request(mode="contain", trigger=f"alarm {name}{at}", service=service, by_alarm=True)
+    return Request(
+        mode="contain",
+        trigger=f"alarm {name}{at}",
+        service=service,
+        by_alarm=True,
+        refusal=None if value == "ALARM" else _not_firing(str(name), value),
+    )
+
+
+def _not_firing(name: str, value: object) -> Refusal:
+    return Refusal(
+        "ALARM_NOT_FIRING",
+        f"Alarm {name} went to {_shown(value)}, not to ALARM.",
+        "Nothing to do. The rule should match state.value ALARM only.",
+        outcome="NOTHING_TO_FIX",
+    )
 
 
 def parse_service(text: object) -> Service | None:
     """`cluster/service`; None for anything else."""
     match = _SERVICE.fullmatch(text) if isinstance(text, str) else None
     return Service(cluster=match[1], name=match[2]) if match else None
+
+
+def _execution_name(text: object) -> str | None:
+    return text if isinstance(text, str) and _INCIDENT.fullmatch(text) else None
 
 
 def _other_alarm(name: object, alarm_prefix: str) -> Refusal:

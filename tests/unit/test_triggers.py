@@ -25,14 +25,14 @@ NAME_LIKE = st.text(st.sampled_from("aZ0_-/ .\n$*é"), max_size=12)
 
 
 def refused(raw: object) -> Refusal:
-    answer = read_trigger(raw, PREFIX)
-    assert isinstance(answer, Refusal)
-    return answer
+    refusal = read_trigger(raw, PREFIX).refusal
+    assert refusal is not None
+    return refusal
 
 
 def accepted(raw: object) -> Request:
     answer = read_trigger(raw, PREFIX)
-    assert isinstance(answer, Request)
+    assert answer.refusal is None
     return answer
 
 
@@ -126,14 +126,14 @@ def test_a_refusal_shows_odd_text_short_and_escaped() -> None:
 
 @given(JSON | st.dictionaries(KEYS, JSON | st.dictionaries(KEYS, JSON)))
 def test_no_json_makes_it_raise(raw: object) -> None:
-    assert isinstance(read_trigger(raw, PREFIX), Request | Refusal)
+    request = read_trigger(raw, PREFIX)
+    assert request.refusal or request.service or request.incident
 
 
 @given(NAME_LIKE)
 def test_no_text_of_an_event_becomes_a_service_unless_it_has_the_shape_of_one(text: str) -> None:
     answer = read_trigger(alarm(alarmName=PREFIX + text), PREFIX)
-    if isinstance(answer, Request):
-        assert answer.service is not None
+    if answer.service:
         for name in (answer.service.cluster, answer.service.name):
             assert name and set(name) <= set("aZ0_-")
         assert str(answer.service) == text
@@ -145,14 +145,25 @@ def test_a_service_is_read_as_it_is_written(cluster: str, name: str) -> None:
 
 
 def test_a_message_does_not_grow_with_its_input() -> None:
-    refusal = read_trigger({f"key-{n}": n for n in range(20_000)}, "regrant/")
-    assert isinstance(refusal, Refusal)
+    refusal = refused({f"key-{n}": n for n in range(20_000)})
     assert len(refusal.message) < 600
     assert "and 19995 more" in refusal.message
 
 
 @pytest.mark.parametrize("incident", ["\ud800", "a\u202eb"])
 def test_an_incident_that_cannot_be_written_down_is_refused(incident: str) -> None:
-    refusal = read_trigger({"mode": "rollback", "incident": incident}, "regrant/")
-    assert isinstance(refusal, Refusal)
-    assert refusal.code == "INVALID_INPUT"
+    assert refused({"mode": "rollback", "incident": incident}).code == "INVALID_INPUT"
+
+
+def test_a_refusal_keeps_what_was_asked_for() -> None:
+    request = read_trigger({"service": "c/s", "mode": "cure"}, PREFIX)
+    assert (request.mode, request.service, request.trigger) == ("cure", Service("c", "s"), "a person")
+    request = read_trigger(alarm(state={"value": "OK"}), PREFIX)
+    assert request.service == Service("retainwise-cluster", "retainwise-worker")
+    assert request.trigger.startswith("alarm regrant/retainwise-cluster/retainwise-worker")
+
+
+@pytest.mark.parametrize("mode", ["\x1b[31m", "x" * 10_000, ["contain"], None])
+def test_a_mode_that_is_none_is_shown_short_and_escaped(mode: object) -> None:
+    shown = read_trigger({"service": "c/s", "mode": mode}, PREFIX).mode
+    assert shown.isprintable() and len(shown) <= 80
