@@ -8,8 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from regrant.models import Report, decode
+from regrant.models import Report
 from regrant.summary import render
+from regrant.wire import decode
 from sandbox.account import LocalAccount
 from sandbox.play import Result, play
 from sandbox.scenarios import SCENARIOS, Scenario

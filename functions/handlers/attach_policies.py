@@ -7,9 +7,9 @@ from regrant.aws.clients import client
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.roles import IamRoles
 from regrant.containment import attach_policies
-from regrant.models import encode
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
+from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 roles = IamRoles(client("iam"))

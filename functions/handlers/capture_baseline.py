@@ -9,9 +9,9 @@ from regrant.aws.queues import SqsQueues
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
 from regrant.baseline import capture
-from regrant.models import encode
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
+from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"))

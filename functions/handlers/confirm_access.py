@@ -5,8 +5,8 @@ from typing import Any
 from regrant.aws.clients import client
 from regrant.aws.roles import IamRoles
 from regrant.containment import confirm_access
-from regrant.models import encode
 from regrant.observability import logger, read_step
+from regrant.wire import encode
 
 roles = IamRoles(client("iam"))
 

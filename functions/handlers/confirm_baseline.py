@@ -7,10 +7,10 @@ from regrant.aws.clients import client
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
-from regrant.models import encode
 from regrant.observability import logger, read_step
 from regrant.rollback import confirm_baseline
 from regrant.settings import Settings
+from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"))

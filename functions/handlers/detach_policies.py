@@ -6,10 +6,10 @@ from typing import Any
 from regrant.aws.clients import client
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.roles import IamRoles
-from regrant.models import encode
 from regrant.observability import logger, read_step
 from regrant.rollback import detach_policies
 from regrant.settings import Settings
+from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 roles = IamRoles(client("iam"))

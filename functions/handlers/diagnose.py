@@ -8,9 +8,9 @@ from regrant.aws.logs import CloudWatchLogs
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
 from regrant.diagnosis import diagnose
-from regrant.models import encode
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
+from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"))

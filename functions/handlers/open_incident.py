@@ -6,10 +6,11 @@ from typing import Any
 from regrant.aws.catalogue import ParameterCatalogue
 from regrant.aws.clients import client
 from regrant.aws.journal import DynamoJournal
-from regrant.models import OpenEvent, decode, encode
+from regrant.models import OpenEvent
 from regrant.observability import logger
 from regrant.opening import open_incident
 from regrant.settings import Settings
+from regrant.wire import decode, encode
 
 settings = Settings.from_environment(os.environ)
 catalogue = ParameterCatalogue(client("ssm"))

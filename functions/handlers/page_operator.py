@@ -8,9 +8,9 @@ from regrant.aws.journal import DynamoJournal
 from regrant.aws.topic import SnsTopic
 from regrant.closing import page_operator
 from regrant.metrics import count_outcome, metrics
-from regrant.models import encode
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
+from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 journal = DynamoJournal(client("dynamodb"), settings.journal_table)

@@ -7,8 +7,8 @@ from regrant.aws.logs import CloudWatchLogs
 from regrant.aws.queues import SqsQueues
 from regrant.aws.services import EcsServices
 from regrant.health import verify_health
-from regrant.models import encode
 from regrant.observability import logger, read_step
+from regrant.wire import encode
 
 services = EcsServices(client("ecs"))
 logs = CloudWatchLogs(client("logs"))

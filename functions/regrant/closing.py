@@ -5,9 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import Change, Finding, Outcome, Plan, Report, RunState, Stage, seconds_between
+from regrant.models import Change, Finding, Outcome, Plan, Report, RunState, Stage
 from regrant.ports import Journal, Topic
 from regrant.summary import render
+from regrant.wire import seconds_between
 
 
 def close_incident(state: RunState, journal: Journal, topic: Topic, now: str) -> Report:

@@ -18,10 +18,10 @@ from regrant.models import (
     Rollout,
     Sample,
     Verdict,
-    seconds_between,
 )
 from regrant.ports import Logs, Queues, Services
 from regrant.resources import LogLine
+from regrant.wire import seconds_between
 
 # Authorization lag is seconds as a rule and answers may flap during it (IAM user guide, Troubleshooting).
 PROPAGATION = 120.0

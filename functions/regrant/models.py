@@ -1,13 +1,12 @@
 """What travels between the states: frozen msgspec structs, JSON at the boundary.
 
 Times are ISO 8601 strings in UTC, as Step Functions gives them in `$$.State.EnteredTime`. The types of
-AWS's own things (services, roles, queues) are in regrant.resources.
+AWS's own things (services, roles, queues) are in regrant.resources, the way to JSON and back in regrant.wire.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,7 +16,6 @@ Decision = Literal["CONTAIN", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
 Outcome = Literal[
     "CONTAINED", "CURED", "PLANNED", "NOTHING_TO_FIX", "REFUSED", "ROLLED_BACK", "ROLLBACK_INCOMPLETE"
 ]
-T = TypeVar("T")
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -288,18 +286,3 @@ class OpenEvent(msgspec.Struct, frozen=True):
     state: Any
     now: str
     execution: str
-
-
-def encode(value: object) -> Any:
-    """Struct to JSON types, for a handler's return value. Absent optional parts are left out."""
-    return msgspec.to_builtins(value)
-
-
-def decode(value: object, to: type[T]) -> T:
-    """JSON types to a struct. Raises msgspec.ValidationError with the path of what is wrong."""
-    return msgspec.convert(value, to)
-
-
-def seconds_between(start: str, end: str) -> float:
-    """Seconds from one ISO 8601 time to another, to the millisecond."""
-    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)

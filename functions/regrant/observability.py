@@ -6,7 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from regrant.models import StepEvent, decode
+from regrant.models import StepEvent
+from regrant.wire import decode
 
 logger = Logger()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from regrant.catalogue import read_entry
 from regrant.concurrency import both
-from regrant.models import Incident, LastOutcome, OpenEvent, Refusal, seconds_between
+from regrant.models import Incident, LastOutcome, OpenEvent, Refusal
 from regrant.ports import Catalogue, Journal
 from regrant.settings import Settings
 from regrant.triggers import Request, parse_service, read_trigger
+from regrant.wire import seconds_between
 
 COOL_DOWN = 24 * 3600.0
 """Seconds for which alarms start no run for a service after one was undone."""

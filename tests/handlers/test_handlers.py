@@ -12,8 +12,9 @@ from moto.ecs.models import ecs_backends
 
 from regrant.aws.journal import DynamoJournal
 from regrant.errors import AttachmentNotVisible, AwsRefused, BaselineDiffers, ServiceNotSettled
-from regrant.models import Change, OpenEvent, StepEvent, decode
+from regrant.models import Change, OpenEvent, StepEvent
 from regrant.resources import Baseline
+from regrant.wire import decode
 from tests.aws.account import ROLE_NAME, TABLE, client
 from tests.handlers.conftest import EVENTS, Invoke, load
 from tests.unit.fakes import (

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from regrant.models import CatalogueEntry, HealthPolicy, decode
+from regrant.models import CatalogueEntry, HealthPolicy
+from regrant.wire import decode
 from tests.template.cloudformation import Template, Values, load
 
 ROLE = "arn:aws:iam::123456789012:role/worker"

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regrant.catalogue import parameter_name, read_entry
-from regrant.models import CatalogueEntry, Refusal, Service, encode
+from regrant.models import CatalogueEntry, Refusal, Service
+from regrant.wire import encode
 from tests.unit.fakes import ENTRY, RECEIVE, SETTINGS, WORKER
 
 SOUND: dict[str, Any] = encode(ENTRY)
