@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.models import Change, Finding, Outcome, Plan, Report, RunState, Stage
 from regrant.ports import Journal, Topic
+from regrant.resources import name_of
 from regrant.summary import render
 from regrant.wire import seconds_between
 
@@ -48,7 +49,7 @@ def finish_by_hand(state: RunState, changes: tuple[Change, ...]) -> str:
     """The commands that take off what this incident left, and the one that checks the result."""
     subject = state.incident.subject
     commands = [
-        f"aws iam detach-role-policy --role-name {c.target.rsplit('/', 1)[-1]} --policy-arn {c.value}"
+        f"aws iam detach-role-policy --role-name {name_of(c.target)} --policy-arn {c.value}"
         for c in changes
         if c.kind == "attach" and c.undone_at is None
     ]
@@ -104,9 +105,9 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
 
 
 def _planned(plan: Plan) -> list[Finding]:
-    role = plan.role.rsplit("/", 1)[-1]
+    role = name_of(plan.role)
     would = [
-        Finding("WOULD_ATTACH", f"Would attach {policy.rsplit('/', 1)[-1]} to {role}.", (policy,))
+        Finding("WOULD_ATTACH", f"Would attach {name_of(policy)} to {role}.", (policy,))
         for policy in plan.attach
     ]
     if plan.redeploy:
@@ -152,7 +153,7 @@ def _next_step(state: RunState, outcome: Outcome) -> str:
         return refusal.next
     if outcome == "CONTAINED":
         undo = f'{{"mode": "rollback", "incident": "{incident.subject}"}}'
-        role = incident.entry.task_role.rsplit("/", 1)[-1] if incident.entry else "its declared role"
+        role = name_of(incident.entry.task_role) if incident.entry else "its declared role"
         return f"The grant is temporary: move the task definition to {role}, then undo this run with {undo}."
     if outcome == "PLANNED":
         return f'Nothing was changed. To do it: {{"service": "{incident.service}", "mode": "contain"}}'

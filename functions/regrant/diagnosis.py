@@ -8,7 +8,7 @@ from regrant.concurrency import both
 from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines
 from regrant.models import CatalogueEntry, Decision, Diagnosis, Finding, Incident, Plan, Refusal, Service
 from regrant.ports import Logs, Roles, Services
-from regrant.resources import Attachments, LogLine, ServiceState, TaskDefinition
+from regrant.resources import Attachments, LogLine, ServiceState, TaskDefinition, name_of
 from regrant.settings import Settings
 
 _LOOK_BACK = timedelta(minutes=15)
@@ -111,7 +111,7 @@ def conclude(
     if refusal:
         return Diagnosis("REFUSE", now, findings, logs=definition.logs, refusal=refusal)
     if not missing:
-        nothing = Finding("ALREADY_GRANTED", f"{_name(role)} has every declared policy attached.")
+        nothing = Finding("ALREADY_GRANTED", f"{name_of(role)} has every declared policy attached.")
         return Diagnosis("NOTHING_TO_FIX", now, (*findings, nothing), logs=definition.logs)
     plan = Plan(role=role, attach=missing, redeploy=entry.redeploy == "always")
     decision: Decision = "PLAN" if incident.mode == "plan" else "CONTAIN"
@@ -129,13 +129,13 @@ def _denial_findings(denials: tuple[LogLine, ...]) -> tuple[Finding, ...]:
 def _role_findings(entry: CatalogueEntry, role: str) -> tuple[Finding, ...]:
     if role == entry.task_role:
         return ()
-    text = f"The tasks run as {_name(role)}; the catalogue declares {_name(entry.task_role)}."
+    text = f"The tasks run as {name_of(role)}; the catalogue declares {name_of(entry.task_role)}."
     return (Finding("WRONG_TASK_ROLE", text, (role, entry.task_role)),)
 
 
 def _missing_findings(role: str, missing: tuple[str, ...]) -> tuple[Finding, ...]:
     return tuple(
-        Finding("MISSING_ATTACHMENT", f"{_name(role)} lacks {_name(policy)}.", (policy,))
+        Finding("MISSING_ATTACHMENT", f"{name_of(role)} lacks {name_of(policy)}.", (policy,))
         for policy in missing
     )
 
@@ -150,8 +150,8 @@ def _cannot_attach(role: str, missing: tuple[str, ...], attachments: Attachments
     if len(attachments.attached) + len(missing) > attachments.quota:
         return Refusal(
             "POLICY_LIMIT",
-            f"{_name(role)} has {len(attachments.attached)} policies attached and needs {len(missing)} more;"
-            f" the account's limit is {attachments.quota}.",
+            f"{name_of(role)} has {len(attachments.attached)} policies attached and needs {len(missing)}"
+            f" more; the account's limit is {attachments.quota}.",
             "Detach a policy that is not needed, or raise the quota 'Managed policies per role'.",
         )
     return None
@@ -163,7 +163,3 @@ def _refused(refusal: Refusal | None, now: str) -> Diagnosis:
 
 def _deployments(state: ServiceState) -> str:
     return ", ".join(f"{d.id} {d.status} {d.rollout_state}" for d in state.deployments)
-
-
-def _name(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]

@@ -9,6 +9,11 @@ import msgspec
 from regrant.models import LogRoute
 
 
+def name_of(arn: str) -> str:
+    """What people call a role, policy, cluster or task: the last part of its ARN, without path and type."""
+    return arn.rsplit("/", 1)[-1]
+
+
 class Deployment(msgspec.Struct, frozen=True):
     """One element of an ECS service's `deployments` (API reference, Deployment)."""
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from regrant.resources import name_of
+
 
 class Settings(msgspec.Struct, frozen=True):
     """Allowed ARNs, the alarm prefix, and the names of the stack's own table and topic."""
@@ -34,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True):
         )
 
     def cluster_is_managed(self, cluster: str) -> bool:
-        return any(arn.rsplit("/", 1)[-1] == cluster for arn in self.clusters)
+        return any(name_of(arn) == cluster for arn in self.clusters)
 
 
 def _arns(text: str) -> frozenset[str]:

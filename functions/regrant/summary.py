@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from regrant.models import Report
+from regrant.resources import name_of
 
 _WIDTH = 118
 # Lines of each part, so that the whole fits on one screen however much there is to say.
@@ -42,7 +43,7 @@ def _sections(report: Report) -> Iterator[tuple[str, list[str]]]:
 def _changes(report: Report) -> Iterator[str]:
     for change in report.changes:
         what = {
-            "attach": f"attached {_name(change.value)} to {_name(change.target)}",
+            "attach": f"attached {name_of(change.value)} to {name_of(change.target)}",
             "redeploy": f"redeployed {change.target} as {change.value}",
             "restore": f"redeployed {change.target} in place of {change.value}",
         }[change.kind]
@@ -80,10 +81,6 @@ def _seconds(seconds: float) -> str:
 
 def _few_lines(text: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH - 11, max_lines=5, placeholder=" …", break_on_hyphens=False)
-
-
-def _name(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]
 
 
 def _at_most(height: int, texts: list[str]) -> list[str]:

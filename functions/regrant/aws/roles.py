@@ -7,7 +7,7 @@ from typing import Any
 from regrant.aws.clients import aws_errors
 from regrant.concurrency import all_three, each
 from regrant.errors import AwsRefused
-from regrant.resources import Attachments, RoleState
+from regrant.resources import Attachments, RoleState, name_of
 
 
 class IamRoles:
@@ -23,7 +23,7 @@ class IamRoles:
 
     def attached(self, role: str) -> tuple[str, ...]:
         with aws_errors():
-            pages = self._iam.get_paginator("list_attached_role_policies").paginate(RoleName=_name(role))
+            pages = self._iam.get_paginator("list_attached_role_policies").paginate(RoleName=name_of(role))
             return tuple(sorted(p["PolicyArn"] for page in pages for p in page["AttachedPolicies"]))
 
     def read(self, role: str) -> RoleState | None:
@@ -48,12 +48,12 @@ class IamRoles:
     def attach(self, role: str, policy: str) -> None:
         # Attaching what is attached already succeeds, so this can be repeated.
         with aws_errors():
-            self._iam.attach_role_policy(RoleName=_name(role), PolicyArn=policy)
+            self._iam.attach_role_policy(RoleName=name_of(role), PolicyArn=policy)
 
     def detach(self, role: str, policy: str) -> None:
         try:
             with aws_errors():
-                self._iam.detach_role_policy(RoleName=_name(role), PolicyArn=policy)
+                self._iam.detach_role_policy(RoleName=name_of(role), PolicyArn=policy)
         except AwsRefused as refused:
             # Only this code means that it is not attached any more.
             if refused.code != "NoSuchEntity":
@@ -61,7 +61,7 @@ class IamRoles:
 
     def _get_role(self, role: str) -> dict[str, Any]:
         with aws_errors():
-            shape: dict[str, Any] = self._iam.get_role(RoleName=_name(role))["Role"]
+            shape: dict[str, Any] = self._iam.get_role(RoleName=name_of(role))["Role"]
         return shape
 
     def _exists(self, role: str) -> bool:
@@ -75,13 +75,13 @@ class IamRoles:
 
     def _inline(self, role: str) -> dict[str, Any]:
         with aws_errors():
-            pages = self._iam.get_paginator("list_role_policies").paginate(RoleName=_name(role))
+            pages = self._iam.get_paginator("list_role_policies").paginate(RoleName=name_of(role))
             names = tuple(name for page in pages for name in page["PolicyNames"])
         return dict(zip(names, each(lambda name: self._document(role, name), names), strict=True))
 
     def _document(self, role: str, name: str) -> Any:
         with aws_errors():
-            return self._iam.get_role_policy(RoleName=_name(role), PolicyName=name)["PolicyDocument"]
+            return self._iam.get_role_policy(RoleName=name_of(role), PolicyName=name)["PolicyDocument"]
 
     def _quota(self) -> int:
         with aws_errors():
@@ -97,8 +97,3 @@ class IamRoles:
                 return False
             raise
         return True
-
-
-def _name(role: str) -> str:
-    """The role's name without its path."""
-    return role.rsplit("/", 1)[-1]

@@ -7,7 +7,7 @@ from typing import Any
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
 from regrant.models import LogRoute, Service
-from regrant.resources import Deployment, ServiceState, TaskDefinition
+from regrant.resources import Deployment, ServiceState, TaskDefinition, name_of
 
 
 class EcsServices:
@@ -53,7 +53,7 @@ class EcsServices:
         query = {"startedBy": deployment} if deployment else {"serviceName": service.name}
         with aws_errors():
             pages = self._ecs.get_paginator("list_tasks").paginate(cluster=service.cluster, **query)
-            return tuple(arn.rsplit("/", 1)[-1] for page in pages for arn in page["taskArns"])
+            return tuple(name_of(arn) for page in pages for arn in page["taskArns"])
 
 
 def _service(shape: dict[str, Any]) -> ServiceState:
