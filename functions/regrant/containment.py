@@ -20,7 +20,7 @@ def attach_policies(incident: Incident, plan: Plan, roles: Roles, journal: Journ
         change = Change(kind="attach", target=plan.role, value=policy, intended_at=now)
         journal.intend(incident.id, change)
         roles.attach(plan.role, policy)
-        journal.mark_done(incident.id, replace(change, done_at=now))
+        journal.record(incident.id, replace(change, done_at=now))
     return Grant(role=plan.role, attached=plan.attach, at=now)
 
 
@@ -52,7 +52,7 @@ def redeploy(
         deployment = primary.id
     else:
         raise ServiceChanged(f"{primary.id} of {primary.task_definition} was deployed meanwhile")
-    journal.mark_done(incident.id, replace(change, value=deployment, done_at=now))
+    journal.record(incident.id, replace(change, value=deployment, done_at=now))
     return Rollout(deployment=deployment, started_at=now, at=now)
 
 

@@ -77,9 +77,8 @@ class Journal(Protocol):
     def intend(self, incident: str, change: Change) -> bool:
         """Write the intent; False if it was there already (an earlier try of the same step)."""
 
-    def mark_done(self, incident: str, change: Change) -> None: ...
-
-    def mark_undone(self, incident: str, change: Change) -> None: ...
+    def record(self, incident: str, change: Change) -> None:
+        """Write what became of an intent: done or undone."""
 
     def load(self, incident: str) -> Record: ...
 

@@ -84,7 +84,7 @@ def _supersede(
     change = Change(kind="restore", target=str(service), value=state.primary.id, intended_at=now)
     journal.intend(incident.subject, change)
     services.redeploy(service)
-    journal.mark_done(incident.subject, replace(change, done_at=now))
+    journal.record(incident.subject, replace(change, done_at=now))
 
 
 def detach_policies(incident: Incident, roles: Roles, journal: Journal, now: str) -> Detach:
@@ -95,7 +95,7 @@ def detach_policies(incident: Incident, roles: Roles, journal: Journal, now: str
     for change in ours:
         if change.undone_at is None:
             roles.detach(change.target, change.value)
-            journal.mark_undone(incident.subject, replace(change, undone_at=now))
+            journal.record(incident.subject, replace(change, undone_at=now))
     return Detach(detached=tuple(change.value for change in ours), at=now)
 
 

@@ -47,7 +47,7 @@ def test_an_intent_is_new_once(journal: DynamoJournal) -> None:
 def test_a_redeploy_is_one_entry_whatever_its_deployment(journal: DynamoJournal) -> None:
     done = replace(REDEPLOY, value="ecs-svc/42", done_at=at(6))
     journal.intend(INCIDENT, REDEPLOY)
-    journal.mark_done(INCIDENT, done)
+    journal.record(INCIDENT, done)
     assert journal.load(INCIDENT).changes == (done,)
     assert not journal.intend(INCIDENT, REDEPLOY)
 
@@ -57,7 +57,7 @@ def test_an_attachment_is_done_and_undone_in_its_own_entry(journal: DynamoJourna
     undone = replace(ATTACH, done_at=at(3), undone_at=at(90))
     journal.intend(INCIDENT, ATTACH)
     journal.intend(INCIDENT, other)
-    journal.mark_undone(INCIDENT, undone)
+    journal.record(INCIDENT, undone)
     assert journal.load(INCIDENT).changes == (undone, other)
 
 

@@ -269,13 +269,10 @@ class FakeJournal:
         self.fuse.pass_by()
         return new
 
-    def mark_done(self, incident: str, change: Change) -> None:
+    def record(self, incident: str, change: Change) -> None:
         self.fuse.pass_by()
         self.entries[_key(incident, change)] = change
         self.fuse.pass_by()
-
-    def mark_undone(self, incident: str, change: Change) -> None:
-        self.mark_done(incident, change)
 
     def load(self, incident: str) -> FakeRecord:
         changes = tuple(change for (owner, *_), change in self.entries.items() if owner == incident)

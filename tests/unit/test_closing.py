@@ -211,7 +211,7 @@ def test_a_page_has_the_commands_that_finish_the_undo_service_first() -> None:
 
 def test_a_page_leaves_out_what_is_undone_already() -> None:
     world = with_changes()
-    world.journal.mark_undone(INCIDENT, replace(world.changes("attach")[0], undone_at=at(305)))
+    world.journal.record(INCIDENT, replace(world.changes("attach")[0], undone_at=at(305)))
     step = paged(UNDONE, world).next
     assert RECEIVE not in step and SEND in step
 

@@ -40,10 +40,7 @@ class DynamoJournal:
     def intend(self, incident: str, change: Change) -> bool:
         return self._put_new(incident, _entry(change), change)
 
-    def mark_done(self, incident: str, change: Change) -> None:
-        self._put(incident, _entry(change), change)
-
-    def mark_undone(self, incident: str, change: Change) -> None:
+    def record(self, incident: str, change: Change) -> None:
         self._put(incident, _entry(change), change)
 
     def load(self, incident: str) -> Record:
