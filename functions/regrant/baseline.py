@@ -13,6 +13,7 @@ from typing import Any
 
 from regrant.concurrency import all_three, both
 from regrant.errors import RoleGone, ServiceGone
+from regrant.evidence import waiting
 from regrant.models import BaselineMark, Change, Incident, Plan, Receipt, Service
 from regrant.ports import Journal, Queues, Roles, Services
 from regrant.resources import Baseline, RoleState, ServiceState
@@ -72,10 +73,10 @@ def capture(
     assert service is not None and entry is not None
     role, state, depths = all_three(
         lambda: _read(roles, plan.role),
-        lambda: _describe(services, service),
+        lambda: existing_service(services, service),
         lambda: both(
-            lambda: _waiting(queues, entry.health.queue),
-            lambda: _waiting(queues, entry.health.dead_letter_queue),
+            lambda: waiting(queues, entry.health.queue),
+            lambda: waiting(queues, entry.health.dead_letter_queue),
         ),
     )
     kept = journal.keep_baseline(
@@ -122,7 +123,8 @@ def compare(
     )
 
 
-def _describe(services: Services, service: Service) -> ServiceState:
+def existing_service(services: Services, service: Service) -> ServiceState:
+    """The service, which the run has seen before. Raises ServiceGone."""
     state = services.describe(service)
     if state is None:
         raise ServiceGone(f"{service} is gone.")
@@ -134,10 +136,6 @@ def _read(roles: Roles, role: str) -> RoleState:
     if state is None:
         raise RoleGone(f"{role} is gone.")
     return state
-
-
-def _waiting(queues: Queues, queue: str | None) -> int | None:
-    return queues.depth(queue).waiting if queue else None
 
 
 def _flatten(path: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from regrant.baseline import existing_service
 from regrant.errors import AttachmentNotVisible, ServiceChanged, ServiceGone
 from regrant.models import Access, BaselineMark, Change, Grant, Incident, Plan, Rollout, Service
 from regrant.ports import Journal, Roles, Services
@@ -57,7 +58,7 @@ def redeploy(
 
 
 def _primary(service: Service, services: Services) -> Deployment:
-    state = services.describe(service)
-    if state is None or state.primary is None:
-        raise ServiceGone(f"{service} is gone.")
-    return state.primary
+    primary = existing_service(services, service).primary
+    if primary is None:
+        raise ServiceGone(f"{service} has no primary deployment any more.")
+    return primary

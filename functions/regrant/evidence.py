@@ -1,10 +1,10 @@
-"""What the service's own logs say: lines with a term, from every container that logs."""
+"""What the service itself shows: lines with a term, from every container that logs, and its queues."""
 
 from __future__ import annotations
 
 from regrant.concurrency import each
 from regrant.models import LogRoute
-from regrant.ports import Logs
+from regrant.ports import Logs, Queues
 from regrant.resources import LogLine
 
 # botocore, the Java, JavaScript and Go SDKs all pass on AWS's own sentence, which has these words.
@@ -19,3 +19,8 @@ def read_lines(
     """Lines with the term in (since, until], oldest first; a sidecar's count like the main container's."""
     found = each(lambda route: logs.lines(route, term, since, until), routes)
     return tuple(sorted((line for lines in found for line in lines), key=lambda line: line.at))
+
+
+def waiting(queues: Queues, queue: str | None) -> int | None:
+    """Messages that wait in the queue; None where the catalogue names none."""
+    return queues.depth(queue).waiting if queue else None

@@ -7,7 +7,7 @@ task's last denial is not held against the fix, and an old task's success does n
 from __future__ import annotations
 
 from regrant.concurrency import all_three, both
-from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines
+from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines, waiting
 from regrant.models import (
     BaselineMark,
     CatalogueEntry,
@@ -45,13 +45,13 @@ def verify_health(
     started = rollout.started_at if rollout else grant.at
     since = previous.at if previous else started
     tasks = services.task_ids(service, rollout.deployment if rollout else None)
-    (successes, denials), waiting, dead = all_three(
+    (successes, denials), backlog, dead = all_three(
         lambda: both(
             lambda: _of_tasks(read_lines(logs, routes, entry.health.success, since, now), tasks),
             lambda: _of_tasks(read_lines(logs, routes, DENIAL_TERM, since, now), tasks),
         ),
-        lambda: _waiting(queues, entry.health.queue),
-        lambda: _waiting(queues, entry.health.dead_letter_queue),
+        lambda: waiting(queues, entry.health.queue),
+        lambda: waiting(queues, entry.health.dead_letter_queue),
     )
     sample = Sample(
         since=since,
@@ -59,7 +59,7 @@ def verify_health(
         tasks=len(tasks),
         successes=len(successes),
         denials=len(denials),
-        backlog=waiting,
+        backlog=backlog,
         dead_letters=dead,
         last_success=successes[-1].message[:200] if successes else None,
         last_denial=denials[-1].message[:SENTENCE] if denials else None,
@@ -119,7 +119,3 @@ def _dead_letters(sample: Sample, baseline: BaselineMark) -> int:
 
 def _of_tasks(lines: tuple[LogLine, ...], tasks: tuple[str, ...]) -> tuple[LogLine, ...]:
     return tuple(line for line in lines if line.stream.rsplit("/", 1)[-1] in tasks)
-
-
-def _waiting(queues: Queues, queue: str | None) -> int | None:
-    return queues.depth(queue).waiting if queue else None
