@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
 from regrant.models import Change, Finding, Outcome, Plan, Report, RunState, Stage
 from regrant.ports import Journal, Topic
 from regrant.resources import name_of
@@ -13,19 +13,39 @@ from regrant.wire import seconds_between
 
 
 def close_incident(state: RunState, journal: Journal, topic: Topic, now: str) -> Report:
-    """Record the outcome and tell the topic."""
+    """Record the outcome and tell the topic.
+
+    Raises GrantWithdrawn if a rollback of this incident took the grant away while the run was proving it.
+    """
     changes = journal.load(state.incident.subject).changes
     outcome = decide_outcome(state)
-    return _publish(_report(state, outcome, changes, _next_step(state, outcome), now), journal, topic, now)
+    if outcome == "CONTAINED" and any(c.undone_at for c in changes if c.kind == "attach"):
+        raise GrantWithdrawn("Another run undid this incident before it was closed.")
+    report = _report(state, outcome, changes, _next_step(state, outcome), now)
+    journal.close(report.incident, report, now)
+    return _tell(report, topic)
 
 
 def page_operator(state: RunState, journal: Journal, topic: Topic, now: str) -> Report:
-    """The undo did not finish: say what is left, with the commands that finish it."""
-    record = journal.load(state.incident.subject)
-    kept = record.baseline.role.attached if record.baseline else ()
-    by_hand = finish_by_hand(state, tuple(c for c in record.changes if c.value not in kept))
-    report = _report(state, "ROLLBACK_INCOMPLETE", record.changes, by_hand, now)
-    return _publish(report, journal, topic, now)
+    """The undo did not finish: say what is left, with the commands that finish it.
+
+    A person is told even if the journal, whose failure may be why, can be neither read nor written.
+    """
+    changes, left, troubles = _planned_changes(state), _planned_changes(state), []
+    try:
+        record = journal.load(state.incident.subject)
+        kept = record.baseline.role.attached if record.baseline else ()
+        changes, left = record.changes, tuple(c for c in record.changes if c.value not in kept)
+    except (AwsRefused, AwsUnavailable) as error:
+        troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done is taken from the plan: {error}"))
+    report = _report(state, "ROLLBACK_INCOMPLETE", changes, finish_by_hand(state, left), now)
+    report = _tell(replace(report, findings=(*report.findings, *troubles)), topic)
+    try:
+        journal.close(report.incident, report, now)
+    except (AwsRefused, AwsUnavailable) as error:
+        missed = Finding("NOT_RECORDED", f"The journal does not have this report: {error}")
+        return replace(report, findings=(*report.findings, missed))
+    return report
 
 
 def decide_outcome(state: RunState) -> Outcome:
@@ -48,6 +68,9 @@ def decide_outcome(state: RunState) -> Outcome:
 def finish_by_hand(state: RunState, changes: tuple[Change, ...]) -> str:
     """The commands that take off what this incident left, and the one that checks the result."""
     subject = state.incident.subject
+    again = f'start the state machine with {{"mode": "rollback", "incident": "{subject}"}}'
+    if state.receipt:
+        return f"Everything is undone, but that could not be recorded. To record it, {again}."
     commands = [
         f"aws iam detach-role-policy --role-name {name_of(c.target)} --policy-arn {c.value}"
         for c in changes
@@ -56,12 +79,18 @@ def finish_by_hand(state: RunState, changes: tuple[Change, ...]) -> str:
     service = state.incident.service
     if service:
         commands.insert(0, f"aws ecs describe-services --cluster {service.cluster} --services {service.name}")
-    again = f'start the state machine with {{"mode": "rollback", "incident": "{subject}"}}'
     return f"See that the service is settled, then: {'; '.join(commands)}. Or {again}."
 
 
-def _publish(report: Report, journal: Journal, topic: Topic, now: str) -> Report:
-    journal.close(report.incident, report, now)
+def _planned_changes(state: RunState) -> tuple[Change, ...]:
+    diagnosis = state.diagnosis
+    if diagnosis is None or diagnosis.plan is None:
+        return ()
+    role, policies = diagnosis.plan.role, diagnosis.plan.attach
+    return tuple(Change("attach", role, policy, intended_at=diagnosis.at) for policy in policies)
+
+
+def _tell(report: Report, topic: Topic) -> Report:
     try:
         topic.publish(f"{report.outcome} {report.service or ''}".strip(), render(report))
     except (AwsRefused, AwsUnavailable) as error:

@@ -8,6 +8,7 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     ├── AwsRefused            not retried: AWS said no (access denied, limit exceeded, not found)
     ├── AttachmentNotVisible  retried: IAM does not show yet what we attached
     ├── BaselineDiffers       retried: role or service is not (yet) as it was before us
+    ├── GrantWithdrawn        not retried: another run undid this one while it was going on
     ├── RoleGone              not retried: the role was deleted during the run
     ├── ServiceGone           not retried: the service was deleted during the run
     ├── ServiceChanged        not retried: somebody else deployed during the run
@@ -39,6 +40,10 @@ class AttachmentNotVisible(RegrantError):
 
 class BaselineDiffers(RegrantError):
     """After the rollback, role or service still differs from the baseline. The message is the diff."""
+
+
+class GrantWithdrawn(RegrantError):
+    """Another run undid this incident's grant before the incident was closed."""
 
 
 class RoleGone(RegrantError):

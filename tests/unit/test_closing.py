@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.closing import close_incident, page_operator
-from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
 from regrant.models import (
     Access,
     BaselineMark,
@@ -60,6 +60,7 @@ DONE = RunState(
     health=HEALTHY,
 )
 UNDONE = replace(DONE, health=UNHEALTHY, restore=Restore("HEALTHY", 0, at(250), at(250)), receipt=RECEIPT)
+STUCK = replace(UNDONE, receipt=None)
 REFUSED = RunState(incident=replace(INCIDENT_OF_WORKER, refusal=REFUSAL))
 
 
@@ -202,7 +203,7 @@ def test_the_timeline_adds_up_to_the_whole_run() -> None:
 
 
 def test_a_page_has_the_commands_that_finish_the_undo_service_first() -> None:
-    step = paged(UNDONE, with_changes()).next
+    step = paged(STUCK, with_changes()).next
     service = f"aws ecs describe-services --cluster {WORKER.cluster} --services {WORKER.name}"
     detach = f"aws iam detach-role-policy --role-name retainwise-ecs-task-role --policy-arn {RECEIVE}"
     assert service in step and detach in step and step.index(service) < step.index(detach)
@@ -212,20 +213,41 @@ def test_a_page_has_the_commands_that_finish_the_undo_service_first() -> None:
 def test_a_page_leaves_out_what_is_undone_already() -> None:
     world = with_changes()
     world.journal.record(INCIDENT, replace(world.changes("attach")[0], undone_at=at(305)))
-    step = paged(UNDONE, world).next
+    step = paged(STUCK, world).next
     assert RECEIVE not in step and SEND in step
 
 
 def test_a_page_leaves_out_what_was_attached_before_us() -> None:
-    step = paged(UNDONE, with_changes(SEND)).next
+    step = paged(STUCK, with_changes(SEND)).next
     assert SEND not in step and RECEIVE in step
 
 
 def test_a_page_is_an_incomplete_rollback_on_the_topic() -> None:
     world = with_changes()
-    report = paged(UNDONE, world)
+    report = paged(STUCK, world)
     assert report.outcome == "ROLLBACK_INCOMPLETE" and world.journal.closed[INCIDENT] == report
     assert world.topic.sent[0][0] == f"ROLLBACK_INCOMPLETE {WORKER}"
+
+
+def test_a_page_about_an_undo_that_could_not_be_recorded_asks_for_nothing_by_hand() -> None:
+    step = paged(replace(UNDONE, error=Failure("AwsRefused", "no")), with_changes()).next
+    assert "Everything is undone" in step and "detach-role-policy" not in step
+
+
+def test_a_person_is_told_even_if_the_journal_is_out_of_reach() -> None:
+    world = with_changes()
+    world.journal.failure = AwsRefused("no access to the table", "AccessDeniedException")
+    report = paged(STUCK, world)
+    assert "detach-role-policy" in report.next and RECEIVE in report.next
+    assert {"JOURNAL_UNREADABLE", "NOT_RECORDED"} <= set(codes(report))
+    assert world.topic.sent[0][0] == f"ROLLBACK_INCOMPLETE {WORKER}"
+
+
+def test_a_grant_that_another_run_undid_is_not_contained() -> None:
+    world = with_changes()
+    world.journal.record(INCIDENT, replace(world.changes("attach")[0], undone_at=at(305)))
+    with pytest.raises(GrantWithdrawn):
+        closed(DONE, world)
 
 
 def test_a_plan_says_what_it_would_do() -> None:
