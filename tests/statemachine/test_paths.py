@@ -128,6 +128,12 @@ STORIES = {
     "bad input": Story(
         "RouteMode > CloseIncident", error=None, outcome="REFUSED", given={"service": "no-slash"}
     ),
+    "the catalogue cannot be read": Story(
+        "OpenIncident > NotOpened",
+        error="NotOpened",
+        outcome=None,
+        arrange=deny("open-incident", "ssm", "GetParameter"),
+    ),
     "plan": Story(
         "Decide > CloseIncident", error=None, outcome="PLANNED", given={"service": WORKER, "mode": "plan"}
     ),
