@@ -5,6 +5,7 @@ from typing import Any
 
 from regrant.aws.clients import client
 from regrant.aws.logs import CloudWatchLogs
+from regrant.aws.queues import SqsQueues
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
 from regrant.diagnosis import diagnose
@@ -16,11 +17,12 @@ settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"))
 roles = IamRoles(client("iam"))
 logs = CloudWatchLogs(client("logs"))
+queues = SqsQueues(client("sqs"))
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
-    diagnosis = diagnose(step.state.incident, services, roles, logs, settings, step.now)
+    diagnosis = diagnose(step.state.incident, services, roles, logs, queues, settings, step.now)
     logger.info("diagnosed", decision=diagnosis.decision, plan=encode(diagnosis.plan))
     return encode(diagnosis)

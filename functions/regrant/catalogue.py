@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from regrant.evidence import DENIAL_TERM
 from regrant.models import CatalogueEntry, Refusal, Service
 from regrant.settings import Settings
 
@@ -13,7 +14,7 @@ _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,576}")
 _POLICY = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,640}")
 _QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?")
 # The text goes, quoted, into a CloudWatch Logs filter pattern, so what could end the quotes is not allowed.
-_TERM = re.compile(r'[^"\\\x00-\x1f]{3,200}')
+_TERM = re.compile(r'[^"\\\s\x00-\x1f][^"\\\x00-\x1f]{1,198}[^"\\\s\x00-\x1f]')
 
 
 def parameter_name(service: Service) -> str:
@@ -62,7 +63,9 @@ def _wrong_field(entry: CatalogueEntry) -> str | None:
     if not all(_POLICY.fullmatch(policy) for policy in entry.policies):
         return "policies holds something that is not the ARN of an IAM policy"
     if not _TERM.fullmatch(entry.health.success):
-        return 'health.success must be 3 to 200 characters without ", \\ or line breaks'
+        return 'health.success must be 3 to 200 characters without ", \\ or line breaks and not end in blanks'
+    if entry.health.success in DENIAL_TERM or DENIAL_TERM in entry.health.success:
+        return "health.success is text that a denial has, so it proves nothing"
     if not all(_QUEUE.fullmatch(queue) for queue in queues):
         return "health.queue or health.dead_letter_queue is not the ARN of an SQS queue"
     if not 1 <= entry.health.samples <= 20:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from regrant.concurrency import both
+from regrant.concurrency import all_three, each
 from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines
 from regrant.models import CatalogueEntry, Decision, Diagnosis, Finding, Incident, Plan, Refusal, Service
-from regrant.ports import Logs, Roles, Services
+from regrant.ports import Logs, Queues, Roles, Services
 from regrant.resources import Attachments, LogLine, ServiceState, TaskDefinition, name_of
 from regrant.settings import Settings
 
@@ -16,7 +16,13 @@ _SAMPLES = 3
 
 
 def diagnose(
-    incident: Incident, services: Services, roles: Roles, logs: Logs, settings: Settings, now: str
+    incident: Incident,
+    services: Services,
+    roles: Roles,
+    logs: Logs,
+    queues: Queues,
+    settings: Settings,
+    now: str,
 ) -> Diagnosis:
     """Findings, and the plan if a grant can help. Reads only."""
     service, entry = incident.service, incident.entry
@@ -31,10 +37,14 @@ def diagnose(
         return _refused(refusal, now)
     role = definition.task_role
     since = (datetime.fromisoformat(now) - _LOOK_BACK).isoformat()
-    attachments, denials = both(
+    watched = tuple(q for q in (entry.health.queue, entry.health.dead_letter_queue) if q)
+    attachments, denials, there = all_three(
         lambda: roles.attachments(role, entry.policies),
         lambda: read_lines(logs, definition.logs, DENIAL_TERM, since, now),
+        lambda: each(queues.exists, watched),
     )
+    if not all(there):
+        return _refused(_queue_missing(watched[there.index(False)]), now)
     return conclude(incident, role, definition, attachments, denials, now)
 
 
@@ -92,6 +102,14 @@ def judge_role(definition: TaskDefinition, settings: Settings) -> Refusal | None
             "Give a container the awslogs log driver with a stream prefix.",
         )
     return None
+
+
+def _queue_missing(queue: str) -> Refusal:
+    return Refusal(
+        "QUEUE_MISSING",
+        f"The catalogue names a queue that does not exist: {queue}.",
+        "Create it, or correct the catalogue entry.",
+    )
 
 
 def conclude(

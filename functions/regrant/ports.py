@@ -57,6 +57,8 @@ class Logs(Protocol):
 
 
 class Queues(Protocol):
+    def exists(self, queue: str) -> bool: ...
+
     def depth(self, queue: str) -> QueueDepth: ...
 
 

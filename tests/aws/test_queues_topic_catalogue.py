@@ -36,6 +36,11 @@ def test_a_queue_that_does_not_exist_is_refused() -> None:
         SqsQueues(client("sqs")).depth(QUEUE)
 
 
+def test_a_queue_is_there_or_not() -> None:
+    queues = SqsQueues(create_queues())
+    assert queues.exists(QUEUE) and not queues.exists(f"{QUEUE}-typo")
+
+
 def test_a_queues_address_is_asked_for_once() -> None:
     sqs = client("sqs")
     counts = {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "0"}

@@ -37,6 +37,11 @@ def other_policy(world: World) -> None:
     catalogue(json.dumps(entry))(world)
 
 
+def queue_with_a_typo(world: World) -> None:
+    entry = world.account.client("ssm").get_parameter(Name=NAME)["Parameter"]["Value"]
+    catalogue(entry.replace("predictions-queue-dlq", "predictions-queue-dql"))(world)
+
+
 def enrolled_nobody(world: World) -> None:
     ssm = world.account.client("ssm")
     entry = ssm.get_parameter(Name=NAME)["Parameter"]["Value"]
@@ -119,6 +124,7 @@ STORIES = {
     "a catalogue entry that does not parse": Story("INVALID_CATALOGUE", arrange=catalogue("{not json")),
     "a catalogue entry with an unknown key": Story("INVALID_CATALOGUE", arrange=catalogue('{"polices": []}')),
     "a policy that the stack may not grant": Story("POLICY_NOT_GRANTABLE", arrange=other_policy),
+    "a queue that does not exist": Story("QUEUE_MISSING", arrange=queue_with_a_typo),
     "a deleted service": Story("SERVICE_INACTIVE", arrange=deleted),
     "a service scaled to zero": Story("DESIRED_COUNT_ZERO", arrange=scaled_to_zero),
     "a deployment in flight": Story("DEPLOYMENT_IN_FLIGHT", arrange=update(forceNewDeployment=True)),

@@ -258,6 +258,7 @@ class FakeJournal:
     closed: dict[str, Report] = field(default_factory=dict)
     last: dict[str, LastOutcome] = field(default_factory=dict)
     fuse: Fuse = field(default_factory=Fuse)
+    failure: AwsRefused | None = None
 
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
         return self.baselines.setdefault(incident, baseline)
@@ -275,10 +276,14 @@ class FakeJournal:
         self.fuse.pass_by()
 
     def load(self, incident: str) -> FakeRecord:
+        if self.failure:
+            raise self.failure
         changes = tuple(change for (owner, *_), change in self.entries.items() if owner == incident)
         return FakeRecord(self.baselines.get(incident), changes)
 
     def close(self, incident: str, report: Report, at: str) -> None:
+        if self.failure:
+            raise self.failure
         self.closed[incident] = report
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
@@ -307,6 +312,10 @@ class FakeLogs:
 class FakeQueues:
     waiting: int = 0
     dead: int = 0
+    nonexistent: tuple[str, ...] = ()
+
+    def exists(self, queue: str) -> bool:
+        return queue not in self.nonexistent
 
     def depth(self, queue: str) -> QueueDepth:
         return QueueDepth(self.dead if queue == DEAD_LETTERS else self.waiting, 0)

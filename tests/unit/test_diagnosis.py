@@ -7,6 +7,7 @@ from regrant.diagnosis import diagnose
 from regrant.models import Diagnosis, Incident
 from regrant.resources import ServiceState
 from tests.unit.fakes import (
+    DEAD_LETTERS,
     DENIAL,
     ENTRY,
     INCIDENT_OF_WORKER,
@@ -28,7 +29,7 @@ from tests.unit.fakes import (
 
 
 def diagnosed(world: World, incident: Incident = INCIDENT_OF_WORKER) -> Diagnosis:
-    return diagnose(incident, world.services, world.roles, world.logs, SETTINGS, at(1))
+    return diagnose(incident, world.services, world.roles, world.logs, world.queues, SETTINGS, at(1))
 
 
 def declaring(*policies: str) -> Incident:
@@ -70,6 +71,14 @@ def test_denials_of_more_than_fifteen_minutes_ago_are_history() -> None:
     world = World()
     world.logs.write(-901, DENIAL, "old-1")
     assert "DENIED" not in codes(diagnosed(world))
+
+
+def test_a_queue_of_the_catalogue_that_does_not_exist_is_refused_by_name() -> None:
+    world = World()
+    world.queues.nonexistent = (DEAD_LETTERS,)
+    assert refusal(world) == "QUEUE_MISSING"
+    refused = diagnosed(world).refusal
+    assert refused is not None and DEAD_LETTERS in refused.message
 
 
 def test_no_denial_in_the_log_does_not_hide_the_missing_policy() -> None:

@@ -6,13 +6,27 @@ from functools import cache
 from typing import Any
 
 from regrant.aws.clients import aws_errors
+from regrant.errors import AwsRefused
 from regrant.resources import QueueDepth
+
+# The query protocol's code and that of the JSON protocol (API reference, GetQueueUrl).
+_NONEXISTENT = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 
 class SqsQueues:
     def __init__(self, sqs: Any) -> None:
         self._sqs = sqs
         self._url = cache(self._find_url)
+
+    def exists(self, queue: str) -> bool:
+        try:
+            with aws_errors():
+                self._url(queue)
+        except AwsRefused as refused:
+            if refused.code in _NONEXISTENT:
+                return False
+            raise
+        return True
 
     def depth(self, queue: str) -> QueueDepth:
         with aws_errors():
