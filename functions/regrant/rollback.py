@@ -14,7 +14,9 @@ from regrant.errors import BaselineDiffers, ServiceNotSettled
 from regrant.models import Change, Detach, Incident, Receipt, Restore, Service, Verdict
 from regrant.ports import Journal, Roles, Services
 from regrant.resources import ServiceState
+from regrant.rollout import LIMIT
 from regrant.triggers import parse_service
+from regrant.wire import seconds_between
 
 
 def restore_service(incident: Incident, services: Services, journal: Journal, now: str) -> Restore:
@@ -34,8 +36,10 @@ def restore_service(incident: Incident, services: Services, journal: Journal, no
 
 
 def check_restore(restore: Restore, service: Service, services: Services, now: str) -> Restore:
-    """One more look at the service that is to settle."""
+    """One more look at the service that is to settle; UNHEALTHY once it has taken longer than LIMIT."""
     verdict, evidence = judge_restored(services.describe(service), restore.task_definition)
+    if verdict == "PENDING" and seconds_between(restore.started_at, now) >= LIMIT:
+        verdict = "UNHEALTHY"
     return replace(restore, verdict=verdict, checks=restore.checks + 1, at=now, evidence=evidence)
 
 

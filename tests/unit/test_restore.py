@@ -5,8 +5,8 @@ from msgspec.structs import replace
 
 from regrant.errors import AwsUnavailable
 from regrant.resources import ServiceState
-from regrant.rollback import judge_restored
-from tests.unit.fakes import DEFINITION, OLD, RUNNING, THEIRS, Crash, World, at
+from regrant.rollback import check_restore, judge_restored
+from tests.unit.fakes import DEFINITION, OLD, RUNNING, THEIRS, WORKER, Crash, World, at
 from tests.unit.undo import contain, contained, finish, look, primary, restore
 
 
@@ -161,6 +161,13 @@ def test_each_look_at_the_restore_is_counted() -> None:
     second = look(world, look(world, first))
     assert (first.checks, second.checks) == (0, 2)
     assert (second.started_at, second.at, second.task_definition) == (at(100), at(115), DEFINITION)
+
+
+def test_a_restore_that_takes_half_an_hour_is_waited_for_no_longer() -> None:
+    world = contained()
+    restoring = restore(world)
+    assert check_restore(restoring, WORKER, world.services, at(1899)).verdict == "PENDING"
+    assert check_restore(restoring, WORKER, world.services, at(1900)).verdict == "UNHEALTHY"
 
 
 def test_a_restore_is_sent_once_even_if_the_redeploys_own_id_was_never_heard() -> None:

@@ -24,6 +24,15 @@ def service(*deployments: Deployment, **changed: Any) -> ServiceState:
 REPLACED = replace(OLD, status="ACTIVE")
 
 
+def test_a_rollout_that_takes_half_an_hour_has_failed_however_few_checks_were_made() -> None:
+    world = World()
+    ours = world.services.redeploy(WORKER)
+    rollout = Rollout(ours, at(5), at(5))
+    assert check_rollout(rollout, WORKER, world.services, at(1804)).verdict == "PENDING"
+    late = check_rollout(rollout, WORKER, world.services, at(1805))
+    assert late.verdict == "UNHEALTHY" and late.checks == 1
+
+
 def test_at_second_0_the_counts_agree_and_nothing_is_done() -> None:
     verdict, _ = judge(OURS, service(ours(desired=0, running=0), REPLACED))
     assert verdict == "PENDING"
