@@ -6,6 +6,7 @@ compared as a whole: whatever failed, it is either repaired, or as it was, or a 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -297,6 +298,16 @@ def test_a_contained_run_is_rolled_back_by_hand_later() -> None:
         assert world.changed() == []
         again = world.run({"mode": "rollback", "incident": contained.name})
         assert (again.outcome, again.report["receipt"]["equal"]) == ("ROLLED_BACK", True)
+
+
+def test_few_calls_stand_between_the_denial_and_the_grant() -> None:
+    with incident() as world:
+        world.run()
+        calls = [call for call in world.account.calls if call.function]
+        (granted,) = [i for i, call in enumerate(calls) if call.operation == "AttachRolePolicy"]
+        by_function = Counter(str(call.function).removeprefix("regrant-") for call in calls[:granted])
+    # In sequence they are 1 + 3 + 3 + 1, because most go side by side (tests/unit/test_reads_side_by_side.py).
+    assert by_function == {"open-incident": 1, "diagnose": 8, "capture-baseline": 10, "attach-policies": 1}
 
 
 def test_no_arrow_is_left_out() -> None:

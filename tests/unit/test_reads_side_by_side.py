@@ -1,0 +1,70 @@
+"""What a run reads before its grant is read side by side: the reads meet, which reads in turn cannot."""
+
+from __future__ import annotations
+
+from threading import Barrier
+from typing import Any
+
+from regrant.aws.roles import IamRoles
+from regrant.baseline import capture
+from regrant.diagnosis import diagnose
+from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, PLAN, RECEIVE, SETTINGS, World, at
+
+PATIENCE = 10  # seconds until a barrier that nobody else comes to breaks
+
+
+def meet(barrier: Barrier, thing: Any, *methods: str) -> None:
+    """Each of the thing's methods waits until as many reads are under way as the barrier asks for."""
+    for name in methods:
+        method = getattr(thing, name)
+
+        def waiting(*args: Any, method: Any = method) -> Any:
+            barrier.wait(PATIENCE)
+            return method(*args)
+
+        setattr(thing, name, waiting)
+
+
+def test_diagnose_reads_role_log_and_queues_at_the_same_time() -> None:
+    world, barrier = World(), Barrier(4)
+    meet(barrier, world.roles, "attachments")
+    meet(barrier, world.logs, "lines")
+    meet(barrier, world.queues, "exists")  # of two queues
+    found = diagnose(
+        INCIDENT_OF_WORKER, world.services, world.roles, world.logs, world.queues, SETTINGS, at(1)
+    )
+    assert found.decision == "CONTAIN"
+
+
+def test_the_baseline_reads_role_service_and_queues_at_the_same_time() -> None:
+    world, barrier = World(), Barrier(4)
+    meet(barrier, world.roles, "read")
+    meet(barrier, world.services, "describe")
+    meet(barrier, world.queues, "depth")  # of two queues
+    mark = capture(INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.journal, at(2))
+    assert mark.sha256
+
+
+class Iam:
+    """IAM for one policy that is not attached."""
+
+    def __init__(self) -> None:
+        self.barrier = Barrier(3)
+
+    def get_paginator(self, operation: str) -> Iam:
+        return self
+
+    def paginate(self, **query: str) -> list[dict[str, Any]]:
+        self.barrier.wait(PATIENCE)
+        return [{"AttachedPolicies": []}]
+
+    def get_account_summary(self) -> dict[str, Any]:
+        self.barrier.wait(PATIENCE)
+        return {"SummaryMap": {"AttachedPoliciesPerRoleQuota": 10}}
+
+    def get_policy(self, PolicyArn: str) -> None:  # noqa: N803  boto3's name
+        self.barrier.wait(PATIENCE)
+
+
+def test_a_roles_attachments_its_limit_and_the_policies_are_read_at_the_same_time() -> None:
+    assert IamRoles(Iam()).attachments(OLD_ROLE, (RECEIVE,)).quota == 10
