@@ -7,13 +7,19 @@ any other key is the administrator, so that `aws --endpoint-url` works with what
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 def start(port: int) -> tuple[str, Callable[[], None]]:
@@ -27,11 +33,10 @@ def start(port: int) -> tuple[str, Callable[[], None]]:
         listener.close()
         raise
     # werkzeug leaves the process when it cannot bind, so it gets a socket that is bound.
-    application = DomainDispatcherApplication(create_backend_app)
     server = make_server(
         "127.0.0.1",
         0,
-        application,
+        _say_what_is_missing(DomainDispatcherApplication(_backend_app)),
         threaded=True,
         request_handler=MotoRequestHandler,
         fd=listener.fileno(),
@@ -49,3 +54,29 @@ def start(port: int) -> tuple[str, Callable[[], None]]:
         log.setLevel(level)
 
     return f"http://127.0.0.1:{listener.getsockname()[1]}", stop
+
+
+def _backend_app(service: Any) -> Any:
+    application = create_backend_app(service)
+    application.config["PROPAGATE_EXCEPTIONS"] = True  # else Flask answers with a page of HTML
+    return application
+
+
+def _say_what_is_missing(application: Any) -> Any:
+    """An error in AWS's own form where moto has no such operation, or needs what is not installed for it."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            return list(application(environ, start_response))
+        except Exception as error:
+            about = f"The local account does not stand for this operation ({type(error).__name__}: {error})."
+            kind = environ.get("CONTENT_TYPE", "")
+            if "json" in kind:
+                body, kind = json.dumps({"__type": "NotImplemented", "message": about}), str(kind)
+            else:
+                words = f"<Code>NotImplemented</Code><Message>{escape(about)}</Message>"
+                body, kind = f"<ErrorResponse><Error>{words}</Error></ErrorResponse>", "text/xml"
+            start_response("501 Not Implemented", [("Content-Type", kind)])
+            return [body.encode()]
+
+    return answer

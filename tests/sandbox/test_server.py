@@ -42,6 +42,21 @@ def test_a_role_s_key_is_enforced() -> None:
         assert arn == "arn:aws:sts::123456789012:assumed-role/task/s"
 
 
+@pytest.mark.parametrize(
+    ("service", "call"),
+    [
+        ("cloudformation", "list_stacks"),
+        ("iam", "list_service_specific_credentials"),
+        ("ecs", "list_service_deployments"),
+    ],
+)
+def test_what_it_does_not_stand_for_is_an_error_that_says_so(service: str, call: str) -> None:
+    parameters = {"service": "s"} if service == "ecs" else {}
+    with LocalAccount(http_port=0) as account, pytest.raises(ClientError, match="does not stand for") as told:
+        getattr(remote(account, service), call)(**parameters)
+    assert told.value.response["Error"]["Code"] == "NotImplemented"
+
+
 def test_a_taken_port_is_an_error_and_leaves_nothing_behind() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
