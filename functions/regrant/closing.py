@@ -157,8 +157,8 @@ def _why_undone(state: RunState) -> Finding:
 def _timeline(state: RunState, now: str) -> list[Stage]:
     """Seconds by stage, from the times at which the states were entered."""
     opened, marks = state.incident.opened_at, []
-    if state.baseline:
-        marks.append(("diagnose", state.baseline.at))
+    if state.diagnosis:
+        marks.append(("diagnose", state.baseline.at if state.baseline else now))
     if state.access:
         marks.append(("grant", state.access.at))
     if state.rollout:

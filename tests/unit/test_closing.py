@@ -202,6 +202,11 @@ def test_the_timeline_adds_up_to_the_whole_run() -> None:
     assert sum(stage.seconds for stage in stages) == total.seconds == 310
 
 
+def test_a_dry_run_says_how_long_it_looked() -> None:
+    timeline = closed(RunState(INCIDENT_OF_WORKER, Diagnosis("PLAN", at(1), plan=PLAN))).timeline
+    assert [stage.stage for stage in timeline] == ["diagnose", "close", "total"]
+
+
 def test_a_page_has_the_commands_that_finish_the_undo_service_first() -> None:
     step = paged(STUCK, with_changes()).next
     service = f"aws ecs describe-services --cluster {WORKER.cluster} --services {WORKER.name}"
