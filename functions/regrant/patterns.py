@@ -1,0 +1,181 @@
+"""The patterns of IAM policies: which actions and resources does one stand for?
+
+IAM user guide, "IAM JSON policy elements: Action" and "… Resource", "IAM policy elements: Variables and
+tags", and "Amazon Resource Names", Incorrect wildcard usage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+
+# Stand for * and ? in an encoded pattern. IAM allows neither character in a policy document.
+RUN, ANY = "\x00", "\x01"
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_ESCAPES = ("*", "?", "$")
+_COLONS = 5  # arn:partition:service:region:account:resource, and the resource may have more
+
+
+class Match(msgspec.Struct, frozen=True):
+    """Whether something applies: never, for certain, or only if what is `unknown` turns out so."""
+
+    possible: bool
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def certain(self) -> bool:
+        return self.possible and not self.unknown
+
+
+YES, NO = Match(True), Match(False)
+
+
+def maybe(*unknown: str) -> Match:
+    return Match(True, unknown)
+
+
+def any_of(matches: Iterable[Match]) -> Match:
+    possible = [match for match in matches if match.possible]
+    if not possible:
+        return NO
+    return YES if any(match.certain for match in possible) else _together(possible)
+
+
+def all_of(*matches: Match) -> Match:
+    return _together(matches) if all(match.possible for match in matches) else NO
+
+
+def opposite(match: Match) -> Match:
+    if match.certain:
+        return NO
+    return match if match.possible else YES
+
+
+def match_action(pattern: str, action: str) -> Match:
+    """Prefix and name match without regard to case; IAM takes wildcards in the name only, or * alone."""
+    if is_everything(pattern):
+        return YES
+    service, _, name = pattern.partition(":")
+    if not service or not name or RUN in pattern or ANY in pattern:
+        return maybe(f"unreadable action {pattern}")
+    if not _regex(encode_action(pattern), bounded=False).fullmatch(action.lower()):
+        return NO
+    return maybe(f"the wildcard in the service of {pattern}") if _has_wildcard(service) else YES
+
+
+def match_resource(pattern: str, resource: str | None, variables: bool) -> Match:
+    """Resources match with regard to case; `resource` is None where the denial did not say which.
+
+    The resource of a call that names none is "*", and only a pattern of nothing but * stands for that.
+    `variables` is whether the policy's Version knows them.
+    """
+    if is_everything(pattern):
+        return YES
+    if not pattern.startswith("arn:") or RUN in pattern or ANY in pattern:
+        return maybe(f"unreadable resource {pattern}")
+    if resource is None:
+        return maybe("the resource of the call")
+    encoded, names = _encode_variables(pattern, variables)
+    complete = _complete(encoded)
+    if not any(_regex(each, bounded=False).fullmatch(resource) for each in (complete, encoded)):
+        return NO
+    if names:
+        return maybe(*(f"variable {name}" for name in names))
+    # IAM says that * at a field's end "can" reach across colons, so what matches only so is not certain.
+    if not _regex(complete, bounded=True).fullmatch(resource):
+        return maybe(f"the wildcard across colons in {pattern}")
+    return maybe(f"the wildcard in the resource type of {pattern}") if _type_is_wild(complete) else YES
+
+
+def is_everything(pattern: str) -> bool:
+    return pattern != "" and not pattern.strip("*")
+
+
+def encode_action(pattern: str) -> str:
+    return _encode_wildcards(pattern.lower())
+
+
+def encode_resource(pattern: str, variables: bool) -> str:
+    """The pattern, all fields there, with RUN and ANY for wildcards and RUN for variables."""
+    return RUN if is_everything(pattern) else _complete(_encode_variables(pattern, variables)[0])
+
+
+def within(narrow: str, wide: str) -> bool:
+    """Whether everything that one encoded pattern stands for, the other stands for too.
+
+    A yes is certain. A no may be wrong for unusual mixtures of both wildcards, such as *? and ?*.
+    """
+    return narrow == wide or ((RUN in wide or ANY in wide) and bool(_regex(wide, False).fullmatch(narrow)))
+
+
+def _encode_variables(pattern: str, variables: bool) -> tuple[str, tuple[str, ...]]:
+    """The pattern with RUN and ANY for wildcards and RUN for variables, and the variables' names."""
+    names: list[str] = []
+    encoded, start = "", 0
+    for found in _VARIABLE.finditer(pattern) if variables else ():
+        encoded += _encode_wildcards(pattern[start : found.start()])
+        name, start = found[1], found.end()
+        if name in _ESCAPES:
+            encoded += name
+        else:
+            encoded += RUN
+            names.append(name.partition(",")[0].strip())
+    encoded += _encode_wildcards(pattern[start:])
+    return re.sub(f"{RUN}+", RUN, encoded), tuple(dict.fromkeys(names))
+
+
+def _complete(encoded: str) -> str:
+    """IAM completes an ARN with fewer than six fields by adding * for each one that is missing."""
+    return encoded + f":{RUN}" * (_COLONS - encoded.count(":"))
+
+
+def _together(matches: Iterable[Match]) -> Match:
+    return Match(True, tuple(dict.fromkeys(reason for match in matches for reason in match.unknown)))
+
+
+def _has_wildcard(text: str) -> bool:
+    return "*" in text or "?" in text
+
+
+def _encode_wildcards(text: str) -> str:
+    return re.sub(r"\*+", RUN, text).replace("?", ANY)
+
+
+def _type_is_wild(encoded: str) -> bool:
+    """A wildcard in what stands before the resource's first / or : is called incorrect usage by IAM."""
+    _, _, service, _, _, resource = encoded.split(":", _COLONS)
+    kind, separator, _ = resource.replace("/", ":").partition(":")
+    return service != "s3" and bool(separator) and (RUN in kind or ANY in kind)
+
+
+@lru_cache(maxsize=2048)
+def _regex(encoded: str, bounded: bool) -> re.Pattern[str]:
+    """A regular expression that takes time in proportion to pattern times text, whatever the pattern.
+
+    Each * but the last is atomic: the first place where the text after it fits is as good as a later one,
+    because the next * takes up the rest. `bounded` keeps wildcards within the first five fields of an ARN.
+    """
+    pieces = encoded.split(RUN)
+    colons = pieces[0].count(":")
+    expression = _piece(pieces[0], 0, bounded)
+    for number, piece in enumerate(pieces[1:], 2):
+        character = "[^:]" if bounded and colons < _COLONS else "."
+        body = _piece(piece, colons, bounded)
+        last = number == len(pieces)
+        expression += f"{character}*{body}" if last else f"(?>{character}*?{body})"
+        colons += piece.count(":")
+    return re.compile(expression, re.DOTALL)
+
+
+def _piece(text: str, colons: int, bounded: bool) -> str:
+    parts = []
+    for character in text:
+        colons += character == ":"
+        within_field = bounded and colons < _COLONS
+        # Not RUN: one character, when a pattern is held against a pattern.
+        one = f"[^:{RUN}]" if within_field else f"[^{RUN}]"
+        parts.append(one if character == ANY else re.escape(character))
+    return "".join(parts)
