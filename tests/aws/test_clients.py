@@ -6,9 +6,16 @@ import pytest
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProxyConnectionError,
     ReadTimeoutError,
+    SSLError,
+    UnknownServiceError,
 )
 from botocore.stub import Stubber
 
@@ -74,16 +81,31 @@ def test_an_answer_without_a_code_is_refused() -> None:
         EndpointConnectionError(endpoint_url="https://iam.amazonaws.com"),
         ConnectTimeoutError(endpoint_url="https://iam.amazonaws.com"),
         ReadTimeoutError(endpoint_url="https://iam.amazonaws.com"),
+        ConnectionClosedError(endpoint_url="https://iam.amazonaws.com"),
+        ProxyConnectionError(proxy_url="https://proxy"),
+        SSLError(endpoint_url="https://iam.amazonaws.com", error="handshake"),
+        HTTPClientError(error="broken pipe"),
     ],
+    ids=lambda error: type(error).__name__,
 )
 def test_a_lost_connection_is_unavailable(error: BotoCoreError) -> None:
     with pytest.raises(AwsUnavailable), aws_errors():
         raise error
 
 
-def test_our_own_mistakes_are_not_translated() -> None:
-    with pytest.raises(KeyError), aws_errors():
-        raise KeyError("Role")
+@pytest.mark.parametrize(
+    "error",
+    [
+        ParamValidationError(report="RoleName is too long"),
+        NoCredentialsError(),
+        UnknownServiceError(service_name="imu", known_service_names="iam"),
+        KeyError("Role"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_mistakes_that_no_retry_mends_leave_as_what_they_are(error: Exception) -> None:
+    with pytest.raises(type(error)), aws_errors():
+        raise error
 
 
 def test_the_message_names_the_call() -> None:

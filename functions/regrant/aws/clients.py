@@ -8,7 +8,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as ConnectionFailed
 
 from regrant.errors import AwsRefused, AwsUnavailable
 
@@ -53,6 +54,10 @@ def client(service: str, *, retry: bool = True) -> Any:
 def aws_errors() -> Iterator[None]:
     """Raise AwsUnavailable or AwsRefused in place of botocore's errors.
 
+    Of botocore's own errors only those of the connection (could not connect, lost it, time-out) are
+    translated. The others, such as ParamValidationError or NoCredentialsError, are mistakes of ours or of
+    the environment that no retry mends, and leave under their own names.
+
     botocore generates a class for modeled errors and raises plain ClientError for the others (IAM
     AccessDenied, ECS ThrottlingException), so its class names are no error names to catch by.
     """
@@ -64,5 +69,5 @@ def aws_errors() -> Iterator[None]:
         if code in _TRANSIENT or status >= 500:
             raise AwsUnavailable(str(error)) from error
         raise AwsRefused(str(error), code) from error
-    except BotoCoreError as error:
+    except (ConnectionFailed, HTTPClientError) as error:
         raise AwsUnavailable(str(error)) from error
