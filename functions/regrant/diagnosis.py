@@ -8,7 +8,7 @@ from regrant.concurrency import all_three, each
 from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines
 from regrant.models import CatalogueEntry, Decision, Diagnosis, Finding, Incident, Plan, Refusal, Service
 from regrant.ports import Logs, Queues, Roles, Services
-from regrant.resources import Attachments, LogLine, ServiceState, TaskDefinition, name_of
+from regrant.resources import Attachments, LogLines, ServiceState, TaskDefinition, name_of
 from regrant.settings import Settings
 
 _LOOK_BACK = timedelta(minutes=15)
@@ -117,7 +117,7 @@ def conclude(
     role: str,
     definition: TaskDefinition,
     attachments: Attachments,
-    denials: tuple[LogLine, ...],
+    denials: LogLines,
     now: str,
 ) -> Diagnosis:
     """Findings and decision from what was read."""
@@ -136,11 +136,13 @@ def conclude(
     return Diagnosis(decision, now, findings, plan=plan, logs=definition.logs)
 
 
-def _denial_findings(denials: tuple[LogLine, ...]) -> tuple[Finding, ...]:
-    if not denials:
+def _denial_findings(denials: LogLines) -> tuple[Finding, ...]:
+    lines = denials.lines
+    if not lines:
         return ()
-    text = f"{len(denials)} denied calls logged since {denials[0].at}."
-    sample = tuple(dict.fromkeys(line.message[:SENTENCE] for line in reversed(denials)))[:_SAMPLES]
+    count = f"{len(lines)}" if denials.complete else f"At least {len(lines)}"
+    text = f"{count} denied calls logged since {lines[0].at}."
+    sample = tuple(dict.fromkeys(line.message[:SENTENCE] for line in reversed(lines)))[:_SAMPLES]
     return (Finding("DENIED", text, sample),)
 
 

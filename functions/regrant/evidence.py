@@ -5,7 +5,7 @@ from __future__ import annotations
 from regrant.concurrency import each
 from regrant.models import LogRoute
 from regrant.ports import Logs, Queues
-from regrant.resources import LogLine
+from regrant.resources import LogLines
 
 # botocore, the Java, JavaScript and Go SDKs all pass on AWS's own sentence, which has these words.
 DENIAL_TERM = "is not authorized to perform"
@@ -13,12 +13,13 @@ DENIAL_TERM = "is not authorized to perform"
 SENTENCE = 800
 
 
-def read_lines(
-    logs: Logs, routes: tuple[LogRoute, ...], term: str, since: str, until: str
-) -> tuple[LogLine, ...]:
+def read_lines(logs: Logs, routes: tuple[LogRoute, ...], term: str, since: str, until: str) -> LogLines:
     """Lines with the term in (since, until], oldest first; a sidecar's count like the main container's."""
-    found = each(lambda route: logs.lines(route, term, since, until), routes)
-    return tuple(sorted((line for lines in found for line in lines), key=lambda line: line.at))
+    found = each(lambda route: logs.search(route, term, since, until), routes)
+    return LogLines(
+        lines=tuple(sorted((line for part in found for line in part.lines), key=lambda line: line.at)),
+        complete=all(part.complete for part in found),
+    )
 
 
 def waiting(queues: Queues, queue: str | None) -> int | None:

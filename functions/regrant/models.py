@@ -148,7 +148,10 @@ class Rollout(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One look at logs and queues over (since, at]: counts of lines and messages."""
+    """One look at logs and queues over (since, at]: counts of lines and messages.
+
+    Where not `complete`, there were more lines than are read: `denials` says "at least".
+    """
 
     since: str
     at: str
@@ -159,6 +162,7 @@ class Sample(msgspec.Struct, frozen=True):
     dead_letters: int | None = None
     last_success: str | None = None
     last_denial: str | None = None
+    complete: bool = True
 
 
 class Health(msgspec.Struct, frozen=True):

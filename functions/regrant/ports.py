@@ -11,7 +11,7 @@ from regrant.models import Change, LastOutcome, LogRoute, Report, Service
 from regrant.resources import (
     Attachments,
     Baseline,
-    LogLine,
+    LogLines,
     QueueDepth,
     RoleState,
     ServiceState,
@@ -52,8 +52,8 @@ class Roles(Protocol):
 
 
 class Logs(Protocol):
-    def lines(self, route: LogRoute, term: str, since: str, until: str) -> tuple[LogLine, ...]:
-        """Lines with the quoted term in (since, until], oldest first, bounded."""
+    def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
+        """Lines with the quoted term in (since, until]; bounded, and it says so where the bound was met."""
 
 
 class Queues(Protocol):

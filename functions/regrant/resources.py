@@ -89,11 +89,23 @@ class RoleState(msgspec.Struct, frozen=True):
 
 
 class LogLine(msgspec.Struct, frozen=True):
-    """One log event; `at` is ISO 8601 UTC."""
+    """One log event; `at` is the producer's own time, ISO 8601 UTC."""
 
     at: str
     stream: str
     message: str
+
+    @property
+    def task(self) -> str:
+        """The task's id: awslogs names a stream `prefix/container/task id`."""
+        return name_of(self.stream)
+
+
+class LogLines(msgspec.Struct, frozen=True):
+    """What a search of a log found, oldest first. Where not `complete`, there is more that was not read."""
+
+    lines: tuple[LogLine, ...]
+    complete: bool = True
 
 
 class QueueDepth(msgspec.Struct, frozen=True):

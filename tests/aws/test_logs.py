@@ -9,6 +9,7 @@ from botocore.stub import Stubber
 from regrant.aws.logs import CloudWatchLogs
 from regrant.errors import AwsRefused
 from regrant.evidence import DENIAL_TERM
+from regrant.resources import LogLines
 from tests.aws.account import client
 from tests.unit.fakes import DENIAL, ROUTE, SUCCESS, at
 
@@ -28,7 +29,11 @@ def write(*lines: tuple[float, str], stream: str = "ecs/worker/task-1") -> Any:
 
 
 def found(logs: Any, term: str = "Successfully received", since: float = 0, until: float = 20) -> Any:
-    return CloudWatchLogs(logs).lines(ROUTE, term, at(since), at(until))
+    return search(logs, term, since, until).lines
+
+
+def search(logs: Any, term: str = "Successfully received", since: float = 0, until: float = 20) -> LogLines:
+    return CloudWatchLogs(logs).search(ROUTE, term, at(since), at(until))
 
 
 @pytest.fixture
@@ -108,10 +113,20 @@ def test_an_empty_page_is_not_the_end() -> None:
         assert len(found(logs)) == 1
 
 
-def test_a_group_without_end_is_read_for_twenty_pages() -> None:
+def test_a_group_without_end_is_read_for_twenty_pages_and_called_incomplete() -> None:
     logs = client("logs")
     with Stubber(logs) as stub:
         for number in range(20):
             stub.add_response("filter_log_events", page(EVENT, more=str(number)))
-        assert len(found(logs)) == 20
+        read = search(logs)
+        assert (len(read.lines), read.complete) == (20, False)
         stub.assert_no_pending_responses()
+
+
+def test_a_group_that_ends_with_the_twentieth_page_is_complete() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        for number in range(19):
+            stub.add_response("filter_log_events", page(EVENT, more=str(number)))
+        stub.add_response("filter_log_events", page(EVENT))
+        assert search(logs).complete

@@ -30,6 +30,7 @@ from regrant.resources import (
     Baseline,
     Deployment,
     LogLine,
+    LogLines,
     QueueDepth,
     RoleState,
     ServiceState,
@@ -298,14 +299,16 @@ def _key(incident: str, change: Change) -> tuple[str, str, str]:
 @dataclass
 class FakeLogs:
     written: list[LogLine] = field(default_factory=list)
+    endless: tuple[str, ...] = ()  # terms of which there is more than is read
 
     def write(self, seconds: float, message: str, task: str = "new-1") -> None:
         self.written.append(LogLine(at(seconds), f"{ROUTE.stream_prefix}/{task}", message))
 
-    def lines(self, route: LogRoute, term: str, since: str, until: str) -> tuple[LogLine, ...]:
+    def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
         start, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
         found = [x for x in self.written if term in x.message]
-        return tuple(x for x in found if start < datetime.fromisoformat(x.at) <= end)
+        within = tuple(x for x in found if start < datetime.fromisoformat(x.at) <= end)
+        return LogLines(within, complete=term not in self.endless)
 
 
 @dataclass

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.diagnosis import diagnose
+from regrant.evidence import DENIAL_TERM
 from regrant.models import Diagnosis, Incident
 from regrant.resources import ServiceState
 from tests.unit.fakes import (
@@ -65,6 +66,13 @@ def test_the_finding_of_a_denial_counts_the_calls_and_shows_one_sentence_of_them
     finding = diagnosed(world).findings[0]
     assert finding.text == f"3 denied calls logged since {at(-120)}."
     assert finding.evidence == (DENIAL,)
+
+
+def test_a_finding_from_more_lines_than_are_read_says_that_there_are_more() -> None:
+    world = World()
+    world.logs.write(-60, DENIAL, "old-1")
+    world.logs.endless = (DENIAL_TERM,)
+    assert diagnosed(world).findings[0].text == f"At least 1 denied calls logged since {at(-60)}."
 
 
 def test_denials_of_more_than_fifteen_minutes_ago_are_history() -> None:

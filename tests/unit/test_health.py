@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from regrant.evidence import DENIAL_TERM
 from regrant.health import judge, verify_health
 from regrant.models import BaselineMark, Grant, Health, Rollout, Sample
 from tests.unit.fakes import (
@@ -205,6 +206,22 @@ def test_the_evidence_of_a_denial_has_the_reason_at_its_end() -> None:
         .evidence[0]
         .endswith("because no identity-based policy allows the sqs:receivemessage action")
     )
+
+
+def test_a_log_with_more_denials_than_are_read_is_never_good() -> None:
+    watch = Watch()
+    watch.log(SUCCESS)
+    watch.world.logs.endless = (DENIAL_TERM,)
+    health = watch.sample()
+    assert (health.verdict, health.streak) == ("PENDING", 0)
+    assert health.evidence[0].startswith("The logs were too many to read")
+
+
+def test_more_successes_than_are_read_are_still_proof() -> None:
+    watch = Watch()
+    watch.log(SUCCESS)
+    watch.world.logs.endless = (ENTRY.health.success,)
+    assert watch.sample().streak == 1
 
 
 def test_a_worker_that_took_one_message_and_hangs_is_not_healthy() -> None:

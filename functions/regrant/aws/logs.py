@@ -9,7 +9,7 @@ from typing import Any
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
 from regrant.models import LogRoute
-from regrant.resources import LogLine
+from regrant.resources import LogLine, LogLines
 
 # A page holds up to 1 MB or 10,000 events and may be empty with more to come, so pages are what is bounded.
 _PAGES = 20
@@ -19,7 +19,8 @@ class CloudWatchLogs:
     def __init__(self, logs: Any) -> None:
         self._logs = logs
 
-    def lines(self, route: LogRoute, term: str, since: str, until: str) -> tuple[LogLine, ...]:
+    def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
+        """FilterLogEvents."""
         query = {
             "logGroupName": route.group,
             "logStreamNamePrefix": f"{route.stream_prefix}/",
@@ -30,15 +31,15 @@ class CloudWatchLogs:
         }
         try:
             with aws_errors():
-                pages = self._logs.get_paginator("filter_log_events").paginate(**query)
-                events = [event for page in islice(pages, _PAGES) for event in page["events"]]
+                paginator = self._logs.get_paginator("filter_log_events")
+                pages = list(islice(paginator.paginate(**query), _PAGES))
         except AwsRefused as refused:
             # No task has logged anything yet.
             if refused.code == "ResourceNotFoundException":
-                return ()
+                return LogLines(())
             raise
-        events.sort(key=lambda event: event["timestamp"])
-        return tuple(_line(event) for event in events)
+        events = sorted((e for page in pages for e in page["events"]), key=lambda event: event["timestamp"])
+        return LogLines(tuple(map(_line, events)), complete="nextToken" not in pages[-1])
 
 
 def _line(event: dict[str, Any]) -> LogLine:
