@@ -177,5 +177,5 @@ _installed: dict[int, logs.Logs] = {}
 
 
 def logs_of(account: LocalAccount) -> logs.Logs:
-    """The logs agent of an open account; its `empty_pages` is a fault to order."""
+    """The logs agent of an open account; its `empty_pages` and `lag` are faults to order."""
     return _installed[id(account)]

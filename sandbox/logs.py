@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.cloudwatch.models import CloudWatchBackend, MetricDatum, cloudwatch_backends
 from moto.logs.exceptions import InvalidParameterException, ResourceNotFoundException
-from moto.logs.models import LogsBackend, LogStream, logs_backends
+from moto.logs.models import LogEvent, LogsBackend, LogStream, logs_backends
 from moto.logs.responses import LogsResponse
 
 from sandbox.logpattern import InvalidPattern, Pattern, UnsupportedPattern, parse
@@ -37,11 +37,16 @@ REQUEST = (
 
 
 class Logs:
-    """`empty_pages`: how many empty pages with a nextToken FilterLogEvents sends before a full one."""
+    """`empty_pages`: how many empty pages with a nextToken FilterLogEvents sends before a full one.
+
+    `lag`: seconds after an event's own time until FilterLogEvents shows it. AWS: a few, as awslogs sends in
+    batches (FilteredLogEvent has a timestamp of the producer's and an ingestionTime of the service's).
+    """
 
     def __init__(self, account: LocalAccount) -> None:
         self.account = account
         self.empty_pages = 0
+        self.lag: float = 0
 
     @property
     def metrics(self) -> CloudWatchBackend:
@@ -91,12 +96,15 @@ class Logs:
         if empty:
             return {"events": [], "nextToken": f"{EMPTY_PAGE}{empty - 1}@{first}", "searchedLogStreams": []}
         start, end = request.get("startTime") or 0, request.get("endTime")
+        lag = round(self.lag * 1000)
+        now = round(self.account.clock.now().timestamp() * 1000)
         found = [
-            {**event.to_filter_dict(), "logStreamName": name}
+            {**_shown(event, lag), "logStreamName": name}
             for name, stream in group.streams.items()
             if (not names or name in names) and name.startswith(prefix or "")
             for event in stream.events
             if event.timestamp >= start
+            and event.timestamp + lag <= now
             and (end is None or event.timestamp <= end)
             and pattern.matches(event.message)
         ]
@@ -105,6 +113,11 @@ class Logs:
         if first + limit < len(found):
             page["nextToken"] = f"{EMPTY_PAGE}0@{first + limit}"
         return page
+
+
+def _shown(event: LogEvent, lag: int) -> dict[str, Any]:
+    shown: dict[str, Any] = event.to_filter_dict()
+    return shown | {"ingestionTime": max(event.ingestion_time, event.timestamp + lag)}
 
 
 def _group_name(request: dict[str, Any]) -> str:

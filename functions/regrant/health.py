@@ -2,6 +2,11 @@
 
 A sample counts only the tasks of our deployment (by task id in the log stream's name), so that an old
 task's last denial is not held against the fix, and an old task's success does not prove it.
+
+A line comes into sight up to LATE seconds after its own time. So a sample looks back that far into the
+samples before it, though never behind the start of our deployment (or the grant, if tasks were not
+replaced). What is seen twice that way does no harm: counts are those of a window, a denial objects for as
+long as it is in the window, and whether it ends the run depends on when the call was made.
 """
 
 from __future__ import annotations
@@ -21,10 +26,12 @@ from regrant.models import (
 )
 from regrant.ports import Logs, Queues, Services
 from regrant.resources import LogLine, LogLines
-from regrant.wire import seconds_between
+from regrant.wire import earlier, seconds_between
 
 # Authorization lag is seconds as a rule and answers may flap during it (IAM user guide, Troubleshooting).
 PROPAGATION = 120.0
+# A line bears the time of the task; awslogs sends in batches, and the service takes its time.
+LATE = 30.0
 
 
 def verify_health(
@@ -43,7 +50,7 @@ def verify_health(
     entry, service = incident.entry, incident.service
     assert entry is not None and service is not None
     started = rollout.started_at if rollout else grant.at
-    since = previous.at if previous else started
+    since = _window(started, previous)
     tasks = services.task_ids(service, rollout.deployment if rollout else None)
     (succeeded, denied), backlog, dead = all_three(
         lambda: both(
@@ -64,10 +71,16 @@ def verify_health(
         dead_letters=dead,
         last_success=successes[-1].message[:200] if successes else None,
         last_denial=denials[-1].message[:SENTENCE] if denials else None,
+        denied_at=denials[-1].at if denials else None,
         # Successes that were not read make no difference: one is proof, and their number is a least one.
         complete=denied.complete,
     )
     return judge(sample, previous, baseline, grant, entry)
+
+
+def _window(started: str, previous: Health | None) -> str:
+    back = earlier(previous.at, LATE) if previous else started
+    return back if seconds_between(started, back) > 0 else started
 
 
 def judge(
@@ -81,7 +94,7 @@ def judge(
     bad = _objections(sample, baseline, before, proof)
     streak = 0 if bad else (previous.streak if previous else 0) + 1
     verdict: Verdict = "HEALTHY" if streak >= entry.health.samples else "PENDING"
-    if sample.denials and seconds_between(grant.at, sample.since) > PROPAGATION:
+    if sample.denied_at and seconds_between(grant.at, sample.denied_at) > PROPAGATION:
         verdict = "UNHEALTHY"
     if _dead_letters(sample, baseline) > 0:
         verdict = "UNHEALTHY"

@@ -150,7 +150,9 @@ class Rollout(msgspec.Struct, frozen=True):
 class Sample(msgspec.Struct, frozen=True):
     """One look at logs and queues over (since, at]: counts of lines and messages.
 
-    Where not `complete`, there were more lines than are read: `denials` says "at least".
+    The windows of two samples overlap, so their counts are not to be added up. `denied_at` is when the last
+    denied call was made. Where not `complete`, there were more lines than are read, and `denials` is a
+    least number.
     """
 
     since: str
@@ -162,6 +164,7 @@ class Sample(msgspec.Struct, frozen=True):
     dead_letters: int | None = None
     last_success: str | None = None
     last_denial: str | None = None
+    denied_at: str | None = None
     complete: bool = True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,3 +23,9 @@ def decode(value: object, to: type[T]) -> T:
 def seconds_between(start: str, end: str) -> float:
     """Seconds from one ISO 8601 time to another, to the millisecond."""
     return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
+
+
+def earlier(moment: str, seconds: float) -> str:
+    """The ISO 8601 time so many seconds before that one, in UTC."""
+    before = datetime.fromisoformat(moment).astimezone(UTC) - timedelta(seconds=seconds)
+    return before.isoformat(timespec="milliseconds").replace("+00:00", "Z")

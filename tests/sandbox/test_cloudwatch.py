@@ -223,6 +223,17 @@ def test_pages_may_be_empty_although_more_follows(watch: Watch) -> None:
     assert watch.found(limit=2) == ["one", "two", "three"]
 
 
+def test_an_event_may_be_shown_later_than_it_happened(watch: Watch) -> None:
+    cloudwatch.logs_of(watch.account).lag = 20
+    watch.log("late")
+    happened = int(watch.account.clock.now().timestamp() * 1000)
+    watch.account.clock.run_for(19)
+    assert watch.found() == []
+    watch.account.clock.run_for(1)
+    (event,) = watch.logs.filter_log_events(logGroupName=GROUP)["events"]
+    assert (event["timestamp"], event["ingestionTime"]) == (happened, happened + 20_000)
+
+
 def test_a_token_that_was_not_given_is_refused(watch: Watch) -> None:
     with pytest.raises(ClientError, match="The specified nextToken is invalid"):
         watch.logs.filter_log_events(logGroupName=GROUP, nextToken="mine")

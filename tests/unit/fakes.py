@@ -299,6 +299,7 @@ def _key(incident: str, change: Change) -> tuple[str, str, str]:
 @dataclass
 class FakeLogs:
     written: list[LogLine] = field(default_factory=list)
+    lag: float = 0  # seconds until a line is shown
     endless: tuple[str, ...] = ()  # terms of which there is more than is read
 
     def write(self, seconds: float, message: str, task: str = "new-1") -> None:
@@ -307,7 +308,8 @@ class FakeLogs:
     def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
         start, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
         found = [x for x in self.written if term in x.message]
-        within = tuple(x for x in found if start < datetime.fromisoformat(x.at) <= end)
+        shown = end - timedelta(seconds=self.lag)
+        within = tuple(x for x in found if start < datetime.fromisoformat(x.at) <= shown)
         return LogLines(within, complete=term not in self.endless)
 
 

@@ -128,13 +128,33 @@ def test_a_denial_after_that_is_unhealthy() -> None:
     assert watch.sample().verdict == "UNHEALTHY"
 
 
-def test_a_line_is_counted_in_one_sample_only() -> None:
+def test_a_denial_that_is_shown_late_is_still_seen() -> None:
     watch = Watch()
-    watch.world.logs.write(170, SUCCESS)  # at the very end of the first window
-    counted = [
-        (health.last.successes if health.last else None) for health in (watch.sample(), watch.sample())
-    ]
-    assert counted == [1, 0]
+    watch.log(SUCCESS)
+    watch.world.logs.lag = 20
+    watch.sample(after=40)
+    watch.log(DENIAL)
+    assert [watch.sample().verdict for _ in range(2)] == ["PENDING", "UNHEALTHY"]
+
+
+def test_a_denial_from_while_the_grant_was_spreading_is_seen_again_but_not_for_ever() -> None:
+    watch = Watch()
+    watch.seconds = 60
+    watch.log(DENIAL)
+    watch.world.logs.write(72, SUCCESS)
+    samples = [watch.sample() for _ in range(5)]
+    assert [health.streak for health in samples] == [0, 0, 1, 2, 3]
+    assert samples[-1].verdict == "HEALTHY"
+
+
+def test_a_sample_never_looks_back_behind_the_start_of_the_rollout() -> None:
+    watch = Watch()
+    watch.seconds = 5
+    watch.world.logs.write(4, DENIAL)
+    for _ in range(2):
+        health = watch.sample(after=10)
+        assert health.last is not None
+        assert (health.last.since, health.last.denials) == (ROLLOUT.started_at, 0)
 
 
 def test_the_first_sample_looks_back_to_the_start_of_the_rollout() -> None:
@@ -238,6 +258,7 @@ def test_a_worker_that_took_one_message_and_hangs_is_not_healthy() -> None:
 def test_a_denial_asks_for_a_new_proof() -> None:
     mark = BaselineMark("sha", at(2), OLD_DEPLOYMENT, DEFINITION)
     proved = judge(Sample(at(60), at(80), 2, 1, 0, last_success=SUCCESS), None, mark, GRANT, ENTRY)
-    denied = judge(Sample(at(80), at(100), 2, 0, 3, last_denial=DENIAL), proved, mark, GRANT, ENTRY)
+    refused = Sample(at(80), at(100), 2, 0, 3, last_denial=DENIAL, denied_at=at(90))
+    denied = judge(refused, proved, mark, GRANT, ENTRY)
     silent = judge(Sample(at(100), at(120), 2, 0, 0), denied, mark, GRANT, ENTRY)
     assert (denied.verdict, silent.streak, silent.proof) == ("PENDING", 0, None)

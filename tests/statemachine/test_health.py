@@ -1,0 +1,63 @@
+"""What may happen while health is being proved: each time the run must see it before it says CONTAINED."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sandbox import cloudwatch
+from sandbox.seeds import retainwise
+from tests.statemachine.world import Ended, World, incident
+
+GROUP = f"/ecs/{retainwise.WORKER}"
+DENIED = "User: arn:aws:sts::123456789012:assumed-role/x/y is not authorized to perform: sqs:deletemessage"
+
+
+def after_the_first_sample(act: Callable[[World], None]) -> Callable[[World], Ended]:
+    """Run, and let something happen once, when the run waits for its second sample."""
+
+    def run(world: World) -> Ended:
+        heard: list[str] = []
+
+        def meanwhile(state: str) -> None:
+            heard.append(state)
+            if state == "PauseForHealth" and heard.count(state) == 2:
+                act(world)
+
+        return world.run(meanwhile=meanwhile)
+
+    return run
+
+
+def new_task_is_denied(world: World) -> None:
+    logs, moment = world.account.client("logs"), world.account.clock.now()
+    stream = f"ecs/worker/{youngest_task(world)}"
+    event = {"timestamp": round(moment.timestamp() * 1000), "message": DENIED}
+    logs.put_log_events(logGroupName=GROUP, logStreamName=stream, logEvents=[event])
+
+
+def youngest_task(world: World) -> str:
+    ecs = world.account.client("ecs")
+    arns = ecs.list_tasks(cluster=retainwise.CLUSTER, serviceName=retainwise.WORKER)["taskArns"]
+    tasks = ecs.describe_tasks(cluster=retainwise.CLUSTER, tasks=arns)["tasks"]
+    return str(max(tasks, key=lambda task: task["createdAt"])["taskArn"].rpartition("/")[2])
+
+
+def why(ended: Ended) -> str:
+    return " ".join(ended.report["health"]["evidence"])
+
+
+def test_a_log_that_is_late_is_waited_for() -> None:
+    with incident() as world:
+        cloudwatch.logs_of(world.account).lag = 20
+        ended = world.run()
+        assert (ended.outcome, ended.report["health"]["verdict"]) == ("CONTAINED", "HEALTHY")
+
+
+def test_a_denial_that_is_shown_twenty_seconds_late_is_not_called_healthy() -> None:
+    with incident() as world:
+        cloudwatch.logs_of(world.account).lag = 20
+        ended = after_the_first_sample(new_task_is_denied)(world)
+        assert (ended.error, ended.outcome) == ("RolledBack", "ROLLED_BACK"), ended.report
+        assert "sqs:deletemessage" in why(ended)
+        world.after(300)
+        assert world.changed() == []
