@@ -5,12 +5,14 @@ from typing import Any
 from regrant.aws.clients import client
 from regrant.aws.logs import CloudWatchLogs
 from regrant.aws.queues import SqsQueues
+from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
 from regrant.health import verify_health
 from regrant.observability import logger, read_step
 from regrant.wire import encode
 
 services = EcsServices(client("ecs"))
+roles = IamRoles(client("iam"))
 logs = CloudWatchLogs(client("logs"))
 queues = SqsQueues(client("sqs"))
 
@@ -28,6 +30,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         rollout=state.rollout,
         previous=state.health,
         services=services,
+        roles=roles,
         logs=logs,
         queues=queues,
         now=step.now,

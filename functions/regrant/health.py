@@ -11,6 +11,9 @@ long as it is in the window, and whether it ends the run depends on when the cal
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from regrant.concurrency import all_three, both
 from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines, waiting
 from regrant.models import (
@@ -24,8 +27,9 @@ from regrant.models import (
     Sample,
     Verdict,
 )
-from regrant.ports import Logs, Queues, Services
-from regrant.resources import LogLine, LogLines
+from regrant.ports import Logs, Queues, Roles, Services
+from regrant.resources import LogLine, LogLines, name_of
+from regrant.rollout import judge as judge_deployment
 from regrant.wire import earlier, seconds_between
 
 # Authorization lag is seconds as a rule and answers may flap during it (IAM user guide, Troubleshooting).
@@ -42,23 +46,30 @@ def verify_health(
     rollout: Rollout | None,
     previous: Health | None,
     services: Services,
+    roles: Roles,
     logs: Logs,
     queues: Queues,
     now: str,
 ) -> Health:
-    """Take one sample and judge it together with the ones before."""
+    """Take one sample and judge it together with the ones before. Everything is read at the same time."""
     entry, service = incident.entry, incident.service
     assert entry is not None and service is not None
     started = rollout.started_at if rollout else grant.at
     since = _window(started, previous)
-    tasks = services.task_ids(service, rollout.deployment if rollout else None)
-    (succeeded, denied), backlog, dead = all_three(
+    (state, tasks, attached), (succeeded, denied), (backlog, dead) = all_three(
+        lambda: all_three(
+            lambda: services.describe(service),
+            lambda: services.task_ids(service, rollout.deployment if rollout else None),
+            lambda: roles.attached(grant.role),
+        ),
         lambda: both(
             lambda: read_lines(logs, routes, entry.health.success, since, now),
             lambda: read_lines(logs, routes, DENIAL_TERM, since, now),
         ),
-        lambda: waiting(queues, entry.health.queue),
-        lambda: waiting(queues, entry.health.dead_letter_queue),
+        lambda: both(
+            lambda: waiting(queues, entry.health.queue),
+            lambda: waiting(queues, entry.health.dead_letter_queue),
+        ),
     )
     successes, denials = _of_tasks(succeeded, tasks), _of_tasks(denied, tasks)
     sample = Sample(
@@ -74,8 +85,10 @@ def verify_health(
         denied_at=denials[-1].at if denials else None,
         # Successes that were not read make no difference: one is proof, and their number is a least one.
         complete=denied.complete,
+        detached=tuple(policy for policy in grant.attached if policy not in attached),
     )
-    return judge(sample, previous, baseline, grant, entry)
+    watched = rollout.deployment if rollout else state.primary.id if state and state.primary else ""
+    return judge(sample, judge_deployment(watched, state), previous, baseline, grant, entry)
 
 
 def _window(started: str, previous: Health | None) -> str:
@@ -83,20 +96,35 @@ def _window(started: str, previous: Health | None) -> str:
     return back if seconds_between(started, back) > 0 else started
 
 
+class Objection(NamedTuple):
+    """Why a sample is not good; `final` if waiting cannot make it better."""
+
+    text: str
+    final: bool = False
+
+
 def judge(
-    sample: Sample, previous: Health | None, baseline: BaselineMark, grant: Grant, entry: CatalogueEntry
+    sample: Sample,
+    deployed: tuple[Verdict, tuple[str, ...]],
+    previous: Health | None,
+    baseline: BaselineMark,
+    grant: Grant,
+    entry: CatalogueEntry,
 ) -> Health:
     """HEALTHY, UNHEALTHY (cannot get better by waiting) or PENDING, with the reasons."""
     # A proof is as good as the streak that it belongs to: a bad sample asks for a new one.
     carried = previous.proof if previous and previous.streak else None
     proof = None if sample.denials else sample.last_success or carried
     before = previous.last.backlog if previous and previous.last else baseline.backlog
-    bad = _objections(sample, baseline, before, proof)
+    bad = (
+        *_of_deployment(sample, deployed),
+        *_of_grant(sample, grant),
+        *_of_log(sample, proof, grant),
+        *_of_queues(sample, baseline, before),
+    )
     streak = 0 if bad else (previous.streak if previous else 0) + 1
     verdict: Verdict = "HEALTHY" if streak >= entry.health.samples else "PENDING"
-    if sample.denied_at and seconds_between(grant.at, sample.denied_at) > PROPAGATION:
-        verdict = "UNHEALTHY"
-    if _dead_letters(sample, baseline) > 0:
+    if any(objection.final for objection in bad):
         verdict = "UNHEALTHY"
     return Health(
         verdict=verdict,
@@ -106,27 +134,49 @@ def judge(
         at=sample.at,
         proof=proof,
         last=sample,
-        evidence=tuple(bad) or (f"{streak} of {entry.health.samples} good samples in a row.",),
+        evidence=tuple(objection.text for objection in bad)
+        or (f"{streak} of {entry.health.samples} good samples in a row.",),
     )
 
 
-def _objections(sample: Sample, baseline: BaselineMark, before: int | None, proof: str | None) -> list[str]:
-    found = []
+def _of_deployment(sample: Sample, deployed: tuple[Verdict, tuple[str, ...]]) -> Iterator[Objection]:
+    """The deployment was completed when the samples began; it may have been replaced, or lost tasks since."""
+    verdict, evidence = deployed
+    if verdict != "HEALTHY":
+        yield Objection(" ".join(evidence), final=verdict == "UNHEALTHY")
     if sample.tasks == 0:
-        found.append("No task of the deployment is running.")
+        yield Objection("No task of the deployment is running.")
+
+
+def _of_grant(sample: Sample, grant: Grant) -> Iterator[Objection]:
+    """Whatever works now, works without it: the report must not say that the grant is there."""
+    if sample.detached:
+        names = ", ".join(map(name_of, sample.detached))
+        # IAM's reads flap while a change spreads, like its answers.
+        yield Objection(
+            f"{names} is not attached to {name_of(grant.role)} any more.",
+            final=seconds_between(grant.at, sample.at) > PROPAGATION,
+        )
+
+
+def _of_log(sample: Sample, proof: str | None, grant: Grant) -> Iterator[Objection]:
     if sample.denials:
-        found.append(f"{sample.denials} denied calls since {sample.since}: {sample.last_denial}")
+        spreading = sample.denied_at is None or seconds_between(grant.at, sample.denied_at) <= PROPAGATION
+        text = f"{sample.denials} denied calls since {sample.since}: {sample.last_denial}"
+        yield Objection(text, final=not spreading)
     if not sample.complete:
-        found.append("The logs were too many to read, so a denial may be among what was not.")
+        yield Objection("The logs were too many to read, so a denial may be among what was not.")
     if proof is None:
-        found.append("The success line has not been logged yet.")
+        yield Objection("The success line has not been logged yet.")
+
+
+def _of_queues(sample: Sample, baseline: BaselineMark, before: int | None) -> Iterator[Objection]:
     # Draining: fewer wait than in the sample before, or no more than the tasks took up in this one.
     if sample.backlog and sample.backlog > sample.successes and sample.backlog >= (before or 0):
-        found.append(f"The queue is not draining: {sample.backlog} messages wait.")
-    if _dead_letters(sample, baseline) > 0:
-        more = _dead_letters(sample, baseline)
-        found.append(f"{more} messages went to the dead-letter queue since the fix.")
-    return found
+        yield Objection(f"The queue is not draining: {sample.backlog} messages wait.")
+    more = _dead_letters(sample, baseline)
+    if more > 0:
+        yield Objection(f"{more} messages went to the dead-letter queue since the fix.", final=True)
 
 
 def _dead_letters(sample: Sample, baseline: BaselineMark) -> int:

@@ -152,7 +152,7 @@ class Sample(msgspec.Struct, frozen=True):
 
     The windows of two samples overlap, so their counts are not to be added up. `denied_at` is when the last
     denied call was made. Where not `complete`, there were more lines than are read, and `denials` is a
-    least number.
+    least number. `detached` are the policies (ARNs) of the grant that are not on the role any more.
     """
 
     since: str
@@ -166,6 +166,7 @@ class Sample(msgspec.Struct, frozen=True):
     last_denial: str | None = None
     denied_at: str | None = None
     complete: bool = True
+    detached: tuple[str, ...] = ()
 
 
 class Health(msgspec.Struct, frozen=True):

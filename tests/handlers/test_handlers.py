@@ -34,7 +34,6 @@ from tests.unit.fakes import (
 )
 
 STEPS = [*sorted(path.stem for path in EVENTS.glob("*_*.json")), "diagnose"]
-OURS = "ecs-svc/4026531840000000042"
 
 
 def service() -> dict[str, Any]:
@@ -167,14 +166,14 @@ def test_check_rollout_looks_for_its_own_deployment(invoke: Invoke) -> None:
     assert invoke("check_rollout")["verdict"] == "UNHEALTHY"
 
 
-def run_task() -> str:
-    """A task of our deployment (moto runs none for a service); its id."""
+def run_task(deployment: str) -> str:
+    """A task of that deployment (moto runs none for a service); its id."""
     ec2 = client("ec2")
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
     answer = client("ecs").run_task(
         cluster=CLUSTER,
         taskDefinition=f"{WORKER.name}:1",
-        startedBy=OURS,
+        startedBy=deployment,
         launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": []}},
     )
@@ -182,9 +181,13 @@ def run_task() -> str:
 
 
 def test_verify_health_takes_a_sample_of_the_deployments_tasks(invoke: Invoke) -> None:
-    run_task()
+    contained(invoke)
+    settle()
+    ours = service()["deployments"][0]["id"]
+    run_task(ours)
     log(230, SUCCESS)  # of a task that is not the deployment's
-    health = invoke("verify_health")
+    rollout = load("verify_health")["state"]["rollout"] | {"deployment": ours}
+    health = invoke("verify_health", event_of("verify_health", rollout=rollout))
     assert health["last"] | {"tasks": 1, "successes": 0, "denials": 0, "backlog": 0} == health["last"]
     assert (health["verdict"], health["streak"], health["checks"]) == ("HEALTHY", 3, 4)
 

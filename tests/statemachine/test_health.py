@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from sandbox import cloudwatch
 from sandbox.seeds import retainwise
-from tests.statemachine.world import Ended, World, incident
+from tests.statemachine.world import POLICY, Ended, World, incident
 
 GROUP = f"/ecs/{retainwise.WORKER}"
 DENIED = "User: arn:aws:sts::123456789012:assumed-role/x/y is not authorized to perform: sqs:deletemessage"
@@ -42,8 +44,35 @@ def youngest_task(world: World) -> str:
     return str(max(tasks, key=lambda task: task["createdAt"])["taskArn"].rpartition("/")[2])
 
 
+def somebody_takes_the_grant_off(world: World) -> None:
+    world.account.client("iam").detach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=POLICY)
+
+
+def somebody_deploys(world: World) -> None:
+    world.account.client("ecs").update_service(
+        cluster=retainwise.CLUSTER, service=retainwise.WORKER, forceNewDeployment=True
+    )
+
+
 def why(ended: Ended) -> str:
     return " ".join(ended.report["health"]["evidence"])
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (somebody_takes_the_grant_off, "prod-retainwise-sqs-worker is not attached"),
+        (somebody_deploys, "is not the primary deployment any more"),
+    ],
+)
+def test_what_others_change_meanwhile_is_not_called_contained(
+    act: Callable[[World], None], reason: str
+) -> None:
+    with incident() as world:
+        ended = after_the_first_sample(act)(world)
+        assert (ended.error, ended.outcome) == ("RolledBack", "ROLLED_BACK"), ended.report
+        assert reason in why(ended)
+        assert ended.report["health"]["checks"] == 2
 
 
 def test_a_log_that_is_late_is_waited_for() -> None:

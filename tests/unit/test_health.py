@@ -4,17 +4,22 @@ from msgspec.structs import replace
 
 from regrant.evidence import DENIAL_TERM
 from regrant.health import judge, verify_health
-from regrant.models import BaselineMark, Grant, Health, Rollout, Sample
+from regrant.models import BaselineMark, Grant, Health, Rollout, Sample, Verdict
 from tests.unit.fakes import (
     DEFINITION,
     DENIAL,
     ENTRY,
     INCIDENT_OF_WORKER,
+    OLD,
     OLD_DEPLOYMENT,
     OLD_ROLE,
     RECEIVE,
+    ROLE,
     ROUTE,
+    RUNNING,
+    SEND,
     SUCCESS,
+    THEIRS,
     World,
     at,
 )
@@ -23,12 +28,17 @@ OURS = "ecs-svc/4026531840000000042"
 GRANT = Grant(OLD_ROLE, (RECEIVE,), at(3))
 ROLLOUT = Rollout(OURS, started_at=at(5), at=at(150), verdict="HEALTHY", checks=9)
 
+ROLLED_OUT: tuple[Verdict, tuple[str, ...]] = ("HEALTHY", ())
+
 
 class Watch:
     """The worker after its rollout, sampled every 20 seconds; an old task may still log."""
 
     def __init__(self, backlog: int = 14) -> None:
         self.world = World()
+        ours = replace(OLD, id=OURS)
+        self.world.services.state = replace(RUNNING, deployments=(ours,))
+        self.world.roles.role = replace(ROLE, attached=(RECEIVE,))
         self.world.services.tasks = {OURS: ("new-1", "new-2"), None: ("old-1",)}
         self.world.queues.waiting = backlog
         self.mark = BaselineMark("sha", at(2), OLD_DEPLOYMENT, DEFINITION, backlog=backlog, dead_letters=4)
@@ -48,6 +58,7 @@ class Watch:
             rollout,
             self.health,
             self.world.services,
+            self.world.roles,
             self.world.logs,
             self.world.queues,
             at(self.seconds),
@@ -200,6 +211,62 @@ def test_no_task_running_is_not_good() -> None:
     assert health.streak == 0 and health.evidence == ("No task of the deployment is running.",)
 
 
+def test_a_task_that_is_missing_is_not_good() -> None:
+    watch = Watch()
+    watch.log(SUCCESS)
+    watch.world.services.finish(id=OURS, running=1)
+    health = watch.sample()
+    assert (health.verdict, health.streak) == ("PENDING", 0)
+    assert "1 of 2 tasks running" in health.evidence[0]
+
+
+def test_a_deployment_that_somebody_replaced_is_unhealthy_and_the_other_is_named() -> None:
+    watch = Watch()
+    watch.log(SUCCESS)
+    watch.world.services.somebody_deploys(DEFINITION)
+    health = watch.sample()
+    assert health.verdict == "UNHEALTHY"
+    assert f"{OURS} is not the primary deployment any more: {THEIRS}" in health.evidence[0]
+
+
+def test_a_service_that_is_gone_is_unhealthy() -> None:
+    watch = Watch()
+    watch.world.services.state = None
+    assert (watch.sample().verdict, watch.sample().evidence[0]) == ("UNHEALTHY", "The service is gone.")
+
+
+def test_a_grant_that_somebody_took_off_is_unhealthy_however_well_the_service_works() -> None:
+    watch = Watch()
+    watch.log(SUCCESS)
+    watch.sample()
+    watch.sample()
+    watch.world.roles.role = replace(ROLE, attached=(SEND,))
+    health = watch.sample()
+    assert health.verdict == "UNHEALTHY"
+    assert health.evidence == (
+        "prod-retainwise-sqs-worker is not attached to retainwise-ecs-task-role any more.",
+    )
+
+
+def test_a_grant_that_is_not_shown_while_it_is_spreading_is_waited_for() -> None:
+    watch = Watch()
+    watch.seconds = 60
+    watch.log(SUCCESS)
+    watch.world.roles.role = ROLE
+    assert watch.sample().verdict == "PENDING"
+    watch.world.roles.role = replace(ROLE, attached=(RECEIVE,))
+    assert watch.sample().streak == 1
+
+
+def test_without_a_redeploy_whatever_deployment_is_there_must_have_its_tasks() -> None:
+    watch = Watch()
+    watch.log(SUCCESS, "old-1")
+    watch.world.services.finish(running=1)
+    assert watch.sample(rollout=None).streak == 0
+    watch.world.services.finish(running=2)
+    assert watch.sample(rollout=None).streak == 1
+
+
 def test_without_a_redeploy_the_services_own_tasks_are_watched_from_the_grant_on() -> None:
     watch = Watch()
     watch.world.logs.write(4, SUCCESS, "old-1")
@@ -250,15 +317,17 @@ def test_a_worker_that_took_one_message_and_hangs_is_not_healthy() -> None:
     for seconds, successes in ((170, 1), (190, 0), (210, 0), (230, 0)):
         line = SUCCESS if successes else None
         seen = Sample(at(seconds - 20), at(seconds), 2, successes, 0, 99, last_success=line)
-        health = judge(seen, health, mark, GRANT, ENTRY)
+        health = judge(seen, ROLLED_OUT, health, mark, GRANT, ENTRY)
     assert health is not None
     assert (health.verdict, health.streak) == ("PENDING", 0)
 
 
 def test_a_denial_asks_for_a_new_proof() -> None:
     mark = BaselineMark("sha", at(2), OLD_DEPLOYMENT, DEFINITION)
-    proved = judge(Sample(at(60), at(80), 2, 1, 0, last_success=SUCCESS), None, mark, GRANT, ENTRY)
+    proved = judge(
+        Sample(at(60), at(80), 2, 1, 0, last_success=SUCCESS), ROLLED_OUT, None, mark, GRANT, ENTRY
+    )
     refused = Sample(at(80), at(100), 2, 0, 3, last_denial=DENIAL, denied_at=at(90))
-    denied = judge(refused, proved, mark, GRANT, ENTRY)
-    silent = judge(Sample(at(100), at(120), 2, 0, 0), denied, mark, GRANT, ENTRY)
+    denied = judge(refused, ROLLED_OUT, proved, mark, GRANT, ENTRY)
+    silent = judge(Sample(at(100), at(120), 2, 0, 0), ROLLED_OUT, denied, mark, GRANT, ENTRY)
     assert (denied.verdict, silent.streak, silent.proof) == ("PENDING", 0, None)
