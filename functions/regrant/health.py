@@ -116,11 +116,14 @@ def judge(
     carried = previous.proof if previous and previous.streak else None
     proof = None if sample.denials else sample.last_success or carried
     before = previous.last.backlog if previous and previous.last else baseline.backlog
+    known = previous.fewest_dead_letters if previous else baseline.dead_letters
+    fewest = min((n for n in (known, sample.dead_letters) if n is not None), default=None)
     bad = (
         *_of_deployment(sample, deployed),
         *_of_grant(sample, grant),
         *_of_log(sample, proof, grant),
-        *_of_queues(sample, baseline, before),
+        *_of_backlog(sample, before),
+        *_of_dead_letters(sample, previous, fewest),
     )
     streak = 0 if bad else (previous.streak if previous else 0) + 1
     verdict: Verdict = "HEALTHY" if streak >= entry.health.samples else "PENDING"
@@ -134,6 +137,7 @@ def judge(
         at=sample.at,
         proof=proof,
         last=sample,
+        fewest_dead_letters=fewest,
         evidence=tuple(objection.text for objection in bad)
         or (f"{streak} of {entry.health.samples} good samples in a row.",),
     )
@@ -170,19 +174,21 @@ def _of_log(sample: Sample, proof: str | None, grant: Grant) -> Iterator[Objecti
         yield Objection("The success line has not been logged yet.")
 
 
-def _of_queues(sample: Sample, baseline: BaselineMark, before: int | None) -> Iterator[Objection]:
+def _of_backlog(sample: Sample, before: int | None) -> Iterator[Objection]:
     # Draining: fewer wait than in the sample before, or no more than the tasks took up in this one.
     if sample.backlog and sample.backlog > sample.successes and sample.backlog >= (before or 0):
         yield Objection(f"The queue is not draining: {sample.backlog} messages wait.")
-    more = _dead_letters(sample, baseline)
-    if more > 0:
-        yield Objection(f"{more} messages went to the dead-letter queue since the fix.", final=True)
 
 
-def _dead_letters(sample: Sample, baseline: BaselineMark) -> int:
-    if sample.dead_letters is None or baseline.dead_letters is None:
-        return 0
-    return sample.dead_letters - baseline.dead_letters
+def _of_dead_letters(sample: Sample, previous: Health | None, fewest: int | None) -> Iterator[Objection]:
+    """SQS's counts are approximate, so one sample with more of them is a suspicion and two are a fact."""
+    if sample.dead_letters is None or fewest is None or sample.dead_letters <= fewest:
+        return
+    before = previous.last.dead_letters if previous and previous.last else None
+    yield Objection(
+        f"{sample.dead_letters - fewest} messages went to the dead-letter queue since the fix.",
+        final=before is not None and before > fewest,
+    )
 
 
 def _of_tasks(found: LogLines, tasks: tuple[str, ...]) -> tuple[LogLine, ...]:

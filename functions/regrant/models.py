@@ -170,7 +170,10 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`streak` is good samples in a row so far; `needed` of them make HEALTHY."""
+    """`streak` is good samples in a row so far; `needed` of them make HEALTHY.
+
+    `fewest_dead_letters` is the lowest count since the baseline.
+    """
 
     verdict: Verdict
     checks: int
@@ -179,6 +182,7 @@ class Health(msgspec.Struct, frozen=True):
     at: str
     proof: str | None = None
     last: Sample | None = None
+    fewest_dead_letters: int | None = None
     evidence: tuple[str, ...] = ()
 
 
