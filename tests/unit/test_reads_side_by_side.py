@@ -28,7 +28,7 @@ def meet(barrier: Barrier, thing: Any, *methods: str) -> None:
 def test_diagnose_reads_role_log_and_queues_at_the_same_time() -> None:
     world, barrier = World(), Barrier(4)
     meet(barrier, world.roles, "attachments")
-    meet(barrier, world.logs, "lines")
+    meet(barrier, world.logs, "search")
     meet(barrier, world.queues, "exists")  # of two queues
     found = diagnose(
         INCIDENT_OF_WORKER, world.services, world.roles, world.logs, world.queues, SETTINGS, at(1)
