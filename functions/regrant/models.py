@@ -150,9 +150,10 @@ class Rollout(msgspec.Struct, frozen=True):
 class Sample(msgspec.Struct, frozen=True):
     """One look at logs and queues over (since, at]: counts of lines and messages.
 
-    The windows of two samples overlap, so their counts are not to be added up. `denied_at` is when the last
-    denied call was made. Where not `complete`, there were more lines than are read, and `denials` is a
-    least number. `detached` are the policies (ARNs) of the grant that are not on the role any more.
+    The windows of two samples overlap. `successes` are those later than any that the sample before saw, and
+    `working` is how many tasks logged them; `denials` may have been seen before. `succeeded_at` and
+    `denied_at` are the times of the last lines. Where not `complete`, there were more lines than are read,
+    and `denials` is a least number. `detached` are the policies (ARNs) of the grant that the role lost.
     """
 
     since: str
@@ -165,6 +166,8 @@ class Sample(msgspec.Struct, frozen=True):
     last_success: str | None = None
     last_denial: str | None = None
     denied_at: str | None = None
+    succeeded_at: str | None = None
+    working: int = 0
     complete: bool = True
     detached: tuple[str, ...] = ()
 

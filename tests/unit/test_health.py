@@ -3,71 +3,21 @@
 from msgspec.structs import replace
 
 from regrant.evidence import DENIAL_TERM
-from regrant.health import judge, verify_health
-from regrant.models import BaselineMark, Grant, Health, Rollout, Sample, Verdict
+from regrant.health import judge
+from regrant.models import BaselineMark, Sample
 from tests.unit.fakes import (
     DEFINITION,
     DENIAL,
     ENTRY,
-    INCIDENT_OF_WORKER,
-    OLD,
     OLD_DEPLOYMENT,
-    OLD_ROLE,
     RECEIVE,
     ROLE,
-    ROUTE,
-    RUNNING,
     SEND,
     SUCCESS,
     THEIRS,
-    World,
     at,
 )
-
-OURS = "ecs-svc/4026531840000000042"
-GRANT = Grant(OLD_ROLE, (RECEIVE,), at(3))
-ROLLOUT = Rollout(OURS, started_at=at(5), at=at(150), verdict="HEALTHY", checks=9)
-
-ROLLED_OUT: tuple[Verdict, tuple[str, ...]] = ("HEALTHY", ())
-
-
-class Watch:
-    """The worker after its rollout, sampled every 20 seconds; an old task may still log."""
-
-    def __init__(self, backlog: int = 14) -> None:
-        self.world = World()
-        ours = replace(OLD, id=OURS)
-        self.world.services.state = replace(RUNNING, deployments=(ours,))
-        self.world.roles.role = replace(ROLE, attached=(RECEIVE,))
-        self.world.services.tasks = {OURS: ("new-1", "new-2"), None: ("old-1",)}
-        self.world.queues.waiting = backlog
-        self.mark = BaselineMark("sha", at(2), OLD_DEPLOYMENT, DEFINITION, backlog=backlog, dead_letters=4)
-        self.world.queues.dead = 4
-        self.entry = ENTRY
-        self.health: Health | None = None
-        self.seconds = 150.0
-
-    def sample(self, *, waiting: int = 0, after: float = 20, rollout: Rollout | None = ROLLOUT) -> Health:
-        self.seconds += after
-        self.world.queues.waiting = waiting
-        self.health = verify_health(
-            replace(INCIDENT_OF_WORKER, entry=self.entry),
-            (ROUTE,),
-            self.mark,
-            GRANT,
-            rollout,
-            self.health,
-            self.world.services,
-            self.world.roles,
-            self.world.logs,
-            self.world.queues,
-            at(self.seconds),
-        )
-        return self.health
-
-    def log(self, message: str, task: str = "new-1") -> None:
-        """Now, that is a second into the window of the next sample."""
-        self.world.logs.write(self.seconds + 1, message, task)
+from tests.unit.watch import GRANT, OURS, ROLLED_OUT, ROLLOUT, Watch
 
 
 def test_three_good_samples_in_a_row_are_healthy() -> None:
@@ -172,56 +122,6 @@ def test_the_first_sample_looks_back_to_the_start_of_the_rollout() -> None:
     watch = Watch()
     watch.world.logs.write(40, SUCCESS)
     assert watch.sample().proof == SUCCESS
-
-
-def test_a_queue_that_does_not_drain_is_not_good() -> None:
-    watch = Watch(backlog=14)
-    watch.log(SUCCESS)
-    health = watch.sample(waiting=15)
-    assert health.streak == 0 and health.evidence == ("The queue is not draining: 15 messages wait.",)
-
-
-def test_a_queue_that_drains_is_good_before_it_is_empty() -> None:
-    watch = Watch(backlog=14)
-    watch.log(SUCCESS)
-    assert [watch.sample(waiting=n).streak for n in (12, 7, 3)] == [1, 2, 3]
-
-
-def test_more_dead_letters_in_one_sample_may_be_a_miscount() -> None:
-    watch = Watch()
-    watch.log(SUCCESS)
-    watch.world.queues.dead = 5
-    health = watch.sample()
-    assert (health.verdict, health.streak) == ("PENDING", 0)
-    assert health.evidence == ("1 messages went to the dead-letter queue since the fix.",)
-    watch.world.queues.dead = 4
-    assert watch.sample().streak == 1
-
-
-def test_more_dead_letters_in_two_samples_in_a_row_are_unhealthy() -> None:
-    watch = Watch()
-    watch.log(SUCCESS)
-    watch.world.queues.dead = 5
-    watch.sample()
-    watch.world.queues.dead = 6
-    health = watch.sample()
-    assert (health.verdict, health.evidence[0][:10]) == ("UNHEALTHY", "2 messages")
-
-
-def test_dead_letters_from_before_the_fix_do_not_count() -> None:
-    watch = Watch()
-    watch.log(SUCCESS)
-    watch.world.queues.dead = 3  # somebody took one out
-    assert watch.sample().streak == 1
-
-
-def test_dead_letters_are_counted_from_the_fewest_there_were() -> None:
-    watch = Watch()
-    watch.log(SUCCESS)
-    watch.world.queues.dead = 0  # somebody moved them all back
-    watch.sample()
-    watch.world.queues.dead = 2
-    assert [watch.sample().verdict for _ in range(2)] == ["PENDING", "UNHEALTHY"]
 
 
 def test_no_task_running_is_not_good() -> None:
@@ -331,17 +231,6 @@ def test_more_successes_than_are_read_are_still_proof() -> None:
     watch.log(SUCCESS)
     watch.world.logs.endless = (ENTRY.health.success,)
     assert watch.sample().streak == 1
-
-
-def test_a_worker_that_took_one_message_and_hangs_is_not_healthy() -> None:
-    mark = BaselineMark("sha", at(2), OLD_DEPLOYMENT, DEFINITION, backlog=100)
-    health: Health | None = None
-    for seconds, successes in ((170, 1), (190, 0), (210, 0), (230, 0)):
-        line = SUCCESS if successes else None
-        seen = Sample(at(seconds - 20), at(seconds), 2, successes, 0, 99, last_success=line)
-        health = judge(seen, ROLLED_OUT, health, mark, GRANT, ENTRY)
-    assert health is not None
-    assert (health.verdict, health.streak) == ("PENDING", 0)
 
 
 def test_a_denial_asks_for_a_new_proof() -> None:
