@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from regrant.concurrency import all_three, both
 from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines, waiting
 from regrant.models import (
@@ -34,6 +36,8 @@ from regrant.wire import earlier, seconds_between
 
 # Authorization lag is seconds as a rule and answers may flap during it (IAM user guide, Troubleshooting).
 PROPAGATION = 120.0
+# Seconds that the proof may take, so that slow answers do not lengthen the loop.
+LIMIT = 900.0
 # A line bears the time of the task; awslogs sends in batches, and the service takes its time.
 LATE = 30.0
 
@@ -91,7 +95,11 @@ def verify_health(
         detached=tuple(policy for policy in grant.attached if policy not in attached),
     )
     watched = rollout.deployment if rollout else state.primary.id if state and state.primary else ""
-    return judge(sample, judge_deployment(watched, state), previous, baseline, grant, entry)
+    health = judge(sample, judge_deployment(watched, state), previous, baseline, grant, entry)
+    if health.verdict == "PENDING" and seconds_between(rollout.at if rollout else grant.at, now) >= LIMIT:
+        late = f"Not proved after {LIMIT / 60:.0f} minutes."
+        return replace(health, verdict="UNHEALTHY", evidence=(*health.evidence, late))
+    return health
 
 
 def _window(started: str, previous: Health | None) -> str:

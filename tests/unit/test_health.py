@@ -43,6 +43,13 @@ def test_silence_proves_nothing() -> None:
     assert health.evidence == ("The success line has not been logged yet.",)
 
 
+def test_a_proof_that_has_not_come_in_a_quarter_of_an_hour_is_not_waited_for() -> None:
+    watch = Watch()
+    assert watch.sample(after=899).verdict == "PENDING"
+    health = watch.sample(after=1)
+    assert health.verdict == "UNHEALTHY" and health.evidence[-1] == "Not proved after 15 minutes."
+
+
 def test_an_old_tasks_success_proves_nothing() -> None:
     watch = Watch()
     watch.log(SUCCESS, "old-1")
