@@ -28,7 +28,8 @@ class Services(Protocol):
     def describe(self, service: Service) -> ServiceState | None:
         """None if the cluster or the service does not exist."""
 
-    def task_definition(self, arn: str) -> TaskDefinition: ...
+    def task_definition(self, arn: str) -> TaskDefinition:
+        """The revision's task role and where its containers log."""
 
     def redeploy(self, service: Service) -> str:
         """Force a new deployment of the revision in use; its id. Sent once: a second is a second rollout."""
@@ -38,14 +39,17 @@ class Services(Protocol):
 
 
 class Roles(Protocol):
-    def attachments(self, role: str, wanted: tuple[str, ...]) -> Attachments: ...
+    def attachments(self, role: str, wanted: tuple[str, ...]) -> Attachments:
+        """What is attached, how many may be, and which of the wanted policies (ARNs) do not exist."""
 
-    def attached(self, role: str) -> tuple[str, ...]: ...
+    def attached(self, role: str) -> tuple[str, ...]:
+        """The managed policies (ARNs) on the role, sorted."""
 
     def read(self, role: str) -> RoleState | None:
         """None if the role does not exist."""
 
-    def attach(self, role: str, policy: str) -> None: ...
+    def attach(self, role: str, policy: str) -> None:
+        """A policy that is attached already stays attached."""
 
     def detach(self, role: str, policy: str) -> None:
         """A policy that is not attached (any more) counts as detached."""
@@ -57,9 +61,11 @@ class Logs(Protocol):
 
 
 class Queues(Protocol):
-    def exists(self, queue: str) -> bool: ...
+    def exists(self, queue: str) -> bool:
+        """Whether there is a queue with that ARN."""
 
-    def depth(self, queue: str) -> QueueDepth: ...
+    def depth(self, queue: str) -> QueueDepth:
+        """Approximate counts of the queue (ARN); nothing is received."""
 
 
 class Record(Protocol):
@@ -82,13 +88,16 @@ class Journal(Protocol):
     def record(self, incident: str, change: Change) -> None:
         """Write what became of an intent: done or undone."""
 
-    def load(self, incident: str) -> Record: ...
+    def load(self, incident: str) -> Record:
+        """Everything written of the incident; empty if there is nothing."""
 
     def close(self, incident: str, report: Report, at: str) -> None:
         """Store the report and, if the run changed the service, how it ended."""
 
-    def last_outcome(self, service: Service) -> LastOutcome | None: ...
+    def last_outcome(self, service: Service) -> LastOutcome | None:
+        """How the last run that changed the service ended; None if there was none."""
 
 
 class Topic(Protocol):
-    def publish(self, subject: str, message: str) -> None: ...
+    def publish(self, subject: str, message: str) -> None:
+        """Tell whoever subscribed."""

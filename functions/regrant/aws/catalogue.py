@@ -11,10 +11,13 @@ from regrant.models import Service
 
 
 class ParameterCatalogue:
+    """Implements ports.Catalogue."""
+
     def __init__(self, ssm: Any) -> None:
         self._ssm = ssm
 
     def entry(self, service: Service) -> str | None:
+        """GetParameter: its text, None without one. Raises AwsUnavailable, AwsRefused (denied)."""
         try:
             with aws_errors():
                 answer = self._ssm.get_parameter(Name=parameter_name(service))

@@ -26,11 +26,14 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class DynamoJournal:
+    """Implements ports.Journal. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
+
     def __init__(self, dynamodb: Any, table: str) -> None:
         self._dynamodb = dynamodb
         self._table = table
 
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
+        """PutItem on condition that there is none, else GetItem: the baseline that stands."""
         if self._put_new(incident, "baseline", baseline):
             return baseline
         kept = self._get(incident, "baseline")
@@ -38,12 +41,15 @@ class DynamoJournal:
         return msgspec.json.decode(kept, type=Baseline)
 
     def intend(self, incident: str, change: Change) -> bool:
+        """PutItem on condition that it is new: whether it was."""
         return self._put_new(incident, _entry(change), change)
 
     def record(self, incident: str, change: Change) -> None:
+        """PutItem, over the intent."""
         self._put(incident, _entry(change), change)
 
     def load(self, incident: str) -> Record:
+        """Query, consistent: everything of the incident, changes in the order of their intents."""
         with aws_errors():
             pages = self._dynamodb.get_paginator("query").paginate(
                 TableName=self._table,
@@ -60,12 +66,14 @@ class DynamoJournal:
         )
 
     def close(self, incident: str, report: Report, at: str) -> None:
+        """PutItem of the report, and of how the service's last changing run ended."""
         self._put(incident, "outcome", report)
         if report.service and report.outcome in ("CONTAINED", "ROLLED_BACK", "ROLLBACK_INCOMPLETE"):
             last = LastOutcome(incident=incident, outcome=report.outcome, at=at)
             self._put(f"service#{report.service}", "last", last)
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
+        """GetItem, consistent; None if no run has changed the service."""
         body = self._get(f"service#{service}", "last")
         return msgspec.json.decode(body, type=LastOutcome) if body else None
 

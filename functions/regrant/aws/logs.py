@@ -16,11 +16,16 @@ _PAGES = 20
 
 
 class CloudWatchLogs:
+    """Implements ports.Logs."""
+
     def __init__(self, logs: Any) -> None:
         self._logs = logs
 
     def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
-        """FilterLogEvents."""
+        """FilterLogEvents: the lines of the group's streams, none for a group that nobody wrote to.
+
+        At most twenty pages; `complete` says whether there were more. Raises AwsUnavailable, AwsRefused.
+        """
         query = {
             "logGroupName": route.group,
             "logStreamNamePrefix": f"{route.stream_prefix}/",

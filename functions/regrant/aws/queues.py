@@ -14,11 +14,14 @@ _NONEXISTENT = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 
 class SqsQueues:
+    """Implements ports.Queues."""
+
     def __init__(self, sqs: Any) -> None:
         self._sqs = sqs
         self._url = cache(self._find_url)
 
     def exists(self, queue: str) -> bool:
+        """GetQueueUrl. Raises AwsUnavailable, AwsRefused (denied)."""
         try:
             with aws_errors():
                 self._url(queue)
@@ -29,6 +32,7 @@ class SqsQueues:
         return True
 
     def depth(self, queue: str) -> QueueDepth:
+        """GetQueueAttributes: approximate counts. Raises AwsUnavailable, AwsRefused (no such queue)."""
         with aws_errors():
             answer = self._sqs.get_queue_attributes(
                 QueueUrl=self._url(queue),

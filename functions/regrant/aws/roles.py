@@ -11,10 +11,16 @@ from regrant.resources import Attachments, RoleState, name_of
 
 
 class IamRoles:
+    """Implements ports.Roles."""
+
     def __init__(self, iam: Any) -> None:
         self._iam = iam
 
     def attachments(self, role: str, wanted: tuple[str, ...]) -> Attachments:
+        """ListAttachedRolePolicies, GetAccountSummary and GetPolicy for each wanted one, read side by side.
+
+        Raises AwsUnavailable, AwsRefused (NoSuchEntity: no such role).
+        """
         attached, quota, exists = all_three(
             lambda: self.attached(role), self._quota, lambda: each(self._policy_exists, wanted)
         )
@@ -22,11 +28,16 @@ class IamRoles:
         return Attachments(attached=attached, quota=quota, nonexistent=nonexistent)
 
     def attached(self, role: str) -> tuple[str, ...]:
+        """ListAttachedRolePolicies: sorted ARNs. Raises AwsUnavailable, AwsRefused (no such role)."""
         with aws_errors():
             pages = self._iam.get_paginator("list_attached_role_policies").paginate(RoleName=name_of(role))
             return tuple(sorted(p["PolicyArn"] for page in pages for p in page["AttachedPolicies"]))
 
     def read(self, role: str) -> RoleState | None:
+        """GetRole, ListAttachedRolePolicies, ListRolePolicies and GetRolePolicy: the whole role, or None.
+
+        Raises AwsUnavailable, and AwsRefused (denied, or an inline policy that went away meanwhile).
+        """
         try:
             shape, attached, inline = all_three(
                 lambda: self._get_role(role), lambda: self.attached(role), lambda: self._inline(role)
@@ -46,11 +57,13 @@ class IamRoles:
         )
 
     def attach(self, role: str, policy: str) -> None:
+        """AttachRolePolicy. Raises AwsUnavailable, AwsRefused (denied, LimitExceeded, NoSuchEntity)."""
         # Attaching what is attached already succeeds, so this can be repeated.
         with aws_errors():
             self._iam.attach_role_policy(RoleName=name_of(role), PolicyArn=policy)
 
     def detach(self, role: str, policy: str) -> None:
+        """DetachRolePolicy; what is not there is detached. Raises AwsUnavailable, AwsRefused."""
         try:
             with aws_errors():
                 self._iam.detach_role_policy(RoleName=name_of(role), PolicyArn=policy)

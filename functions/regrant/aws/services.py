@@ -11,13 +11,14 @@ from regrant.resources import Deployment, ServiceState, TaskDefinition, name_of
 
 
 class EcsServices:
-    """`ecs` retries; `ecs_once` does not, for the one call that must not be sent twice."""
+    """Implements ports.Services. `ecs` retries; `ecs_once` does not, for the call that must be sent once."""
 
     def __init__(self, ecs: Any, ecs_once: Any | None = None) -> None:
         self._ecs = ecs
         self._once = ecs_once
 
     def describe(self, service: Service) -> ServiceState | None:
+        """DescribeServices: the service, also once INACTIVE, or None. Raises AwsUnavailable, AwsRefused."""
         try:
             with aws_errors():
                 answer = self._ecs.describe_services(cluster=service.cluster, services=[service.name])
@@ -29,6 +30,7 @@ class EcsServices:
         return _service(answer["services"][0]) if answer["services"] else None
 
     def task_definition(self, arn: str) -> TaskDefinition:
+        """DescribeTaskDefinition: role and log routes. Raises AwsUnavailable, AwsRefused (unknown)."""
         with aws_errors():
             shape = self._ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
         routes = tuple(route for c in shape["containerDefinitions"] if (route := _log_route(c)))
@@ -37,6 +39,10 @@ class EcsServices:
         )
 
     def redeploy(self, service: Service) -> str:
+        """UpdateService: the id (`ecs-svc/N`) of the deployment that it started.
+
+        Raises AwsRefused, and AwsUnavailable, after which it may have started one all the same.
+        """
         assert self._once is not None
         # Without a task definition, so that it can never bring back a revision that somebody replaced.
         with aws_errors():
@@ -49,6 +55,7 @@ class EcsServices:
         return state.primary.id
 
     def task_ids(self, service: Service, deployment: str | None) -> tuple[str, ...]:
+        """ListTasks: ids of the tasks that are to run, `()` if none. Raises AwsUnavailable, AwsRefused."""
         # A deployment's tasks have it as startedBy, which must then be the only filter (ListTasks).
         query = {"startedBy": deployment} if deployment else {"serviceName": service.name}
         with aws_errors():
