@@ -67,7 +67,7 @@ def _rewritten(resource: str) -> tuple[str, ...]:
     if resource.startswith("arn:aws:s3:::") and "/" in resource:
         return (resource.split("/")[0] + "/*",)
     kind, _, name = resource.partition(" ")
-    return (f"arn:aws:iam::*:{kind}/{name}",) if name and kind in ("role", "user") else ()
+    return (f"arn:*:iam::*:{kind}/{name}",) if name and kind in ("role", "user") else ()
 
 
 def stated(field: str, label: Label) -> bool:
