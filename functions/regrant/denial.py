@@ -12,7 +12,7 @@ from regrant.cloudtrail import is_record, read_record
 from regrant.denial_sentence import Sentence, find_sentences
 from regrant.denial_text import may_deny, plain
 from regrant.denial_types import Denial, Effect, PolicyType
-from regrant.denial_wrappers import Calls, Wrapper, find_wrappers, opens
+from regrant.denial_wrappers import Calls, Wrapper, closes_sentence, find_wrappers, opens_sentence
 from regrant.sdk_errors import read_error
 
 __all__ = ["Denial", "Effect", "PolicyType", "read_denials"]
@@ -129,6 +129,6 @@ def _lone(text: str, wrappers: Sequence[Wrapper], sentences: list[Sentence]) -> 
         while after is not None and after.start < wrapper.start:
             before, after = after, next(following, None)
         inside = before is not None and before.end > wrapper.start
-        closes = before is not None and len(text[before.end : wrapper.start].strip(" .,\t\n\"')")) == 0
-        if not (inside or closes or (after is not None and opens(text, wrapper, after.start))):
+        closes = before is not None and closes_sentence(text, wrapper, before.end)
+        if not (inside or closes or (after is not None and opens_sentence(text, wrapper, after.start))):
             yield wrapper

@@ -73,10 +73,7 @@ _PROSE = re.compile(
     r"|filter|pattern|match\w*+|such\s++as|example|e\.g|means|phrase|sentence|question|no\s++more)\b",
     re.IGNORECASE,
 )
-# STS leaves out who may not.
-_ANONYMOUS = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
-
-
+_NOT = re.compile(r"(?:^|\W)not\Z", re.IGNORECASE)
 _TOLD = re.compile(
     r"\b(?:how\s++to\s++\w++|troubleshoot\w*+|if\s++you\s++(?:see|get)|such\s++as|for\s++example|errors?+\s++like"
     r"|fix(?:es|ed|ing)?+)(?:\s++(?:an?|the|this))?+[^\n\w]{0,8}\Z",
@@ -114,7 +111,7 @@ def _read(text: str, begin: int, perform: re.Match[str]) -> Sentence | None:
         return None
     head = text[max(begin, perform.start() - _SUBJECT) : perform.start()]
     words = head.rsplit(None, 4)
-    if not words or words[-1].lower().lstrip("\"'`([{*") != "not":
+    if not words or not _NOT.search(words[-1]):
         return None
     start, principal, named = _subject(head, words)
     if told(text, perform.start() - len(head) + start):
@@ -127,7 +124,7 @@ def _read(text: str, begin: int, perform: re.Match[str]) -> Sentence | None:
     effect, policy_type, policy, end = _reason(text, end)
     service, name = action.groups()
     certain = principal is not None or effect != "unknown" or (resource or "").startswith("arn:")
-    if not certain and not (is_action(service, name) and (named or _stated(head, words, service, name))):
+    if not certain and not (is_action(service, name) and (named or _stated(head, words, service))):
         return None
     encoded = _ENCODED.match(text, end)
     if encoded:
@@ -158,17 +155,17 @@ def _subject(head: str, words: list[str]) -> tuple[int, str | None, bool]:
     begin = at if user_at < 0 else user_at
     arn = token.find("arn:")
     if arn >= 0:
-        principal = token[arn:].strip("\"'`*,;()[]")
-        return begin, principal if is_whole(principal) else None, True
+        principal = token[arn:].strip("\"'`*()[]")  # a session's name may end in a comma
+        return begin, principal if is_whole(principal) and "..." not in principal else None, True
     user = len(before) > 1 and before[-2].lstrip("\"'`([{*").endswith(("User:", "User"))
     return begin, None, user or token.startswith("User:")
 
 
-def _stated(head: str, words: list[str], service: str, name: str) -> bool:
+def _stated(head: str, words: list[str], service: str) -> bool:
     """Whether words without a subject are AWS's, not those of somebody who quotes them."""
-    if words[-1].lower() != "not" or (
-        len(words) > 1 and words[-2].startswith(("'", '"', "`", "\u201c", "\u2018"))
-    ):
+    first = words[-2] if len(words) > 1 and words[-1] == "not" else words[-1]
+    # STS leaves out who may not, so a quote may well stand before its "Not authorized".
+    if service.lower() != "sts" and first.startswith(("'", '"', "`", "\u201c", "\u2018")):
         return False
     line = head[-_PROSE_BEFORE:].rsplit("\n", 1)[-1]
     return _PROSE.search(line) is None

@@ -248,7 +248,13 @@ def _hopeless_before(text: str, at: int) -> bool:
     return _NO_POLICY.search(text[max(0, at - 160) : at].rsplit("\n", 1)[-1]) is not None
 
 
-def opens(text: str, wrapper: Wrapper, sentence: int) -> bool:
+def closes_sentence(text: str, wrapper: Wrapper, end: int) -> bool:
+    """Whether the error is only what Java and Go put after the sentence that ends at `end`."""
+    trails = text.startswith(("(Service", "status code", "Encoded"), wrapper.start)
+    return trails and not text[end : wrapper.start].strip(" .,\t\n\"')")
+
+
+def opens_sentence(text: str, wrapper: Wrapper, sentence: int) -> bool:
     """Whether the error is only the wrapper of the sentence that begins at `sentence`."""
     near = sentence - wrapper.end <= _GLUE
     return near and _MESSAGE.search(text[wrapper.start : max(wrapper.start, sentence)]) is None

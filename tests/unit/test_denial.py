@@ -94,15 +94,31 @@ def test_a_principal_is_any_kind_and_has_a_role_if_it_is_one(principal: str, rol
     assert (denial.principal_arn, denial.role_name) == (principal, role)
 
 
+def test_a_principal_that_somebody_shortened_is_none() -> None:
+    denial = one(SENTENCE.replace(SESSION, "arn:aws:sts::...:assumed-role/..."))
+    assert (denial.action, denial.principal_arn, denial.role_name) == ("sqs:ReceiveMessage", None, None)
+
+
 def test_a_caller_without_a_name_is_still_refused() -> None:
     denial = one("User: anonymous is not authorized to perform: es:ESHttpGet with an explicit deny")
     assert (denial.action, denial.principal_arn) == ("es:ESHttpGet", None)
 
 
-def test_sts_names_only_the_action() -> None:
-    assert one("Error: Not authorized to perform sts:AssumeRoleWithWebIdentity") == Denial(
-        action="sts:AssumeRoleWithWebIdentity"
-    )
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Error: Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        "{'Message': 'Not authorized to perform sts:AssumeRoleWithWebIdentity'}",
+        '"message":"Not authorized to perform sts:AssumeRoleWithWebIdentity","x',
+    ],
+)
+def test_sts_names_only_the_action(text: str) -> None:
+    assert one(text) == Denial(action="sts:AssumeRoleWithWebIdentity")
+
+
+def test_a_sentence_does_not_swallow_the_error_on_the_next_line() -> None:
+    following = "AccessDenied: Access Denied\n\tstatus code: 403, request id: 1, host id: 2"
+    assert read_denials(f"{SENTENCE}\n{following}") == (DENIAL, Denial())
 
 
 def test_ses_quotes_in_its_own_way() -> None:
