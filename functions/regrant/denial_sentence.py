@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from regrant.actions import canonical_action, is_action
+from regrant.actions import begins_action, canonical_action, is_action
 from regrant.arns import is_whole, role_name
 from regrant.denial_resource import read_resource
 from regrant.denial_types import Denial, Effect, PolicyType
@@ -65,14 +65,25 @@ _KEY_POLICY = re.compile(
     r"\s++no\s++resource-based\s++policies"
 )
 _ENCODED = re.compile(r"[\s.]*+Encoded\s++authorization\s++failure\s++message(?:\s*+:\s*+[\w-]++)?+")
+# The text ends within the action.
+_ACTION_CUT = re.compile(r"[\s:]*+(?:[A-Za-z][\w-]*+:?+\w*+)?+(?:(\.\.\.|\u2026)|\s*+\Z)")
 # Words of somebody who writes about the sentence.
 _PROSE = re.compile(
     r"\b(?:how\s++to|fix\w*+|troubleshoot\w*+|if\s++you|docs?|documentation|article|search\w*+|grep\w*+|look\w*+\s++for"
     r"|filter|pattern|match\w*+|such\s++as|example|e\.g|means|phrase|sentence|question|no\s++more)\b",
     re.IGNORECASE,
 )
-# STS leaves out who may not.
-_ANONYMOUS = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
+_NOT = re.compile(r"(?:^|\W)not\Z", re.IGNORECASE)
+_TOLD = re.compile(
+    r"\b(?:how\s++to\s++\w++|troubleshoot\w*+|if\s++you\s++(?:see|get)|such\s++as|for\s++example|errors?+\s++like"
+    r"|fix(?:es|ed|ing)?+)(?:\s++(?:an?|the|this))?+[^\n\w]{0,8}\Z",
+    re.IGNORECASE,
+)
+
+
+def told(text: str, at: int) -> bool:
+    """Whether what begins at `at` is only told of: "how to fix 'User: ...'"."""
+    return _TOLD.search(text[max(0, at - 60) : at]) is not None
 
 
 class Sentence(msgspec.Struct, frozen=True):
@@ -95,18 +106,25 @@ def find_sentences(text: str) -> Iterator[Sentence]:
 
 def _read(text: str, begin: int, perform: re.Match[str]) -> Sentence | None:
     action = _ACTION.match(text, perform.end())
-    if action is None:
+    cut = _ACTION_CUT.match(text, perform.end())
+    if action is None and cut is None:
         return None
     head = text[max(begin, perform.start() - _SUBJECT) : perform.start()]
     words = head.rsplit(None, 4)
-    if not words or words[-1].lower().lstrip("\"'`([{*") != "not":
+    if not words or not _NOT.search(words[-1]):
         return None
     start, principal, named = _subject(head, words)
+    if told(text, perform.start() - len(head) + start):
+        return None
+    if action is None or (cut is not None and (cut[1] or begins_action(*action.groups()))):
+        # Who was refused is still known, if not what.
+        denial = Denial(principal_arn=principal, role_name=role_name(principal))
+        return Sentence(perform.start() - len(head) + start, perform.end(), denial) if principal else None
     resource, end = read_resource(text, action.end())
     effect, policy_type, policy, end = _reason(text, end)
     service, name = action.groups()
     certain = principal is not None or effect != "unknown" or (resource or "").startswith("arn:")
-    if not certain and not (is_action(service, name) and (named or _stated(head, words, service, name))):
+    if not certain and not (is_action(service, name) and (named or _stated(head, words, service))):
         return None
     encoded = _ENCODED.match(text, end)
     if encoded:
@@ -133,19 +151,21 @@ def _subject(head: str, words: list[str]) -> tuple[int, str | None, bool]:
         return len(head), None, False
     token = before[-1]
     at = head.rfind(token)
+    user_at = head.rfind("User", max(0, at - 8), at)
+    begin = at if user_at < 0 else user_at
     arn = token.find("arn:")
     if arn >= 0:
-        principal = token[arn:].strip("\"'`*,;()[]")
-        return at, principal if is_whole(principal) else None, True
+        principal = token[arn:].strip("\"'`*()[]")  # a session's name may end in a comma
+        return begin, principal if is_whole(principal) and "..." not in principal else None, True
     user = len(before) > 1 and before[-2].lstrip("\"'`([{*").endswith(("User:", "User"))
-    return at, None, user or token.startswith("User:")
+    return begin, None, user or token.startswith("User:")
 
 
-def _stated(head: str, words: list[str], service: str, name: str) -> bool:
+def _stated(head: str, words: list[str], service: str) -> bool:
     """Whether words without a subject are AWS's, not those of somebody who quotes them."""
-    if words[-1].lower() != "not" or (
-        len(words) > 1 and words[-2].startswith(("'", '"', "`", "\u201c", "\u2018"))
-    ):
+    first = words[-2] if len(words) > 1 and words[-1] == "not" else words[-1]
+    # STS leaves out who may not, so a quote may well stand before its "Not authorized".
+    if service.lower() != "sts" and first.startswith(("'", '"', "`", "\u201c", "\u2018")):
         return False
     line = head[-_PROSE_BEFORE:].rsplit("\n", 1)[-1]
     return _PROSE.search(line) is None

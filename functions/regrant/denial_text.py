@@ -13,9 +13,9 @@ _TERMINAL = re.compile(
 )
 # JSON in JSON has more backslashes with each layer, so a run of them counts as one.
 _ESCAPE = re.compile(
-    r"(?<!\\)\\++(?:([\"'/`])|([nrt](?![a-z]{2}))|u([0-9a-fA-F]{4}))|&(quot|apos|lt|gt|amp|#34|#39);"
+    r"(?<!\\)\\++(?:([\"'/`])|([nrt](?![a-z]{2}))|u([0-9a-fA-F]{4}))|&(quot|apos|lt|gt|amp|nbsp|#34|#39);"
 )
-_ENTITIES = {"quot": '"', "#34": '"', "apos": "'", "#39": "'", "lt": "<", "gt": ">", "amp": "&"}
+_ENTITIES = {"quot": '"', "#34": '"', "apos": "'", "#39": "'", "lt": "<", "gt": ">", "amp": "&", "nbsp": " "}
 # Terraform draws a line on the left of its errors.
 _BOX = re.compile(r"\n[ \t]*+[│┃|](?=[ \t\n]|$)")
 

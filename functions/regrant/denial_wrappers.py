@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from regrant.denial_sentence import told
 from regrant.denial_types import Denial
 
 _CODE = re.compile(
@@ -26,6 +27,8 @@ _CALL = re.compile(
     r"|operation\s++error\s++[^:\n]{1,80}+:\s*+(\w{1,128}+),"
     r"|Error\s++executing\s++\"(\w{1,128}+)\"\s++on\b"
 )
+# Between a wrapper and its sentence: "You are not authorized to perform this operation. " and the like.
+_GLUE = 120
 _NEAR = {1: 250, 2: 700, 3: 3000}  # by the group of _CALL; PHP prints the request and the response in between
 
 _BOTO = re.compile(
@@ -41,7 +44,7 @@ _JAVA_1 = re.compile(
 )
 _JAVA_2 = re.compile(r"\(Service:\s([^,;()\n]{1,80}+),\s++Status\s++Code:\s++40[03],")
 _JAVA_MESSAGE = re.compile(
-    r"(?:Access\s++Denied|Forbidden|model\.S3Exception:\s++null|AccessDenied\w*+:[^\n]*+)\s*+\Z"
+    r"(?:Access\s++Denied|Exception:\s++(?:Forbidden|null)|AccessDenied\w*+:[^\n]*+)\s*+\Z"
 )
 _PHP = re.compile(
     r"\b(AccessDenied\w*+|UnauthorizedOperation|AuthorizationError\w*+)\s\((?:client|server)\):\s"
@@ -55,10 +58,13 @@ _RUST = re.compile(
 _NET = re.compile(r"\bAmazon\.\w{1,60}+(?:\.Model)?+\.(?:\w*?Exception):\s++(?:Access\s++Denied|Forbidden)\b")
 _RUBY = re.compile(r"\bAws::\w{1,60}+::Errors::(?:AccessDenied\w*+|UnauthorizedOperation|Forbidden)\b")
 _JAVASCRIPT = re.compile(
-    r"\b(?:(?:AccessDenied|AccessDeniedException):\s++Access\s++Denied\b|(?:403:\s++|\b)UnknownError\b|Forbidden:\s++null\b)"
+    r"\b(?:(?:AccessDenied(?:Exception)?|UnauthorizedOperation):\s|(?:403:\s++|\b)UnknownError\b|Forbidden:\s++null\b)"
 )
 _JAVASCRIPT_MARK = re.compile(r"aws-sdk|@smithy|smithy-client|\$metadata|\$fault|extendedRequestId")
-_PYTHON = re.compile(r"'Code':\s'(AccessDenied\w*+|UnauthorizedOperation|403)',\s'Message':\s")
+_PYTHON = re.compile(
+    r"'Code':\s'(?:AccessDenied\w*+|UnauthorizedOperation|403)',\s'Message':\s"
+    r"|'Message':\s'(?:Access\sDenied|Forbidden)',\s'Code':\s'(?:AccessDenied\w*+|403)'"
+)
 _JSON = re.compile(r"\"__type\"\s*+:\s*+\"(?:[\w.]++#)?+\w*AccessDenied(?:Exception)?+\"")
 _FORMATION = re.compile(
     r"\bAPI:\s([a-z][a-z0-9-]{0,62}+):(\w{1,128}+)\s(?:Access\s++Denied|You\s++are\s++not\s++authorized)"
@@ -70,12 +76,10 @@ _KEY = re.compile(
     r"\s++in\s++this\s++region,\s++or\s++you\s++are\s++not\s++allowed\s++to\s++access"
 )
 _KEY_DENIED = re.compile(r"AccessDenied|Service:\s*+(?:AWS)?KMS\b|Service:\s*+Amazon\s++S3", re.IGNORECASE)
+_CPP = re.compile(r"Exception\s++name:\s++(?:AccessDenied\w*+|UnauthorizedOperation)\s++Error\s++message:\s")
+# An error with a message of its own is not the wrapper of the sentence that follows.
+_MESSAGE = re.compile(r"Access\s++Denied|Forbidden|UnknownError|is\s++denied|\A\(Service")
 _ENCODED = re.compile(r"Encoded\s++authorization\s++failure\s++message:\s*+[\w-]*+")
-
-_PROSE = re.compile(
-    r"\b(?:how\s++to|fix\w*+|troubleshoot\w*+|if\s++you\s++(?:see|get)|docs?|documentation|article|such\s++as|for\s++example)\b[^\n]*\Z",
-    re.IGNORECASE,
-)
 
 
 class Wrapper(msgspec.Struct, frozen=True):
@@ -90,6 +94,7 @@ class Calls:
     """What the SDKs in a text say was called, to be asked by position."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
         self._found = list(_CALL.finditer(text))
         self._starts = [found.start() for found in self._found]
 
@@ -100,7 +105,12 @@ class Calls:
             return None
         found = self._found[index]
         assert found.lastindex is not None
-        return found[found.lastindex] if at - found.end() <= _NEAR[found.lastindex] else None
+        if at - found.end() > _NEAR[found.lastindex]:
+            return None
+        # Botocore and Go put the message next to the call, so one with its own has no other.
+        if found.lastindex < 3 and _MESSAGE.search(self._text[found.end() : at]):
+            return None
+        return found[found.lastindex]
 
 
 def is_denial_code(code: str) -> bool:
@@ -149,7 +159,7 @@ def _find(text: str, calls: Calls) -> Iterator[Wrapper]:
     yield from _java(text, calls)
     yield from _javascript(text)
     yield from _services(text, calls)
-    for pattern in (_PHP, _XML, _RUST, _NET, _RUBY, _S3_CLIENT, _JSON):
+    for pattern in (_PHP, _XML, _RUST, _NET, _RUBY, _S3_CLIENT, _CPP, _JSON):
         for found in pattern.finditer(text):
             if not _hopeless(text, found.end()):
                 yield Wrapper(*found.span(), Denial(operation=calls.before(found.start())))
@@ -163,13 +173,19 @@ def _python(text: str) -> Iterator[Wrapper]:
         if (
             (head or is_denial_code(code))
             and not _hopeless(text, found.end())
-            and not _told(text, found.start())
+            and not told(text, _error(text, found.start()))
         ):
             yield Wrapper(*found.span(), Denial(operation=operation))
     for found in _PYTHON.finditer(text):
         window = text[found.end() : found.end() + 400]
         if "ResponseMetadata" in window and not _hopeless(text, found.end()):
             yield Wrapper(*found.span(), Denial())
+
+
+def _error(text: str, at: int) -> int:
+    """Where botocore's message begins that has its code at `at`."""
+    begin = text.rfind("An error occurred", max(0, at - 30), at)
+    return begin if begin >= 0 else at
 
 
 def _go(text: str, calls: Calls) -> Iterator[Wrapper]:
@@ -199,7 +215,8 @@ def _java(text: str, calls: Calls) -> Iterator[Wrapper]:
 
 def _javascript(text: str) -> Iterator[Wrapper]:
     for found in _JAVASCRIPT.finditer(text):
-        if _JAVASCRIPT_MARK.search(text, found.end(), found.end() + 800):
+        marked = _JAVASCRIPT_MARK.search(text, found.end(), found.end() + 800)
+        if marked and not _hopeless(text, found.end()):
             yield Wrapper(*found.span(), Denial())
 
 
@@ -231,6 +248,13 @@ def _hopeless_before(text: str, at: int) -> bool:
     return _NO_POLICY.search(text[max(0, at - 160) : at].rsplit("\n", 1)[-1]) is not None
 
 
-def _told(text: str, at: int) -> bool:
-    """Whether somebody only writes about the error."""
-    return _PROSE.search(text[max(0, at - 100) : at].rsplit("\n", 1)[-1]) is not None
+def closes_sentence(text: str, wrapper: Wrapper, end: int) -> bool:
+    """Whether the error is only what Java and Go put after the sentence that ends at `end`."""
+    trails = text.startswith(("(Service", "status code", "Encoded"), wrapper.start)
+    return trails and not text[end : wrapper.start].strip(" .,\t\n\"')")
+
+
+def opens_sentence(text: str, wrapper: Wrapper, sentence: int) -> bool:
+    """Whether the error is only the wrapper of the sentence that begins at `sentence`."""
+    near = sentence - wrapper.end <= _GLUE
+    return near and _MESSAGE.search(text[wrapper.start : max(wrapper.start, sentence)]) is None

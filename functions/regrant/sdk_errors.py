@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from regrant.denial_sentence import find_sentences
+from regrant.denial_text import plain
 from regrant.denial_types import Denial
 from regrant.denial_wrappers import is_denial_code, is_refused_for_good
 
@@ -16,7 +18,7 @@ _PLACES = ("aws-sdk", "@smithy", "smithy-client")
 
 
 def read_error(value: Mapping[Any, Any]) -> Denial | None:
-    """The denial that an error object is, if AWS's SDKs or services made it."""
+    """The denial that an error object is, if AWS made it and no sentence in it says more."""
     error = value.get("Error")
     if isinstance(error, Mapping) and "ResponseMetadata" in value:
         return Denial() if _is_denied(error) else None
@@ -32,7 +34,11 @@ def _is_denied(value: Mapping[Any, Any]) -> bool:
     code = next((code for code in codes if isinstance(code, str)), "")
     messages = (value.get(name) for name in _MESSAGES)
     message = next((text for text in messages if isinstance(text, str)), "")
-    return is_denial_code(code) and not is_refused_for_good(message)
+    return (
+        is_denial_code(code)
+        and not is_refused_for_good(message)
+        and next(find_sentences(plain(message)), None) is None
+    )
 
 
 def _thrown_in_sdk(value: Mapping[Any, Any]) -> bool:

@@ -94,15 +94,31 @@ def test_a_principal_is_any_kind_and_has_a_role_if_it_is_one(principal: str, rol
     assert (denial.principal_arn, denial.role_name) == (principal, role)
 
 
+def test_a_principal_that_somebody_shortened_is_none() -> None:
+    denial = one(SENTENCE.replace(SESSION, "arn:aws:sts::...:assumed-role/..."))
+    assert (denial.action, denial.principal_arn, denial.role_name) == ("sqs:ReceiveMessage", None, None)
+
+
 def test_a_caller_without_a_name_is_still_refused() -> None:
     denial = one("User: anonymous is not authorized to perform: es:ESHttpGet with an explicit deny")
     assert (denial.action, denial.principal_arn) == ("es:ESHttpGet", None)
 
 
-def test_sts_names_only_the_action() -> None:
-    assert one("Error: Not authorized to perform sts:AssumeRoleWithWebIdentity") == Denial(
-        action="sts:AssumeRoleWithWebIdentity"
-    )
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Error: Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        "{'Message': 'Not authorized to perform sts:AssumeRoleWithWebIdentity'}",
+        '"message":"Not authorized to perform sts:AssumeRoleWithWebIdentity","x',
+    ],
+)
+def test_sts_names_only_the_action(text: str) -> None:
+    assert one(text) == Denial(action="sts:AssumeRoleWithWebIdentity")
+
+
+def test_a_sentence_does_not_swallow_the_error_on_the_next_line() -> None:
+    following = "AccessDenied: Access Denied\n\tstatus code: 403, request id: 1, host id: 2"
+    assert read_denials(f"{SENTENCE}\n{following}") == (DENIAL, Denial())
 
 
 def test_ses_quotes_in_its_own_way() -> None:
@@ -210,6 +226,31 @@ def test_the_sentence_wins_over_the_wrapper_and_learns_from_it_what_was_called()
     assert one(text) == replace(DENIAL, operation="ReceiveMessage")
 
 
+def test_an_error_with_its_own_message_is_not_the_wrapper_of_the_next_line() -> None:
+    first = "An error occurred (AccessDenied) when calling the PutObject operation: Access Denied"
+    assert read_denials(f"{first}\n{SENTENCE}") == (Denial(operation="PutObject"), DENIAL)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        f"AccessDenied: {SENTENCE}\n\tstatus code: 403, request id: 1",
+        f"SqsException: {SENTENCE} (Service: Sqs, Status Code: 403, Request ID: 1)",
+        f"AmazonSQSException: {SENTENCE} (Service: AmazonSQS; Status Code: 403; Error Code: AccessDenied; Request ID: 1)",
+        f"AccessDeniedException: {SENTENCE}\n    at x (/node_modules/@smithy/x.js:1) {{ '$fault': 'client' }}",
+        f'ErrorMetadata {{ code: Some("AccessDenied"), message: Some("{SENTENCE}"), extras: None }}',
+        f"<Error><Code>AccessDenied</Code><Message>{SENTENCE}</Message></Error>",
+        f"{{'Error': {{'Code': 'AccessDenied', 'Message': '{SENTENCE}'}}, 'ResponseMetadata': {{}}}}",
+        json.dumps({"Error": {"Code": "AccessDenied", "Message": SENTENCE}, "ResponseMetadata": {}}),
+        json.dumps({"__type": "AccessDeniedException", "Message": SENTENCE}),
+        f'AccessDeniedException (client): {SENTENCE} - {{"__type":"AccessDeniedException","Message":"{SENTENCE}"}}',
+        f'Resource handler returned message: "{SENTENCE} (Service: Sqs, Status Code: 403, Request ID: 1)"',
+    ],
+)
+def test_every_sdks_wrapper_and_its_sentence_are_one_denial(wrapped: str) -> None:
+    assert one(wrapped) == DENIAL
+
+
 def test_a_traceback_that_repeats_a_denial_gives_it_once() -> None:
     wrapped = (
         f"ClientError: An error occurred (AccessDenied) when calling the ReceiveMessage operation: {SENTENCE}"
@@ -254,6 +295,9 @@ def test_ec2_says_it_in_words_and_encoded_at_once() -> None:
         'User "system:serviceaccount:a:b" cannot get resource "pods" in API group ""',
         "User: hw is not authorized to perform: obs:bucket:ListAllMyBuckets on resource: x",
         "is authorized to perform: s3:GetObject",
+        f"how to fix '{LEGACY}'",
+        "If you see `is not authorized to perform: s3:GetObject` attach the policy",
+        'Error from server (Forbidden): User "arn:aws:iam::1:user/x" cannot list resource "pods"',
     ],
 )
 def test_what_only_sounds_like_the_sentence_is_none(text: str) -> None:

@@ -36,7 +36,7 @@ def test_a_prefix_is_found_whole_not_as_the_end_of_another() -> None:
 
 
 def test_the_table_is_not_read_at_import() -> None:
-    code = "import regrant.denial, regrant.actions; print(regrant.actions._table.cache_info().currsize)"
+    code = "import regrant.denial, regrant.actions; print(regrant.actions._services.cache_info().currsize)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd="functions", capture_output=True, text=True, check=True
     )

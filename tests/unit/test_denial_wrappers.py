@@ -52,6 +52,13 @@ ENCODED = "You are not authorized to perform this operation. Encoded authorizati
         ("Amazon.S3.AmazonS3Exception: Access Denied ---> Amazon.Runtime", None),
         ("Aws::S3::Errors::AccessDenied (Access Denied)", None),
         ('ErrorMetadata { code: Some("AccessDenied"), message: Some("Access Denied"), extras: None }', None),
+        ("Exception name: AccessDenied\nError message: Access Denied\n1 response headers:", None),
+        ("{'Error': {'Message': 'Access Denied', 'Code': 'AccessDenied'}, 'ResponseMetadata': {}}", None),
+        (f"AccessDeniedException: You don't have access to the model.{STACK}", None),
+        (
+            "upload failed: ./docs/a to s3://fix/a An error occurred (AccessDenied) when calling the PutObject operation: Access Denied",
+            "PutObject",
+        ),
         (XML, None),
         (f"AccessDeniedException: {KMS}", None),
         ("{'Error': {'Code': 'AccessDenied', 'Message': 'Access Denied'}, 'ResponseMetadata': {}}", None),
@@ -140,6 +147,11 @@ def test_an_sdks_error_logged_as_an_object_is_one_denial(error: dict[str, object
         "how to fix An error occurred (AccessDenied) when calling the PutObject operation: Access Denied",
         "Access to the resource https://intranet.example.com/sqs/x is denied.",
         "retrying after AccessDenied (attempt 2)",
+        "HTTP 403 Forbidden (Service: orders, Status Code: 403, Request ID: 1)",
+        "com.acme.AccessDeniedException: Insufficient privileges\n   at com.acme.Orders(Orders.java:1)",
+        "googleapi: Error 403: x does not have storage.objects.get access, forbidden",
+        "AuthorizationFailed: The client 'x' does not have authorization to perform action 'Microsoft.Compute/read'",
+        "remote: Permission to acme/orders.git denied to bot. fatal: unable to access: The requested URL returned error: 403",
     ],
 )
 def test_what_is_no_denial_by_aws_is_none(text: str) -> None:
