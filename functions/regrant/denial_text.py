@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # Every denial has one of these; most log lines have none and are done with here.
-_HINT = re.compile(r"authoriz|[Dd]enied|Forbidden|UnknownError|Code:\s++403|not\s++allowed")
+_HINT = re.compile(r"authoriz|[Dd]enied|ACCESS_DENIED|Forbidden|UnknownError|Code:\s++403|not\s++allowed")
 # Colours and other sequences for terminals; a JSON writer may have escaped the escape character.
 _TERMINAL = re.compile(
     r"(?:\x1b|(?<!\\)\\++(?:u001[bB]|x1[bB]|033))"

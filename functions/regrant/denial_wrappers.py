@@ -27,6 +27,7 @@ _CALL = re.compile(
     r"|operation\s++error\s++[^:\n]{1,80}+:\s*+(\w{1,128}+),"
     r"|Error\s++executing\s++\"(\w{1,128}+)\"\s++on\b"
 )
+_CODE_BEFORE = re.compile(r"\(([\w.:#-]{1,80}+)\)\s++\Z")
 # Between a wrapper and its sentence: "You are not authorized to perform this operation. " and the like.
 _GLUE = 120
 _NEAR = {1: 250, 2: 700, 3: 3000}  # by the group of _CALL; PHP prints the request and the response in between
@@ -69,6 +70,8 @@ _JSON = re.compile(r"\"__type\"\s*+:\s*+\"(?:[\w.]++#)?+\w*AccessDenied(?:Except
 _FORMATION = re.compile(
     r"\bAPI:\s([a-z][a-z0-9-]{0,62}+):(\w{1,128}+)\s(?:Access\s++Denied|You\s++are\s++not\s++authorized)"
 )
+_ARROW = re.compile(r"\bAWS\s++Error\s++ACCESS_DENIED\s++during\s++(\w{1,128}+)\s++operation\b")
+_COPY = re.compile(r"\bS3ServiceException:\s*+Access\s++Denied,\s*+Status\s++403,\s*+Error\s++AccessDenied\b")
 _S3_CLIENT = re.compile(r"S3\s++error:\s++403\s++\(AccessDenied\)")
 _QUEUE = re.compile(r"Access\s++to\s++the\s++resource\s++(https://[\w.-]++/[\w./-]*+)\s++is\s++denied")
 _KEY = re.compile(
@@ -110,6 +113,10 @@ class Calls:
         # Botocore and Go put the message next to the call, so one with its own has no other.
         if found.lastindex < 3 and _MESSAGE.search(self._text[found.end() : at]):
             return None
+        between = self._text[found.end() : at]
+        code = _CODE_BEFORE.search(self._text, max(0, found.start() - 90), found.start())
+        if "\n" in between and code and not is_denial_code(code[1]):
+            return None  # another error, with its own message, on the line before
         return found[found.lastindex]
 
 
@@ -159,7 +166,7 @@ def _find(text: str, calls: Calls) -> Iterator[Wrapper]:
     yield from _java(text, calls)
     yield from _javascript(text)
     yield from _services(text, calls)
-    for pattern in (_PHP, _XML, _RUST, _NET, _RUBY, _S3_CLIENT, _CPP, _JSON):
+    for pattern in (_PHP, _XML, _RUST, _NET, _RUBY, _S3_CLIENT, _COPY, _CPP, _JSON):
         for found in pattern.finditer(text):
             if not _hopeless(text, found.end()):
                 yield Wrapper(*found.span(), Denial(operation=calls.before(found.start())))
@@ -235,6 +242,8 @@ def _services(text: str, calls: Calls) -> Iterator[Wrapper]:
         before = text[max(0, found.start() - 300) : found.start()]
         if "UnauthorizedOperation" in before or "not authorized to perform" in " ".join(before.split()):
             yield Wrapper(*found.span(), Denial(encoded=True, operation=calls.before(found.start())))
+    for found in _ARROW.finditer(text):
+        yield Wrapper(*found.span(), Denial(operation=found[1]))
     for found in _FORMATION.finditer(text):
         yield Wrapper(*found.span(), Denial(action=f"{found[1]}:{found[2]}"))
 
@@ -249,9 +258,9 @@ def _hopeless_before(text: str, at: int) -> bool:
 
 
 def closes_sentence(text: str, wrapper: Wrapper, end: int) -> bool:
-    """Whether the error is only what Java and Go put after the sentence that ends at `end`."""
-    trails = text.startswith(("(Service", "status code", "Encoded"), wrapper.start)
-    return trails and not text[end : wrapper.start].strip(" .,\t\n\"')")
+    """Whether the error is only what Java, Go and Ruby put after the sentence that ends at `end`."""
+    trails = text.startswith(("(Service", "status code", "Encoded", "Aws::"), wrapper.start)
+    return trails and not text[end : wrapper.start].strip(" .,(\t\n\"')")
 
 
 def opens_sentence(text: str, wrapper: Wrapper, sentence: int) -> bool:
