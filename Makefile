@@ -11,9 +11,9 @@ BIN := .venv/bin
 # The zip's root is the import root of the functions.
 PY := PYTHONPATH=functions $(BIN)/python
 SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
-LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt
+LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt
 
-.PHONY: help setup test check demo scenarios serve build format lock clean \
+.PHONY: help setup test check demo scenarios serve build format lock clean bench-denials \
 	lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
@@ -33,6 +33,11 @@ test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
 	@! command -v npm >/dev/null || $(MAKE) --no-print-directory node_modules/.made \
 		|| echo "node_modules could not be made; what needs it is skipped" >&2
 	$(BIN)/pytest -n 2 $(TESTS)
+
+# Without the peer (no package for this system, no registry) the comparison runs all the same, and says so.
+bench-denials: .venv/.made  ## Measure how denials are read, by us and by others (JSON=figures.json)
+	@$(MAKE) --no-print-directory .venv-bench/.made || true
+	@$(PY) -m scripts.bench_denials $(if $(JSON),--json $(JSON))
 
 check: lint types templates statemachine docs-check addresses  ## Lint, type and validate everything
 
@@ -77,7 +82,7 @@ lock: .venv/.made  ## Compile the requirements anew (package-lock.json: npm inst
 	done
 
 clean:  ## Remove everything that was made
-	rm -rf .venv .venv-sam .venv-uv .venv.lock .aws-sam node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-bench .venv-uv .venv.lock .aws-sam node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.made: requirements/dev.txt scripts/venv.sh
@@ -86,6 +91,9 @@ clean:  ## Remove everything that was made
 # An environment of its own, because SAM pins another boto3 than the local account does.
 .venv-sam/.made: requirements/sam.txt scripts/venv.sh
 	@scripts/venv.sh .venv-sam requirements/sam.txt
+
+.venv-bench/.made: requirements/bench.txt scripts/venv.sh
+	@scripts/venv.sh .venv-bench requirements/bench.txt
 
 node_modules/.made: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "make check needs Node.js 18 or later with npm, for asl-validator; install it" >&2; exit 1; }

@@ -1,0 +1,46 @@
+"""IAM's spelling of actions. Services print `sqs:receivemessage` and `SNS:Publish` in their denials.
+
+The table is iam_actions.txt: a service prefix and its actions on each line, made by scripts/iam_actions.py.
+It is read at the first use, not at import, and only the line of the service asked for is taken apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+_TABLE = Path(__file__).with_name("iam_actions.txt")
+
+
+def canonical_action(service: str, name: str) -> str:
+    """`service:Name` in IAM's spelling. A name that the table lacks stays, its prefix in lower case."""
+    prefix = service.lower()
+    return f"{prefix}:{_names(prefix).get(name.lower(), name)}"
+
+
+def is_action(service: str, name: str) -> bool:
+    """Whether IAM knows the action, in whatever case."""
+    return name.lower() in _names(service.lower())
+
+
+def begins_action(service: str, name: str) -> bool:
+    """Whether it is none, but what a cut line leaves of one."""
+    names = _names(service.lower())
+    return name.lower() not in names and any(known.startswith(name.lower()) for known in names)
+
+
+@cache
+def _services() -> Mapping[str, str]:
+    lines = _TABLE.read_text(encoding="ascii").splitlines()
+    return {line.split(" ", 1)[0]: line for line in lines}
+
+
+def _names(prefix: str) -> Mapping[str, str]:
+    # A text may name any number of services that are none; those are not kept.
+    return _names_of(prefix) if prefix in _services() else {}
+
+
+@cache
+def _names_of(prefix: str) -> Mapping[str, str]:
+    return {name.lower(): name for name in _services()[prefix].split(" ")[1:]}
