@@ -85,11 +85,13 @@ class World:
         sfn = self.account.client("stepfunctions")
         given = {"service": WORKER} if execution_input is None else execution_input
         arn = sfn.start_execution(stateMachineArn=self.machine, input=json.dumps(given))["executionArn"]
-        heard, looked = 0, -8.0
+        heard, began = 0, self.account.clock.elapsed()
+        looked = began - 8
 
         def ended() -> bool:
             nonlocal heard, looked
-            if self.account.clock.elapsed() < looked + 8:
+            # A look costs more the longer the history is, so a long run is looked at less often.
+            if self.account.clock.elapsed() < looked + max(8, (looked - began) / 20):
                 return False
             looked = self.account.clock.elapsed()
             if meanwhile:
