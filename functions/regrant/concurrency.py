@@ -21,6 +21,11 @@ def each(function: Callable[[T], R], items: tuple[T, ...]) -> tuple[R, ...]:
     return tuple(_pool.map(function, items))
 
 
+def later(function: Callable[[], A]) -> Callable[[], A]:
+    """Begin it now; call what is returned to have the result, or the failure."""
+    return _pool.submit(function).result
+
+
 def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
     """Both results; the first failure is raised."""
     other = _pool.submit(second)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
+from regrant.cause import IN_THE_WAY, Judgement, asked_resource, judge
 from regrant.concurrency import all_three, each
-from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines
-from regrant.models import CatalogueEntry, Decision, Diagnosis, Finding, Incident, Plan, Refusal, Service
+from regrant.denied_calls import DeniedCall, read_calls
+from regrant.evidence import DENIAL_TERM, read_lines
+from regrant.findings import Judged, denial_findings, missing_findings, ranked, role_findings
+from regrant.models import Decision, Diagnosis, Finding, Incident, Plan, Refusal, Service
+from regrant.permissions import RolePermissions
+from regrant.plan import least_cover
 from regrant.ports import Logs, Queues, Roles, Services
-from regrant.resources import Attachments, LogLines, ServiceState, TaskDefinition, name_of
+from regrant.resources import LogLines, ServiceState, TaskDefinition, name_of
 from regrant.settings import Settings
+from regrant.wire import earlier, seconds_between
 
-_LOOK_BACK = timedelta(minutes=15)
-_SAMPLES = 3
+_LOOK_BACK = 15 * 60.0  # seconds
 
 
 def diagnose(
@@ -36,16 +39,22 @@ def diagnose(
     if refusal or definition.task_role is None:
         return _refused(refusal, now)
     role = definition.task_role
-    since = (datetime.fromisoformat(now) - _LOOK_BACK).isoformat()
+    since = _begin_of_window(state, now)
     watched = tuple(q for q in (entry.health.queue, entry.health.dead_letter_queue) if q)
-    attachments, denials, there = all_three(
-        lambda: roles.attachments(role, entry.policies),
+    permissions, log, there = all_three(
+        lambda: roles.permissions(role, tuple(dict.fromkeys(entry.policies))),
         lambda: read_lines(logs, definition.logs, DENIAL_TERM, since, now),
         lambda: each(queues.exists, watched),
     )
     if not all(there):
         return _refused(_queue_missing(watched[there.index(False)]), now)
-    return conclude(incident, role, definition, attachments, denials, now)
+    return conclude(incident, definition, permissions, log, now)
+
+
+def _begin_of_window(state: ServiceState, now: str) -> str:
+    """Fifteen minutes ago, or when the deployment in use began: what came before it says nothing of it."""
+    begin, began = earlier(now, _LOOK_BACK), state.primary.created_at if state.primary else ""
+    return began if began and seconds_between(begin, began) > 0 else begin
 
 
 def judge_service(service: Service, state: ServiceState | None) -> Refusal | None:
@@ -114,67 +123,90 @@ def _queue_missing(queue: str) -> Refusal:
 
 def conclude(
     incident: Incident,
-    role: str,
     definition: TaskDefinition,
-    attachments: Attachments,
-    denials: LogLines,
+    permissions: RolePermissions,
+    log: LogLines,
     now: str,
 ) -> Diagnosis:
     """Findings and decision from what was read."""
     entry = incident.entry
     assert entry is not None
-    missing = tuple(p for p in dict.fromkeys(entry.policies) if p not in attachments.attached)
-    findings = (*_denial_findings(denials), *_role_findings(entry, role), *_missing_findings(role, missing))
-    refusal = _cannot_attach(role, missing, attachments)
+    calls = read_calls(log.lines)
+    judged = ranked((call, judge(call.denial, permissions)) for call in calls)
+    attach, refusal = choose(judged, permissions)
+    by_catalogue = attach and not any(judgement.covering for _, judgement in judged)
+    findings = (
+        *denial_findings(judged, log.complete),
+        *role_findings(permissions.role, entry.task_role),
+        *(missing_findings(permissions) if by_catalogue else ()),
+    )
+    refusal = refusal or _cannot_attach(attach, permissions)
     if refusal:
         return Diagnosis("REFUSE", now, findings, logs=definition.logs, refusal=refusal)
-    if not missing:
-        nothing = Finding("ALREADY_GRANTED", f"{name_of(role)} has every declared policy attached.")
-        return Diagnosis("NOTHING_TO_FIX", now, (*findings, nothing), logs=definition.logs)
-    plan = Plan(role=role, attach=missing, redeploy=entry.redeploy == "always")
+    if not attach:
+        if not judged:
+            nothing = "has every declared policy attached, and no denial is logged."
+            findings = (*findings, Finding("ALREADY_GRANTED", f"{name_of(permissions.role)} {nothing}"))
+        return Diagnosis("NOTHING_TO_FIX", now, findings, logs=definition.logs)
+    plan = Plan(role=permissions.role, attach=attach, redeploy=entry.redeploy == "always")
     decision: Decision = "PLAN" if incident.mode == "plan" else "CONTAIN"
     return Diagnosis(decision, now, findings, plan=plan, logs=definition.logs)
 
 
-def _denial_findings(denials: LogLines) -> tuple[Finding, ...]:
-    lines = denials.lines
-    if not lines:
-        return ()
-    count = f"{len(lines)}" if denials.complete else f"At least {len(lines)}"
-    text = f"{count} denied calls logged since {lines[0].at}."
-    sample = tuple(dict.fromkeys(line.message[:SENTENCE] for line in reversed(lines)))[:_SAMPLES]
-    return (Finding("DENIED", text, sample),)
+def choose(
+    judged: tuple[Judged, ...], permissions: RolePermissions
+) -> tuple[tuple[str, ...], Refusal | None]:
+    """The policies (ARNs) to attach, or why none will do. `judged` is ranked.
+
+    Where no call can be read, what the catalogue declares and the role lacks is the plan.
+    """
+    if permissions.nonexistent:
+        return (), Refusal(
+            "POLICY_MISSING",
+            f"The catalogue declares policies that do not exist: {', '.join(permissions.nonexistent)}.",
+            "Create them, or correct the catalogue entry.",
+        )
+    own = [one for one in judged if one[1].cause not in ("OTHER_PRINCIPAL", "UNREADABLE")]
+    # Tasks of an earlier role may still be in the log, so another principal counts only if it is alone.
+    hopeless = [j for j in judged if j[1].cause in (IN_THE_WAY if own else (*IN_THE_WAY, "OTHER_PRINCIPAL"))]
+    if hopeless:
+        return (), _hopeless(*hopeless[0])
+    fixable = [call.denial for call, judgement in own if judgement.covering]
+    if fixable:
+        wanted = tuple((denial.action or "", asked_resource(denial)) for denial in fixable)
+        attach = least_cover(permissions.missing, wanted)
+        return (attach, None) if attach else ((), _contradiction(permissions))
+    if own:
+        return (), None
+    if judged and not permissions.missing:
+        return (), _hopeless(*judged[0])
+    return tuple(policy.arn for policy in permissions.missing), None
 
 
-def _role_findings(entry: CatalogueEntry, role: str) -> tuple[Finding, ...]:
-    if role == entry.task_role:
-        return ()
-    text = f"The tasks run as {name_of(role)}; the catalogue declares {name_of(entry.task_role)}."
-    return (Finding("WRONG_TASK_ROLE", text, (role, entry.task_role)),)
+def _hopeless(call: DeniedCall, judgement: Judgement) -> Refusal:
+    what = call.denial.action or "a call"
+    on = f" on {call.denial.resource}" if call.denial.resource else ""
+    return Refusal(judgement.cause, f"{judgement.reason}: {what}{on}.", judgement.next)
 
 
-def _missing_findings(role: str, missing: tuple[str, ...]) -> tuple[Finding, ...]:
-    return tuple(
-        Finding("MISSING_ATTACHMENT", f"{name_of(role)} lacks {name_of(policy)}.", (policy,))
-        for policy in missing
+def _contradiction(permissions: RolePermissions) -> Refusal:
+    names = ", ".join(name_of(policy.arn) for policy in permissions.missing)
+    return Refusal(
+        "POLICIES_CONFLICT",
+        f"Of the declared policies {names}, those that allow one denied call deny another.",
+        "Take the Deny out of them, or declare other policies.",
     )
 
 
-def _cannot_attach(role: str, missing: tuple[str, ...], attachments: Attachments) -> Refusal | None:
-    if attachments.nonexistent:
-        return Refusal(
-            "POLICY_MISSING",
-            f"The catalogue declares policies that do not exist: {', '.join(attachments.nonexistent)}.",
-            "Create them, or correct the catalogue entry.",
-        )
-    if len(attachments.attached) + len(missing) > attachments.quota:
-        return Refusal(
-            "POLICY_LIMIT",
-            f"{name_of(role)} has {len(attachments.attached)} policies attached and needs {len(missing)}"
-            f" more; the account's limit is {attachments.quota}.",
-            "Detach a policy that is not needed, or raise the quota 'Managed policies per role'.",
-        )
-    return None
+def _cannot_attach(attach: tuple[str, ...], permissions: RolePermissions) -> Refusal | None:
+    if len(permissions.attached) + len(attach) <= permissions.quota or not attach:
+        return None
+    return Refusal(
+        "POLICY_LIMIT",
+        f"{name_of(permissions.role)} has {len(permissions.attached)} policies attached and needs"
+        f" {len(attach)} more; the account's limit is {permissions.quota}.",
+        "Detach a policy that is not needed, or raise the quota 'Managed policies per role'.",
+    )
 
 
 def _refused(refusal: Refusal | None, now: str) -> Diagnosis:

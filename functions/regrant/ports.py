@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from regrant.models import Change, LastOutcome, LogRoute, Report, Service
+from regrant.permissions import RolePermissions
 from regrant.resources import (
-    Attachments,
     Baseline,
     LogLines,
     QueueDepth,
@@ -39,8 +39,8 @@ class Services(Protocol):
 
 
 class Roles(Protocol):
-    def attachments(self, role: str, wanted: tuple[str, ...]) -> Attachments:
-        """What is attached, how many may be, and which of the wanted policies (ARNs) do not exist."""
+    def permissions(self, role: str, wanted: tuple[str, ...]) -> RolePermissions:
+        """The role's policies and the wanted ones (ARNs), with their documents."""
 
     def attached(self, role: str) -> tuple[str, ...]:
         """The managed policies (ARNs) on the role, sorted."""

@@ -25,6 +25,7 @@ class Deployment(msgspec.Struct, frozen=True):
     desired: int
     running: int
     failed_tasks: int
+    created_at: str = ""
 
     @property
     def completed(self) -> bool:
@@ -67,14 +68,6 @@ class TaskDefinition(msgspec.Struct, frozen=True):
     arn: str
     task_role: str | None
     logs: tuple[LogRoute, ...]
-
-
-class Attachments(msgspec.Struct, frozen=True):
-    """What a role has attached, how many it may have, and which of the asked-for policies do not exist."""
-
-    attached: tuple[str, ...]
-    quota: int
-    nonexistent: tuple[str, ...] = ()
 
 
 class RoleState(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from regrant.resources import name_of
 
 _WIDTH = 118
 # Lines of each part, so that the whole fits on one screen however much there is to say.
-_HEIGHT = {"found": 14, "changed": 6, "receipt": 5}
+_HEIGHT = {"found": 18, "changed": 6, "receipt": 5}
 
 
 def render(report: Report) -> str:
@@ -30,7 +30,8 @@ def _sections(report: Report) -> Iterator[tuple[str, list[str]]]:
     found = []
     for finding in report.findings:
         # One piece of evidence, long enough that the reason at the end of AWS's sentence is seen.
-        found += [finding.text, *(f"  {line}" for text in finding.evidence[:1] for line in _few_lines(text))]
+        evidence = [line for text in finding.evidence[:1] for line in _few_lines(text)]
+        found += [*_few_lines(finding.text), *(f"  {line}" for line in evidence)]
     yield "found", found
     yield "changed", list(_changes(report)) or ["nothing"]
     if report.health:

@@ -53,11 +53,27 @@ def test_a_role_that_may_not_be_read_is_not_called_gone(roles: IamRoles, monkeyp
         roles.read(OLD_ROLE)
 
 
-def test_attachments_come_with_the_quota_and_with_what_does_not_exist(roles: IamRoles) -> None:
+def test_permissions_come_with_every_document_the_quota_and_what_does_not_exist(roles: IamRoles) -> None:
+    iam = client("iam")
     roles.attach(OLD_ROLE, SEND)
-    found = roles.attachments(OLD_ROLE, (RECEIVE, f"{RECEIVE}-2"))
+    iam.put_role_permissions_boundary(RoleName=ROLE_NAME, PermissionsBoundary=RECEIVE)
+    found = roles.permissions(OLD_ROLE, (RECEIVE, f"{RECEIVE}-2"))
     assert (found.attached, found.nonexistent) == ((SEND,), (f"{RECEIVE}-2",))
-    assert found.quota == client("iam").get_account_summary()["SummaryMap"]["AttachedPoliciesPerRoleQuota"]
+    assert [policy.arn for policy in found.identity] == [SEND, *ROLE.inline]
+    assert found.identity[1].document == ROLE.inline[found.identity[1].arn]
+    assert found.boundary is not None
+    assert found.declared == (found.boundary,) == found.missing
+    assert found.boundary.document["Statement"]
+    assert found.quota == iam.get_account_summary()["SummaryMap"]["AttachedPoliciesPerRoleQuota"]
+
+
+def test_of_a_managed_policy_the_default_version_is_read(roles: IamRoles) -> None:
+    newer = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}}
+    client("iam").create_policy_version(
+        PolicyArn=RECEIVE, PolicyDocument=json.dumps(newer), SetAsDefault=True
+    )
+    (read,) = roles.permissions(OLD_ROLE, (RECEIVE,)).declared
+    assert read.document == newer
 
 
 def test_a_policy_that_cannot_be_looked_up_is_not_called_nonexistent(roles: IamRoles) -> None:
@@ -65,7 +81,7 @@ def test_a_policy_that_cannot_be_looked_up_is_not_called_nonexistent(roles: IamR
     with Stubber(iam) as stub:
         stub.add_client_error("get_policy", "AccessDenied", http_status_code=403)
         with pytest.raises(AwsRefused):
-            IamRoles(iam)._policy_exists(RECEIVE)
+            IamRoles(iam)._policy(RECEIVE)
 
 
 def test_attaching_twice_is_attaching_once(roles: IamRoles) -> None:

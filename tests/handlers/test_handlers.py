@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -114,6 +114,7 @@ def settle() -> None:
     (in_moto,) = ecs_backends[ACCOUNT][REGION].services.values()
     for deployment in in_moto.deployments:
         deployment |= {"rolloutState": "COMPLETED", "runningCount": deployment["desiredCount"]}
+        deployment["createdAt"] = datetime(2025, 11, 11, 9, tzinfo=UTC)  # long before the incident
 
 
 def test_capture_baseline_keeps_role_and_service(invoke: Invoke) -> None:

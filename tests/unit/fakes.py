@@ -25,8 +25,9 @@ from regrant.models import (
     Report,
     Service,
 )
+from regrant.permissions import RolePermissions
+from regrant.policies import Policy
 from regrant.resources import (
-    Attachments,
     Baseline,
     Deployment,
     LogLine,
@@ -69,6 +70,16 @@ SETTINGS = Settings(
     journal_table="regrant-journal",
     topic=f"arn:aws:sns:{REGION}:{ACCOUNT}:regrant-incidents",
 )
+DOCUMENTS = {
+    policy: {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": [f"sqs:{a}" for a in actions], "Resource": QUEUE}],
+    }
+    for policy, actions in {
+        RECEIVE: ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes"],
+        SEND: ["SendMessage", "GetQueueAttributes"],
+    }.items()
+}
 DENIAL = (
     "ERROR failed to receive messages from SQS: An error occurred (AccessDenied) when calling the"
     " ReceiveMessage operation: User: arn:aws:sts::123456789012:assumed-role/retainwise-ecs-task-role/"
@@ -222,11 +233,24 @@ class FakeRoles:
     gone: bool = False
     quota: int = 10
     nonexistent: tuple[str, ...] = ()
+    documents: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(DOCUMENTS))
     fuse: Fuse = field(default_factory=Fuse)
     detached: list[str] = field(default_factory=list)
 
-    def attachments(self, role: str, wanted: tuple[str, ...]) -> Attachments:
-        return Attachments(self.role.attached, self.quota, self.nonexistent)
+    def permissions(self, role: str, wanted: tuple[str, ...]) -> RolePermissions:
+        def read(*policies: str) -> tuple[Policy, ...]:
+            return tuple(Policy(p, self.documents[p]) for p in policies if p in self.documents)
+
+        boundary = self.role.boundary
+        return RolePermissions(
+            role=role,
+            attached=self.role.attached,
+            quota=self.quota,
+            identity=(*read(*self.role.attached), *(Policy(n, d) for n, d in self.role.inline.items())),
+            boundary=read(boundary)[0] if boundary else None,
+            declared=read(*(p for p in wanted if p not in self.nonexistent)),
+            nonexistent=self.nonexistent,
+        )
 
     def attached(self, role: str) -> tuple[str, ...]:
         return self.role.attached

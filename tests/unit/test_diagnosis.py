@@ -15,6 +15,7 @@ from tests.unit.fakes import (
     OLD,
     OLD_DEPLOYMENT,
     OLD_ROLE,
+    QUEUE,
     RECEIVE,
     ROLE,
     ROUTE,
@@ -55,7 +56,7 @@ def test_the_seeds_incident_is_contained_with_the_missing_policy_on_the_role_in_
     assert diagnosis.decision == "CONTAIN"
     assert diagnosis.plan is not None
     assert (diagnosis.plan.role, diagnosis.plan.attach) == (OLD_ROLE, (RECEIVE,))
-    assert codes(diagnosis) == ["DENIED", "WRONG_TASK_ROLE", "MISSING_ATTACHMENT"]
+    assert codes(diagnosis) == ["MISSING_ATTACHMENT", "WRONG_TASK_ROLE"]
     assert diagnosis.logs == (ROUTE,)
 
 
@@ -64,7 +65,10 @@ def test_the_finding_of_a_denial_counts_the_calls_and_shows_one_sentence_of_them
     for seconds in (-120, -90, -60):
         world.logs.write(seconds, DENIAL, "old-1")
     finding = diagnosed(world).findings[0]
-    assert finding.text == f"3 denied calls logged since {at(-120)}."
+    assert finding.text == (
+        "retainwise-ecs-task-role lacks prod-retainwise-sqs-worker: sqs:ReceiveMessage on"
+        f" {QUEUE}, denied 3 times from 2025-11-11T21:50:14Z to 2025-11-11T21:51:14Z."
+    )
     assert finding.evidence == (DENIAL,)
 
 
@@ -72,13 +76,20 @@ def test_a_finding_from_more_lines_than_are_read_says_that_there_are_more() -> N
     world = World()
     world.logs.write(-60, DENIAL, "old-1")
     world.logs.endless = (DENIAL_TERM,)
-    assert diagnosed(world).findings[0].text == f"At least 1 denied calls logged since {at(-60)}."
+    assert "denied at least once at 2025-11-11T21:51:14Z" in diagnosed(world).findings[0].text
 
 
 def test_denials_of_more_than_fifteen_minutes_ago_are_history() -> None:
     world = World()
     world.logs.write(-901, DENIAL, "old-1")
-    assert "DENIED" not in codes(diagnosed(world))
+    assert diagnosed(world).findings[-1].evidence == (RECEIVE,)
+
+
+def test_denials_from_before_the_deployment_in_use_are_history() -> None:
+    world = World()
+    world.services.state = replace(RUNNING, deployments=(replace(OLD, created_at=at(-30)),))
+    world.logs.write(-60, DENIAL, "old-1")
+    assert diagnosed(world).findings[-1].evidence == (RECEIVE,)
 
 
 def test_a_queue_of_the_catalogue_that_does_not_exist_is_refused_by_name() -> None:
@@ -203,4 +214,4 @@ def test_a_refusal_keeps_what_was_found_before_it() -> None:
     world = World()
     world.roles.quota = 0
     world.logs.write(-60, DENIAL, "old-1")
-    assert "DENIED" in codes(diagnosed(world))
+    assert "MISSING_ATTACHMENT" in codes(diagnosed(world))

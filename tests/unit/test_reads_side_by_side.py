@@ -8,7 +8,7 @@ from typing import Any
 from regrant.aws.roles import IamRoles
 from regrant.baseline import capture
 from regrant.diagnosis import diagnose
-from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, PLAN, RECEIVE, SETTINGS, World, at
+from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, PLAN, RECEIVE, SEND, SETTINGS, World, at
 
 PATIENCE = 10  # seconds until a barrier that nobody else comes to breaks
 
@@ -27,7 +27,7 @@ def meet(barrier: Barrier, thing: Any, *methods: str) -> None:
 
 def test_diagnose_reads_role_log_and_queues_at_the_same_time() -> None:
     world, barrier = World(), Barrier(4)
-    meet(barrier, world.roles, "attachments")
+    meet(barrier, world.roles, "permissions")
     meet(barrier, world.logs, "search")
     meet(barrier, world.queues, "exists")  # of two queues
     found = diagnose(
@@ -46,25 +46,39 @@ def test_the_baseline_reads_role_service_and_queues_at_the_same_time() -> None:
 
 
 class Iam:
-    """IAM for one policy that is not attached."""
+    """IAM for a role with one inline policy, one attached and one declared: five reads come first, then
+    the two documents that were not known of."""
 
     def __init__(self) -> None:
-        self.barrier = Barrier(3)
+        self.first, self.second = Barrier(5), Barrier(2)
+
+    def get_role(self, RoleName: str) -> dict[str, Any]:  # noqa: N803  boto3's names
+        self.first.wait(PATIENCE)
+        return {"Role": {}}
 
     def get_paginator(self, operation: str) -> Iam:
         return self
 
     def paginate(self, **query: str) -> list[dict[str, Any]]:
-        self.barrier.wait(PATIENCE)
-        return [{"AttachedPolicies": []}]
+        self.first.wait(PATIENCE)
+        return [{"AttachedPolicies": [{"PolicyArn": SEND}], "PolicyNames": ["data"]}]
 
     def get_account_summary(self) -> dict[str, Any]:
-        self.barrier.wait(PATIENCE)
+        self.first.wait(PATIENCE)
         return {"SummaryMap": {"AttachedPoliciesPerRoleQuota": 10}}
 
-    def get_policy(self, PolicyArn: str) -> None:  # noqa: N803  boto3's name
-        self.barrier.wait(PATIENCE)
+    def get_policy(self, PolicyArn: str) -> dict[str, Any]:  # noqa: N803
+        (self.first if PolicyArn == RECEIVE else self.second).wait(PATIENCE)
+        return {"Policy": {"DefaultVersionId": "v1"}}
+
+    def get_policy_version(self, PolicyArn: str, VersionId: str) -> dict[str, Any]:  # noqa: N803
+        return {"PolicyVersion": {"Document": {"Statement": []}}}
+
+    def get_role_policy(self, RoleName: str, PolicyName: str) -> dict[str, Any]:  # noqa: N803
+        self.second.wait(PATIENCE)
+        return {"PolicyDocument": {"Statement": []}}
 
 
-def test_a_roles_attachments_its_limit_and_the_policies_are_read_at_the_same_time() -> None:
-    assert IamRoles(Iam()).attachments(OLD_ROLE, (RECEIVE,)).quota == 10
+def test_a_roles_policies_and_the_declared_ones_are_read_at_the_same_time() -> None:
+    read = IamRoles(Iam()).permissions(OLD_ROLE, (RECEIVE,))
+    assert [policy.arn for policy in (*read.identity, *read.declared)] == [SEND, "data", RECEIVE]

@@ -30,7 +30,7 @@ REPORT = Report(
     outcome="CONTAINED",
     findings=(
         Finding("TRIGGER", f"Started by alarm regrant/{WORKER}."),
-        Finding("DENIED", "27 denied calls logged.", (DENIAL, DENIAL, DENIAL)),
+        Finding("MISSING_ATTACHMENT", "The role lacks the policy.", (DENIAL, DENIAL, DENIAL)),
         Finding("MISSING_ATTACHMENT", "The role lacks the policy.", (RECEIVE,)),
     ),
     changes=(

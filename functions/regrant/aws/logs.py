@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -11,8 +12,9 @@ from regrant.errors import AwsRefused
 from regrant.models import LogRoute
 from regrant.resources import LogLine, LogLines
 
-# A page holds up to 1 MB or 10,000 events and may be empty with more to come, so pages are what is bounded.
+# A page holds up to 1 MB or 10,000 events and may be empty with more to come, so both are bounded.
 _PAGES = 20
+_CHARACTERS = 4_000_000
 
 
 class CloudWatchLogs:
@@ -24,7 +26,8 @@ class CloudWatchLogs:
     def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
         """FilterLogEvents: the lines of the group's streams, none for a group that nobody wrote to.
 
-        At most twenty pages; `complete` says whether there were more. Raises AwsUnavailable, AwsRefused.
+        Pages are read until there are twenty, or four million characters; `complete` says whether there were
+        more. Raises AwsUnavailable, AwsRefused.
         """
         query = {
             "logGroupName": route.group,
@@ -37,7 +40,7 @@ class CloudWatchLogs:
         try:
             with aws_errors():
                 paginator = self._logs.get_paginator("filter_log_events")
-                pages = list(islice(paginator.paginate(**query), _PAGES))
+                pages = list(_bounded(paginator.paginate(**query)))
         except AwsRefused as refused:
             # No task has logged anything yet.
             if refused.code == "ResourceNotFoundException":
@@ -45,6 +48,15 @@ class CloudWatchLogs:
             raise
         events = sorted((e for page in pages for e in page["events"]), key=lambda event: event["timestamp"])
         return LogLines(tuple(map(_line, events)), complete="nextToken" not in pages[-1])
+
+
+def _bounded(pages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    read = 0
+    for page in islice(pages, _PAGES):
+        yield page
+        read += sum(len(event["message"]) for event in page["events"])
+        if read >= _CHARACTERS:
+            return
 
 
 def _line(event: dict[str, Any]) -> LogLine:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from regrant.aws.clients import aws_errors
-from regrant.concurrency import all_three, each
+from regrant.concurrency import all_three, each, later
 from regrant.errors import AwsRefused
-from regrant.resources import Attachments, RoleState, name_of
+from regrant.permissions import RolePermissions
+from regrant.policies import Policy
+from regrant.resources import RoleState, name_of
 
 
 class IamRoles:
@@ -16,16 +19,34 @@ class IamRoles:
     def __init__(self, iam: Any) -> None:
         self._iam = iam
 
-    def attachments(self, role: str, wanted: tuple[str, ...]) -> Attachments:
-        """ListAttachedRolePolicies, GetAccountSummary and GetPolicy for each wanted one, read side by side.
+    def permissions(self, role: str, wanted: tuple[str, ...]) -> RolePermissions:
+        """The role's policies, its boundary and the wanted ones with their documents, read side by side.
 
-        Raises AwsUnavailable, AwsRefused (NoSuchEntity: no such role).
+        GetRole, ListAttachedRolePolicies, ListRolePolicies, GetAccountSummary, GetRolePolicy for each inline
+        policy, GetPolicy and GetPolicyVersion for each managed one. Raises AwsUnavailable, and AwsRefused
+        (denied; NoSuchEntity: no such role, or an inline policy that went away meanwhile).
         """
-        attached, quota, exists = all_three(
-            lambda: self.attached(role), self._quota, lambda: each(self._policy_exists, wanted)
+        declared = {arn: later(partial(self._policy, arn)) for arn in wanted}
+        quota, shape = later(self._quota), later(partial(self._get_role, role))
+        inline = later(partial(self._inline_names, role))
+        attached = self.attached(role)
+        boundary = shape().get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+        others = {arn: later(partial(self._policy, arn)) for arn in {*attached, boundary} - {None, *wanted}}
+        documents = {name: later(partial(self._document, role, name)) for name in inline()}
+        read = {arn: policy for arn, reading in (declared | others).items() if (policy := reading())}
+        return RolePermissions(
+            role=role,
+            attached=attached,
+            quota=quota(),
+            identity=(
+                *(read[arn] for arn in attached if arn in read),
+                *(Policy(name, document()) for name, document in documents.items()),
+            ),
+            # A boundary whose policy is gone is not known to allow anything.
+            boundary=read.get(boundary, Policy(boundary, {})) if boundary else None,
+            declared=tuple(read[arn] for arn in wanted if arn in read),
+            nonexistent=tuple(arn for arn in wanted if arn not in read),
         )
-        nonexistent = tuple(p for p, there in zip(wanted, exists, strict=True) if not there)
-        return Attachments(attached=attached, quota=quota, nonexistent=nonexistent)
 
     def attached(self, role: str) -> tuple[str, ...]:
         """ListAttachedRolePolicies: sorted ARNs. Raises AwsUnavailable, AwsRefused (no such role)."""
@@ -87,10 +108,13 @@ class IamRoles:
         return True
 
     def _inline(self, role: str) -> dict[str, Any]:
+        names = self._inline_names(role)
+        return dict(zip(names, each(lambda name: self._document(role, name), names), strict=True))
+
+    def _inline_names(self, role: str) -> tuple[str, ...]:
         with aws_errors():
             pages = self._iam.get_paginator("list_role_policies").paginate(RoleName=name_of(role))
-            names = tuple(name for page in pages for name in page["PolicyNames"])
-        return dict(zip(names, each(lambda name: self._document(role, name), names), strict=True))
+            return tuple(name for page in pages for name in page["PolicyNames"])
 
     def _document(self, role: str, name: str) -> Any:
         with aws_errors():
@@ -101,12 +125,14 @@ class IamRoles:
             summary = self._iam.get_account_summary()["SummaryMap"]
         return int(summary["AttachedPoliciesPerRoleQuota"])
 
-    def _policy_exists(self, policy: str) -> bool:
+    def _policy(self, policy: str) -> Policy | None:
+        """Its default version; None if there is no such policy."""
         try:
             with aws_errors():
-                self._iam.get_policy(PolicyArn=policy)
+                version = self._iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
+                shape = self._iam.get_policy_version(PolicyArn=policy, VersionId=version)
         except AwsRefused as refused:
             if refused.code == "NoSuchEntity":
-                return False
+                return None
             raise
-        return True
+        return Policy(policy, shape["PolicyVersion"]["Document"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from regrant.aws.clients import aws_errors
@@ -87,7 +88,12 @@ def _deployment(shape: dict[str, Any]) -> Deployment:
         desired=shape["desiredCount"],
         running=shape["runningCount"],
         failed_tasks=shape.get("failedTasks", 0),
+        created_at=_moment(shape.get("createdAt")),
     )
+
+
+def _moment(at: datetime | None) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else ""
 
 
 def _log_route(container: dict[str, Any]) -> LogRoute | None:

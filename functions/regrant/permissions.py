@@ -1,0 +1,33 @@
+"""What a role may do by its own policies, and what the catalogue's policies would add."""
+
+from __future__ import annotations
+
+import msgspec
+
+from regrant.policies import Policy, RoleEvaluation, evaluate_role
+
+
+class RolePermissions(msgspec.Struct, frozen=True):
+    """A role's policies with their documents, beside those that the catalogue declares for the service.
+
+    role: its ARN. attached: ARNs of its managed policies. identity: those and the inline policies.
+    declared: the catalogue's policies that exist; nonexistent: the ARNs of those that do not.
+    quota: how many managed policies the account lets a role have.
+    """
+
+    role: str
+    attached: tuple[str, ...]
+    quota: int
+    identity: tuple[Policy, ...] = ()
+    boundary: Policy | None = None
+    declared: tuple[Policy, ...] = ()
+    nonexistent: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> tuple[Policy, ...]:
+        """The declared policies that are not attached."""
+        return tuple(policy for policy in self.declared if policy.arn not in self.attached)
+
+    def evaluate(self, action: str, resource: str | None, granted: tuple[Policy, ...] = ()) -> RoleEvaluation:
+        """What the role may do, with `granted` attached as well."""
+        return evaluate_role((*self.identity, *granted), self.boundary, action, resource)
