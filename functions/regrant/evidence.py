@@ -7,8 +7,9 @@ from regrant.models import LogRoute
 from regrant.ports import Logs, Queues
 from regrant.resources import LogLines
 
-# botocore, the Java, JavaScript and Go SDKs all pass on AWS's own sentence, which has these words.
-DENIAL_TERM = "is not authorized to perform"
+# botocore, the Java, JavaScript and Go SDKs all pass on AWS's own sentence, which has these words; so has
+# EC2's, "You are not authorized to perform this operation".
+DENIAL_TERM = "not authorized to perform"
 # The reason for a denial stands at the end of its sentence, after four names of up to 140 characters or so.
 SENTENCE = 800
 
