@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
@@ -113,6 +114,11 @@ class LocalAccount:
     ) -> BaseClient:
         """A client with credentials of the role. IAM checks each of its calls."""
         return self._client(service, tuple(self.role_credentials(role_name, session_name).values()), config)
+
+    def session_client(self, credentials: Mapping[str, str], service: str) -> BaseClient:
+        """A client with credentials that STS gave out (its shape Credentials). IAM checks its calls, too."""
+        keys = (credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"])
+        return self._client(service, keys, None)
 
     def role_credentials(self, role_name: str, session_name: str) -> dict[str, str]:
         """AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN."""

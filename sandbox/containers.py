@@ -98,7 +98,9 @@ class _Participant:
 
     # What the workload sees (sandbox.workloads.runtime.Runtime)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, credentials: Mapping[str, str] | None = None) -> Any:
+        if credentials:
+            return self._account.session_client(credentials, service)
         return self._account.role_client(self._role, service, self._order.session_name)
 
     def log(self, line: str) -> None:

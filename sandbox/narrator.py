@@ -22,6 +22,7 @@ class Narrator:
         self.machine = machine
         self._say = say
         self._said: set[str] = set()
+        self._denied: set[str] = set()
         self._seen_events: Counter[str] = Counter()
         self.predictions: Counter[str] = Counter()
         self.statuses_seen: set[str] = set()
@@ -55,10 +56,14 @@ class Narrator:
             self._say(f"+{minutes:02}:{seconds:02}  {line}"[:160])
 
     def _denials(self, service: str) -> None:
+        """The first one of each service. After that its log, which may be very long, is left alone."""
+        if service in self._denied:
+            return
         events = self.account.client("logs").filter_log_events(
             logGroupName=f"/ecs/{service}", filterPattern='"is not authorized to perform"', limit=1
         )["events"]
         if events:
+            self._denied.add(service)
             self.say(service, "is not authorized" + events[0]["message"].partition("is not authorized")[2])
 
     def _alarms(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,16 +34,26 @@ class Run:
     states: int
     report: dict[str, Any]
 
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """Names of the policies that the run attached."""
+        changes = [change for change in self.report.get("changes", ()) if change["kind"] == "attach"]
+        return tuple(change["value"].rpartition("/")[2] for change in changes)
+
 
 @dataclass
 class Result:
-    """How the story ended; `complaints` is empty if it ended as it says."""
+    """How the story ended; `complaints` is empty if it ended as it says.
+
+    log_reads: how many pages of each log group Diagnose read.
+    """
 
     scenario: str
     ok: bool = False
     complaints: list[str] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     predictions: dict[str, int] = field(default_factory=dict)
+    log_reads: dict[str, int] = field(default_factory=dict)
     account_before: str = ""
     account_after: str = ""
     simulated_seconds: float = 0
@@ -75,11 +86,16 @@ def play(account: LocalAccount, scenario: Scenario, say: Callable[[str], None] =
         scenario=scenario.name,
         runs=[_read_run(account, e["executionArn"]) for e in narrator.executions()],
         predictions=dict(narrator.predictions),
+        log_reads=_log_reads(account),
         account_before=fingerprint(before),
         account_after=fingerprint(after),
         simulated_seconds=account.clock.elapsed(),
     )
-    result.complaints = _judge(scenario, result, narrator, list(difference(before, after)))
+    result.complaints = [
+        *_misjudged_runs(scenario, result),
+        *_misjudged_account(scenario, before, after),
+        *_misjudged_predictions(scenario, narrator),
+    ]
     result.ok = not result.complaints
     return result
 
@@ -103,19 +119,56 @@ def _read_run(account: LocalAccount, arn: str) -> Run:
     )
 
 
-def _judge(scenario: Scenario, result: Result, narrator: Narrator, changed: list[str]) -> list[str]:
-    found = []
+def _log_reads(account: LocalAccount) -> dict[str, int]:
+    return dict(
+        Counter(
+            str(call.parameters.get("logGroupName"))
+            for call in account.calls
+            if call.operation == "FilterLogEvents" and str(call.function).endswith("-diagnose")
+        )
+    )
+
+
+def _misjudged_runs(scenario: Scenario, result: Result) -> Iterator[str]:
+    """What the runs did not do as told."""
     outcomes = sorted((run.service, run.report.get("outcome", run.status)) for run in result.runs)
     if outcomes != sorted(scenario.outcomes.items()):
-        found.append(f"runs ended {outcomes}, not {sorted(scenario.outcomes.items())}")
+        yield f"runs ended {outcomes}, not {sorted(scenario.outcomes.items())}"
     for run in result.runs:
         succeeded = run.report.get("outcome") in ("CONTAINED", "PLANNED", "NOTHING_TO_FIX", "REFUSED")
         if (run.status == "SUCCEEDED") != succeeded:
-            found.append(f"{run.service}: status {run.status} with outcome {run.report.get('outcome')}")
+            yield f"{run.service}: status {run.status} with outcome {run.report.get('outcome')}"
+        codes = [finding["code"] for finding in run.report.get("findings", ())]
+        if run.service in scenario.findings and scenario.findings[run.service] not in codes:
+            yield f"{run.service}: found {codes}, not {scenario.findings[run.service]}"
+        attached = run.attached
+        if run.service in scenario.attached and attached != scenario.attached[run.service]:
+            yield f"{run.service}: attached {attached}, not {scenario.attached[run.service]}"
+    if scenario.most_log_reads is not None:
+        for group, reads in result.log_reads.items():
+            if reads > scenario.most_log_reads:
+                yield f"Diagnose read {reads} pages of {group}, not {scenario.most_log_reads} at most"
+
+
+def _misjudged_account(scenario: Scenario, before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    """What is not as told in the account, whatever the runs say of it."""
+    if scenario.restored and before != after:
+        yield f"the account is not what it was: {'; '.join(difference(before, after))}"
+    if scenario.attached:
+        added = {role: _attached(after, role) - _attached(before, role) for role in after["roles"]}
+        added = {role: policies for role, policies in added.items() if policies}
+        wanted = {policy for policies in scenario.attached.values() for policy in policies}
+        if added != {retainwise.OLD_ROLE: wanted}:
+            yield f"roles gained {added}, not {retainwise.OLD_ROLE} {sorted(wanted)}"
+
+
+def _attached(state: dict[str, Any], role: str) -> set[str]:
+    return {arn.rpartition("/")[2] for arn in state["roles"][role]["attached"]}
+
+
+def _misjudged_predictions(scenario: Scenario, narrator: Narrator) -> Iterator[str]:
+    """What the services' work does not show as told."""
     if scenario.repaired and not {"QUEUED", "PROCESSING", "COMPLETED"} <= narrator.statuses_seen:
-        found.append(f"predictions were only ever seen {sorted(narrator.statuses_seen)}")
+        yield f"predictions were only ever seen {sorted(narrator.statuses_seen)}"
     if scenario.repaired and not _drained(narrator):
-        found.append(f"predictions are stuck: {result.predictions}")
-    if scenario.restored and result.account_before != result.account_after:
-        found.append(f"the account is not what it was: {'; '.join(changed)}")
-    return found
+        yield f"predictions are stuck: {dict(narrator.predictions)}"

@@ -8,10 +8,13 @@ used by nobody. So the backend cannot publish predictions and the worker cannot 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox import ecs
+from sandbox.seeds import storm
 
 if TYPE_CHECKING:
     from sandbox.account import LocalAccount
@@ -22,6 +25,8 @@ BACKEND, WORKER = "retainwise-backend", "retainwise-worker"
 OLD_ROLE = "retainwise-ecs-task-role"
 BACKEND_ROLE, WORKER_ROLE = "prod-retainwise-backend-task-role", "prod-retainwise-worker-task-role"
 EXECUTION_ROLE = "retainwise-ecs-execution-role"
+QUEUE_READER_ROLE = "retainwise-queue-reader"
+BOUNDARY, FREEZE, DATA = "retainwise-boundary", "incident-2025-10-freeze", "retainwise-data"
 SEND, RECEIVE = "prod-retainwise-sqs-send", "prod-retainwise-sqs-worker"
 QUEUE = "prod-retainwise-predictions-queue"
 DEAD_LETTER_QUEUE = f"{QUEUE}-dlq"
@@ -60,14 +65,65 @@ ACTIONS = {
         "sqs:GetQueueAttributes",
     ],
 }
-DATA_ACCESS = [
-    {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"arn:aws:s3:::{BUCKET}/*"},
-    {
-        "Effect": "Allow",
-        "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Scan"],
-        "Resource": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{TABLE}",
-    },
-]
+
+
+def _statement(effect: str, actions: str | list[str], resource: str = "*") -> dict[str, Any]:
+    return {"Effect": effect, "Action": actions, "Resource": resource}
+
+
+FILES = _statement("Allow", ["s3:GetObject", "s3:PutObject"], f"arn:aws:s3:::{BUCKET}/*")
+PREDICTIONS = _statement(
+    "Allow",
+    ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Scan"],
+    f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{TABLE}",
+)
+DATA_ACCESS = [FILES, PREDICTIONS]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is wrong in the account. Policies are the old role's: `attached` by name, `inline` as statements,
+    `boundary` as those of a customer managed policy.
+
+    backend_role: what the backend runs with. worker: variables of the worker's container. storm: denials that
+    are in the worker's log already.
+    """
+
+    attached: tuple[str, ...] = ()
+    inline: Mapping[str, list[dict[str, Any]]] = field(default_factory=lambda: {DATA: DATA_ACCESS})
+    boundary: list[dict[str, Any]] | None = None
+    backend_role: str = OLD_ROLE
+    worker: Mapping[str, str] = field(default_factory=dict)
+    storm: int = 0
+
+
+VARIANTS = {
+    # Both services lost SQS.
+    "broken": Variant(),
+    # Only the worker did, and its image lacks the model, so that no grant makes it work.
+    "model-missing": Variant(attached=(SEND,), worker={"MODEL_PATH": "/srv/models/churn-2025-11.json"}),
+    # Both did, and a Deny that was left from another incident defeats any grant.
+    "explicit-deny": Variant(
+        inline={DATA: DATA_ACCESS, FREEZE: [_statement("Deny", "sqs:*", _queue_arn(QUEUE))]}
+    ),
+    # Both have it, and the boundary of the role they share does not.
+    "boundary": Variant(
+        attached=(SEND, RECEIVE), boundary=[_statement("Allow", "s3:*"), _statement("Allow", "dynamodb:*")]
+    ),
+    # The worker reads the queue as another role, and that one may not.
+    "other-principal": Variant(
+        attached=(SEND,),
+        inline={
+            DATA: DATA_ACCESS,
+            "assume-queue-reader": [_statement("Allow", "sts:AssumeRole", _role_arn(QUEUE_READER_ROLE))],
+        },
+        worker={"QUEUE_ROLE_ARN": _role_arn(QUEUE_READER_ROLE)},
+    ),
+    # What the worker lost is the table, which is no matter of its catalogue entry. The backend has moved on.
+    "table-lost": Variant(attached=(SEND, RECEIVE), inline={DATA: [FILES]}, backend_role=BACKEND_ROLE),
+    # Only the worker lost SQS, and has been trying again without a pause.
+    "storm": Variant(attached=(SEND,), storm=100_000),
+}
 
 
 def create(
@@ -77,24 +133,32 @@ def create(
     upload_seconds: int = 15,
     poll_seconds: int = 10,
 ) -> None:
-    """Variants: `broken`, where both services lost SQS; `model-missing`, where only the worker is denied, and
-    where its image lacks the model, so that no grant makes it work."""
-    if variant not in ("broken", "model-missing"):
+    """The account of one of VARIANTS, running."""
+    if variant not in VARIANTS:
         raise ValueError(f"no such variant: {variant}")
+    chosen = VARIANTS[variant]
     queue_url = _data(account)
-    _roles(account)
-    if variant == "model-missing":
-        _client(account, "iam").attach_role_policy(RoleName=OLD_ROLE, PolicyArn=_policy_arn(SEND))
+    _roles(account, chosen)
     shared = {"QUEUE_URL": queue_url, "PREDICTIONS_TABLE": TABLE}
     uploads = {"UPLOADS_BUCKET": BUCKET, "UPLOAD_SECONDS": str(upload_seconds)}
-    model = {"MODEL_PATH": "/srv/models/churn-2025-11.json"} if variant == "model-missing" else {}
     _client(account, "ecs").create_cluster(clusterName=CLUSTER)
-    _service(account, BACKEND, 1, shared | uploads)
-    _service(account, WORKER, 2, shared | {"POLL_SECONDS": str(poll_seconds)} | model)
+    _service(account, BACKEND, 1, chosen.backend_role, shared | uploads)
+    polling = {"POLL_SECONDS": str(poll_seconds), **chosen.worker}
+    _service(account, WORKER, 2, OLD_ROLE, shared | polling)
     # The backend does not answer for the queue: it fills for as long as the worker is broken.
     _enrol(account, BACKEND, BACKEND_ROLE, SEND, "Successfully published", {})
     queues = {"QueueArn": _queue_arn(QUEUE), "DeadLetterQueueArn": _queue_arn(DEAD_LETTER_QUEUE)}
     _enrol(account, WORKER, WORKER_ROLE, RECEIVE, "Successfully received", queues)
+    if chosen.storm:
+        # After the metric filter, which does not look back.
+        storm.write(
+            account,
+            chosen.storm,
+            group=f"/ecs/{WORKER}",
+            prefix="ecs/worker",
+            role=OLD_ROLE,
+            queue=_queue_arn(QUEUE),
+        )
 
 
 def _client(account: LocalAccount, service: str) -> Any:
@@ -117,33 +181,47 @@ def _data(account: LocalAccount) -> str:
     return url
 
 
-def _roles(account: LocalAccount) -> None:
+def _roles(account: LocalAccount, variant: Variant) -> None:
     iam = _client(account, "iam")
     for policy, actions in ACTIONS.items():
-        statement = {"Effect": "Allow", "Action": actions, "Resource": _queue_arn(QUEUE)}
+        statement = _statement("Allow", actions, _queue_arn(QUEUE))
         iam.create_policy(PolicyName=policy, Path="/retainwise/", PolicyDocument=_document(statement))
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"Service": "ecs-tasks.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-    }
-    for role in (OLD_ROLE, BACKEND_ROLE, WORKER_ROLE, EXECUTION_ROLE):
-        iam.create_role(RoleName=role, AssumeRolePolicyDocument=_document(trust))
-    for role in (OLD_ROLE, BACKEND_ROLE, WORKER_ROLE):
-        iam.put_role_policy(
-            RoleName=role, PolicyName="retainwise-data", PolicyDocument=_document(*DATA_ACCESS)
+    tasks = {"Service": "ecs-tasks.amazonaws.com"}
+    logs = [_statement("Allow", ["logs:CreateLogStream", "logs:PutLogEvents"])]
+    _role(account, OLD_ROLE, tasks, variant.attached, variant.inline)
+    _role(account, BACKEND_ROLE, tasks, (SEND,), {DATA: DATA_ACCESS})
+    _role(account, WORKER_ROLE, tasks, (RECEIVE,), {DATA: DATA_ACCESS})
+    _role(account, EXECUTION_ROLE, tasks, (), {"logs": logs})
+    if "QUEUE_ROLE_ARN" in variant.worker:
+        _role(account, QUEUE_READER_ROLE, {"AWS": _role_arn(OLD_ROLE)}, (), {})
+    if variant.boundary:
+        iam.create_policy(
+            PolicyName=BOUNDARY, Path="/retainwise/", PolicyDocument=_document(*variant.boundary)
         )
-    iam.attach_role_policy(RoleName=BACKEND_ROLE, PolicyArn=_policy_arn(SEND))
-    iam.attach_role_policy(RoleName=WORKER_ROLE, PolicyArn=_policy_arn(RECEIVE))
-    logs = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": "*"}
-    iam.put_role_policy(RoleName=EXECUTION_ROLE, PolicyName="logs", PolicyDocument=_document(logs))
+        iam.put_role_permissions_boundary(RoleName=OLD_ROLE, PermissionsBoundary=_policy_arn(BOUNDARY))
+
+
+def _role(
+    account: LocalAccount,
+    name: str,
+    trusted: dict[str, str],
+    attached: tuple[str, ...],
+    inline: Mapping[str, list[dict[str, Any]]],
+) -> None:
+    iam = _client(account, "iam")
+    trust = {"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust))
+    for policy, statements in inline.items():
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=_document(*statements))
+    for policy in attached:
+        iam.attach_role_policy(RoleName=name, PolicyArn=_policy_arn(policy))
 
 
 def _document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def _service(account: LocalAccount, name: str, desired: int, environment: dict[str, str]) -> None:
+def _service(account: LocalAccount, name: str, desired: int, role: str, environment: dict[str, str]) -> None:
     """A service that has been running for a while."""
     client = _client(account, "ecs")
     group = f"/ecs/{name}"
@@ -161,7 +239,7 @@ def _service(account: LocalAccount, name: str, desired: int, environment: dict[s
     }
     definition = client.register_task_definition(
         family=name,
-        taskRoleArn=_role_arn(OLD_ROLE),
+        taskRoleArn=_role_arn(role),
         executionRoleArn=_role_arn(EXECUTION_ROLE),
         networkMode="awsvpc",
         requiresCompatibilities=["FARGATE"],

@@ -26,7 +26,9 @@ class Runtime(Protocol):
 
     @property
     def environment(self) -> Mapping[str, str]: ...
-    def client(self, service: str) -> Any: ...
+    def client(self, service: str, credentials: Mapping[str, str] | None = None) -> Any:
+        """With the task role's credentials, or with those that STS gave out (its shape Credentials)."""
+
     def log(self, line: str) -> None: ...
     def sleep(self, seconds: float) -> None: ...
 
@@ -51,9 +53,16 @@ class ProcessRuntime:
         self.name = os.environ.get("TASK_ID", "local")
         self._session = botocore.session.Session()
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, credentials: Mapping[str, str] | None = None) -> Any:
         config = Config(s3={"addressing_style": "path"})  # loopback has no bucket hosts
-        return self._session.create_client(service, config=config)
+        given = credentials or {}
+        return self._session.create_client(
+            service,
+            config=config,
+            aws_access_key_id=given.get("AccessKeyId"),
+            aws_secret_access_key=given.get("SecretAccessKey"),
+            aws_session_token=given.get("SessionToken"),
+        )
 
     def log(self, line: str) -> None:
         print(line, flush=True)

@@ -2,8 +2,9 @@
 result.
 
 `python -m sandbox.workloads.worker`. Environment: PREDICTIONS_TABLE, QUEUE_URL, POLL_SECONDS, WORK_SECONDS,
-MODEL_PATH (the model that is shipped beside the code, if empty). A message is deleted when its prediction is
-COMPLETED; one that fails stays, becomes visible again, and ends in the dead-letter queue.
+MODEL_PATH (the model that is shipped beside the code, if empty), QUEUE_ROLE_ARN (a role to assume for the
+queue; the task role, if empty). A message is deleted when its prediction is COMPLETED; one that fails stays,
+becomes visible again, and ends in the dead-letter queue.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Worker:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.s3 = runtime.client("s3")
-        self.sqs = runtime.client("sqs")
+        self.sqs = _queue_client(runtime)
         self.table = runtime.client("dynamodb")
         self.table_name = runtime.environment["PREDICTIONS_TABLE"]
         self.queue_url = runtime.environment["QUEUE_URL"]
@@ -77,6 +78,14 @@ class Worker:
                 raise
             return False
         return True
+
+
+def _queue_client(runtime: Runtime) -> Any:
+    role = runtime.environment.get("QUEUE_ROLE_ARN")
+    if not role:
+        return runtime.client("sqs")
+    assumed = runtime.client("sts").assume_role(RoleArn=role, RoleSessionName=runtime.name)
+    return runtime.client("sqs", assumed["Credentials"])
 
 
 def run(runtime: Runtime) -> int:

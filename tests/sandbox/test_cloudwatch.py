@@ -223,6 +223,64 @@ def test_pages_may_be_empty_although_more_follows(watch: Watch) -> None:
     assert watch.found(limit=2) == ["one", "two", "three"]
 
 
+def test_a_page_ends_at_ten_thousand_events(watch: Watch) -> None:
+    for stream in ("a/1", "b/1"):
+        watch.log(*(f"{stream} {number}" for number in range(6_000)), stream=stream)
+    first = watch.logs.filter_log_events(logGroupName=GROUP)
+    assert len(first["events"]) == 10_000
+    second = watch.logs.filter_log_events(logGroupName=GROUP, nextToken=first["nextToken"])
+    assert "nextToken" not in second
+    shown = [event["message"] for page in (first, second) for event in page["events"]]
+    assert len(shown) == len(set(shown)) == 12_000
+
+
+def test_a_page_ends_at_a_megabyte_of_messages(watch: Watch) -> None:
+    for letter in "abc":
+        watch.log(*(letter * 100_000 for _ in range(4)))
+    pages = [
+        [event["message"][0] for event in page["events"]]
+        for page in watch.logs.get_paginator("filter_log_events").paginate(logGroupName=GROUP)
+    ]
+    assert ["".join(page) for page in pages] == ["aaaabbbbcc", "cc"]
+
+
+def test_a_page_continues_where_the_last_one_ended_whatever_was_logged_since(watch: Watch) -> None:
+    watch.log("one", "two", "three")
+    first = watch.logs.filter_log_events(logGroupName=GROUP, limit=2)
+    watch.account.clock.run_for(1)
+    watch.log("four", stream="a/1")
+    second = watch.logs.filter_log_events(logGroupName=GROUP, nextToken=first["nextToken"])
+    assert [event["message"] for event in second["events"]] == ["three", "four"]
+
+
+def test_what_arrives_late_is_shown_in_its_place(watch: Watch) -> None:
+    watch.account.clock.run_for(60)
+    watch.log("second")
+    minute_ago = int(watch.account.clock.now().timestamp() * 1000) - 60_000
+    watch.logs.put_log_events(
+        logGroupName=GROUP,
+        logStreamName="ecs/app/1",
+        logEvents=[{"timestamp": minute_ago, "message": "first"}],
+    )
+    assert watch.found() == ["first", "second"]
+    assert watch.found(startTime=minute_ago + 1) == ["second"]
+
+
+def test_a_batch_of_more_than_a_megabyte_is_refused(watch: Watch) -> None:
+    watch.log("x" * 524_262, "x" * 524_262)
+    with pytest.raises(ClientError, match="Upload too large: 1048577 bytes exceeds limit of 1048576"):
+        watch.log("x" * 524_262, "x" * 524_263)
+
+
+def test_many_lines_are_one_datapoint_a_minute(watch: Watch) -> None:
+    watch.filter()
+    watch.alarm()
+    for _ in range(3):
+        watch.log(*[DENIED] * 5_000)
+    assert watch.minutes(1) == ["ALARM"]
+    assert "[15000.0 (02/03/26 09:00:00)]" in watch.state()["StateReason"]
+
+
 def test_an_event_may_be_shown_later_than_it_happened(watch: Watch) -> None:
     cloudwatch.logs_of(watch.account).lag = 20
     watch.log("late")

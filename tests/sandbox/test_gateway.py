@@ -172,6 +172,26 @@ def test_only_listed_policies_can_be_attached_to_listed_roles(account: LocalAcco
     assert refused(iam.attach_role_policy, RoleName="runbook", PolicyArn=good)
 
 
+def test_a_role_that_may_not_be_assumed_is_not(account: LocalAccount) -> None:
+    other = "arn:aws:iam::123456789012:role/other"
+    error = refused(account.role_client("task", "sts", "s").assume_role, RoleArn=other, RoleSessionName="t1")
+    assert error.response["Error"]["Code"] == "AccessDenied"
+    assert f"is not authorized to perform: sts:AssumeRole on resource: {other}" in str(error)
+
+
+def test_whoever_assumes_a_role_is_that_role_from_then_on(account: LocalAccount) -> None:
+    account.client("iam").create_role(RoleName="other", AssumeRolePolicyDocument="{}")
+    other = "arn:aws:iam::123456789012:role/other"
+    grant(account, allow("sts:AssumeRole", other), allow("ssm:*"))
+    sts = account.role_client("task", "sts", "s")
+    credentials = sts.assume_role(RoleArn=other, RoleSessionName="t1")["Credentials"]
+    ssm = account.session_client(credentials, "ssm")
+    error = refused(ssm.put_parameter, Name="/a", Value="1", Type="String")
+    assert "User: arn:aws:sts::123456789012:assumed-role/other/t1 is not authorized" in str(error)
+    grant(account, allow("ssm:PutParameter"), role="other")
+    ssm.put_parameter(Name="/a", Value="1", Type="String")
+
+
 def test_a_change_of_a_policy_reaches_credentials_in_use(account: LocalAccount) -> None:
     url = account.client("sqs").create_queue(QueueName="q")["QueueUrl"]
     sqs = account.role_client("task", "sqs", "s")

@@ -92,6 +92,85 @@ def test_with_the_model_missing_only_the_worker_is_denied() -> None:
         assert [alarm["AlarmName"] for alarm in alarms] == ["regrant/retainwise-cluster/retainwise-worker"]
 
 
+def role(account: LocalAccount, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = client(account, "iam").get_role(RoleName=name)["Role"]
+    return found
+
+
+def test_an_explicit_deny_stands_in_the_way_of_what_the_role_lacks() -> None:
+    with LocalAccount() as account:
+        retainwise.create(account, variant="explicit-deny")
+        assert attached(account, retainwise.OLD_ROLE) == []
+        document = client(account, "iam").get_role_policy(
+            RoleName=retainwise.OLD_ROLE, PolicyName="incident-2025-10-freeze"
+        )["PolicyDocument"]
+        (statement,) = document["Statement"]
+        assert (statement["Effect"], statement["Action"]) == ("Deny", "sqs:*")
+        assert statement["Resource"].endswith(f":{retainwise.QUEUE}")
+
+
+def test_a_boundary_leaves_out_what_the_policies_allow() -> None:
+    with LocalAccount() as account:
+        retainwise.create(account, variant="boundary")
+        assert attached(account, retainwise.OLD_ROLE) == [retainwise.SEND, retainwise.RECEIVE]
+        boundary = role(account, retainwise.OLD_ROLE)["PermissionsBoundary"]["PermissionsBoundaryArn"]
+        assert boundary.endswith(":policy/retainwise/retainwise-boundary")
+        version = client(account, "iam").get_policy_version(PolicyArn=boundary, VersionId="v1")
+        statements = version["PolicyVersion"]["Document"]["Statement"]
+        assert [statement["Action"] for statement in statements] == ["s3:*", "dynamodb:*"]
+
+
+def test_the_queue_reader_trusts_the_old_role_and_may_do_nothing() -> None:
+    with LocalAccount() as account:
+        retainwise.create(account, variant="other-principal")
+        reader = role(account, retainwise.QUEUE_READER_ROLE)
+        (statement,) = reader["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"AWS": role(account, retainwise.OLD_ROLE)["Arn"]}
+        inline = client(account, "iam").list_role_policies(RoleName=retainwise.QUEUE_READER_ROLE)
+        assert (attached(account, retainwise.QUEUE_READER_ROLE), inline["PolicyNames"]) == ([], [])
+
+
+def test_with_the_table_lost_only_the_worker_is_left_on_the_old_role() -> None:
+    with LocalAccount() as account:
+        retainwise.create(account, variant="table-lost")
+        assert attached(account, retainwise.OLD_ROLE) == [retainwise.SEND, retainwise.RECEIVE]
+        data = client(account, "iam").get_role_policy(
+            RoleName=retainwise.OLD_ROLE, PolicyName="retainwise-data"
+        )["PolicyDocument"]
+        assert "dynamodb" not in json.dumps(data)
+        definitions = {
+            name: client(account, "ecs").describe_task_definition(taskDefinition=name)["taskDefinition"]
+            for name in (retainwise.BACKEND, retainwise.WORKER)
+        }
+        roles = {name: found["taskRoleArn"].rpartition("/")[2] for name, found in definitions.items()}
+        assert roles == {
+            retainwise.BACKEND: retainwise.BACKEND_ROLE,
+            retainwise.WORKER: retainwise.OLD_ROLE,
+        }
+
+
+def test_a_storm_is_in_the_log_before_the_alarm_goes_off() -> None:
+    with LocalAccount() as account:
+        retainwise.create(account, variant="storm")
+        now = int(account.clock.now().timestamp() * 1000)
+        events = [
+            event
+            for page in client(account, "logs")
+            .get_paginator("filter_log_events")
+            .paginate(
+                logGroupName=f"/ecs/{retainwise.WORKER}",
+                logStreamNamePrefix="ecs/worker/",
+                filterPattern='"is not authorized to perform"',
+            )
+            for event in page["events"]
+        ]
+        assert len({event["message"] for event in events}) == 100_000
+        assert len({event["logStreamName"] for event in events}) == 8
+        assert now - 300_000 < events[0]["timestamp"] < events[-1]["timestamp"] < now
+        batches = [call for call in account.calls if call.operation == "PutLogEvents"]
+        assert len(batches) == len([call for call in batches if call.error is None]) < 100
+
+
 def test_a_variant_that_does_not_exist_is_refused(account: LocalAccount) -> None:
     with pytest.raises(ValueError, match="no such variant: cured"):
         retainwise.create(account, variant="cured")

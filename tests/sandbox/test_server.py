@@ -42,6 +42,20 @@ def test_a_role_s_key_is_enforced() -> None:
         assert arn == "arn:aws:sts::123456789012:assumed-role/task/s"
 
 
+def test_the_key_of_an_assumed_role_is_enforced() -> None:
+    with LocalAccount(http_port=0) as account:
+        answer = remote(account, "sts").assume_role(
+            RoleArn="arn:aws:iam::123456789012:role/reader", RoleSessionName="s1"
+        )["Credentials"]
+        keys = {
+            "AWS_ACCESS_KEY_ID": answer["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": answer["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": answer["SessionToken"],
+        }
+        with pytest.raises(ClientError, match="assumed-role/reader/s1 is not authorized to perform"):
+            remote(account, "sqs", **keys).list_queues()
+
+
 @pytest.mark.parametrize(
     ("service", "call"),
     [

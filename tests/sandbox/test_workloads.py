@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,6 +79,57 @@ def test_both_log_the_real_text_of_the_denial(broken: RetainWise) -> None:
         )
         assert f"assumed-role/{retainwise.OLD_ROLE}/" in denial
         assert f"is not authorized to perform: {action} on resource: arn:aws:sqs:" in denial
+
+
+@pytest.mark.parametrize(
+    ("variant", "words"),
+    [
+        ("explicit-deny", "sqs:receivemessage .* with an explicit deny in an identity-based policy"),
+        ("boundary", "sqs:receivemessage .* because no permissions boundary allows the sqs:receivemessage"),
+        (
+            "other-principal",
+            "assumed-role/retainwise-queue-reader/.* perform: sqs:receivemessage on resource",
+        ),
+        (
+            "table-lost",
+            "retainwise-ecs-task-role/.* perform: dynamodb:UpdateItem on resource: .*:table/prod-",
+        ),
+    ],
+)
+def test_in_each_variant_the_worker_logs_its_own_reason(variant: str, words: str) -> None:
+    with LocalAccount() as account:
+        app = RetainWise(account, variant=variant)
+        app.wait(30)
+        said = app.lines(retainwise.WORKER, '"is not authorized"')
+        assert said and all(re.search(words, line) for line in said)
+
+
+def test_a_storm_is_of_the_lines_that_the_worker_logs() -> None:
+    with LocalAccount() as account:
+        app = RetainWise(account, variant="storm")
+        app.wait(5)
+        denials = app.lines(retainwise.WORKER, '"is not authorized"')
+        assert len(denials) > 100_000
+        kinds = {re.sub(r"request \S+ |(?<=task-role/)\w+", "", line) for line in denials}
+        assert len(kinds) == 1
+
+
+@pytest.mark.parametrize("variant", ["other-principal", "table-lost"])
+def test_where_only_the_worker_is_denied_the_backend_publishes(variant: str) -> None:
+    with LocalAccount() as account:
+        app = RetainWise(account, variant=variant)
+        app.wait(30)
+        assert app.lines(retainwise.BACKEND, '"Successfully published"')
+        assert app.lines(retainwise.BACKEND, '"is not authorized"') == []
+
+
+def test_with_its_own_permission_the_other_role_reads_the_queue() -> None:
+    with LocalAccount() as account:
+        app = RetainWise(account, variant="other-principal")
+        arn = f"arn:aws:iam::123456789012:policy/retainwise/{retainwise.RECEIVE}"
+        app.client("iam").attach_role_policy(RoleName=retainwise.QUEUE_READER_ROLE, PolicyArn=arn)
+        app.wait(60)
+        assert "COMPLETED" in app.predictions().values()
 
 
 def test_with_permission_predictions_go_from_queued_to_completed(broken: RetainWise) -> None:
