@@ -19,6 +19,9 @@ from sandbox.deployment import CircuitBreaker, Deployment
 from sandbox.runner import TaskRunner
 from sandbox.tasks import Task, alive, new_task
 
+A_WHILE = timedelta(days=1)
+"""How long ago a service was deployed that is settled from the start."""
+
 
 class Rollout:
     """Scheduler of one service. It edits moto's Service object, which is what DescribeServices shows."""
@@ -55,8 +58,8 @@ class Rollout:
         new = Deployment(
             id=f"ecs-svc/{self.new_id('deployment')}",
             task_definition=self.service.task_definition,
-            created_at=now,
-            updated_at=now,
+            created_at=now - A_WHILE if settled else now,
+            updated_at=now - A_WHILE if settled else now,
             next_start=now + timedelta(seconds=self.timing.first_start),
             launch_type=self.service.launch_type,
             platform_version=self.service.platform_version,

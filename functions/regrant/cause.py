@@ -143,19 +143,18 @@ def _told(denial: Denial) -> Judgement:
 def _in_the_way(denial: Denial, permissions: RolePermissions, found: RoleEvaluation) -> Judgement | None:
     """An explicit deny or the boundary, as the role has them now."""
     if _certain(found.identity.deny):
-        return _explicit_deny(denial, found.identity.deny)
+        return _explicit_deny(denial, permissions.role, found.identity.deny)
     boundary, told = permissions.boundary, denial.policy_type == "boundary"
     if boundary and found.boundary and (found.boundary.answer in ("EXPLICIT_DENY", "IMPLICIT_DENY") or told):
         # Told, and its answer depends on conditions: then AWS knew them.
         return None if found.boundary.answer == "ALLOWED" else _boundary(denial, boundary, found)
     if denial.effect == "explicit" and (denial.policy_type == "unknown" or found.identity.deny):
-        return _explicit_deny(denial, found.identity.deny)
+        return _explicit_deny(denial, permissions.role, found.identity.deny)
     return None
 
 
-def _explicit_deny(denial: Denial, basis: Basis | None) -> Judgement:
-    policy = (basis.policy if basis else None) or denial.denying_policy_arn
-    where = f"{_shown(policy)} (statement {basis.statement})" if basis else _shown(policy)
+def _explicit_deny(denial: Denial, role: str, basis: Basis | None) -> Judgement:
+    policy = basis.policy if basis else denial.denying_policy_arn
     if policy is None:
         return Judgement(
             "EXPLICIT_DENY",
@@ -163,12 +162,15 @@ def _explicit_deny(denial: Denial, basis: Basis | None) -> Judgement:
             f"No Allow overrides a Deny. Look for one of {denial.action} in the resource's policy, the VPC"
             " endpoint's policy and the organization's policies.",
         )
+    statement = f" (statement {basis.statement})" if basis else ""
+    inline = not policy.startswith("arn:")
+    whole = f"the inline policy {policy} of {role}" if inline else policy
     return Judgement(
         "EXPLICIT_DENY",
-        f"{where} denies it explicitly",
-        f"No Allow overrides a Deny. Ask whoever put it into {policy} whether it is meant; if not, take it"
+        f"{'Inline policy ' if inline else ''}{_shown(policy)}{statement} denies it explicitly",
+        f"No Allow overrides a Deny. Ask whoever put it into {whole} whether it is meant; if not, take it"
         " out and start again.",
-        arn=policy,
+        arn=role if inline else policy,
     )
 
 

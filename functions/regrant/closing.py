@@ -122,7 +122,7 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
     diagnosis = state.diagnosis
     found += diagnosis.findings if diagnosis else ()
     refusal = state.incident.refusal or (diagnosis.refusal if diagnosis else None)
-    if refusal:
+    if refusal and refusal.code not in (finding.code for finding in found):
         found.append(Finding(refusal.code, refusal.message))
     if diagnosis and diagnosis.plan and outcome == "PLANNED":
         found += _planned(diagnosis.plan)
