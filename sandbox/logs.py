@@ -74,9 +74,7 @@ class Logs:
         return backend
 
     def arrived(self, stream: LogStream, events: list[dict[str, Any]]) -> None:
-        if any(
-            late.timestamp > early.timestamp for late, early in pairwise(stream.events[-len(events) - 1 :])
-        ):
+        if any(a.timestamp > b.timestamp for a, b in pairwise(stream.events[-len(events) - 1 :])):
             stream.events.sort(key=lambda event: event.timestamp)
         for metric_filter in self.backend.filters.get_matching_filters(log_group_name=stream.log_group.name):
             pattern = _parsed(metric_filter["filterPattern"])
