@@ -1,0 +1,271 @@
+"""Why a call was denied: AWS's own sentences, read by the reader, against the role's policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from regrant.cause import Judgement, judge
+from regrant.denial import read_denials
+from regrant.denial_types import Denial
+from regrant.permissions import RolePermissions
+from regrant.policies import Policy
+from tests.unit.fakes import ACCOUNT, DOCUMENTS, OLD_ROLE, QUEUE, RECEIVE, SEND
+
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/retainwise-ecs-task-role/0f9c2f1d7f3f4c5e8a6b"
+SCP = "arn:aws:organizations::999999999999:policy/o-exampleorgid/service_control_policy/p-examplepolicyid"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/retainwise-boundary"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def document(effect: str, action: str | list[str], resource: str = "*", **more: Any) -> dict[str, Any]:
+    statement = {"Effect": effect, "Action": action, "Resource": resource} | more
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def denied(
+    reason: str = " because no identity-based policy allows the sqs:receivemessage action",
+    *,
+    who: str = SESSION,
+    action: str = "sqs:receivemessage",
+    on: str = QUEUE,
+) -> Denial:
+    where = f" on resource: {on}" if on else ""
+    text = f"ERROR (AccessDenied): User: {who} is not authorized to perform: {action}{where}{reason}"
+    (denial,) = read_denials(text)
+    return denial
+
+
+def judged(
+    denial: Denial,
+    *identity: dict[str, Any],
+    boundary: dict[str, Any] | None = None,
+    declared: dict[str, dict[str, Any]] | None = None,
+    attached: tuple[str, ...] = (),
+    role: str = OLD_ROLE,
+) -> Judgement:
+    documents = {RECEIVE: DOCUMENTS[RECEIVE]} if declared is None else declared
+    inline = tuple(Policy(f"inline-{number}", each) for number, each in enumerate(identity))
+    permissions = RolePermissions(
+        role=role,
+        attached=attached,
+        quota=10,
+        identity=(*(Policy(arn, documents[arn]) for arn in attached), *inline),
+        boundary=Policy(BOUNDARY, boundary) if boundary else None,
+        declared=tuple(Policy(arn, each) for arn, each in documents.items()),
+    )
+    return judge(denial, permissions)
+
+
+def test_a_declared_policy_that_the_role_lacks_is_missing() -> None:
+    found = judged(denied())
+    assert (found.cause, found.covering) == ("MISSING_ATTACHMENT", (RECEIVE,))
+    assert found.reason == "retainwise-ecs-task-role lacks prod-retainwise-sqs-worker"
+
+
+def test_of_two_declared_policies_the_narrower_is_named_first() -> None:
+    wide = f"arn:aws:iam::{ACCOUNT}:policy/wide"
+    declared = {wide: document("Allow", "sqs:*"), RECEIVE: DOCUMENTS[RECEIVE]}
+    assert judged(denied(), declared=declared).covering == (RECEIVE, wide)
+
+
+def test_what_a_declared_policy_allows_only_under_a_condition_is_said() -> None:
+    condition = {"StringEquals": {"aws:SourceVpce": "vpce-1"}}
+    found = judged(denied(), declared={RECEIVE: document("Allow", "sqs:*", Condition=condition)})
+    assert (found.cause, found.covering) == ("MISSING_ATTACHMENT", (RECEIVE,))
+    assert "(allowed only if condition aws:SourceVpce)" in found.reason
+
+
+def test_a_policy_that_allows_it_for_certain_is_preferred_to_one_that_may() -> None:
+    maybe = f"arn:aws:iam::{ACCOUNT}:policy/maybe"
+    condition = {"Bool": {"aws:SecureTransport": "true"}}
+    declared = {
+        maybe: document("Allow", "sqs:ReceiveMessage", QUEUE, Condition=condition),
+        RECEIVE: document("Allow", "sqs:*"),
+    }
+    assert judged(denied(), declared=declared).covering == (RECEIVE,)
+
+
+def test_a_call_that_no_declared_policy_allows_is_not_declared() -> None:
+    found = judged(denied(action="dynamodb:UpdateItem", on="arn:aws:dynamodb:us-east-1:1:table/t"))
+    assert found.cause == "NOT_DECLARED"
+    assert "GrantablePolicyArns" in found.next
+
+
+def test_the_right_action_on_another_resource_is_not_declared() -> None:
+    assert judged(denied(on=f"{QUEUE}.fifo")).cause == "NOT_DECLARED"
+
+
+def test_a_policy_that_grants_everything_else_does_not_cover_the_call() -> None:
+    all_but = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "NotAction": "sqs:*", "Resource": "*"},
+    }
+    assert judged(denied(), declared={RECEIVE: all_but}).cause == "NOT_DECLARED"
+
+
+def test_what_is_granted_and_was_denied_all_the_same_is_said_to_be_granted() -> None:
+    found = judged(denied(), attached=(RECEIVE,))
+    assert (found.cause, found.arn) == ("ALREADY_GRANTED", RECEIVE)
+
+
+@pytest.mark.parametrize(
+    ("who", "named"),
+    [
+        (f"arn:aws:sts::{ACCOUNT}:assumed-role/other-role/session", "other-role"),
+        ("arn:aws:sts::999999999999:assumed-role/retainwise-ecs-task-role/session", "999999999999"),
+        (f"arn:aws:iam::{ACCOUNT}:user/retainwise-ecs-task-role", "user/"),
+        (f"arn:aws:iam::{ACCOUNT}:root", ":root"),
+        (f"arn:aws:sts::{ACCOUNT}:federated-user/vault-1", "federated-user"),
+    ],
+)
+def test_somebody_else_is_named(who: str, named: str) -> None:
+    found = judged(denied(who=who))
+    assert (found.cause, found.arn) == ("OTHER_PRINCIPAL", who)
+    assert named in found.reason
+
+
+def test_the_path_of_a_role_is_in_no_session_and_makes_no_other_principal() -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/apps/eu/retainwise-ecs-task-role"
+    assert judged(denied(), role=role).cause == "MISSING_ATTACHMENT"
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause", "words"),
+    [
+        (f" with an explicit deny in a service control policy: {SCP}", "SCP_OR_RCP", SCP),
+        (
+            " with an explicit deny in a resource control policy",
+            "SCP_OR_RCP",
+            "resource control policy denies",
+        ),
+        (" because no service control policy allows the sqs:x action", "SCP_OR_RCP", "does not allow"),
+        (
+            " because no session policy allows the sqs:receivemessage action",
+            "SESSION_POLICY",
+            "session policy",
+        ),
+        (" with an explicit deny in a session policy", "SESSION_POLICY", "denies it"),
+        (" because no resource-based policy allows the sqs:x action", "RESOURCE_POLICY", "resource policy"),
+        (" with an explicit deny in a resource-based policy", "RESOURCE_POLICY", "denies it"),
+        (" because no VPC endpoint policy allows the sqs:x action", "RESOURCE_POLICY", "VPC endpoint policy"),
+    ],
+)
+def test_a_layer_that_only_the_text_can_tell_of_is_believed(reason: str, cause: str, words: str) -> None:
+    found = judged(denied(reason))
+    assert found.cause == cause
+    assert words in found.reason
+    assert "Ask " in found.next and QUEUE in found.next
+
+
+def test_the_policy_of_a_key_is_its_own_layer() -> None:
+    told = denied(" because no resource-based policy allows it", action="kms:Decrypt", on=KEY)
+    found = judged(told)
+    assert (found.cause, found.arn) == ("KMS_KEY", KEY)
+
+
+def test_a_key_that_the_role_may_use_has_a_policy_in_the_way() -> None:
+    found = judged(denied("", action="kms:Decrypt", on=KEY), document("Allow", "kms:Decrypt", KEY))
+    assert (found.cause, found.arn) == ("KMS_KEY", KEY)
+
+
+def test_a_key_that_the_role_lacks_the_permission_for_is_mended_by_a_declared_policy() -> None:
+    told = denied(
+        " because no identity-based policy allows the kms:Decrypt action", action="kms:Decrypt", on=KEY
+    )
+    assert judged(told, declared={RECEIVE: document("Allow", "kms:Decrypt", KEY)}).covering == (RECEIVE,)
+
+
+@pytest.mark.parametrize(
+    "reason", ["", " with an explicit deny in an identity-based policy", " with an explicit deny"]
+)
+def test_an_explicit_deny_of_the_role_is_found_whatever_the_text_says(reason: str) -> None:
+    found = judged(denied(reason), document("Deny", "sqs:*", Sid="Freeze"))
+    assert (found.cause, found.arn) == ("EXPLICIT_DENY", OLD_ROLE)
+    assert found.reason == "Inline policy inline-0 (statement Freeze) denies it explicitly"
+
+
+def test_a_deny_that_came_after_the_denial_is_in_the_way_as_well() -> None:
+    assert judged(denied(), document("Deny", "sqs:ReceiveMessage", QUEUE)).cause == "EXPLICIT_DENY"
+
+
+def test_a_deny_that_is_gone_since_is_not() -> None:
+    assert judged(denied(" with an explicit deny in an identity-based policy")).cause == "MISSING_ATTACHMENT"
+
+
+def test_an_explicit_deny_by_a_policy_that_nobody_names_is_refused_with_where_to_look() -> None:
+    found = judged(denied(" with an explicit deny"))
+    assert (found.cause, found.arn) == ("EXPLICIT_DENY", None)
+    assert "organization" in found.next
+
+
+def test_a_deny_under_a_condition_does_not_stop_a_grant_that_the_text_asks_for() -> None:
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    assert judged(denied(), document("Deny", "sqs:*", Condition=condition)).cause == "MISSING_ATTACHMENT"
+
+
+def test_a_deny_under_a_condition_is_named_where_the_text_says_that_a_deny_matched() -> None:
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    told = denied(" with an explicit deny in an identity-based policy")
+    assert judged(told, document("Deny", "sqs:*", Condition=condition)).cause == "EXPLICIT_DENY"
+
+
+@pytest.mark.parametrize(
+    "reason", ["", " because no permissions boundary allows the sqs:receivemessage action"]
+)
+def test_a_boundary_that_does_not_allow_it_is_named(reason: str) -> None:
+    found = judged(denied(reason), boundary=document("Allow", "s3:*"))
+    assert (found.cause, found.arn) == ("BOUNDARY", BOUNDARY)
+    assert "does not allow it" in found.reason and BOUNDARY in found.next
+
+
+def test_a_boundary_that_denies_it_is_named() -> None:
+    found = judged(denied(), boundary=document("Deny", "sqs:*"))
+    assert found.cause == "BOUNDARY" and "denies it" in found.reason
+
+
+def test_a_boundary_that_was_mended_or_taken_off_since_is_not_in_the_way() -> None:
+    told = denied(" because no permissions boundary allows the sqs:receivemessage action")
+    assert judged(told).cause == "MISSING_ATTACHMENT"
+    assert judged(told, boundary=document("Allow", "*")).cause == "MISSING_ATTACHMENT"
+
+
+def test_a_boundary_is_in_the_way_before_what_the_catalogue_declares() -> None:
+    told = denied(action="dynamodb:UpdateItem", on="arn:aws:dynamodb:us-east-1:1:table/t")
+    assert judged(told, boundary=document("Allow", "s3:*")).cause == "BOUNDARY"
+
+
+def test_a_text_that_names_no_resource_is_covered_by_what_may_cover_it() -> None:
+    found = judged(denied("", on=""))
+    assert (found.cause, found.covering) == ("MISSING_ATTACHMENT", (RECEIVE,))
+    assert "the resource of the call" in found.reason
+
+
+def test_a_resource_in_another_form_than_an_arn_is_not_known() -> None:
+    url = f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/prod-retainwise-predictions-queue"
+    assert judged(denied("", on=url)).covering == (RECEIVE,)
+
+
+def test_a_policy_that_allows_it_only_for_its_own_name_is_not_a_certain_one() -> None:
+    own = document("Allow", "sqs:*", "arn:aws:sqs:*:*:${aws:PrincipalTag/team}-queue")
+    assert judged(denied(on=f"arn:aws:sqs:us-east-1:{ACCOUNT}:x-queue"), own).cause == "NOT_DECLARED"
+
+
+def test_ec2s_encoded_message_is_said_to_be_encoded() -> None:
+    text = (
+        "An error occurred (UnauthorizedOperation) when calling the RunInstances operation: You are not"
+        " authorized to perform this operation. Encoded authorization failure message: 4bQZ-abcdefghijklmnop"
+    )
+    (denial,) = read_denials(text)
+    found = judged(denial)
+    assert found.cause == "UNREADABLE"
+    assert "decode-authorization-message" in found.next
+
+
+def test_a_denial_without_an_action_is_unreadable() -> None:
+    assert judged(Denial(operation="GetObject")).cause == "UNREADABLE"
+
+
+def test_sending_is_not_receiving() -> None:
+    assert judged(denied(), declared={SEND: DOCUMENTS[SEND]}).cause == "NOT_DECLARED"
