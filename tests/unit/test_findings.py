@@ -1,0 +1,189 @@
+"""What Diagnose says: ranked, grouped, short whatever the log holds, and the decision that follows."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from regrant.closing import close_incident
+from regrant.denied_calls import read_calls
+from regrant.diagnosis import diagnose
+from regrant.models import Diagnosis, Incident, RunState
+from regrant.resources import LogLine
+from regrant.summary import render
+from tests.unit.fakes import (
+    ACCOUNT,
+    DENIAL,
+    ENTRY,
+    INCIDENT_OF_WORKER,
+    QUEUE,
+    RECEIVE,
+    ROLE,
+    SEND,
+    SETTINGS,
+    World,
+    at,
+)
+
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/retainwise-ecs-task-role/0f9c2f1d7f3f4c5e8a6b"
+STRANGER = f"arn:aws:sts::{ACCOUNT}:assumed-role/somebody-else/session"
+
+
+def sentence(action: str, resource: str, who: str = SESSION, reason: str = "") -> str:
+    because = reason or f" because no identity-based policy allows the {action} action"
+    return f"ERROR: User: {who} is not authorized to perform: {action} on resource: {resource}{because}"
+
+
+RECEIVING, SENDING = sentence("sqs:ReceiveMessage", QUEUE), sentence("sqs:SendMessage", QUEUE)
+UNDECLARED = sentence("dynamodb:UpdateItem", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/predictions")
+OTHERS = sentence("sqs:ReceiveMessage", QUEUE, STRANGER)
+ENCODED = (
+    "An error occurred (UnauthorizedOperation): You are not authorized to perform this operation."
+    " Encoded authorization failure message: 4bQZ-abcdefghijklmnop"
+)
+
+
+def diagnosed(*lines: str, world: World | None = None, incident: Incident = INCIDENT_OF_WORKER) -> Diagnosis:
+    world = world or World()
+    for number, line in enumerate(lines):
+        world.logs.write(number / max(1, len(lines) / 600) - 600, line, "old-1")
+    return diagnose(
+        incident,
+        world.services,
+        world.roles,
+        world.logs,
+        world.queues,
+        SETTINGS,
+        at(1),
+    )
+
+
+def has(*attached: str) -> World:
+    world = World()
+    world.roles.role = replace(ROLE, attached=attached)
+    return world
+
+
+def codes(diagnosis: Diagnosis) -> list[str]:
+    return [finding.code for finding in diagnosis.findings]
+
+
+def declaring(*policies: str) -> Incident:
+    return replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, policies=policies))
+
+
+def refused(diagnosis: Diagnosis) -> str:
+    assert diagnosis.decision == "REFUSE" and diagnosis.plan is None and diagnosis.refusal is not None
+    return diagnosis.refusal.code
+
+
+def attached(diagnosis: Diagnosis) -> tuple[str, ...]:
+    assert diagnosis.decision == "CONTAIN" and diagnosis.plan is not None
+    return diagnosis.plan.attach
+
+
+def test_only_what_the_denied_calls_need_is_attached() -> None:
+    assert attached(diagnosed(RECEIVING, incident=declaring(SEND, RECEIVE))) == (RECEIVE,)
+
+
+def test_all_that_is_denied_is_mended_by_one_run() -> None:
+    assert attached(diagnosed(RECEIVING, SENDING, incident=declaring(RECEIVE, SEND))) == (SEND, RECEIVE)
+
+
+def test_a_call_that_no_grant_mends_refuses_the_run_though_another_is_mended() -> None:
+    diagnosis = diagnosed(*[RECEIVING] * 9, UNDECLARED)
+    assert refused(diagnosis) == "NOT_DECLARED"
+    assert codes(diagnosis) == ["NOT_DECLARED", "MISSING_ATTACHMENT", "WRONG_TASK_ROLE"]
+
+
+def test_another_principal_alone_refuses_the_run() -> None:
+    assert refused(diagnosed(OTHERS)) == "OTHER_PRINCIPAL"
+
+
+def test_another_principal_beside_the_task_role_does_not() -> None:
+    diagnosis = diagnosed(RECEIVING, OTHERS, OTHERS)
+    assert attached(diagnosis) == (RECEIVE,)
+    assert codes(diagnosis) == ["MISSING_ATTACHMENT", "OTHER_PRINCIPAL", "WRONG_TASK_ROLE"]
+
+
+def test_what_cannot_be_read_goes_by_the_catalogue() -> None:
+    diagnosis = diagnosed(ENCODED)
+    assert attached(diagnosis) == (RECEIVE,)
+    assert codes(diagnosis) == ["UNREADABLE", "WRONG_TASK_ROLE", "MISSING_ATTACHMENT"]
+
+
+def test_what_cannot_be_read_is_refused_where_everything_is_attached() -> None:
+    diagnosis = diagnosed(ENCODED, world=has(RECEIVE))
+    assert refused(diagnosis) == "UNREADABLE"
+
+
+def test_what_is_granted_by_now_is_nothing_to_fix_though_more_is_declared() -> None:
+    diagnosis = diagnosed(RECEIVING, world=has(RECEIVE), incident=declaring(RECEIVE, SEND))
+    assert diagnosis.decision == "NOTHING_TO_FIX"
+    assert codes(diagnosis) == ["ALREADY_GRANTED", "WRONG_TASK_ROLE"]
+
+
+def test_declared_policies_that_contradict_each_other_are_refused() -> None:
+    world = World()
+    allow = {"Effect": "Allow", "Action": "sqs:*", "Resource": QUEUE}
+    deny = {"Effect": "Deny", "Action": "sqs:SendMessage", "Resource": QUEUE}
+    world.roles.documents[RECEIVE] = {"Version": "2012-10-17", "Statement": [allow, deny]}
+    diagnosis = diagnosed(RECEIVING, SENDING, world=world, incident=declaring(RECEIVE, SEND))
+    assert refused(diagnosis) == "POLICIES_CONFLICT"
+
+
+def test_the_limit_counts_only_what_would_be_attached() -> None:
+    world = has("a")
+    world.roles.quota = 2
+    assert attached(diagnosed(RECEIVING, world=world, incident=declaring(RECEIVE, SEND))) == (RECEIVE,)
+
+
+def test_a_dry_run_finds_the_same() -> None:
+    contain = diagnosed(RECEIVING, OTHERS)
+    plan = diagnosed(RECEIVING, OTHERS, incident=replace(INCIDENT_OF_WORKER, mode="plan"))
+    assert (plan.decision, plan.findings, plan.plan) == ("PLAN", contain.findings, contain.plan)
+
+
+def test_many_resources_of_one_action_are_one_finding() -> None:
+    lines = [sentence("s3:GetObject", f"arn:aws:s3:::uploads/file {n}.csv") for n in range(5)]
+    finding = diagnosed(*lines).findings[0]
+    assert finding.text.startswith("No policy that the catalogue declares allows it: s3:GetObject on ")
+    assert (
+        "and 4 other resources, denied 5 times from 2025-11-11T21:42:14Z to 2025-11-11T21:42:18Z."
+        in finding.text
+    )
+
+
+def test_a_single_denial_has_one_time() -> None:
+    assert diagnosed(RECEIVING).findings[0].text.endswith(", denied once at 2025-11-11T21:42:14Z.")
+
+
+def test_sessions_of_one_role_and_spellings_of_one_action_are_one_call() -> None:
+    lines = [LogLine(at(n), "ecs/worker/t", DENIAL.replace("8a6b is", f"8a6{n} is")) for n in range(3)]
+    (call,) = read_calls([*lines, LogLine(at(3), "ecs/worker/t", RECEIVING)])
+    assert (call.count, call.since, call.until) == (4, at(0), at(3))
+    assert call.sample == lines[0].message
+
+
+def test_a_line_of_somebody_elses_words_is_no_call() -> None:
+    assert read_calls([LogLine(at(0), "s/t/u", "User bob is not authorized to perform checkout")]) == ()
+
+
+HOSTILE = ["\x1b[31m", "\r\n", "\u202e", "{" * 40, "x" * 5000, "%s%n", "`$(reboot)`"]
+
+
+@pytest.mark.parametrize("kind", ["resources", "actions"])
+def test_whatever_the_log_holds_the_diagnosis_stays_small_and_the_page_on_one_screen(kind: str) -> None:
+    lines = []
+    for n in range(3000):
+        junk = HOSTILE[n % len(HOSTILE)]
+        action = f"sqs:Made{n}Up" if kind == "actions" else "s3:GetObject"
+        lines.append(sentence(action, f"arn:aws:s3:::bucket/{n}/{junk}") + junk)
+    diagnosis = diagnosed(*lines)
+    assert len(msgspec.json.encode(diagnosis)) < 100_000
+    world, state = World(), RunState(INCIDENT_OF_WORKER, diagnosis)
+    page = render(close_incident(state, world.journal, world.topic, at(2)))
+    assert len(page.splitlines()) <= 45
+    assert all(character.isprintable() for line in page.splitlines() for character in line)
+    assert max(map(len, page.splitlines())) <= 120
