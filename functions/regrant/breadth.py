@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from regrant.patterns import ANY, RUN, encode_action, encode_resource, within
-from regrant.policies import Policy, Statement, read
+from regrant.policies import Policy, Statement
 
 # How much a pattern stands for, the more the larger: every service?, any wildcard?, fewer fixed characters,
 # more *, fewer ?.
@@ -28,7 +28,7 @@ def breadth(policy: Policy) -> _Breadth:
     """
     grants = {
         grant
-        for statement in read(policy)
+        for statement in policy.statements
         if statement.effect != "Deny"
         for grant in product(*_sides(statement))
     }

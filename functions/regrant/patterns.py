@@ -54,6 +54,7 @@ def opposite(match: Match) -> Match:
     return match if match.possible else YES
 
 
+@lru_cache(maxsize=4096)
 def match_action(pattern: str, action: str) -> Match:
     """Prefix and name match without regard to case; IAM takes wildcards in the name only, or * alone."""
     if is_everything(pattern):
@@ -111,6 +112,7 @@ def within(narrow: str, wide: str) -> bool:
     return narrow == wide or ((RUN in wide or ANY in wide) and bool(_regex(wide, False).fullmatch(narrow)))
 
 
+@lru_cache(maxsize=2048)
 def _encode_variables(pattern: str, variables: bool) -> tuple[str, tuple[str, ...]]:
     """The pattern with RUN and ANY for wildcards and RUN for variables, and the variables' names."""
     names: list[str] = []

@@ -10,6 +10,7 @@ elements reference". Resource policies, SCPs, RCPs and session policies are not 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -23,11 +24,16 @@ _STATEMENT = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource",
 _WITH_VARIABLES = "2012-10-17"
 
 
-class Policy(msgspec.Struct, frozen=True):
+class Policy(msgspec.Struct, frozen=True, dict=True):
     """A policy's ARN (an inline policy's name) and its document as IAM returns it."""
 
     arn: str
     document: Mapping[str, Any]
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """The document, read once for however many calls."""
+        return read(self)
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -48,9 +54,12 @@ class Statement(msgspec.Struct, frozen=True):
         if self.unreadable:
             return maybe(f"unreadable: {self.unreadable}")
         actions = any_of(match_action(pattern, action) for pattern in self.actions)
+        actions = opposite(actions) if self.not_action else actions
+        if not actions.possible:
+            return actions
         resources = any_of(match_resource(pattern, resource, self.variables) for pattern in self.resources)
         return all_of(
-            opposite(actions) if self.not_action else actions,
+            actions,
             opposite(resources) if self.not_resource else resources,
             maybe(*(f"condition {key}" for key in self.conditions)),
         )
@@ -109,7 +118,7 @@ def evaluate(policies: tuple[Policy, ...], action: str, resource: str | None) ->
     allow: Basis | None = None
     deny: Basis | None = None
     for policy in policies:
-        for statement in read(policy):
+        for statement in policy.statements:
             match = statement.match(action, resource)
             if not match.possible:
                 continue
