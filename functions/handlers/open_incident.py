@@ -6,6 +6,7 @@ from typing import Any
 from regrant.aws.catalogue import ParameterCatalogue
 from regrant.aws.clients import client
 from regrant.aws.journal import DynamoJournal
+from regrant.aws.services import EcsServices
 from regrant.models import OpenEvent
 from regrant.observability import logger
 from regrant.opening import open_incident
@@ -14,12 +15,13 @@ from regrant.wire import decode, encode
 
 settings = Settings.from_environment(os.environ)
 catalogue = ParameterCatalogue(client("ssm"))
+services = EcsServices(client("ecs"))
 journal = DynamoJournal(client("dynamodb"), settings.journal_table)
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> Any:
-    opened = open_incident(decode(event, OpenEvent), catalogue, journal, settings)
+    opened = open_incident(decode(event, OpenEvent), catalogue, services, journal, settings)
     logger.info(
         "opened", incident=opened.id, mode=opened.mode, trigger=opened.trigger, refusal=opened.refusal
     )

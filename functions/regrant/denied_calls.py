@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from regrant.denial import read_denials
 from regrant.denial_types import Denial
 from regrant.evidence import SENTENCE
+from regrant.models import Incident
 from regrant.resources import LogLine
 
 
@@ -39,6 +40,12 @@ def read_calls(lines: Iterable[LogLine]) -> tuple[DeniedCall, ...]:
                 else DeniedCall(denial, 1, line.at, line.at, line.message[:SENTENCE])
             )
     return tuple(sorted(found.values(), key=lambda call: -call.count))
+
+
+def told_calls(incident: Incident) -> tuple[DeniedCall, ...]:
+    """The calls that the trigger itself told of. A CloudTrail event has no line in the service's log."""
+    at = incident.opened_at
+    return tuple(DeniedCall(denial, 1, at, at, incident.trigger) for denial in incident.denials)
 
 
 def _key(denial: Denial) -> tuple[str | None, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from regrant.cause import IN_THE_WAY, Judgement, asked_resource, judge
 from regrant.concurrency import all_three, each
-from regrant.denied_calls import DeniedCall, read_calls
+from regrant.denied_calls import DeniedCall, read_calls, told_calls
 from regrant.evidence import DENIAL_TERM, read_lines
 from regrant.findings import Judged, denial_findings, missing_findings, ranked, role_findings
 from regrant.models import Decision, Diagnosis, Finding, Incident, Plan, Refusal, Service
@@ -131,7 +131,7 @@ def conclude(
     """Findings and decision from what was read."""
     entry = incident.entry
     assert entry is not None
-    calls = read_calls(log.lines)
+    calls = (*told_calls(incident), *read_calls(log.lines))
     judged = ranked((call, judge(call.denial, permissions)) for call in calls)
     attach, refusal = choose(judged, permissions)
     by_catalogue = attach and not any(judgement.covering for _, judgement in judged)

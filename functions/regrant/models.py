@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from regrant.denial_types import Denial
+
 Mode = Literal["plan", "contain", "rollback"]
 Verdict = Literal["HEALTHY", "UNHEALTHY", "PENDING"]
 Decision = Literal["CONTAIN", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
@@ -64,7 +66,8 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Incident(msgspec.Struct, frozen=True):
     """One run for one service. `subject` is the incident whose changes a rollback undoes (else itself).
 
-    mode is a Mode, or with a refusal whatever was asked for instead.
+    mode is a Mode, or with a refusal whatever was asked for instead. denials are the refused calls that the
+    trigger itself told of; an alarm and a person tell of none.
     """
 
     id: str
@@ -75,6 +78,7 @@ class Incident(msgspec.Struct, frozen=True):
     service: Service | None = None
     entry: CatalogueEntry | None = None
     refusal: Refusal | None = None
+    denials: tuple[Denial, ...] = ()
 
 
 class Finding(msgspec.Struct, frozen=True):

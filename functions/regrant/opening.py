@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from regrant.catalogue import read_entry
-from regrant.concurrency import both
-from regrant.models import Incident, LastOutcome, OpenEvent, Refusal
-from regrant.ports import Catalogue, Journal
+from regrant.concurrency import both, each
+from regrant.models import Incident, LastOutcome, OpenEvent, Refusal, Service
+from regrant.ports import Catalogue, Journal, Services
+from regrant.request import EXAMPLE, Request, shown
+from regrant.resources import name_of
 from regrant.settings import Settings
-from regrant.triggers import Request, parse_service, read_trigger
+from regrant.triggers import parse_service, read_trigger
 from regrant.wire import seconds_between
 
 COOL_DOWN = 24 * 3600.0
-"""Seconds for which alarms start no run for a service after one was undone."""
+"""Seconds for which events start no run for a service after one was undone."""
 
 
-def open_incident(event: OpenEvent, catalogue: Catalogue, journal: Journal, settings: Settings) -> Incident:
+def open_incident(
+    event: OpenEvent, catalogue: Catalogue, services: Services, journal: Journal, settings: Settings
+) -> Incident:
     """The incident this run works on; `refusal` is set if it must not go on. Changes nothing."""
-    request = read_trigger(event.state, settings.alarm_prefix)
+    request = read_trigger(event.state, settings)
     if request.refusal:
         return _incident(event, request, refusal=request.refusal)
     if request.incident is not None:
         return _open_rollback(event, request, request.incident, journal)
-    service = request.service
-    assert service is not None  # read_trigger gives one or the other
+    service = request.service or find_service(request.task or "", services, settings)
+    if isinstance(service, Refusal):
+        return _incident(event, request, refusal=service)
+    request = replace(request, service=service)
     text, last = both(
         lambda: catalogue.entry(service),
-        lambda: journal.last_outcome(service) if request.by_alarm else None,
+        lambda: journal.last_outcome(service) if request.automatic else None,
     )
     entry = read_entry(text, service, settings)
     if isinstance(entry, Refusal):
@@ -39,15 +47,38 @@ def open_incident(event: OpenEvent, catalogue: Catalogue, journal: Journal, sett
         mode=request.mode,
         trigger=request.trigger,
         opened_at=event.now,
-        service=request.service,
+        service=service,
         entry=entry,
+        denials=request.denials,
     )
 
 
-def judge_last_outcome(last: LastOutcome | None, now: str) -> Refusal | None:
-    """An alarm does not try again what was undone a while ago: each try may cost messages and restarts.
+def find_service(task: str, services: Services, settings: Settings) -> Service | Refusal:
+    """The service of the task with that id, looked for in every managed cluster.
 
-    An undo brings the denials back, and with them the alarm; without this the two would take turns.
+    ECS tells of a stopped task for about an hour (API reference, DescribeTasks). That the session of a task's
+    role is named after the task is what accounts show; AWS does not promise it. Were it otherwise, no task
+    would be found and nothing done.
+    """
+    clusters = tuple(sorted(name_of(arn) for arn in settings.clusters))
+    groups = each(lambda cluster: services.task_group(cluster, task), clusters)
+    for cluster, group in zip(clusters, groups, strict=True):
+        if group is not None:
+            kind, _, name = group.partition(":")
+            service = parse_service(f"{cluster}/{name}") if kind == "service" else None
+            return service or _unknown(f"Task {task} of cluster {cluster} is of {shown(group)}, no service.")
+    return _unknown(f"No managed cluster knows a task {task}; ECS forgets one an hour after it stopped.")
+
+
+def _unknown(message: str) -> Refusal:
+    next_step = f"Find out which service was denied, and start a run for it by hand: {EXAMPLE}"
+    return Refusal("UNKNOWN_TASK", message, next_step)
+
+
+def judge_last_outcome(last: LastOutcome | None, now: str) -> Refusal | None:
+    """No event tries again what was undone a while ago: each try may cost messages and restarts.
+
+    An undo brings the denials back, and with them the events; without this the two would take turns.
     """
     if last is None or last.outcome == "CONTAINED" or seconds_between(last.at, now) > COOL_DOWN:
         return None
@@ -86,4 +117,5 @@ def _incident(event: OpenEvent, request: Request, refusal: Refusal) -> Incident:
         opened_at=event.now,
         service=request.service,
         refusal=refusal,
+        denials=request.denials,
     )

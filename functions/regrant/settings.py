@@ -38,6 +38,10 @@ class Settings(msgspec.Struct, frozen=True):
     def cluster_is_managed(self, cluster: str) -> bool:
         return any(name_of(arn) == cluster for arn in self.clusters)
 
+    def role_is_managed(self, account: str, name: str) -> bool:
+        """By name, because a session's ARN lacks its role's path; names are unique in an account."""
+        return any(arn.split(":")[4] == account and name_of(arn) == name for arn in self.roles)
+
 
 def _arns(text: str) -> frozenset[str]:
     return frozenset(part.strip() for part in text.split(",") if part.strip())

@@ -1,7 +1,7 @@
 """What started the run: a person's console input, or an event exactly as EventBridge delivers it.
 
 Event text is data. The service's name from an alarm is only ever a key to look up in the catalogue, and
-only if it has the shape of an ECS name.
+only if it has the shape of an ECS name. What CloudTrail's events may say is in regrant.denied_call.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
-import msgspec
 from msgspec.structs import replace
 
 from regrant.models import Mode, Refusal, Service
+from regrant.request import EXAMPLE, Request, shown
+from regrant.settings import Settings
 
 # ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
 _SERVICE = re.compile(r"([A-Za-z0-9_-]{1,255})/([A-Za-z0-9_-]{1,255})")
@@ -22,32 +23,17 @@ _INCIDENT = re.compile(
     r"""[^\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]{1,80}"""
 )
 _LATER = ("cure", "expire")
-EXAMPLE = '{"service": "<cluster>/<service>", "mode": "contain"}'
 
 
-class Request(msgspec.Struct, frozen=True):
-    """A trigger as far as it could be read: which mode, for which service or (rollback) which incident.
-
-    Without a refusal, mode is a Mode and one of service and incident is there.
-    """
-
-    mode: str
-    trigger: str
-    service: Service | None = None
-    incident: str | None = None
-    by_alarm: bool = False
-    refusal: Refusal | None = None
-
-
-def read_trigger(raw: object, alarm_prefix: str) -> Request:
+def read_trigger(raw: object, settings: Settings) -> Request:
     """The request in an execution's input. Never raises: what is wrong with it is its refusal."""
     if not isinstance(raw, Mapping):
         return Request("contain", "a person", refusal=_invalid("The input is not a JSON object."))
     if "detail-type" in raw or "detail" in raw:
-        return _read_event(raw, alarm_prefix)
+        return _read_event(raw, settings)
     mode = raw.get("mode", "contain")
     asked = Request(
-        mode=mode if isinstance(mode, str) and mode.isprintable() and len(mode) <= 20 else _shown(mode),
+        mode=mode if isinstance(mode, str) and mode.isprintable() and len(mode) <= 20 else shown(mode),
         trigger="a person",
         service=parse_service(raw.get("service")),
         incident=_execution_name(raw.get("incident")),
@@ -58,7 +44,7 @@ def read_trigger(raw: object, alarm_prefix: str) -> Request:
 def _wrong_input(raw: Mapping[str, Any], mode: object, asked: Request) -> Refusal | None:
     unknown = sorted(set(map(str, raw)) - {"service", "mode", "incident"})
     if unknown:
-        some = ", ".join(map(_shown, unknown[:5]))
+        some = ", ".join(map(shown, unknown[:5]))
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         return _invalid(f"The input has keys that mean nothing here: {some}{more}.")
     if mode in _LATER:
@@ -70,7 +56,7 @@ def _wrong_input(raw: Mapping[str, Any], mode: object, asked: Request) -> Refusa
     if mode not in get_args(Mode):
         return Refusal(
             "UNKNOWN_MODE",
-            f"There is no mode {_shown(mode)}.",
+            f"There is no mode {shown(mode)}.",
             f"Use one of {', '.join(get_args(Mode))}: {EXAMPLE}",
         )
     if mode == "rollback":
@@ -78,7 +64,7 @@ def _wrong_input(raw: Mapping[str, Any], mode: object, asked: Request) -> Refusa
     if "incident" in raw:
         return _invalid("Only mode rollback takes an incident.")
     if asked.service is None:
-        return _invalid(f"The service {_shown(raw.get('service'))} is not of the form <cluster>/<service>.")
+        return _invalid(f"The service {shown(raw.get('service'))} is not of the form <cluster>/<service>.")
     return None
 
 
@@ -86,7 +72,7 @@ def _wrong_rollback(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
     if asked.incident is None:
         return Refusal(
             "INVALID_INPUT",
-            f"The incident {_shown(raw.get('incident'))} is not an execution's name.",
+            f"The incident {shown(raw.get('incident'))} is not an execution's name.",
             'Give the run to undo: {"mode": "rollback", "incident": "<execution name>"}',
         )
     if "service" in raw:
@@ -94,20 +80,30 @@ def _wrong_rollback(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
     return None
 
 
-def _read_event(raw: Mapping[str, Any], alarm_prefix: str) -> Request:
+def _read_event(raw: Mapping[str, Any], settings: Settings) -> Request:
     kind, detail = raw.get("detail-type"), raw.get("detail")
-    if kind != "CloudWatch Alarm State Change" or not isinstance(detail, Mapping):
-        refusal = Refusal(
-            "EVENT_NOT_SUPPORTED",
-            f"Events of type {_shown(kind)} start nothing here.",
-            "Send a CloudWatch Alarm State Change event of an enrolled service's alarm.",
-        )
-        return Request("contain", f"an event of type {_shown(kind)}", refusal=refusal)
+    if kind == "CloudWatch Alarm State Change" and isinstance(detail, Mapping):
+        return _read_alarm(detail, settings.alarm_prefix)
+    if kind == "AWS API Call via CloudTrail" and isinstance(detail, Mapping):
+        # Imported here: its patterns take 10 ms to compile, at a cold start that alarms and people wait for.
+        from regrant.denied_call import read_denied_call
+
+        return read_denied_call(detail, settings)
+    refusal = Refusal(
+        "EVENT_NOT_SUPPORTED",
+        f"Events of type {shown(kind)} start nothing here.",
+        "Send a CloudWatch Alarm State Change event of an enrolled service's alarm, or an AWS API Call via"
+        " CloudTrail event of a denied call.",
+    )
+    return Request("contain", f"an event of type {shown(kind)}", automatic=True, refusal=refusal)
+
+
+def _read_alarm(detail: Mapping[str, Any], alarm_prefix: str) -> Request:
     name, state = detail.get("alarmName"), detail.get("state")
     ours = isinstance(name, str) and name.startswith(alarm_prefix)
     service = parse_service(str(name).removeprefix(alarm_prefix)) if ours else None
     if service is None:
-        return Request("contain", f"alarm {_shown(name)}", refusal=_other_alarm(name, alarm_prefix))
+        return Request("contain", f"alarm {shown(name)}", refusal=_other_alarm(name, alarm_prefix))
     value = state.get("value") if isinstance(state, Mapping) else None
     since = state.get("timestamp") if isinstance(state, Mapping) else None
     at = f" at {since}" if isinstance(since, str) and re.fullmatch(r"[0-9T:.+Z-]{10,40}", since) else ""
@@ -115,7 +111,7 @@ def _read_event(raw: Mapping[str, Any], alarm_prefix: str) -> Request:
         mode="contain",
         trigger=f"alarm {name}{at}",
         service=service,
-        by_alarm=True,
+        automatic=True,
         refusal=None if value == "ALARM" else _not_firing(str(name), value),
     )
 
@@ -123,7 +119,7 @@ def _read_event(raw: Mapping[str, Any], alarm_prefix: str) -> Request:
 def _not_firing(name: str, value: object) -> Refusal:
     return Refusal(
         "ALARM_NOT_FIRING",
-        f"Alarm {name} went to {_shown(value)}, not to ALARM.",
+        f"Alarm {name} went to {shown(value)}, not to ALARM.",
         "Nothing to do. The rule should match state.value ALARM only.",
         outcome="NOTHING_TO_FIX",
     )
@@ -142,15 +138,10 @@ def _execution_name(text: object) -> str | None:
 def _other_alarm(name: object, alarm_prefix: str) -> Refusal:
     return Refusal(
         "OTHER_ALARM",
-        f"Alarm {_shown(name)} belongs to no enrolled service.",
+        f"Alarm {shown(name)} belongs to no enrolled service.",
         f"Alarms that start a run are named {alarm_prefix}<cluster>/<service>: enrol the service.",
     )
 
 
 def _invalid(message: str) -> Refusal:
     return Refusal("INVALID_INPUT", message, f"Start it like this: {EXAMPLE}")
-
-
-def _shown(value: object) -> str:
-    """Somebody's text, short and on one line, for a message."""
-    return ascii(value)[:80]

@@ -182,3 +182,18 @@ def test_only_awslogs_with_group_and_prefix_is_a_route(logging: Any, routes: tup
 def test_a_policy_is_no_task_definition() -> None:
     with pytest.raises(AwsRefused):
         EcsServices(client("ecs")).task_definition(RECEIVE)
+
+
+def test_a_task_knows_what_it_is_of() -> None:
+    ecs = create_service()
+    with Stubber(ecs) as stub:
+        stub.add_response("describe_tasks", {"tasks": [{"group": "service:retainwise-worker"}]})
+        assert EcsServices(ecs).task_group(CLUSTER, "t") == "service:retainwise-worker"
+
+
+def test_a_task_or_a_cluster_that_is_not_known_is_none() -> None:
+    ecs = create_service()
+    with Stubber(ecs) as stub:
+        stub.add_response("describe_tasks", {"tasks": [], "failures": [{"reason": "MISSING"}]})
+        stub.add_client_error("describe_tasks", "ClusterNotFoundException", http_status_code=400)
+        assert [EcsServices(ecs).task_group(CLUSTER, "t") for _ in range(2)] == [None, None]

@@ -120,6 +120,11 @@ def test_roles_are_passed_to_ecs_tasks_only(stack: Template, values: Values) -> 
         assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
 
 
+def test_only_tasks_of_managed_clusters(stack: Template, values: Values) -> None:
+    for statement in granted(stack, "ecs:DescribeTasks"):
+        assert values(statement["Resource"]) == [each.replace(":service/", ":task/") for each in SERVICES]
+
+
 @pytest.mark.parametrize("action", ["ecs:UpdateService", "ecs:DescribeServices"])
 def test_only_services_of_managed_clusters(stack: Template, values: Values, action: str) -> None:
     for statement in granted(stack, action):

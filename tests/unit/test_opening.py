@@ -18,6 +18,7 @@ from tests.unit.fakes import (
     WORKER,
     FakeCatalogue,
     FakeJournal,
+    FakeServices,
     at,
 )
 
@@ -30,9 +31,12 @@ def journal() -> FakeJournal:
     return FakeJournal()
 
 
-def opened(raw: object, journal: FakeJournal, *, enrolled: bool = True) -> Incident:
+def opened(
+    raw: object, journal: FakeJournal, *, enrolled: bool = True, services: FakeServices | None = None
+) -> Incident:
     catalogue = FakeCatalogue({WORKER: msgspec.json.encode(ENTRY).decode()} if enrolled else {})
-    return open_incident(OpenEvent(raw, at(0), "run-1"), catalogue, journal, SETTINGS)
+    event = OpenEvent(raw, at(0), "run-1")
+    return open_incident(event, catalogue, services or FakeServices(), journal, SETTINGS)
 
 
 def contained(journal: FakeJournal, *changes: Change) -> None:

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regrant.models import Refusal, Service
-from regrant.triggers import Request, parse_service, read_trigger
+from regrant.request import Request
+from regrant.triggers import parse_service, read_trigger
+from tests.unit.fakes import SETTINGS
 
 EVENTS = Path(__file__).parents[2] / "events"
-PREFIX = "regrant/"
+PREFIX = SETTINGS.alarm_prefix
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -25,13 +27,13 @@ NAME_LIKE = st.text(st.sampled_from("aZ0_-/ .\n$*é"), max_size=12)
 
 
 def refused(raw: object) -> Refusal:
-    refusal = read_trigger(raw, PREFIX).refusal
+    refusal = read_trigger(raw, SETTINGS).refusal
     assert refusal is not None
     return refusal
 
 
 def accepted(raw: object) -> Request:
-    answer = read_trigger(raw, PREFIX)
+    answer = read_trigger(raw, SETTINGS)
     assert answer.refusal is None
     return answer
 
@@ -126,13 +128,13 @@ def test_a_refusal_shows_odd_text_short_and_escaped() -> None:
 
 @given(JSON | st.dictionaries(KEYS, JSON | st.dictionaries(KEYS, JSON)))
 def test_no_json_makes_it_raise(raw: object) -> None:
-    request = read_trigger(raw, PREFIX)
-    assert request.refusal or request.service or request.incident
+    request = read_trigger(raw, SETTINGS)
+    assert request.refusal or request.service or request.incident or request.task
 
 
 @given(NAME_LIKE)
 def test_no_text_of_an_event_becomes_a_service_unless_it_has_the_shape_of_one(text: str) -> None:
-    answer = read_trigger(alarm(alarmName=PREFIX + text), PREFIX)
+    answer = read_trigger(alarm(alarmName=PREFIX + text), SETTINGS)
     if answer.service:
         for name in (answer.service.cluster, answer.service.name):
             assert name and set(name) <= set("aZ0_-")
@@ -156,14 +158,14 @@ def test_an_incident_that_cannot_be_written_down_is_refused(incident: str) -> No
 
 
 def test_a_refusal_keeps_what_was_asked_for() -> None:
-    request = read_trigger({"service": "c/s", "mode": "cure"}, PREFIX)
+    request = read_trigger({"service": "c/s", "mode": "cure"}, SETTINGS)
     assert (request.mode, request.service, request.trigger) == ("cure", Service("c", "s"), "a person")
-    request = read_trigger(alarm(state={"value": "OK"}), PREFIX)
+    request = read_trigger(alarm(state={"value": "OK"}), SETTINGS)
     assert request.service == Service("retainwise-cluster", "retainwise-worker")
     assert request.trigger.startswith("alarm regrant/retainwise-cluster/retainwise-worker")
 
 
 @pytest.mark.parametrize("mode", ["\x1b[31m", "x" * 10_000, ["contain"], None])
 def test_a_mode_that_is_none_is_shown_short_and_escaped(mode: object) -> None:
-    shown = read_trigger({"service": "c/s", "mode": mode}, PREFIX).mode
+    shown = read_trigger({"service": "c/s", "mode": mode}, SETTINGS).mode
     assert shown.isprintable() and len(shown) <= 80

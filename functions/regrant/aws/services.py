@@ -63,6 +63,21 @@ class EcsServices:
             pages = self._ecs.get_paginator("list_tasks").paginate(cluster=service.cluster, **query)
             return tuple(name_of(arn) for page in pages for arn in page["taskArns"])
 
+    def task_group(self, cluster: str, task: str) -> str | None:
+        """DescribeTasks: the task's group, also for about an hour after it stopped, or None.
+
+        Raises AwsUnavailable, AwsRefused.
+        """
+        try:
+            with aws_errors():
+                answer = self._ecs.describe_tasks(cluster=cluster, tasks=[task])
+        except AwsRefused as refused:
+            if refused.code == "ClusterNotFoundException":
+                return None
+            raise
+        # An unknown task is HTTP 200 with a failure MISSING (API failure reasons).
+        return str(answer["tasks"][0].get("group", "")) if answer["tasks"] else None
+
 
 def _service(shape: dict[str, Any]) -> ServiceState:
     return ServiceState(
