@@ -5,6 +5,7 @@ from typing import Any
 
 from regrant.aws.clients import client
 from regrant.aws.journal import DynamoJournal
+from regrant.aws.leases import DynamoLeases
 from regrant.aws.topic import SnsTopic
 from regrant.closing import close_incident
 from regrant.metrics import count_outcome, metrics
@@ -13,7 +14,9 @@ from regrant.settings import Settings
 from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
-journal = DynamoJournal(client("dynamodb"), settings.journal_table)
+dynamodb = client("dynamodb")
+journal = DynamoJournal(dynamodb, settings.journal_table)
+leases = DynamoLeases(dynamodb, settings.journal_table)
 topic = SnsTopic(client("sns"), settings.topic)
 
 
@@ -21,7 +24,7 @@ topic = SnsTopic(client("sns"), settings.topic)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
-    report = close_incident(step.state, journal, topic, step.now)
+    report = close_incident(step.state, journal, leases, topic, step.now)
     logger.info("closed", outcome=report.outcome)
     count_outcome(report)
     return encode(report)

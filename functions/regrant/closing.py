@@ -5,15 +5,16 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
+from regrant.leasing import release
 from regrant.models import Change, Finding, Outcome, Plan, Report, RunState, Stage
-from regrant.ports import Journal, Topic
+from regrant.ports import Journal, Leases, Topic
 from regrant.resources import name_of
 from regrant.summary import render
 from regrant.wire import seconds_between
 
 
-def close_incident(state: RunState, journal: Journal, topic: Topic, now: str) -> Report:
-    """Record the outcome and tell the topic.
+def close_incident(state: RunState, journal: Journal, leases: Leases, topic: Topic, now: str) -> Report:
+    """Record the outcome, give the leases back and tell the topic.
 
     Raises GrantWithdrawn if a rollback of this incident took the grant away while the run was proving it.
     """
@@ -23,10 +24,11 @@ def close_incident(state: RunState, journal: Journal, topic: Topic, now: str) ->
         raise GrantWithdrawn("Another run undid this incident before it was closed.")
     report = _report(state, outcome, changes, _next_step(state, outcome), now)
     journal.close(report.incident, report, now)
+    release(state, leases, now)
     return _tell(report, topic)
 
 
-def page_operator(state: RunState, journal: Journal, topic: Topic, now: str) -> Report:
+def page_operator(state: RunState, journal: Journal, leases: Leases, topic: Topic, now: str) -> Report:
     """The undo did not finish: say what is left, with the commands that finish it.
 
     A person is told even if the journal, whose failure may be why, can be neither read nor written.
@@ -40,6 +42,7 @@ def page_operator(state: RunState, journal: Journal, topic: Topic, now: str) -> 
         troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done is taken from the plan: {error}"))
     report = _report(state, "ROLLBACK_INCOMPLETE", changes, finish_by_hand(state, left), now)
     report = _tell(replace(report, findings=(*report.findings, *troubles)), topic)
+    release(state, leases, now)
     try:
         journal.close(report.incident, report, now)
     except (AwsRefused, AwsUnavailable) as error:
@@ -51,9 +54,8 @@ def page_operator(state: RunState, journal: Journal, topic: Topic, now: str) -> 
 def decide_outcome(state: RunState) -> Outcome:
     """The outcome of a run that comes to CloseIncident."""
     diagnosis = state.diagnosis
-    refusal = state.incident.refusal or (diagnosis.refusal if diagnosis else None)
-    if refusal:
-        return refusal.outcome
+    if state.refusal:
+        return state.refusal.outcome
     if state.receipt:
         return "ROLLED_BACK"
     if diagnosis and diagnosis.decision == "NOTHING_TO_FIX":
@@ -121,7 +123,7 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
     found = [Finding("TRIGGER", f"Started by {state.incident.trigger}.")]
     diagnosis = state.diagnosis
     found += diagnosis.findings if diagnosis else ()
-    refusal = state.incident.refusal or (diagnosis.refusal if diagnosis else None)
+    refusal = state.refusal
     if refusal and refusal.code not in (finding.code for finding in found):
         found.append(Finding(refusal.code, refusal.message))
     if diagnosis and diagnosis.plan and outcome == "PLANNED":
@@ -176,10 +178,9 @@ def _timeline(state: RunState, now: str) -> list[Stage]:
 
 
 def _next_step(state: RunState, outcome: Outcome) -> str:
-    diagnosis, incident = state.diagnosis, state.incident
-    refusal = incident.refusal or (diagnosis.refusal if diagnosis else None)
-    if refusal:
-        return refusal.next
+    incident = state.incident
+    if state.refusal:
+        return state.refusal.next
     if outcome == "CONTAINED":
         undo = f'{{"mode": "rollback", "incident": "{incident.subject}"}}'
         role = name_of(incident.entry.task_role) if incident.entry else "its declared role"

@@ -67,7 +67,7 @@ class Incident(msgspec.Struct, frozen=True):
     """One run for one service. `subject` is the incident whose changes a rollback undoes (else itself).
 
     mode is a Mode, or with a refusal whatever was asked for instead. denials are the refused calls that the
-    trigger itself told of; an alarm and a person tell of none.
+    trigger itself told of; an alarm and a person tell of none. role (ARN) is there for an undo.
     """
 
     id: str
@@ -79,6 +79,36 @@ class Incident(msgspec.Struct, frozen=True):
     entry: CatalogueEntry | None = None
     refusal: Refusal | None = None
     denials: tuple[Denial, ...] = ()
+    role: str | None = None
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """The right to change `resource` (`service/<cluster>/<service>`, `role/<ARN>`) until `ends_at`.
+
+    owner is an execution's name.
+    """
+
+    resource: str
+    owner: str
+    taken_at: str
+    ends_at: str
+
+
+class Leasing(msgspec.Struct, frozen=True):
+    """Whether a lease is this run's. PENDING: another run's turn; `waited`: it was another run's until now.
+
+    `since` is when this run first asked; `holder` is the other run's execution name.
+    """
+
+    verdict: Literal["HELD", "PENDING", "BUSY"]
+    resource: str
+    since: str
+    at: str
+    checks: int
+    waited: bool = False
+    holder: str | None = None
+    holder_ended: bool = False
+    refusal: Refusal | None = None
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -289,6 +319,14 @@ class RunState(msgspec.Struct, frozen=True):
     detach: Detach | None = None
     receipt: Receipt | None = None
     error: Failure | None = None
+    service_lease: Leasing | None = None
+    role_lease: Leasing | None = None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the run does not go on, whichever step said so."""
+        steps = (self.incident, self.service_lease, self.diagnosis, self.role_lease)
+        return next((step.refusal for step in steps if step and step.refusal), None)
 
 
 class StepEvent(msgspec.Struct, frozen=True):

@@ -105,6 +105,7 @@ def _open_rollback(event: OpenEvent, request: Request, subject: str, journal: Jo
         trigger=request.trigger,
         opened_at=event.now,
         service=parse_service(record.baseline.service_key),
+        role=record.baseline.role.arn,
     )
 
 

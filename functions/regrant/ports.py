@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from regrant.models import Change, LastOutcome, LogRoute, Report, Service
+from regrant.models import Change, LastOutcome, Lease, LogRoute, Report, Service
 from regrant.permissions import RolePermissions
 from regrant.resources import (
     Baseline,
@@ -99,6 +99,21 @@ class Journal(Protocol):
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
         """How the last run that changed the service ended; None if there was none."""
+
+
+class Leases(Protocol):
+    def take(self, lease: Lease, now: str, instead_of: str | None = None) -> Lease:
+        """Write it if there is none, it is the owner's already, it has ended, or it is `instead_of`'s.
+
+        The lease that stands then."""
+
+    def release(self, resource: str, owner: str, now: str) -> None:
+        """End it, if it is the owner's."""
+
+
+class Executions(Protocol):
+    def ended_at(self, execution: str) -> str | None:
+        """When the run (its name) ended; None while it goes on, and of one that is not known (yet)."""
 
 
 class Topic(Protocol):

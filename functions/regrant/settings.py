@@ -21,6 +21,7 @@ class Settings(msgspec.Struct, frozen=True):
     clusters: frozenset[str]
     alarm_prefix: str
     journal_table: str
+    state_machine: str
     topic: str
 
     @classmethod
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True):
             clusters=_arns(environment["MANAGED_CLUSTER_ARNS"]),
             alarm_prefix=environment["ALARM_NAME_PREFIX"],
             journal_table=environment["JOURNAL_TABLE"],
+            state_machine=environment["STATE_MACHINE_ARN"],
             topic=environment["TOPIC_ARN"],
         )
 

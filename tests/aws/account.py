@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_REGION": REGION,
     "JOURNAL_TABLE": TABLE,
+    "STATE_MACHINE_ARN": SETTINGS.state_machine,
     "TOPIC_ARN": SETTINGS.topic,
     "MANAGED_ROLE_ARNS": ",".join(sorted(SETTINGS.roles)),
     "GRANTABLE_POLICY_ARNS": ",".join(sorted(SETTINGS.policies)),

@@ -20,6 +20,7 @@ from regrant.models import (
     HealthPolicy,
     Incident,
     LastOutcome,
+    Lease,
     LogRoute,
     Plan,
     Report,
@@ -68,6 +69,7 @@ SETTINGS = Settings(
     clusters=frozenset({f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{CLUSTER}"}),
     alarm_prefix="regrant/",
     journal_table="regrant-journal",
+    state_machine=f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:regrant-runbook",
     topic=f"arn:aws:sns:{REGION}:{ACCOUNT}:regrant-incidents",
 )
 DOCUMENTS = {
@@ -355,6 +357,33 @@ class FakeQueues:
 
 
 @dataclass
+class FakeLeases:
+    held: dict[str, Lease] = field(default_factory=dict)
+    failure: AwsRefused | AwsUnavailable | None = None
+
+    def take(self, lease: Lease, now: str, instead_of: str | None = None) -> Lease:
+        standing = self.held.get(lease.resource)
+        if standing is None or standing.owner in (lease.owner, instead_of) or standing.ends_at <= now:
+            self.held[lease.resource] = standing = lease
+        return standing
+
+    def release(self, resource: str, owner: str, now: str) -> None:
+        if self.failure:
+            raise self.failure
+        standing = self.held.get(resource)
+        if standing and standing.owner == owner:
+            self.held[resource] = replace(standing, ends_at=now)
+
+
+@dataclass
+class FakeExecutions:
+    ended: dict[str, str] = field(default_factory=dict)
+
+    def ended_at(self, execution: str) -> str | None:
+        return self.ended.get(execution)
+
+
+@dataclass
 class FakeTopic:
     failure: AwsRefused | AwsUnavailable | None = None
     sent: list[tuple[str, str]] = field(default_factory=list)
@@ -384,6 +413,7 @@ class World:
         self.roles = FakeRoles(fuse=self.fuse)
         self.journal = FakeJournal(fuse=self.fuse)
         self.logs, self.queues, self.topic = FakeLogs(), FakeQueues(), FakeTopic()
+        self.leases, self.executions = FakeLeases(), FakeExecutions()
 
     def changes(self, kind: str = "") -> list[Change]:
         return [c for c in self.journal.load(INCIDENT).changes if kind in ("", c.kind)]

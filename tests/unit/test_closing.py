@@ -66,11 +66,11 @@ REFUSED = RunState(incident=replace(INCIDENT_OF_WORKER, refusal=REFUSAL))
 
 def closed(state: RunState, world: World | None = None) -> Report:
     world = world or World()
-    return close_incident(state, world.journal, world.topic, at(310))
+    return close_incident(state, world.journal, world.leases, world.topic, at(310))
 
 
 def paged(state: RunState, world: World) -> Report:
-    return page_operator(state, world.journal, world.topic, at(310))
+    return page_operator(state, world.journal, world.leases, world.topic, at(310))
 
 
 def codes(report: Report) -> list[str]:

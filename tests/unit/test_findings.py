@@ -183,7 +183,7 @@ def test_whatever_the_log_holds_the_diagnosis_stays_small_and_the_page_on_one_sc
     diagnosis = diagnosed(*lines)
     assert len(msgspec.json.encode(diagnosis)) < 100_000
     world, state = World(), RunState(INCIDENT_OF_WORKER, diagnosis)
-    page = render(close_incident(state, world.journal, world.topic, at(2)))
+    page = render(close_incident(state, world.journal, world.leases, world.topic, at(2)))
     assert len(page.splitlines()) <= 45
     assert all(character.isprintable() for line in page.splitlines() for character in line)
     assert max(map(len, page.splitlines())) <= 120

@@ -1,0 +1,24 @@
+"""Task state LeaseService."""
+
+import os
+from typing import Any
+
+from regrant.aws.clients import client
+from regrant.aws.executions import StateMachineExecutions
+from regrant.aws.leases import DynamoLeases
+from regrant.leasing import lease_service
+from regrant.observability import logger, read_step
+from regrant.settings import Settings
+from regrant.wire import encode
+
+settings = Settings.from_environment(os.environ)
+leases = DynamoLeases(client("dynamodb"), settings.journal_table)
+executions = StateMachineExecutions(client("stepfunctions"), settings.state_machine)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> Any:
+    step = read_step(event)
+    leasing = lease_service(step.state, leases, executions, step.now)
+    logger.info("asked for a lease", verdict=leasing.verdict, holder=leasing.holder)
+    return encode(leasing)

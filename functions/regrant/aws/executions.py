@@ -1,0 +1,33 @@
+"""The state machine's executions, by name."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from regrant.aws.clients import aws_errors
+from regrant.errors import AwsRefused
+
+
+class StateMachineExecutions:
+    """Implements ports.Executions. `machine` is the state machine's ARN."""
+
+    def __init__(self, stepfunctions: Any, machine: str) -> None:
+        self._stepfunctions = stepfunctions
+        self._machine = machine
+
+    def ended_at(self, execution: str) -> str | None:
+        """DescribeExecution: its stopDate, None while it runs. Raises AwsUnavailable, AwsRefused (denied)."""
+        arn = f"{self._machine.replace(':stateMachine:', ':execution:', 1)}:{execution}"
+        try:
+            with aws_errors():
+                shape = self._stepfunctions.describe_execution(executionArn=arn)
+        except AwsRefused as refused:
+            # DescribeExecution is eventually consistent: it may have begun just now.
+            if refused.code == "ExecutionDoesNotExist":
+                return None
+            raise
+        stopped = shape.get("stopDate")
+        if shape["status"] == "RUNNING" or stopped is None:
+            return None
+        return str(stopped.astimezone(UTC).isoformat(timespec="milliseconds")).replace("+00:00", "Z")

@@ -1,0 +1,60 @@
+"""Leases as items of the journal's table: partition key `lease#<resource>`, sort key `lease`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regrant.aws.clients import aws_errors
+from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.models import Lease
+
+
+class DynamoLeases:
+    """Implements ports.Leases. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
+
+    def __init__(self, dynamodb: Any, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def take(self, lease: Lease, now: str, instead_of: str | None = None) -> Lease:
+        """PutItem on the condition that nobody else holds it, else a consistent GetItem: what stands."""
+        values = {":me": {"S": lease.owner}, ":now": {"S": now}, ":other": {"S": instead_of or lease.owner}}
+        condition = "attribute_not_exists(entry) OR held_by IN (:me, :other) OR ends_at <= :now"
+        if self._put(lease, condition, values):
+            return lease
+        with aws_errors():
+            item = self._dynamodb.get_item(
+                TableName=self._table, Key=_key(lease.resource), ConsistentRead=True
+            ).get("Item")
+        if item is None:
+            raise AwsUnavailable(f"The lease on {lease.resource} was there and is not")
+        return Lease(lease.resource, item["held_by"]["S"], item["taken_at"]["S"], item["ends_at"]["S"])
+
+    def release(self, resource: str, owner: str, now: str) -> None:
+        """PutItem of an end, on the condition that it is the owner's."""
+        values = {":me": {"S": owner}}
+        self._put(Lease(resource, owner, now, now), "held_by = :me", values)
+
+    def _put(self, lease: Lease, condition: str, values: dict[str, Any]) -> bool:
+        item = _key(lease.resource) | {
+            "held_by": {"S": lease.owner},
+            "taken_at": {"S": lease.taken_at},
+            "ends_at": {"S": lease.ends_at},
+        }
+        try:
+            with aws_errors():
+                self._dynamodb.put_item(
+                    TableName=self._table,
+                    Item=item,
+                    ConditionExpression=condition,
+                    ExpressionAttributeValues=values,
+                )
+        except AwsRefused as refused:
+            if refused.code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+
+def _key(resource: str) -> dict[str, Any]:
+    return {"incident": {"S": f"lease#{resource}"}, "entry": {"S": "lease"}}
