@@ -20,5 +20,5 @@ executions = StateMachineExecutions(client("stepfunctions"), settings.state_mach
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
     leasing = lease_role(step.state, leases, executions, step.now)
-    logger.info("asked for a lease", verdict=leasing.verdict, holder=leasing.holder)
+    logger.info("leased", verdict=leasing.verdict, holder=leasing.holder)
     return encode(leasing)

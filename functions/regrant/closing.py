@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
-from regrant.leasing import release
+from regrant.leasing import release_all
 from regrant.models import Change, Finding, Outcome, Plan, Report, RunState, Stage
 from regrant.ports import Journal, Leases, Topic
 from regrant.resources import name_of
@@ -24,7 +24,7 @@ def close_incident(state: RunState, journal: Journal, leases: Leases, topic: Top
         raise GrantWithdrawn("Another run undid this incident before it was closed.")
     report = _report(state, outcome, changes, _next_step(state, outcome), now)
     journal.close(report.incident, report, now)
-    release(state, leases, now)
+    release_all(state, leases, now)
     return _tell(report, topic)
 
 
@@ -42,7 +42,7 @@ def page_operator(state: RunState, journal: Journal, leases: Leases, topic: Topi
         troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done is taken from the plan: {error}"))
     report = _report(state, "ROLLBACK_INCOMPLETE", changes, finish_by_hand(state, left), now)
     report = _tell(replace(report, findings=(*report.findings, *troubles)), topic)
-    release(state, leases, now)
+    release_all(state, leases, now)
     try:
         journal.close(report.incident, report, now)
     except (AwsRefused, AwsUnavailable) as error:

@@ -95,19 +95,12 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Leasing(msgspec.Struct, frozen=True):
-    """Whether a lease is this run's. PENDING: another run's turn; `waited`: it was another run's until now.
-
-    `since` is when this run first asked; `holder` is the other run's execution name.
-    """
+    """Whether a lease is this run's. PENDING: `holder`, another run, has it, and it is worth waiting."""
 
     verdict: Literal["HELD", "PENDING", "BUSY"]
-    resource: str
-    since: str
     at: str
     checks: int
-    waited: bool = False
     holder: str | None = None
-    holder_ended: bool = False
     refusal: Refusal | None = None
 
 
@@ -319,13 +312,18 @@ class RunState(msgspec.Struct, frozen=True):
     detach: Detach | None = None
     receipt: Receipt | None = None
     error: Failure | None = None
-    service_lease: Leasing | None = None
-    role_lease: Leasing | None = None
+    lease: Leasing | None = None
+    turn: Leasing | None = None
+
+    @property
+    def role(self) -> str | None:
+        """The role (ARN) that this run changes, if it is known."""
+        return self.diagnosis.plan.role if self.diagnosis and self.diagnosis.plan else self.incident.role
 
     @property
     def refusal(self) -> Refusal | None:
         """Why the run does not go on, whichever step said so."""
-        steps = (self.incident, self.service_lease, self.diagnosis, self.role_lease)
+        steps = (self.incident, self.lease, self.diagnosis, self.turn)
         return next((step.refusal for step in steps if step and step.refusal), None)
 
 

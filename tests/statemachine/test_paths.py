@@ -15,7 +15,7 @@ import pytest
 
 from sandbox import ecs
 from sandbox.seeds import retainwise
-from tests.statemachine.world import POLICY, WORKER, Edge, World, edges, incident
+from tests.statemachine.world import OLD_ROLE, POLICY, WORKER, Edge, World, edges, incident
 
 Arrange = Callable[[World], None]
 
@@ -105,14 +105,47 @@ def image_disappears_when(entered: str) -> Callable[[World, str], None]:
     return meanwhile
 
 
-ROLL_BACK = (
-    "RestoreService > DecideRestore > DetachPolicies > ConfirmBaseline > CloseIncident > DecideOutcome"
-)
+def somebody_holds(resource: str, owner: str = "a-run-that-goes-on") -> Arrange:
+    """Another execution has the lease, for longer than anybody waits."""
+
+    def arrange(world: World) -> None:
+        item = {
+            "incident": f"lease#{resource}",
+            "entry": "lease",
+            "held_by": owner,
+            "taken_at": "2026-03-02T09:00:00.000Z",
+            "ends_at": "2026-03-03T09:00:00.000Z",
+        }
+        world.account.client("dynamodb").put_item(
+            TableName=world.outputs["JournalTable"],
+            Item={key: {"S": value} for key, value in item.items()},
+        )
+
+    return arrange
+
+
+def somebody_takes_the_role_when(entered: str) -> Callable[[World, str], None]:
+    def meanwhile(world: World, state: str) -> None:
+        if state == entered:
+            somebody_holds(f"role/{OLD_ROLE}")(world)
+
+    return meanwhile
+
+
+def an_ended_run_holds(resource: str) -> Arrange:
+    def arrange(world: World) -> None:
+        somebody_holds(resource, world.run({"service": "nobody-enrolled/this"}).name)(world)
+
+    return arrange
+
+
+ROLL_BACK = "RestoreService > DecideRestore > LeaseRole > DecideRole > DetachPolicies > ConfirmBaseline > CloseIncident > DecideOutcome"
 
 STORIES = {
     "contained": Story(
-        "OpenIncident > RouteMode > Diagnose > Decide > CaptureBaseline > AttachPolicies > ConfirmAccess"
-        " > DecideRedeploy > RedeployService > PauseForRollout > CheckRollout > DecideRollout"
+        "OpenIncident > RouteMode > LeaseService > DecideLease > Diagnose > Decide"
+        " > LeaseRole > DecideRole > CaptureBaseline > AttachPolicies > ConfirmAccess > DecideRedeploy"
+        " > RedeployService > PauseForRollout > CheckRollout > DecideRollout"
         " > PauseForHealth > VerifyHealth > DecideHealth > CloseIncident > DecideOutcome > Done"
         "; DecideRollout > PauseForRollout; DecideHealth > PauseForHealth",
         error=None,
@@ -136,7 +169,56 @@ STORIES = {
         arrange=deny("open-incident", "ssm", "GetParameter"),
     ),
     "plan": Story(
-        "Decide > CloseIncident", error=None, outcome="PLANNED", given={"service": WORKER, "mode": "plan"}
+        "RouteMode > Diagnose; Decide > CloseIncident",
+        error=None,
+        outcome="PLANNED",
+        given={"service": WORKER, "mode": "plan"},
+    ),
+    "another run works on the service": Story(
+        "DecideLease > CloseIncident",
+        error=None,
+        outcome="REFUSED",
+        arrange=somebody_holds(f"service/{WORKER}"),
+    ),
+    "a run that ended a moment ago has the service": Story(
+        "DecideLease > PauseForService > LeaseService",
+        error=None,
+        outcome="CONTAINED",
+        arrange=an_ended_run_holds(f"service/{WORKER}"),
+        restored=False,
+    ),
+    "the role is another run's for a minute": Story(
+        "DecideRole > PauseForRole > LeaseRole",
+        error=None,
+        outcome="CONTAINED",
+        arrange=an_ended_run_holds(f"role/{OLD_ROLE}"),
+        restored=False,
+    ),
+    "the role is another run's for too long": Story(
+        "DecideRole > CloseIncident",
+        error=None,
+        outcome="REFUSED",
+        arrange=somebody_holds(f"role/{OLD_ROLE}"),
+    ),
+    "the role is another run's when this one is undone": Story(
+        "DecideRole > PageOperator",
+        error="RollbackIncomplete",
+        outcome="ROLLBACK_INCOMPLETE",
+        arrange=deny("redeploy-service", "ecs", "UpdateService"),
+        meanwhile=somebody_takes_the_role_when("RedeployService"),
+        restored=False,
+    ),
+    "the service cannot be leased": Story(
+        "LeaseService > CloseIncident; DecideOutcome > NothingChanged",
+        error="NothingChanged",
+        outcome=None,
+        arrange=deny("lease-service", "dynamodb", "PutItem"),
+    ),
+    "the role cannot be leased": Story(
+        "LeaseRole > DecideUnclosed > NothingChanged",
+        error="NothingChanged",
+        outcome=None,
+        arrange=deny("lease-role", "dynamodb", "PutItem"),
     ),
     "diagnosis fails": Story(
         "Diagnose > CloseIncident; DecideOutcome > NothingChanged",
@@ -219,7 +301,7 @@ STORIES = {
         meanwhile=somebody_deploys_when("PauseForRestore"),
     ),
     "the service is deleted during the restore": Story(
-        "CheckRestore > DecideRestore > DetachPolicies",
+        "CheckRestore > DecideRestore > LeaseRole",
         error="RolledBack",
         outcome="ROLLED_BACK",
         arrange=deny("check-rollout", "ecs", "DescribeServices"),
@@ -227,7 +309,7 @@ STORIES = {
         restored=False,
     ),
     "the service never settles again, so a person is told when the policies are off": Story(
-        "DecideRestore > DetachPolicies; ConfirmBaseline > PageOperator",
+        "DecideRestore > LeaseRole; ConfirmBaseline > PageOperator",
         error="RollbackIncomplete",
         outcome="ROLLBACK_INCOMPLETE",
         arrange=without_circuit_breaker,
@@ -288,12 +370,15 @@ def test_the_run_takes_its_way_and_ends_as_told(name: str) -> None:
             assert world.changed() == []
 
 
+UNDO_BY_HAND = {("RouteMode", "LeaseService"), ("DecideLease", "RestoreService")}
+
+
 def test_a_contained_run_is_rolled_back_by_hand_later() -> None:
     with incident() as world:
         contained = world.run()
         assert POLICY.rsplit("/", 1)[-1] in world.attached()
         ended = world.run({"mode": "rollback", "incident": contained.name})
-        assert ("RouteMode", "RestoreService") in ended.walked
+        assert ended.walked >= UNDO_BY_HAND
         assert (ended.error, ended.outcome) == ("RolledBack", "ROLLED_BACK")
         assert world.changed() == []
         again = world.run({"mode": "rollback", "incident": contained.name})
@@ -306,10 +391,17 @@ def test_few_calls_stand_between_the_denial_and_the_grant() -> None:
         calls = [call for call in world.account.calls if call.function]
         (granted,) = [i for i, call in enumerate(calls) if call.operation == "AttachRolePolicy"]
         by_function = Counter(str(call.function).removeprefix("regrant-") for call in calls[:granted])
-    # In sequence 1 + 5 + 3 + 1, because most go side by side (tests/unit/test_reads_side_by_side.py).
-    assert by_function == {"open-incident": 1, "diagnose": 14, "capture-baseline": 10, "attach-policies": 1}
+    # In sequence 1 + 1 + 5 + 1 + 3 + 1, because most go side by side (tests/unit/test_reads_side_by_side.py).
+    assert by_function == {
+        "open-incident": 1,
+        "lease-service": 1,
+        "diagnose": 14,
+        "lease-role": 1,
+        "capture-baseline": 10,
+        "attach-policies": 1,
+    }
 
 
 def test_no_arrow_is_left_out() -> None:
-    told = set().union(*(story.edges for story in STORIES.values()), {("RouteMode", "RestoreService")})
+    told = set().union(*(story.edges for story in STORIES.values()), UNDO_BY_HAND)
     assert told == edges()

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.errors import AwsUnavailable
-from regrant.leasing import PATIENCE, STRAGGLERS, lease_role, lease_service, release
+from regrant.leasing import LIFE, STRAGGLERS, TURNS, lease_role, lease_service, release_all, release_role
 from regrant.models import Diagnosis, Incident, Leasing, RunState
 from tests.unit.fakes import CONTAIN, INCIDENT, INCIDENT_OF_WORKER, OLD_ROLE, UNDO, World, at
 
@@ -46,40 +46,37 @@ def test_a_step_that_is_tried_again_still_has_it(world: World) -> None:
     assert service(world, run(INCIDENT_OF_WORKER), 5).verdict == "HELD"
 
 
-def test_two_runs_for_one_role_take_turns(world: World) -> None:
-    state = run(OTHER)
+def test_two_runs_change_one_role_in_turn(world: World) -> None:
     assert role(world, run(INCIDENT_OF_WORKER), 0).verdict == "HELD"
-    first = role(world, state, 1)
-    assert (first.verdict, first.holder, first.waited) == ("PENDING", INCIDENT, False)
-    ours = role(world, run(INCIDENT_OF_WORKER), 2)
-    release(replace(run(INCIDENT_OF_WORKER), role_lease=ours), world.leases, at(30))
-    second = role(world, replace(state, role_lease=first), 31)
-    assert (second.verdict, second.waited, second.checks, second.since) == ("HELD", True, 2, at(1))
-    # The diagnosis is made again once, not for ever.
-    assert role(world, replace(state, role_lease=second), 32).waited is False
+    waiting = role(world, run(OTHER), 1)
+    assert (waiting.verdict, waiting.holder) == ("PENDING", INCIDENT)
+    release_role(OLD_ROLE, INCIDENT, world.leases, at(10))
+    assert role(world, replace(run(OTHER), turn=waiting), 11).verdict == "HELD"
+    # The first run comes back to undo, and waits in its turn.
+    assert role(world, run(INCIDENT_OF_WORKER), 12).verdict == "PENDING"
 
 
-def test_nobody_waits_for_ever(world: World) -> None:
+def test_nobody_waits_for_a_role_for_ever(world: World) -> None:
     role(world, run(INCIDENT_OF_WORKER), 0)
-    first = role(world, run(OTHER), 1)
-    state = replace(run(OTHER), role_lease=first)
-    assert role(world, state, PATIENCE).verdict == "PENDING"
-    assert refused(role(world, state, PATIENCE + 1))[0] == "ROLE_BUSY"
+    state = run(OTHER)
+    for turn in range(1, TURNS):
+        leasing = role(world, state, 10 * turn)
+        assert (leasing.verdict, leasing.checks) == ("PENDING", turn)
+        state = replace(state, turn=leasing)
+    assert refused(role(world, state, 10 * TURNS))[0] == "ROLE_BUSY"
 
 
 def test_an_undo_leases_the_role_of_the_baseline(world: World) -> None:
-    leasing = role(world, run(replace(UNDO, role=OLD_ROLE), None), 0)
-    assert leasing.resource == f"role/{OLD_ROLE}"
+    assert role(world, run(replace(UNDO, role=OLD_ROLE), None), 0).verdict == "HELD"
+    assert list(world.leases.held) == [f"role/{OLD_ROLE}"]
 
 
 def test_the_lease_of_a_run_that_ended_is_taken_over_when_its_last_function_has_ended(world: World) -> None:
     service(world, run(INCIDENT_OF_WORKER), 0)
     world.executions.ended[INCIDENT] = at(100)
-    waiting = service(world, run(UNDO, None), 101)
-    assert (waiting.verdict, waiting.holder_ended) == ("PENDING", True)
-    again = replace(run(UNDO, None), service_lease=waiting)
-    assert service(world, again, 100 + STRAGGLERS).verdict == "HELD"
-    assert refused(service(world, run(OTHER), 165))[0] == "SERVICE_BUSY"
+    assert service(world, run(UNDO, None), 99 + STRAGGLERS).verdict == "PENDING"
+    assert service(world, run(UNDO, None), 100 + STRAGGLERS).verdict == "HELD"
+    assert refused(service(world, run(OTHER), 101 + STRAGGLERS))[0] == "SERVICE_BUSY"
 
 
 def test_an_undo_beside_the_run_that_it_undoes_is_told_to_stop_it_first(world: World) -> None:
@@ -90,17 +87,25 @@ def test_an_undo_beside_the_run_that_it_undoes_is_told_to_stop_it_first(world: W
 
 def test_a_lease_ends_by_itself(world: World) -> None:
     service(world, run(INCIDENT_OF_WORKER), 0)
-    assert service(world, run(OTHER), 14_999).verdict == "BUSY"
-    assert service(world, run(OTHER), 15_000).verdict == "HELD"
+    assert service(world, run(OTHER), LIFE - 1).verdict == "BUSY"
+    assert service(world, run(OTHER), LIFE).verdict == "HELD"
 
 
 def test_only_what_is_ours_is_given_back(world: World) -> None:
-    held, busy = service(world, run(INCIDENT_OF_WORKER), 0), service(world, run(OTHER), 1)
-    release(replace(run(OTHER), service_lease=busy), world.leases, at(2))
-    assert world.leases.held[held.resource].ends_at > at(2)
+    service(world, run(INCIDENT_OF_WORKER), 0)
+    busy = service(world, run(OTHER), 1)
+    release_all(replace(run(OTHER), lease=busy), world.leases, at(2))
+    assert service(world, run(OTHER), 3).verdict == "BUSY"
+
+
+def test_everything_is_given_back_at_the_end(world: World) -> None:
+    state = replace(run(INCIDENT_OF_WORKER), lease=service(world, run(INCIDENT_OF_WORKER), 0))
+    role(world, state, 1)
+    release_all(state, world.leases, at(2))
+    assert {lease.ends_at for lease in world.leases.held.values()} == {at(2)}
 
 
 def test_a_lease_that_cannot_be_given_back_spoils_nothing(world: World) -> None:
     held = service(world, run(INCIDENT_OF_WORKER), 0)
     world.leases.failure = AwsUnavailable("throttled")
-    release(replace(run(INCIDENT_OF_WORKER), service_lease=held), world.leases, at(2))
+    release_all(replace(run(INCIDENT_OF_WORKER), lease=held), world.leases, at(2))
