@@ -1,9 +1,7 @@
-"""A CloudTrail event of a refused call as a trigger, believed only where it has the right shape."""
+"""CloudTrail's event of a refused call as a trigger: which task's it was, and what is refused."""
 
-from __future__ import annotations
-
-import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,46 +16,63 @@ from regrant.opening import open_incident
 from regrant.request import Request
 from regrant.triggers import read_trigger
 from regrant.wire import decode, encode
-from tests.unit.fakes import (
-    ACCOUNT,
-    CLUSTER,
-    ENTRY,
-    QUEUE,
-    RECEIVE,
-    SETTINGS,
-    WORKER,
-    FakeCatalogue,
-    World,
-    at,
-)
-from tests.unit.test_triggers import JSON, event
+from tests.unit.fakes import CLUSTER, ENTRY, QUEUE, RECEIVE, SETTINGS, WORKER, FakeCatalogue, World, at
 
+EVENT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "events" / "cloudtrail.json").read_text())
 TASK = "0f9c2f1d7f3f4c5e8a6b9d0e1c2a3b4f"
-SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/retainwise-ecs-task-role/{TASK}"
-STRANGERS = "arn:aws:sts::999999999999:assumed-role/retainwise-ecs-task-role/" + TASK
+SESSION = f"arn:aws:sts::123456789012:assumed-role/retainwise-ecs-task-role/{TASK}"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
 
 
-def called_by(arn: str) -> dict[str, Any]:
-    whole = json.loads(json.dumps(event("cloudtrail.json")).replace(SESSION, arn))
-    assert isinstance(whole, dict)
-    return whole
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every value in it, inner ones too."""
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    inside = [way for key, child in children for way in leaves(child, (*path, key))]
+    return [path, *inside] if path else inside
 
 
-def changed(**detail: Any) -> dict[str, Any]:
-    whole: dict[str, Any] = event("cloudtrail.json")
-    return whole | {"detail": whole["detail"] | detail}
+def mutated(path: tuple[Any, ...], new: Any) -> Any:
+    """The event with another value at the end of the path."""
+    event = json.loads(json.dumps(EVENT))
+    *way, last = path
+    inner = event
+    for key in way:
+        inner = inner[key]
+    inner[last] = new
+    return event
 
 
-def refusal(raw: object) -> tuple[str, str]:
-    found = read_trigger(raw, SETTINGS).refusal
-    assert found is not None
-    return found.code, found.outcome
+def read(**detail: Any) -> Request:
+    return read_trigger(EVENT | {"detail": EVENT["detail"] | detail}, SETTINGS)
 
 
-def test_the_event_tells_who_was_denied_what() -> None:
-    request = read_trigger(event("cloudtrail.json"), SETTINGS)
-    assert request.refusal is None and request.automatic
-    assert (request.mode, request.task) == ("contain", TASK)
+def called_by(arn: str) -> Request:
+    """The event as another caller's, in the record and in the message."""
+    message = EVENT["detail"]["errorMessage"].replace(SESSION, arn)
+    return read(userIdentity=EVENT["detail"]["userIdentity"] | {"arn": arn}, errorMessage=message)
+
+
+def refused(request: Request) -> tuple[str, str]:
+    assert request.refusal is not None
+    assert request.refusal.message.endswith(".") and request.refusal.next
+    assert request.task is None
+    return request.refusal.code, request.refusal.outcome
+
+
+def test_a_denied_call_names_its_task_and_carries_the_denial() -> None:
+    request = read()
+    assert request.refusal is None
+    assert (request.mode, request.task, request.service, request.automatic) == ("contain", TASK, None, True)
+    assert request.trigger == (
+        "CloudTrail event 8e6f1b3c-2d47-4a90-b5c8-7f0a9d3e6b21 of sqs:ReceiveMessage"
+        " by retainwise-ecs-task-role"
+    )
     assert request.denials == (
         Denial(
             action="sqs:ReceiveMessage",
@@ -68,60 +83,99 @@ def test_the_event_tells_who_was_denied_what() -> None:
             policy_type="identity",
         ),
     )
-    assert request.trigger == (
-        "CloudTrail event 8e6f1b3c-2d47-4a90-b5c8-7f0a9d3e6b21 of sqs:ReceiveMessage"
-        " by retainwise-ecs-task-role"
-    )
 
 
-def test_an_older_tasks_id_is_a_uuid() -> None:
-    task = "7e2d1f4b-93a0-4f77-8a3e-5a8a3a6f1c2b"
-    assert read_trigger(called_by(SESSION.replace(TASK, task)), SETTINGS).task == task
+def test_a_task_with_an_id_of_the_old_form_is_one() -> None:
+    old = "1a2b3c4d-5e6f-4a0b-8c9d-0e1f2a3b4c5d"
+    assert called_by(SESSION.replace(TASK, old)).task == old
 
 
-@pytest.mark.parametrize("code", [None, "ThrottlingException", "ExpiredToken", 7])
-def test_an_event_of_no_denial_is_nothing_to_fix(code: object) -> None:
-    assert refusal(changed(errorCode=code)) == ("NO_DENIAL", "NOTHING_TO_FIX")
+def test_a_record_without_a_message_is_read_from_its_fields() -> None:
+    request = read(errorMessage=None)
+    assert request.task == TASK
+    (denial,) = request.denials
+    assert (denial.action, denial.resource, denial.principal_arn) == ("sqs:ReceiveMessage", QUEUE, SESSION)
 
 
 @pytest.mark.parametrize(
-    "caller",
+    "detail",
     [
-        SESSION.replace(TASK, "botocore-session-1700000000"),
-        SESSION.replace(TASK, "ci@example.com"),
-        f"arn:aws:iam::{ACCOUNT}:user/deploy",
-        f"arn:aws:iam::{ACCOUNT}:root",
-        STRANGERS,
-        SESSION.replace("retainwise-ecs-task-role", "some-other-role"),
+        {"errorCode": None},
+        {"errorCode": "AWS.SimpleQueueService.NonExistentQueue"},
+        {"errorCode": "ThrottlingException"},
+        {"errorCode": ["AccessDenied"]},
+        {"eventSource": None},
+        {"eventName": ""},
     ],
 )
-def test_a_caller_that_is_no_task_of_a_managed_role_is_left_alone(caller: str) -> None:
-    assert refusal(called_by(caller)) == ("OTHER_CALLER", "REFUSED")
+def test_an_event_that_tells_of_no_denial_is_nothing_to_fix(detail: dict[str, Any]) -> None:
+    assert refused(read(**detail)) == ("NO_DENIAL", "NOTHING_TO_FIX")
 
 
-def test_a_message_that_speaks_of_somebody_else_is_not_believed() -> None:
-    message = event("cloudtrail.json")["detail"]["errorMessage"].replace(SESSION, STRANGERS)
-    assert refusal(changed(errorMessage=message)) == ("OTHER_CALLER", "REFUSED")
+def test_a_denial_that_is_quoted_in_a_call_that_succeeded_is_none() -> None:
+    quoted = {"errorCode": None, "errorMessage": None, "requestParameters": {"body": EVENT["detail"]}}
+    assert refused(read(**quoted))[0] == "NO_DENIAL"
 
 
-def test_other_events_are_named_with_what_starts_a_run() -> None:
-    found = read_trigger({"detail-type": "EC2 Instance State-change Notification", "detail": {}}, SETTINGS)
-    assert found.refusal is not None and "CloudTrail" in found.refusal.next
-
-
-PATHS = st.sampled_from(
-    ["errorCode", "errorMessage", "eventID", "eventName", "eventSource", "userIdentity", "requestParameters"]
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:sts::123456789012:assumed-role/retainwise-ecs-task-role/alice@example.com",
+        "arn:aws:sts::123456789012:assumed-role/retainwise-ecs-task-role/" + TASK.upper(),
+        "arn:aws:sts::123456789012:assumed-role/retainwise-ecs-task-role/" + TASK + "0",
+        "arn:aws:sts::123456789012:assumed-role/retainwise-ecs-task-role/" + TASK + "\n",
+        "arn:aws:sts::123456789012:assumed-role/retainwise-ecs-task-role/x/" + TASK,
+        "arn:aws:sts::123456789012:assumed-role/retainwise-ecs-task-role",
+        "arn:aws:sts::999999999999:assumed-role/retainwise-ecs-task-role/" + TASK,
+        "arn:aws:sts::123456789012:assumed-role/somebody-elses-role/" + TASK,
+        "arn:aws:sts::123456789012:federated-user/" + TASK,
+        "arn:aws:iam::123456789012:user/alice",
+        "arn:aws:iam::123456789012:root",
+        "anonymous",
+        "",
+    ],
 )
+def test_a_caller_that_is_no_task_of_a_managed_role_is_refused(arn: str) -> None:
+    request = called_by(arn)
+    assert refused(request) == ("OTHER_CALLER", "REFUSED")
+    assert request.refusal is not None and request.refusal.message.isprintable()
 
 
-@given(st.dictionaries(PATHS, JSON | st.text(max_size=3000), max_size=4))
-def test_whatever_an_event_holds_it_is_a_request_or_a_refusal(detail: dict[str, Any]) -> None:
-    request: Request = read_trigger(changed(**detail), SETTINGS)
-    assert bool(request.task) != bool(request.refusal)
+@pytest.mark.parametrize("identity", [None, [], {}, {"arn": None}, {"arn": [SESSION]}])
+def test_a_record_without_a_caller_is_refused(identity: object) -> None:
+    assert refused(read(userIdentity=identity, errorMessage=None))[0] == "OTHER_CALLER"
+
+
+def test_a_message_that_speaks_of_another_caller_is_refused() -> None:
+    other = EVENT["detail"]["errorMessage"].replace(TASK, "1" * 32)
+    assert refused(read(errorMessage=other))[0] == "OTHER_CALLER"
+
+
+def test_text_without_the_form_of_its_kind_is_left_out() -> None:
+    odd = {"eventID": "x; rm", "eventName": "Receive\x1b[31m", "errorMessage": None}
+    request = read(**odd, resources=[{"ARN": f"{QUEUE}\u202e"}])
+    assert request.trigger == "a CloudTrail event of a call by retainwise-ecs-task-role"
+    assert request.refusal is None
+    (denial,) = request.denials
+    assert (denial.action, denial.resource, denial.principal_arn) == (None, None, SESSION)
+
+
+def test_a_resource_longer_than_any_arn_is_left_out() -> None:
+    (denial,) = read(errorMessage=None, resources=[{"ARN": QUEUE + "x" * 100_000}]).denials
+    assert denial.resource is None
+
+
+@given(st.sampled_from(leaves(EVENT)), JSON)
+def test_no_change_of_the_event_makes_it_raise(path: tuple[Any, ...], new: Any) -> None:
+    request = read_trigger(mutated(path, new), SETTINGS)
+    assert request.refusal or request.task == TASK
     assert request.trigger.isprintable() and len(request.trigger) < 400
-    for denial in request.denials:
-        for value in msgspec.to_builtins(denial).values():
-            assert not isinstance(value, str) or (value.isprintable() and len(value) <= 2048)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(EVENT["detail"])), JSON))
+def test_no_detail_makes_it_raise(detail: Any) -> None:
+    request = read(**detail)
+    assert request.refusal or request.task == TASK
 
 
 def opened(world: World, raw: object) -> Incident:
@@ -132,7 +186,7 @@ def opened(world: World, raw: object) -> Incident:
 def test_the_service_is_that_of_the_task() -> None:
     world = World()
     world.services.groups[CLUSTER, TASK] = f"service:{WORKER.name}"
-    incident = opened(world, event("cloudtrail.json"))
+    incident = opened(world, EVENT)
     assert (incident.refusal, incident.service, incident.entry) == (None, WORKER, ENTRY)
     assert decode(encode(incident), Incident) == incident
 
@@ -142,7 +196,7 @@ def test_a_task_of_no_service_is_refused_with_what_to_do(group: str | None) -> N
     world = World()
     if group is not None:
         world.services.groups[CLUSTER, TASK] = group
-    incident = opened(world, event("cloudtrail.json"))
+    incident = opened(world, EVENT)
     assert incident.refusal is not None and incident.refusal.code == "UNKNOWN_TASK"
     assert "by hand" in incident.refusal.next
 
@@ -150,7 +204,7 @@ def test_a_task_of_no_service_is_refused_with_what_to_do(group: str | None) -> N
 def test_a_run_needs_no_line_in_the_log() -> None:
     world = World()
     world.services.groups[CLUSTER, TASK] = f"service:{WORKER.name}"
-    incident = opened(world, copy.deepcopy(event("cloudtrail.json")))
+    incident = opened(world, EVENT)
     found = diagnose(incident, world.services, world.roles, world.logs, world.queues, SETTINGS, at(1))
     assert found.plan is not None and found.plan.attach == (RECEIVE,)
     assert found.findings[0].text.endswith(
