@@ -1,14 +1,22 @@
 """Task state CheckRestore."""
 
+import os
 from typing import Any
 
 from regrant.aws.clients import client
+from regrant.aws.executions import StateMachineExecutions
+from regrant.aws.leases import DynamoLeases
 from regrant.aws.services import EcsServices
+from regrant.leasing import await_role
 from regrant.observability import logger, read_step
 from regrant.rollback import check_restore
+from regrant.settings import Settings
 from regrant.wire import encode
 
+settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"))
+leases = DynamoLeases(client("dynamodb"), settings.journal_table)
+executions = StateMachineExecutions(client("stepfunctions"), settings.state_machine)
 
 
 @logger.inject_lambda_context
@@ -16,4 +24,5 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
     restore, service = step.state.restore, step.state.incident.service
     assert restore and service  # RestoreService ran before
-    return encode(check_restore(restore, service, services, step.now))
+    restore = check_restore(restore, service, services, step.now)
+    return encode(await_role(restore, step.state, leases, executions, step.now))

@@ -4,8 +4,11 @@ import os
 from typing import Any
 
 from regrant.aws.clients import client
+from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.journal import DynamoJournal
+from regrant.aws.leases import DynamoLeases
 from regrant.aws.services import EcsServices
+from regrant.leasing import await_role
 from regrant.observability import logger, read_step
 from regrant.rollback import restore_service
 from regrant.settings import Settings
@@ -13,10 +16,14 @@ from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"), client("ecs", retry=False))
-journal = DynamoJournal(client("dynamodb"), settings.journal_table)
+dynamodb = client("dynamodb")
+journal = DynamoJournal(dynamodb, settings.journal_table)
+leases = DynamoLeases(dynamodb, settings.journal_table)
+executions = StateMachineExecutions(client("stepfunctions"), settings.state_machine)
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
-    return encode(restore_service(step.state.incident, services, journal, step.now))
+    restore = restore_service(step.state.incident, services, journal, step.now)
+    return encode(await_role(restore, step.state, leases, executions, step.now))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import Incident, Lease, Leasing, Refusal, RunState
+from regrant.models import Incident, Lease, Leasing, Refusal, Restore, RunState
 from regrant.ports import Executions, Leases
 from regrant.resources import name_of
 from regrant.wire import earlier, seconds_between
@@ -44,6 +44,17 @@ def lease_role(state: RunState, leases: Leases, executions: Executions, now: str
     if leasing.verdict == "PENDING" and leasing.checks >= TURNS:
         return replace(leasing, verdict="BUSY", refusal=_role_busy(leasing.holder, role))
     return leasing
+
+
+def await_role(
+    restore: Restore, state: RunState, leases: Leases, executions: Executions, now: str
+) -> Restore:
+    """The restore, still PENDING where another run is changing the role, which this one is to change next."""
+    leasing = _lease(f"role/{state.role}", state.incident.id, None, leases, executions, now)
+    if leasing.verdict == "HELD":
+        return restore
+    waits = f"Waits for run {leasing.holder}, which is changing the role."
+    return replace(restore, verdict="PENDING", evidence=(waits, *restore.evidence))
 
 
 def release_role(role: str, owner: str, leases: Leases, now: str) -> None:

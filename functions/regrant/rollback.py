@@ -37,6 +37,8 @@ def restore_service(incident: Incident, services: Services, journal: Journal, no
 
 def check_restore(restore: Restore, service: Service, services: Services, now: str) -> Restore:
     """One more look at the service that is to settle; UNHEALTHY once it has taken longer than LIMIT."""
+    if not restore.task_definition:  # the service was not changed; only the role was waited for
+        return replace(restore, verdict="HEALTHY", checks=restore.checks + 1, at=now)
     verdict, evidence = judge_restored(services.describe(service), restore.task_definition)
     if verdict == "PENDING" and seconds_between(restore.started_at, now) >= LIMIT:
         verdict = "UNHEALTHY"
