@@ -7,6 +7,7 @@ looked at: a layer that can be read here counts as it is now, the others count a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -196,7 +197,7 @@ def _grantable(denial: Denial, action: str, permissions: RolePermissions, found:
     if certain or possible:
         covering = certain or possible
         unknown = () if certain else _unknown(covering[0], action, resource)
-        only = f" (allowed only if {_listed(unknown)})" if unknown else ""
+        only = "".join(_caveats(unknown, permissions, found))
         return Judgement(
             "MISSING_ATTACHMENT",
             f"{name_of(permissions.role)} lacks {name_of(covering[0].arn)}{only}",
@@ -223,6 +224,17 @@ def _covering(
         tuple(policy for policy, found in answers if found.answer == "ALLOWED"),
         tuple(policy for policy, found in answers if found.answer == "UNKNOWN" and found.allow),
     )
+
+
+def _caveats(unknown: tuple[str, ...], permissions: RolePermissions, found: RoleEvaluation) -> Iterator[str]:
+    """What must be so as well, and cannot be known from the policies."""
+    if unknown:
+        yield f" (allowed only if {_listed(unknown)})"
+    if found.identity.deny:
+        deny = found.identity.deny
+        yield f" (unless {_shown(deny.policy)} denies it: {_listed(deny.unknown)})"
+    if permissions.boundary and found.boundary and found.boundary.answer == "UNKNOWN":
+        yield f" (if its permissions boundary {name_of(permissions.boundary.arn)} allows it)"
 
 
 def _unknown(policy: Policy, action: str, resource: str | None) -> tuple[str, ...]:

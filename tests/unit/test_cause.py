@@ -200,9 +200,18 @@ def test_an_explicit_deny_by_a_policy_that_nobody_names_is_refused_with_where_to
     assert "organization" in found.next
 
 
-def test_a_deny_under_a_condition_does_not_stop_a_grant_that_the_text_asks_for() -> None:
+def test_a_deny_under_a_condition_does_not_stop_a_grant_that_the_text_asks_for_but_is_named() -> None:
     condition = {"Bool": {"aws:SecureTransport": "false"}}
-    assert judged(denied(), document("Deny", "sqs:*", Condition=condition)).cause == "MISSING_ATTACHMENT"
+    found = judged(denied(), document("Deny", "sqs:*", Condition=condition))
+    assert found.cause == "MISSING_ATTACHMENT"
+    assert "(unless inline-0 denies it: condition aws:SecureTransport)" in found.reason
+
+
+def test_a_boundary_that_may_allow_it_is_named() -> None:
+    condition = {"Bool": {"aws:SecureTransport": "true"}}
+    found = judged(denied(), boundary=document("Allow", "*", Condition=condition))
+    assert found.cause == "MISSING_ATTACHMENT"
+    assert "(if its permissions boundary retainwise-boundary allows it)" in found.reason
 
 
 def test_a_deny_under_a_condition_is_named_where_the_text_says_that_a_deny_matched() -> None:
