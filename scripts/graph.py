@@ -35,7 +35,7 @@ _FRAMES = {
     "PageOperator": "Undo",
 }
 # The branches that a run takes when all goes well; at any other Choice that is the default.
-_GOOD = ("CONTAIN", "redeploy", "HEALTHY")
+_GOOD = ("CONTAIN", "HELD", "redeploy", "HEALTHY")
 
 
 def mermaid(definition: Mapping[str, Any]) -> str:
@@ -125,7 +125,9 @@ def _branches(state: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _happy_path(name: str, states: States) -> Iterator[tuple[str, str]]:
-    while branches := _branches(states[name]):
+    walked: set[str] = set()
+    while name not in walked and (branches := _branches(states[name])):
+        walked.add(name)
         good = [target for target, labels in branches.items() if set(labels) & set(_GOOD)]
         # The last branch is a Choice's default, or the only way.
         following = good[0] if good else list(branches)[-1]

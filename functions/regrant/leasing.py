@@ -21,16 +21,18 @@ from regrant.wire import earlier, seconds_between
 LIFE = 15_000.0
 # A function goes on for up to its time limit (50) after its execution was stopped.
 STRAGGLERS = 60.0
-# How often a run asks for a role (DecideRole waits ten seconds in between).
-TURNS = 60
+# How often a run asks for a service (15 seconds in between) and for a role (10 seconds).
+TRIES, TURNS = 8, 60
 
 
 def lease_service(state: RunState, leases: Leases, executions: Executions, now: str) -> Leasing:
     """Try to get the service for this run: HELD, BUSY with a refusal that names the run that has it, or
-    PENDING while that run has only just ended."""
+    PENDING while that run has only just ended, which is over after TRIES."""
     incident = state.incident
     leasing = _lease(f"service/{incident.service}", incident.id, state.lease, leases, executions, now)
-    if leasing.verdict == "PENDING" and executions.ended_at(leasing.holder or "") is None:
+    if leasing.verdict != "PENDING":
+        return leasing
+    if leasing.checks >= TRIES or executions.ended_at(leasing.holder or "") is None:
         return replace(leasing, verdict="BUSY", refusal=_service_busy(leasing.holder, incident))
     return leasing
 

@@ -139,7 +139,9 @@ def an_ended_run_holds(resource: str) -> Arrange:
     return arrange
 
 
-ROLL_BACK = "RestoreService > DecideRestore > LeaseRole > DecideRole > DetachPolicies > ConfirmBaseline > CloseIncident > DecideOutcome"
+ROLL_BACK = (
+    "RestoreService > DecideRestore > DetachPolicies > ConfirmBaseline > CloseIncident > DecideOutcome"
+)
 
 STORIES = {
     "contained": Story(
@@ -200,13 +202,12 @@ STORIES = {
         outcome="REFUSED",
         arrange=somebody_holds(f"role/{OLD_ROLE}"),
     ),
-    "the role is another run's when this one is undone": Story(
-        "DecideRole > PageOperator",
+    "the role is another run's for as long as this one waits to undo": Story(
+        "RestoreService > DecideRestore > PauseForRestore > CheckRestore; ConfirmBaseline > PageOperator",
         error="RollbackIncomplete",
         outcome="ROLLBACK_INCOMPLETE",
         arrange=deny("redeploy-service", "ecs", "UpdateService"),
         meanwhile=somebody_takes_the_role_when("RedeployService"),
-        restored=False,
     ),
     "the service cannot be leased": Story(
         "LeaseService > CloseIncident; DecideOutcome > NothingChanged",
@@ -215,7 +216,7 @@ STORIES = {
         arrange=deny("lease-service", "dynamodb", "PutItem"),
     ),
     "the role cannot be leased": Story(
-        "LeaseRole > DecideUnclosed > NothingChanged",
+        "LeaseRole > CloseIncident; DecideOutcome > NothingChanged",
         error="NothingChanged",
         outcome=None,
         arrange=deny("lease-role", "dynamodb", "PutItem"),
@@ -301,7 +302,7 @@ STORIES = {
         meanwhile=somebody_deploys_when("PauseForRestore"),
     ),
     "the service is deleted during the restore": Story(
-        "CheckRestore > DecideRestore > LeaseRole",
+        "CheckRestore > DecideRestore > DetachPolicies",
         error="RolledBack",
         outcome="ROLLED_BACK",
         arrange=deny("check-rollout", "ecs", "DescribeServices"),
@@ -309,7 +310,7 @@ STORIES = {
         restored=False,
     ),
     "the service never settles again, so a person is told when the policies are off": Story(
-        "DecideRestore > LeaseRole; ConfirmBaseline > PageOperator",
+        "DecideRestore > DetachPolicies; ConfirmBaseline > PageOperator",
         error="RollbackIncomplete",
         outcome="ROLLBACK_INCOMPLETE",
         arrange=without_circuit_breaker,
