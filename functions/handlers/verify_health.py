@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from regrant.aws.clients import client
 from regrant.aws.logs import CloudWatchLogs
 from regrant.aws.queues import SqsQueues
@@ -21,12 +23,12 @@ queues = SqsQueues(client("sqs"))
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
     state, diagnosis = step.state, step.state.diagnosis
-    assert diagnosis and state.baseline and state.grant  # the states before this one wrote them
+    assert diagnosis and state.baseline and state.grant and state.access  # written by the states before
     health = verify_health(
         incident=state.incident,
         routes=diagnosis.logs,
         baseline=state.baseline,
-        grant=state.grant,
+        grant=replace(state.grant, at=state.access.at),  # when every policy had been attached
         rollout=state.rollout,
         previous=state.health,
         services=services,

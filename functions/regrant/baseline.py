@@ -12,15 +12,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from regrant.concurrency import all_three, both
-from regrant.errors import RoleGone, ServiceGone
+from regrant.errors import RoleGone, ServiceChanged, ServiceGone
 from regrant.evidence import waiting
 from regrant.models import BaselineMark, Change, Incident, Plan, Receipt, Service
 from regrant.ports import Journal, Queues, Roles, Services
 from regrant.resources import Baseline, RoleState, ServiceState
+from regrant.wire import seconds_between
 
 # No fact, so that the first policy on a role is one difference, not two.
 _EMPTY = frozenset({"role.attached = {}", "role.inline = {}", "role.tags = {}"})
 
+
+# Seconds after which a read is not stale any more: a policy that is there then was attached again.
+_SETTLED = 900.0
 
 # A failed execution's cause holds the report in 32,768 characters (API reference, SensitiveCause).
 _LINE = 200
@@ -68,7 +72,10 @@ def capture(
     journal: Journal,
     now: str,
 ) -> BaselineMark:
-    """Record role and service before the first change. A second call keeps the first baseline."""
+    """Record role and service before the first change. A second call keeps the first baseline.
+
+    Raises ServiceChanged if the service runs another revision than the one that was diagnosed.
+    """
     service, entry = incident.service, incident.entry
     assert service is not None and entry is not None
     role, state, depths = all_three(
@@ -79,6 +86,8 @@ def capture(
             lambda: waiting(queues, entry.health.dead_letter_queue),
         ),
     )
+    if plan.task_definition not in (None, state.task_definition):
+        raise ServiceChanged(f"{state.task_definition} was deployed since the diagnosis; start again.")
     kept = journal.keep_baseline(
         incident.id, Baseline(service_key=str(service), role=role, service=state, captured_at=now)
     )
@@ -103,10 +112,15 @@ def compare(
     """The receipt: equal hashes once others' changes are set aside; `diff` is what is left of ours.
 
     The only fact that a run of ours can add is an attachment (it never names a revision, a count or a
-    configuration in UpdateService), so every other difference is somebody else's.
+    configuration in UpdateService), so every other difference is somebody else's. So is an attachment that
+    was taken off a while ago and is there again.
     """
     old, new = facts(before.role, before.service), facts(role, service)
-    ours = frozenset(f"role.attached.{c.value} = true" for c in changes if c.kind == "attach")
+    ours = frozenset(
+        f"role.attached.{c.value} = true"
+        for c in changes
+        if c.kind == "attach" and not (c.undone_at and seconds_between(c.undone_at, now) > _SETTLED)
+    )
     foreign_added, foreign_removed = new - old - ours, old - new
     mine = (new - foreign_added) | foreign_removed
     return Receipt(

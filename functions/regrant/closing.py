@@ -39,7 +39,8 @@ def page_operator(state: RunState, journal: Journal, leases: Leases, topic: Topi
         kept = record.baseline.role.attached if record.baseline else ()
         changes, left = record.changes, tuple(c for c in record.changes if c.value not in kept)
     except (AwsRefused, AwsUnavailable) as error:
-        troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done is taken from the plan: {error}"))
+        where = "is taken from the plan" if changes else f"is in the journal, at {state.incident.subject}"
+        troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done {where}: {error}"))
     report = _report(state, "ROLLBACK_INCOMPLETE", changes, finish_by_hand(state, left), now)
     report = _tell(replace(report, findings=(*report.findings, *troubles)), topic)
     release_all(state, leases, now)
@@ -192,9 +193,16 @@ def _next_step(state: RunState, outcome: Outcome) -> str:
     if outcome == "ROLLED_BACK" and incident.mode == "rollback":
         return "Everything that the incident changed is undone."
     if outcome == "ROLLED_BACK":
-        cause = "The permission was not the whole cause: see the evidence, repair that, and start again."
-        return f"{cause}{_left_behind(state)}"
+        return f"{_why_again(state)}{_left_behind(state)}"
     return "AWS or the runbook failed before anything was changed: see the error, and start again."
+
+
+def _why_again(state: RunState) -> str:
+    if state.error:
+        return f"The run could not go on: see {state.error.Error}, repair that, and start again."
+    if state.health:
+        return "The permission was not the whole cause: see the evidence, repair that, and start again."
+    return "The new deployment did not get as far as a proof: see the evidence, repair that, and start again."
 
 
 def _left_behind(state: RunState) -> str:

@@ -52,6 +52,8 @@ def redeploy(
     elif primary.task_definition == baseline.task_definition and not first_try:
         deployment = primary.id
     else:
+        if first_try:  # nothing was sent, so there is nothing of ours to wait for or to put right
+            journal.record(incident.id, replace(change, undone_at=now))
         raise ServiceChanged(f"{primary.id} of {primary.task_definition} was deployed meanwhile")
     journal.record(incident.id, replace(change, value=deployment, done_at=now))
     return Rollout(deployment=deployment, started_at=now, at=now)

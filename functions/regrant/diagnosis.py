@@ -148,7 +148,7 @@ def conclude(
             nothing = "has every declared policy attached, and no denial is logged."
             findings = (*findings, Finding("ALREADY_GRANTED", f"{name_of(permissions.role)} {nothing}"))
         return Diagnosis("NOTHING_TO_FIX", now, findings, logs=definition.logs)
-    plan = Plan(role=permissions.role, attach=attach, redeploy=entry.redeploy == "always")
+    plan = Plan(permissions.role, attach, entry.redeploy == "always", task_definition=definition.arn)
     decision: Decision = "PLAN" if incident.mode == "plan" else "CONTAIN"
     return Diagnosis(decision, now, findings, plan=plan, logs=definition.logs)
 

@@ -1,7 +1,8 @@
 """Does the service work again? Positive evidence and no new denial, N samples in a row.
 
 A sample counts only the tasks of our deployment (by task id in the log stream's name), so that an old
-task's last denial is not held against the fix, and an old task's success does not prove it.
+task's last denial is not held against the fix, and an old task's success does not prove it. A task that is
+denied and exits tells as much as one that goes on: what a stopped task logged after the rollout counts too.
 
 A line comes into sight up to LATE seconds after its own time. So a sample looks back that far into the
 samples before it, though never behind the start of our deployment (or the grant, if tasks were not
@@ -60,11 +61,14 @@ def verify_health(
     assert entry is not None and service is not None
     started = rollout.started_at if rollout else grant.at
     since = _window(started, previous)
-    (state, tasks, attached), (succeeded, denied), (backlog, dead) = all_three(
-        lambda: all_three(
-            lambda: services.describe(service),
-            lambda: services.task_ids(service, rollout.deployment if rollout else None),
-            lambda: roles.attached(grant.role),
+    (state, tasks, stopped, attached), (succeeded, denied), (backlog, dead) = all_three(
+        lambda: (
+            *all_three(
+                lambda: services.describe(service),
+                lambda: services.task_ids(service, rollout.deployment if rollout else None),
+                lambda: services.stopped_task_ids(service),
+            ),
+            roles.attached(grant.role),
         ),
         lambda: both(
             lambda: read_lines(logs, routes, entry.health.success, since, now),
@@ -75,7 +79,11 @@ def verify_health(
             lambda: waiting(queues, entry.health.dead_letter_queue),
         ),
     )
-    successes, denials = _of_tasks(succeeded, tasks), _of_tasks(denied, tasks)
+    successes = _of_tasks(succeeded, tasks)
+    # After the rollout no task of an older deployment is left, so whatever stopped then was of ours.
+    replaced_at = rollout.at if rollout else grant.at
+    afterwards = _of_tasks(LogLines(_later(denied.lines, replaced_at)), stopped)
+    denials = (*_of_tasks(denied, tasks), *afterwards)
     fresh = _later(successes, previous.last.succeeded_at if previous and previous.last else None)
     sample = Sample(
         since=since,
@@ -87,14 +95,14 @@ def verify_health(
         dead_letters=dead,
         last_success=successes[-1].message[:200] if successes else None,
         last_denial=denials[-1].message[:SENTENCE] if denials else None,
-        denied_at=denials[-1].at if denials else None,
+        denied_at=max((line.at for line in denials), default=None),
         succeeded_at=successes[-1].at if successes else None,
         working=len({line.task for line in fresh}),
         # Successes that were not read make no difference: one is proof, and their number is a least one.
         complete=denied.complete,
         detached=tuple(policy for policy in grant.attached if policy not in attached),
     )
-    watched = rollout.deployment if rollout else state.primary.id if state and state.primary else ""
+    watched = rollout.deployment if rollout else baseline.primary_deployment
     health = judge(sample, judge_deployment(watched, state), previous, baseline, grant, entry)
     if health.verdict == "PENDING" and seconds_between(rollout.at if rollout else grant.at, now) >= LIMIT:
         late = f"Not proved after {LIMIT / 60:.0f} minutes."
@@ -123,19 +131,18 @@ def judge(
     entry: CatalogueEntry,
 ) -> Health:
     """HEALTHY, UNHEALTHY (cannot get better by waiting) or PENDING, with the reasons."""
-    # A proof is as good as the streak that it belongs to: a bad sample asks for a new one.
-    carried = previous.proof if previous and previous.streak else None
-    proof = None if sample.denials else sample.last_success or carried
     before = previous.last.backlog if previous and previous.last else baseline.backlog
-    known = previous.fewest_dead_letters if previous else baseline.dead_letters
-    fewest = min((n for n in (known, sample.dead_letters) if n is not None), default=None)
-    bad = (
+    burying = _burying(sample, previous)
+    troubles = (
         *_of_deployment(sample, deployed),
         *_of_grant(sample, grant),
-        *_of_log(sample, proof, grant),
+        *_of_log(sample, grant),
         *_of_backlog(sample, before),
-        *_of_dead_letters(sample, previous, fewest),
+        *_of_dead_letters(sample, previous, burying),
     )
+    proof = None if troubles else _proof(sample, previous)
+    unproved = Objection("The success line has not been logged yet.")
+    bad = troubles or (() if proof else (unproved,))
     streak = 0 if bad else (previous.streak if previous else 0) + 1
     verdict: Verdict = "HEALTHY" if streak >= entry.health.samples else "PENDING"
     if any(objection.final for objection in bad):
@@ -148,7 +155,9 @@ def judge(
         at=sample.at,
         proof=proof,
         last=sample,
-        fewest_dead_letters=fewest,
+        most_dead_letters=_most_dead_letters(sample, previous),
+        burying=burying,
+        troubled_at=_troubled_at(sample, troubles, previous),
         evidence=tuple(objection.text for objection in bad)
         or (f"{streak} of {entry.health.samples} good samples in a row.",),
     )
@@ -174,15 +183,28 @@ def _of_grant(sample: Sample, grant: Grant) -> Iterator[Objection]:
         )
 
 
-def _of_log(sample: Sample, proof: str | None, grant: Grant) -> Iterator[Objection]:
+def _proof(sample: Sample, previous: Health | None) -> str | None:
+    """A success line that is later than the last trouble: what worked before that proves nothing now."""
+    troubled_at = previous.troubled_at if previous else None
+    if sample.last_success and (troubled_at is None or _is_later(sample.succeeded_at, troubled_at)):
+        return sample.last_success
+    return previous.proof if previous and previous.streak else None
+
+
+def _troubled_at(sample: Sample, troubles: tuple[Objection, ...], previous: Health | None) -> str | None:
+    """A denial is as old as its line, which two samples may see; any other trouble is there now."""
+    if len(troubles) > (1 if sample.denials else 0):
+        return sample.at
+    return sample.denied_at or (previous.troubled_at if previous else None)
+
+
+def _of_log(sample: Sample, grant: Grant) -> Iterator[Objection]:
     if sample.denials:
         spreading = sample.denied_at is None or seconds_between(grant.at, sample.denied_at) <= PROPAGATION
         text = f"{sample.denials} denied calls since {sample.since}: {sample.last_denial}"
         yield Objection(text, final=not spreading)
     if not sample.complete:
         yield Objection("The logs were too many to read, so a denial may be among what was not.")
-    if proof is None:
-        yield Objection("The success line has not been logged yet.")
 
 
 def _of_backlog(sample: Sample, before: int | None) -> Iterator[Objection]:
@@ -197,19 +219,34 @@ def _of_backlog(sample: Sample, before: int | None) -> Iterator[Objection]:
         yield Objection(f"The queue is not draining: {sample.backlog} messages wait.")
 
 
-def _of_dead_letters(sample: Sample, previous: Health | None, fewest: int | None) -> Iterator[Objection]:
-    """SQS's counts are approximate, so one sample with more of them is a suspicion and two are a fact."""
-    if sample.dead_letters is None or fewest is None or sample.dead_letters <= fewest:
-        return
-    before = previous.last.dead_letters if previous and previous.last else None
-    yield Objection(
-        f"{sample.dead_letters - fewest} messages went to the dead-letter queue since the fix.",
-        final=before is not None and before > fewest,
-    )
+def _of_dead_letters(sample: Sample, previous: Health | None, burying: int) -> Iterator[Objection]:
+    """More dead letters than in any sample before. Once may be SQS's approximate count, or a message whose
+    receives the old tasks had used up; twice in a row is the new tasks' doing."""
+    if burying:
+        assert sample.dead_letters is not None and previous is not None
+        more = sample.dead_letters - (previous.most_dead_letters or 0)
+        yield Objection(f"The dead-letter queue grew by {more}.", final=burying >= 2)
+
+
+def _burying(sample: Sample, previous: Health | None) -> int:
+    """In how many samples in a row, up to this one, the dead-letter queue grew."""
+    most = previous.most_dead_letters if previous else None
+    if previous is None or most is None or sample.dead_letters is None or sample.dead_letters <= most:
+        return 0
+    return previous.burying + 1
+
+
+def _most_dead_letters(sample: Sample, previous: Health | None) -> int | None:
+    known = previous.most_dead_letters if previous else None
+    return max((n for n in (known, sample.dead_letters) if n is not None), default=None)
 
 
 def _later(lines: tuple[LogLine, ...], than: str | None) -> tuple[LogLine, ...]:
-    return tuple(line for line in lines if than is None or seconds_between(than, line.at) > 0)
+    return tuple(line for line in lines if than is None or _is_later(line.at, than))
+
+
+def _is_later(moment: str | None, than: str) -> bool:
+    return moment is not None and seconds_between(than, moment) > 0
 
 
 def _of_tasks(found: LogLines, tasks: tuple[str, ...]) -> tuple[LogLine, ...]:

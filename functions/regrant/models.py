@@ -113,11 +113,15 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The exact changes a run will make (role and policies are ARNs); nothing else is ever changed."""
+    """The exact changes a run will make; nothing else is ever changed.
+
+    role, policies and task_definition (the revision whose role it is) are ARNs.
+    """
 
     role: str
     attach: tuple[str, ...]
     redeploy: bool
+    task_definition: str | None = None
 
 
 class LogRoute(msgspec.Struct, frozen=True):
@@ -202,7 +206,8 @@ class Sample(msgspec.Struct, frozen=True):
 class Health(msgspec.Struct, frozen=True):
     """`streak` is good samples in a row so far; `needed` of them make HEALTHY.
 
-    `fewest_dead_letters` is the lowest count since the baseline.
+    `most_dead_letters` is the highest count of the samples so far, `burying` in how many in a row up to the
+    last it grew. `troubled_at` is the last sample that was bad for another reason than a missing success.
     """
 
     verdict: Verdict
@@ -212,7 +217,9 @@ class Health(msgspec.Struct, frozen=True):
     at: str
     proof: str | None = None
     last: Sample | None = None
-    fewest_dead_letters: int | None = None
+    most_dead_letters: int | None = None
+    burying: int = 0
+    troubled_at: str | None = None
     evidence: tuple[str, ...] = ()
 
 

@@ -112,7 +112,7 @@ def _open_rollback(event: OpenEvent, request: Request, subject: str, journal: Jo
 def _incident(event: OpenEvent, request: Request, refusal: Refusal) -> Incident:
     return Incident(
         id=event.execution,
-        subject=request.incident or event.execution,
+        subject=event.execution,
         mode=request.mode,
         trigger=request.trigger,
         opened_at=event.now,

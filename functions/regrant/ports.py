@@ -37,6 +37,9 @@ class Services(Protocol):
     def task_ids(self, service: Service, deployment: str | None) -> tuple[str, ...]:
         """Running tasks of one deployment, or of the service if None."""
 
+    def stopped_task_ids(self, service: Service) -> tuple[str, ...]:
+        """The service's tasks that stopped within about the last hour, of whichever deployment."""
+
     def task_group(self, cluster: str, task: str) -> str | None:
         """What the task (id) is of, `service:NAME` or `family:NAME`; None if the cluster does not know it."""
 

@@ -22,7 +22,7 @@ from regrant.wire import seconds_between
 def restore_service(incident: Incident, services: Services, journal: Journal, now: str) -> Restore:
     """Bring the service back to a settled state, if our redeploy left it otherwise."""
     record = journal.load(incident.subject)
-    redeploys = [c for c in record.changes if c.kind == "redeploy"]
+    redeploys = [c for c in record.changes if c.kind == "redeploy" and c.undone_at is None]
     if record.baseline is None or not redeploys:
         return Restore("HEALTHY", 0, now, now, evidence=("The service was not changed.",))
     service = parse_service(record.baseline.service_key)

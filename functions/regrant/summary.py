@@ -33,7 +33,8 @@ def _sections(report: Report) -> Iterator[tuple[str, list[str]]]:
         evidence = [line for text in finding.evidence[:1] for line in _few_lines(text)]
         found += [*_few_lines(finding.text), *(f"  {line}" for line in evidence)]
     yield "found", found
-    yield "changed", list(_changes(report)) or ["nothing"]
+    unknown = any(finding.code == "JOURNAL_UNREADABLE" for finding in report.findings)
+    yield "changed", list(_changes(report)) or ["not known" if unknown else "nothing"]
     if report.health:
         yield "proof", list(_proof(report))
     if report.receipt:
@@ -43,6 +44,8 @@ def _sections(report: Report) -> Iterator[tuple[str, list[str]]]:
 
 def _changes(report: Report) -> Iterator[str]:
     for change in report.changes:
+        if change.kind == "redeploy" and change.undone_at:
+            continue  # only intended: somebody else's deployment came first
         what = {
             "attach": f"attached {name_of(change.value)} to {name_of(change.target)}",
             "redeploy": f"redeployed {change.target} as {change.value}",

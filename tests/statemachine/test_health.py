@@ -8,7 +8,7 @@ import pytest
 
 from sandbox import cloudwatch
 from sandbox.seeds import retainwise
-from tests.statemachine.world import POLICY, Ended, World, incident
+from tests.statemachine.world import POLICY, WORKER, Ended, World, incident
 
 GROUP = f"/ecs/{retainwise.WORKER}"
 DENIED = "User: arn:aws:sts::123456789012:assumed-role/x/y is not authorized to perform: sqs:deletemessage"
@@ -44,6 +44,12 @@ def youngest_task(world: World) -> str:
     return str(max(tasks, key=lambda task: task["createdAt"])["taskArn"].rpartition("/")[2])
 
 
+def new_task_is_denied_and_exits(world: World) -> None:
+    task = youngest_task(world)
+    new_task_is_denied(world)
+    world.account.client("ecs").stop_task(cluster=retainwise.CLUSTER, task=task)
+
+
 def somebody_takes_the_grant_off(world: World) -> None:
     world.account.client("iam").detach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=POLICY)
 
@@ -73,6 +79,38 @@ def test_what_others_change_meanwhile_is_not_called_contained(
         assert (ended.error, ended.outcome) == ("RolledBack", "ROLLED_BACK"), ended.report
         assert reason in why(ended)
         assert ended.report["health"]["checks"] == 2
+
+
+def test_a_task_that_is_denied_and_exits_is_not_called_healthy() -> None:
+    with incident() as world:
+        ended = after_the_first_sample(new_task_is_denied_and_exits)(world)
+        assert (ended.error, ended.outcome) == ("RolledBack", "ROLLED_BACK"), ended.report
+        assert "sqs:deletemessage" in why(ended)
+
+
+def test_without_a_redeploy_tasks_of_another_role_prove_nothing() -> None:
+    with incident() as world:
+        ssm, ecs = world.account.client("ssm"), world.account.client("ecs")
+        name = f"/regrant/services/{WORKER}"
+        entry = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+        ssm.put_parameter(Name=name, Value=entry.replace('"always"', '"never"'), Overwrite=True)
+        shape = {"cluster": retainwise.CLUSTER, "service": retainwise.WORKER}
+        service = ecs.describe_services(cluster=shape["cluster"], services=[shape["service"]])["services"][0]
+        revision = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+        kept = ("family", "containerDefinitions", "executionRoleArn", "networkMode", "cpu", "memory")
+        cured = {key: revision[key] for key in kept if key in revision}
+        cured["taskRoleArn"] = f"arn:aws:iam::{retainwise.ACCOUNT}:role/{retainwise.WORKER_ROLE}"
+        done: list[str] = []
+
+        def cure(state: str) -> None:
+            if state == "PauseForHealth" and not done:
+                done.append(state)
+                new = ecs.register_task_definition(**cured)["taskDefinition"]["taskDefinitionArn"]
+                ecs.update_service(**shape, taskDefinition=new)
+
+        ended = world.run(meanwhile=cure)
+        assert ended.outcome == "ROLLED_BACK", ended.report
+        assert "is not the primary deployment any more" in why(ended)
 
 
 def test_a_log_that_is_late_is_waited_for() -> None:

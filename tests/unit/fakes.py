@@ -180,6 +180,7 @@ class FakeServices:
     state: ServiceState | None = RUNNING
     definition: TaskDefinition = TASK_DEFINITION
     tasks: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
+    stopped: tuple[str, ...] = ()
     groups: dict[tuple[str, str], str] = field(default_factory=dict)  # of (cluster, task)
     fuse: Fuse = field(default_factory=Fuse)
     response_lost: bool = False
@@ -215,6 +216,9 @@ class FakeServices:
 
     def task_ids(self, service: Service, deployment: str | None) -> tuple[str, ...]:
         return self.tasks.get(deployment, ())
+
+    def stopped_task_ids(self, service: Service) -> tuple[str, ...]:
+        return self.stopped
 
     def task_group(self, cluster: str, task: str) -> str | None:
         return self.groups.get((cluster, task))

@@ -9,9 +9,11 @@ from tests.unit.fakes import (
     DEFINITION,
     DENIAL,
     ENTRY,
+    OLD,
     OLD_DEPLOYMENT,
     RECEIVE,
     ROLE,
+    RUNNING,
     SEND,
     SUCCESS,
     THEIRS,
@@ -184,15 +186,53 @@ def test_a_grant_that_is_not_shown_while_it_is_spreading_is_waited_for() -> None
     watch.world.roles.role = ROLE
     assert watch.sample().verdict == "PENDING"
     watch.world.roles.role = replace(ROLE, attached=(RECEIVE,))
+    watch.log(SUCCESS)
     assert watch.sample().streak == 1
+
+
+def test_a_new_task_that_is_denied_and_exits_is_heard() -> None:
+    watch = Watch()
+    watch.log(SUCCESS)
+    watch.sample()
+    watch.log(DENIAL, "new-and-gone")
+    watch.world.services.stopped = ("old-1", "new-and-gone")
+    assert watch.sample().verdict == "UNHEALTHY"
+
+
+def test_an_old_tasks_denial_during_the_rollout_is_not_heard_though_it_has_stopped() -> None:
+    watch = Watch()
+    watch.log(SUCCESS)
+    watch.world.logs.write(140, DENIAL, "old-1")
+    watch.world.services.stopped = ("old-1",)
+    assert watch.sample().streak == 1
+
+
+def test_a_success_from_before_a_bad_sample_proves_nothing_after_it() -> None:
+    watch = Watch()
+    watch.world.logs.write(169, SUCCESS)
+    assert watch.sample().streak == 1
+    tasks, watch.world.services.tasks = watch.world.services.tasks, {}
+    assert watch.sample().streak == 0
+    watch.world.services.tasks = tasks
+    assert (watch.sample().streak, watch.sample().proof) == (0, None)
+    watch.log(SUCCESS)
+    assert watch.sample().streak == 1
+
+
+def test_without_a_redeploy_another_deployment_than_the_baselines_is_unhealthy() -> None:
+    watch = Watch()
+    watch.log(SUCCESS, "old-1")
+    watch.world.services.state = replace(RUNNING, deployments=(replace(OLD, id=THEIRS),))
+    assert watch.sample(rollout=None).verdict == "UNHEALTHY"
 
 
 def test_without_a_redeploy_whatever_deployment_is_there_must_have_its_tasks() -> None:
     watch = Watch()
     watch.log(SUCCESS, "old-1")
-    watch.world.services.finish(running=1)
+    watch.world.services.finish(id=OLD_DEPLOYMENT, running=1)
     assert watch.sample(rollout=None).streak == 0
     watch.world.services.finish(running=2)
+    watch.log(SUCCESS, "old-1")
     assert watch.sample(rollout=None).streak == 1
 
 
@@ -200,6 +240,7 @@ def test_without_a_redeploy_the_services_own_tasks_are_watched_from_the_grant_on
     watch = Watch()
     watch.world.logs.write(4, SUCCESS, "old-1")
     watch.world.logs.write(2, DENIAL, "old-1")
+    watch.world.services.finish(id=OLD_DEPLOYMENT)
     health = watch.sample(rollout=None)
     assert (health.streak, health.proof) == (1, SUCCESS)
     assert health.last is not None and (health.last.since, health.last.denials) == (GRANT.at, 0)

@@ -63,6 +63,17 @@ class EcsServices:
             pages = self._ecs.get_paginator("list_tasks").paginate(cluster=service.cluster, **query)
             return tuple(name_of(arn) for page in pages for arn in page["taskArns"])
 
+    def stopped_task_ids(self, service: Service) -> tuple[str, ...]:
+        """ListTasks: ids of the service's tasks that stopped, which ECS tells of for at least an hour.
+
+        Raises AwsUnavailable, AwsRefused.
+        """
+        with aws_errors():
+            pages = self._ecs.get_paginator("list_tasks").paginate(
+                cluster=service.cluster, serviceName=service.name, desiredStatus="STOPPED"
+            )
+            return tuple(name_of(arn) for page in pages for arn in page["taskArns"])
+
     def task_group(self, cluster: str, task: str) -> str | None:
         """DescribeTasks: the task's group, also for about an hour after it stopped, or None.
 
