@@ -206,8 +206,9 @@ STORIES = {
         "RestoreService > DecideRestore > PauseForRestore > CheckRestore; ConfirmBaseline > PageOperator",
         error="RollbackIncomplete",
         outcome="ROLLBACK_INCOMPLETE",
-        arrange=deny("redeploy-service", "ecs", "UpdateService"),
-        meanwhile=somebody_takes_the_role_when("RedeployService"),
+        arrange=deny("verify-health", "logs", "FilterLogEvents"),
+        meanwhile=somebody_takes_the_role_when("PauseForRollout"),
+        restored=False,
     ),
     "the service cannot be leased": Story(
         "LeaseService > CloseIncident; DecideOutcome > NothingChanged",
