@@ -397,7 +397,7 @@ def test_few_calls_stand_between_the_denial_and_the_grant() -> None:
     assert by_function == {
         "open-incident": 1,
         "lease-service": 1,
-        "diagnose": 14,
+        "diagnose": 15,
         "lease-role": 1,
         "capture-baseline": 10,
         "attach-policies": 1,
