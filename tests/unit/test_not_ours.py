@@ -80,7 +80,7 @@ def test_a_refused_input_does_not_report_the_changes_of_the_incident_that_it_nam
     given = {"service": str(WORKER), "mode": "contain", "incident": INCIDENT}
     event = OpenEvent(given, at(900), "run-2")
     incident = open_incident(event, FakeCatalogue({}), world.services, world.journal, SETTINGS)
-    report = close_incident(RunState(incident), world.journal, world.topic, at(901))
+    report = close_incident(RunState(incident), world.journal, world.leases, world.topic, at(901))
     assert (report.outcome, report.changes) == ("REFUSED", ())
 
 
@@ -88,7 +88,7 @@ def undone_by(error: Failure) -> Report:
     world = contained()
     receipt = Receipt("a", "a", "a", equal=True, at=at(300))
     state = RunState(INCIDENT_OF_WORKER, CONTAIN, receipt=receipt, error=error)
-    return close_incident(state, world.journal, world.topic, at(301))
+    return close_incident(state, world.journal, world.leases, world.topic, at(301))
 
 
 def test_a_run_that_aws_kept_from_going_on_does_not_blame_the_permission() -> None:
@@ -100,7 +100,7 @@ def test_an_undo_whose_journal_cannot_be_read_does_not_say_that_nothing_was_chan
     world = contained()
     world.journal.failure = AwsRefused("AccessDenied on Query", "AccessDeniedException")
     report = page_operator(
-        RunState(UNDO, error=Failure("AwsRefused", "x")), world.journal, world.topic, at(600)
+        RunState(UNDO, error=Failure("AwsRefused", "x")), world.journal, world.leases, world.topic, at(600)
     )
     text = " ".join(render(report).split())
     assert "changed not known" in text and f"is in the journal, at {INCIDENT}" in text
