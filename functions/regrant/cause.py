@@ -12,7 +12,6 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from regrant.breadth import breadth
 from regrant.denial_types import Denial, PolicyType
 from regrant.permissions import RolePermissions
 from regrant.policies import Basis, Policy, RoleEvaluation, evaluate
@@ -55,7 +54,8 @@ _TOLD: dict[PolicyType, tuple[Cause, str, str]] = {
 class Judgement(msgspec.Struct, frozen=True):
     """A cause with its reason, and what a person does about it.
 
-    covering: the ARNs of the declared policies of which each would allow the call, narrowest first.
+    covering: the ARNs of the declared policies of which each would allow the call, narrowest first; where
+    not `certain`, each may.
     arn: the policy, boundary or resource that is in the way, where it has a name.
     """
 
@@ -63,6 +63,7 @@ class Judgement(msgspec.Struct, frozen=True):
     reason: str
     next: str = ""
     covering: tuple[str, ...] = ()
+    certain: bool = True
     arn: str | None = None
 
 
@@ -115,9 +116,10 @@ def _unreadable(denial: Denial) -> Judgement:
             "AWS encoded the reason",
             "Decode it: aws sts decode-authorization-message --encoded-message TEXT",
         )
+    operation = f", only the operation {denial.operation}" if denial.operation else ""
     return Judgement(
         "UNREADABLE",
-        "The text does not say which action is denied",
+        f"The text does not say which action is denied{operation}",
         "Let the service log the whole error, or find the call in CloudTrail.",
     )
 
@@ -132,6 +134,8 @@ def _told(denial: Denial) -> Judgement:
         arn = arn or denial.resource
     named = f" {denial.denying_policy_arn}" if denial.denying_policy_arn else ""
     verb = "denies it" if denial.effect == "explicit" else "does not allow it"
+    if cause == "KMS_KEY" and denial.effect != "explicit":
+        verb = f"{verb}, or the key does not exist in this Region"
     return Judgement(
         cause,
         f"A {layer}{named} {verb}",
@@ -149,9 +153,15 @@ def _in_the_way(denial: Denial, permissions: RolePermissions, found: RoleEvaluat
     if boundary and found.boundary and (found.boundary.answer in ("EXPLICIT_DENY", "IMPLICIT_DENY") or told):
         # Told, and its answer depends on conditions: then AWS knew them.
         return None if found.boundary.answer == "ALLOWED" else _boundary(denial, boundary, found)
-    if denial.effect == "explicit" and (denial.policy_type == "unknown" or found.identity.deny):
+    if denial.effect != "explicit":
+        return None
+    if found.identity.deny and denial.policy_type in ("identity", "unknown"):
         return _explicit_deny(denial, permissions.role, found.identity.deny)
-    return None
+    if denial.policy_type != "unknown":
+        return None  # the one that the text tells of is gone
+    if boundary and found.boundary and found.boundary.deny:
+        return _boundary(denial, boundary, found)
+    return _explicit_deny(denial, permissions.role, None)
 
 
 def _explicit_deny(denial: Denial, role: str, basis: Basis | None) -> Judgement:
@@ -189,11 +199,13 @@ def _boundary(denial: Denial, boundary: Policy, found: RoleEvaluation) -> Judgem
 def _grantable(denial: Denial, action: str, permissions: RolePermissions, found: RoleEvaluation) -> Judgement:
     """Nothing is known to be in the way of a grant: is there one to make?"""
     resource, allow = asked_resource(denial), found.identity.allow
-    if found.identity.answer == "ALLOWED":
-        if action.startswith("kms:") and denial.policy_type == "unknown":
+    if _certain(allow):
+        if action.startswith("kms:") and denial.policy_type == "unknown" and not found.identity.deny:
             return _key_policy(denial, permissions.role)
-        return _already_granted(allow)
+        return _already_granted(allow, found.identity.deny)
     certain, possible = _covering(permissions.missing, action, resource)
+    if allow:  # on conditions, which another policy with the same ones would meet no better
+        possible = tuple(p for p in possible if not set(allow.unknown) <= set(_unknown(p, action, resource)))
     if certain or possible:
         covering = certain or possible
         unknown = () if certain else _unknown(covering[0], action, resource)
@@ -202,8 +214,9 @@ def _grantable(denial: Denial, action: str, permissions: RolePermissions, found:
             "MISSING_ATTACHMENT",
             f"{name_of(permissions.role)} lacks {name_of(covering[0].arn)}{only}",
             covering=tuple(policy.arn for policy in covering),
+            certain=bool(certain),
         )
-    told = denial.policy_type == "identity"
+    told = denial.policy_type == "identity" and resource is not None
     if allow and not told:
         return _already_granted(allow)
     condition = f"; {_shown(allow.policy)} does only if {_listed(allow.unknown)}" if allow else ""
@@ -218,8 +231,8 @@ def _grantable(denial: Denial, action: str, permissions: RolePermissions, found:
 def _covering(
     policies: tuple[Policy, ...], action: str, resource: str | None
 ) -> tuple[tuple[Policy, ...], tuple[Policy, ...]]:
-    """The policies that allow the call for certain, and those that may; each narrowest first."""
-    answers = [(policy, evaluate((policy,), action, resource)) for policy in sorted(policies, key=breadth)]
+    """Of policies, narrowest first: those that allow the call for certain, and those that may."""
+    answers = [(policy, evaluate((policy,), action, resource)) for policy in policies]
     return (
         tuple(policy for policy, found in answers if found.answer == "ALLOWED"),
         tuple(policy for policy, found in answers if found.answer == "UNKNOWN" and found.allow),
@@ -243,8 +256,9 @@ def _unknown(policy: Policy, action: str, resource: str | None) -> tuple[str, ..
     return tuple(dict.fromkeys(reason for reasons in unknown for reason in reasons))
 
 
-def _already_granted(allow: Basis | None) -> Judgement:
+def _already_granted(allow: Basis | None, deny: Basis | None = None) -> Judgement:
     only = f" if {_listed(allow.unknown)}" if allow and allow.unknown else ""
+    only += f", unless {_shown(deny.policy)} denies it ({_listed(deny.unknown)})" if deny else ""
     return Judgement(
         "ALREADY_GRANTED",
         f"{_shown(allow.policy) if allow else 'The role'} allows it{only}, and it was denied all the same",
@@ -257,7 +271,7 @@ def _key_policy(denial: Denial, role: str) -> Judgement:
     key = denial.resource or "the key"
     return Judgement(
         "KMS_KEY",
-        f"{name_of(role)} allows it, so the policy of {key} does not",
+        f"{name_of(role)} allows it now, so most likely the policy of {key} does not",
         f"Ask the administrators of {key} to allow {denial.action} to {role}.",
         arn=denial.resource,
     )

@@ -42,10 +42,11 @@ def read_calls(lines: Iterable[LogLine]) -> tuple[DeniedCall, ...]:
     return tuple(sorted(found.values(), key=lambda call: -call.count))
 
 
-def told_calls(incident: Incident) -> tuple[DeniedCall, ...]:
-    """The calls that the trigger itself told of. A CloudTrail event has no line in the service's log."""
-    at = incident.opened_at
-    return tuple(DeniedCall(denial, 1, at, at, incident.trigger) for denial in incident.denials)
+def told_calls(incident: Incident, logged: tuple[DeniedCall, ...]) -> tuple[DeniedCall, ...]:
+    """The calls that the trigger itself told of, apart from those that the service logged as well."""
+    at, known = incident.opened_at, {_key(call.denial) for call in logged}
+    told = (denial for denial in incident.denials if _key(denial) not in known)
+    return tuple(DeniedCall(denial, 1, at, at, incident.trigger) for denial in told)
 
 
 def _key(denial: Denial) -> tuple[str | None, ...]:

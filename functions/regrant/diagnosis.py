@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from regrant.cause import IN_THE_WAY, Judgement, asked_resource, judge
-from regrant.concurrency import all_three, each
+from regrant.concurrency import all_three, both, each
 from regrant.denied_calls import DeniedCall, read_calls, told_calls
-from regrant.evidence import DENIAL_TERM, read_lines
+from regrant.evidence import DENIAL_TERM, joined, read_lines
 from regrant.findings import Judged, denial_findings, missing_findings, ranked, role_findings
 from regrant.models import Decision, Diagnosis, Finding, Incident, Plan, Refusal, Service
 from regrant.permissions import RolePermissions
@@ -16,6 +18,10 @@ from regrant.settings import Settings
 from regrant.wire import earlier, seconds_between
 
 _LOOK_BACK = 15 * 60.0  # seconds
+# CloudWatch Logs answers oldest first and reads are bounded, so what is denied now is read on its own.
+_RECENT = 120.0
+# Kinds of denied calls that are judged; a storm on S3 makes every object a kind of its own.
+_KINDS = 2_000
 
 
 def diagnose(
@@ -43,12 +49,24 @@ def diagnose(
     watched = tuple(q for q in (entry.health.queue, entry.health.dead_letter_queue) if q)
     permissions, log, there = all_three(
         lambda: roles.permissions(role, tuple(dict.fromkeys(entry.policies))),
-        lambda: read_lines(logs, definition.logs, DENIAL_TERM, since, now),
+        lambda: _denials(logs, definition, since, now),
         lambda: each(queues.exists, watched),
     )
     if not all(there):
         return _refused(_queue_missing(watched[there.index(False)]), now)
     return conclude(incident, definition, permissions, log, now)
+
+
+def _denials(logs: Logs, definition: TaskDefinition, since: str, now: str) -> LogLines:
+    recent = earlier(now, _RECENT)
+    if seconds_between(since, recent) <= 0:
+        return read_lines(logs, definition.logs, DENIAL_TERM, since, now)
+    return joined(
+        *both(
+            lambda: read_lines(logs, definition.logs, DENIAL_TERM, since, recent),
+            lambda: read_lines(logs, definition.logs, DENIAL_TERM, recent, now),
+        )
+    )
 
 
 def _begin_of_window(state: ServiceState, now: str) -> str:
@@ -131,12 +149,15 @@ def conclude(
     """Findings and decision from what was read."""
     entry = incident.entry
     assert entry is not None
-    calls = (*told_calls(incident), *read_calls(log.lines))
+    logged = read_calls(log.lines)
+    complete = log.complete and len(logged) <= _KINDS
+    calls = (*told_calls(incident, logged), *logged[:_KINDS])
     judged = ranked((call, judge(call.denial, permissions)) for call in calls)
     attach, refusal = choose(judged, permissions)
     by_catalogue = attach and not any(judgement.covering for _, judgement in judged)
     findings = (
-        *denial_findings(judged, log.complete),
+        *denial_findings(judged, complete),
+        *_nonexistent(permissions),
         *role_findings(permissions.role, entry.task_role),
         *(missing_findings(permissions) if by_catalogue else ()),
     )
@@ -145,7 +166,8 @@ def conclude(
         return Diagnosis("REFUSE", now, findings, logs=definition.logs, refusal=refusal)
     if not attach:
         if not judged:
-            nothing = "has every declared policy attached, and no denial is logged."
+            where = "is logged" if complete else "is in the part of the log that could be read"
+            nothing = f"has every declared policy attached, and no denial {where}."
             findings = (*findings, Finding("ALREADY_GRANTED", f"{name_of(permissions.role)} {nothing}"))
         return Diagnosis("NOTHING_TO_FIX", now, findings, logs=definition.logs)
     plan = Plan(permissions.role, attach, entry.redeploy == "always", task_definition=definition.arn)
@@ -160,27 +182,46 @@ def choose(
 
     Where no call can be read, what the catalogue declares and the role lacks is the plan.
     """
-    if permissions.nonexistent:
-        return (), Refusal(
-            "POLICY_MISSING",
-            f"The catalogue declares policies that do not exist: {', '.join(permissions.nonexistent)}.",
-            "Create them, or correct the catalogue entry.",
-        )
-    own = [one for one in judged if one[1].cause not in ("OTHER_PRINCIPAL", "UNREADABLE")]
+    absent = [_policy_missing(finding) for finding in _nonexistent(permissions)]
+    own = [j for j in judged if j[1].cause not in ("OTHER_PRINCIPAL", "UNREADABLE", "ALREADY_GRANTED")]
     # Tasks of an earlier role may still be in the log, so another principal counts only if it is alone.
     hopeless = [j for j in judged if j[1].cause in (IN_THE_WAY if own else (*IN_THE_WAY, "OTHER_PRINCIPAL"))]
     if hopeless:
-        return (), _hopeless(*hopeless[0])
+        # A policy that does not exist may be the one that would allow it.
+        undeclared = hopeless[0][1].cause == "NOT_DECLARED"
+        return (), absent[0] if absent and undeclared else _hopeless(*hopeless[0])
     fixable = [call.denial for call, judgement in own if judgement.covering]
     if fixable:
         wanted = tuple((denial.action or "", asked_resource(denial)) for denial in fixable)
         attach = least_cover(permissions.missing, wanted)
-        return (attach, None) if attach else ((), _contradiction(permissions))
-    if own:
+        if not attach:
+            return (), _contradiction(permissions)
+        return tuple(sorted({*attach, *_for_any_resource(own)})), None
+    if absent:
+        return (), absent[0]
+    if judged and all(judgement.cause == "ALREADY_GRANTED" for _, judgement in judged):
         return (), None
     if judged and not permissions.missing:
         return (), _hopeless(*judged[0])
     return tuple(policy.arn for policy in permissions.missing), None
+
+
+def _for_any_resource(judged: list[Judged]) -> Iterator[str]:
+    """Whichever policy may allow a call whose resource is not known, so that one run is enough."""
+    for call, judgement in judged:
+        if not judgement.certain and asked_resource(call.denial) is None:
+            yield from judgement.covering
+
+
+def _nonexistent(permissions: RolePermissions) -> tuple[Finding, ...]:
+    if not permissions.nonexistent:
+        return ()
+    text = f"The catalogue declares policies that do not exist: {', '.join(permissions.nonexistent)}."
+    return (Finding("POLICY_MISSING", text),)
+
+
+def _policy_missing(finding: Finding) -> Refusal:
+    return Refusal("POLICY_MISSING", finding.text, "Create them, or correct the catalogue entry.")
 
 
 def _hopeless(call: DeniedCall, judgement: Judgement) -> Refusal:

@@ -17,10 +17,13 @@ SENTENCE = 800
 def read_lines(logs: Logs, routes: tuple[LogRoute, ...], term: str, since: str, until: str) -> LogLines:
     """Lines with the term in (since, until], oldest first; a sidecar's count like the main container's."""
     found = each(lambda route: logs.search(route, term, since, until), routes)
-    return LogLines(
-        lines=tuple(sorted((line for part in found for line in part.lines), key=lambda line: line.at)),
-        complete=all(part.complete for part in found),
-    )
+    return joined(*found)
+
+
+def joined(*parts: LogLines) -> LogLines:
+    """Parts that share no line, as one."""
+    lines = sorted((line for part in parts for line in part.lines), key=lambda line: line.at)
+    return LogLines(tuple(lines), complete=all(part.complete for part in parts))
 
 
 def waiting(queues: Queues, queue: str | None) -> int | None:

@@ -80,6 +80,7 @@ def _second(at: str) -> str:
 def _what(call: DeniedCall, others: int) -> Iterator[str]:
     yield call.denial.action or "an action that is not named"
     if call.denial.resource:
-        yield f" on {call.denial.resource[:_RESOURCE]}"
+        whole = call.denial.resource
+        yield f" on {whole if len(whole) <= _RESOURCE else f'{whole[:_RESOURCE]}…'}"
     if others:
         yield f" and {others} other resource{'s' if others > 1 else ''}"

@@ -57,9 +57,9 @@ def opposite(match: Match) -> Match:
 @lru_cache(maxsize=4096)
 def match_action(pattern: str, action: str) -> Match:
     """Prefix and name match without regard to case; IAM takes wildcards in the name only, or * alone."""
-    if is_everything(pattern):
-        return YES
     service, _, name = pattern.partition(":")
+    if is_everything(pattern) or (is_everything(service) and is_everything(name)):
+        return YES
     if not service or not name or RUN in pattern or ANY in pattern:
         return maybe(f"unreadable action {pattern}")
     if not _regex(encode_action(pattern), bounded=False).fullmatch(action.lower()):
@@ -78,7 +78,7 @@ def match_resource(pattern: str, resource: str | None, variables: bool) -> Match
     if not pattern.startswith("arn:") or RUN in pattern or ANY in pattern:
         return maybe(f"unreadable resource {pattern}")
     if resource is None:
-        return maybe("the resource of the call")
+        return maybe("the resource of the call, which is not named, is meant")
     encoded, names = _encode_variables(pattern, variables)
     complete = _complete(encoded)
     if not any(_regex(each, bounded=False).fullmatch(resource) for each in (complete, encoded)):

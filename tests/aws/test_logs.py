@@ -123,6 +123,17 @@ def test_a_group_without_end_is_read_for_twenty_pages_and_called_incomplete() ->
         stub.assert_no_pending_responses()
 
 
+def test_empty_pages_do_not_use_up_the_twenty_but_are_bounded_too() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        for number in range(59):
+            stub.add_response("filter_log_events", page(more=str(number)))
+        stub.add_response("filter_log_events", page(EVENT, more="59"))
+        read = search(logs)
+        assert (len(read.lines), read.complete) == (1, False)
+        stub.assert_no_pending_responses()
+
+
 def test_a_group_that_ends_with_the_twentieth_page_is_complete() -> None:
     logs = client("logs")
     with Stubber(logs) as stub:

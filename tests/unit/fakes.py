@@ -333,6 +333,7 @@ class FakeLogs:
     written: list[LogLine] = field(default_factory=list)
     lag: float = 0  # seconds until a line is shown
     endless: tuple[str, ...] = ()  # terms of which there is more than is read
+    most: int = 10_000  # lines that one search reads, the oldest first
 
     def write(self, seconds: float, message: str, task: str = "new-1") -> None:
         self.written.append(LogLine(at(seconds), f"{ROUTE.stream_prefix}/{task}", message))
@@ -342,7 +343,7 @@ class FakeLogs:
         found = [x for x in self.written if term in x.message]
         shown = end - timedelta(seconds=self.lag)
         within = tuple(x for x in found if start < datetime.fromisoformat(x.at) <= shown)
-        return LogLines(within, complete=term not in self.endless)
+        return LogLines(within[: self.most], complete=term not in self.endless and len(within) <= self.most)
 
 
 @dataclass

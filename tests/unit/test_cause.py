@@ -278,3 +278,53 @@ def test_a_denial_without_an_action_is_unreadable() -> None:
 
 def test_sending_is_not_receiving() -> None:
     assert judged(denied(), declared={SEND: DOCUMENTS[SEND]}).cause == "NOT_DECLARED"
+
+
+def test_what_the_role_may_do_is_granted_although_a_condition_may_deny_it() -> None:
+    insecure = document("Deny", "*", Condition={"Bool": {"aws:SecureTransport": "false"}})
+    wide = {RECEIVE: DOCUMENTS[RECEIVE], SEND: document("Allow", "sqs:*")}
+    found = judged(denied(), insecure, declared=wide, attached=(RECEIVE,))
+    assert (found.cause, found.covering) == ("ALREADY_GRANTED", ())
+    assert "unless inline-0 denies it (condition aws:SecureTransport)" in found.reason
+
+
+def test_a_policy_under_the_same_condition_as_the_one_that_the_role_has_is_no_help() -> None:
+    bound = document("Allow", "sqs:*", Condition={"StringEquals": {"aws:SourceVpce": "vpce-1"}})
+    assert judged(denied(), bound, declared={SEND: bound}).cause == "NOT_DECLARED"
+
+
+def test_a_granted_call_whose_resource_is_not_named_is_not_called_undeclared() -> None:
+    reason = " because no identity-based policy allows the sqs:receivemessage action"
+    assert judged(denied(reason, on=""), attached=(RECEIVE,)).cause == "ALREADY_GRANTED"
+
+
+def test_an_unnamed_explicit_deny_may_be_the_boundarys() -> None:
+    boundary = document("Allow", "*")
+    boundary["Statement"].append(
+        {
+            "Effect": "Deny",
+            "Action": "sqs:*",
+            "Resource": "*",
+            "Condition": {"Null": {"aws:MultiFactorAuthAge": "true"}},
+        }
+    )
+    found = judged(denied(" with an explicit deny"), boundary=boundary)
+    assert (found.cause, found.arn) == ("BOUNDARY", BOUNDARY)
+
+
+def test_a_deny_of_the_boundary_that_is_gone_is_not_blamed_on_the_role() -> None:
+    insecure = document("Deny", "*", Condition={"Bool": {"aws:SecureTransport": "false"}})
+    found = judged(denied(" with an explicit deny in a permissions boundary"), insecure)
+    assert (found.cause, found.covering) == ("MISSING_ATTACHMENT", (RECEIVE,))
+
+
+def test_everything_may_be_written_with_a_colon() -> None:
+    assert judged(denied(), document("Deny", "*:*")).cause == "EXPLICIT_DENY"
+    assert judged(denied(), document("Allow", "*:*")).cause == "ALREADY_GRANTED"
+
+
+def test_the_operation_is_told_where_the_action_is_not() -> None:
+    (denial,) = read_denials(
+        "An error occurred (AccessDenied) when calling the GetObject operation: Access Denied"
+    )
+    assert judged(denial).reason.endswith("only the operation GetObject")

@@ -215,3 +215,13 @@ def test_a_refusal_keeps_what_was_found_before_it() -> None:
     world.roles.quota = 0
     world.logs.write(-60, DENIAL, "old-1")
     assert "MISSING_ATTACHMENT" in codes(diagnosed(world))
+
+
+def test_what_is_denied_now_is_read_even_if_older_lines_fill_what_may_be_read() -> None:
+    world = World()
+    world.logs.most = 50
+    for second in range(-600, -500):
+        world.logs.write(second, DENIAL.replace("retainwise-ecs-task-role", "other-role"))
+    world.logs.write(-5, DENIAL)
+    diagnosis = diagnosed(world)
+    assert diagnosis.plan is not None and diagnosis.plan.attach == (RECEIVE,)

@@ -26,9 +26,9 @@ def meet(barrier: Barrier, thing: Any, *methods: str) -> None:
 
 
 def test_diagnose_reads_role_log_and_queues_at_the_same_time() -> None:
-    world, barrier = World(), Barrier(4)
+    world, barrier = World(), Barrier(5)
     meet(barrier, world.roles, "permissions")
-    meet(barrier, world.logs, "search")
+    meet(barrier, world.logs, "search")  # of what is recent and of what is not
     meet(barrier, world.queues, "exists")  # of two queues
     found = diagnose(
         INCIDENT_OF_WORKER, world.services, world.roles, world.logs, world.queues, SETTINGS, at(1)

@@ -12,8 +12,9 @@ from regrant.errors import AwsRefused
 from regrant.models import LogRoute
 from regrant.resources import LogLine, LogLines
 
-# A page holds up to 1 MB or 10,000 events and may be empty with more to come, so both are bounded.
+# A page holds up to 1 MB or 10,000 events and may be empty with more to come, so all of these are bounded.
 _PAGES = 20
+_PAGES_WITH_EMPTY_ONES = 60
 _CHARACTERS = 4_000_000
 
 
@@ -26,8 +27,8 @@ class CloudWatchLogs:
     def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
         """FilterLogEvents: the lines of the group's streams, none for a group that nobody wrote to.
 
-        Pages are read until there are twenty, or four million characters; `complete` says whether there were
-        more. Raises AwsUnavailable, AwsRefused.
+        Pages are read until there are twenty with lines, sixty in all, or four million characters; `complete`
+        says whether there were more. Raises AwsUnavailable, AwsRefused.
         """
         query = {
             "logGroupName": route.group,
@@ -51,11 +52,12 @@ class CloudWatchLogs:
 
 
 def _bounded(pages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    read = 0
-    for page in islice(pages, _PAGES):
+    read = filled = 0
+    for page in islice(pages, _PAGES_WITH_EMPTY_ONES):
         yield page
         read += sum(len(event["message"]) for event in page["events"])
-        if read >= _CHARACTERS:
+        filled += bool(page["events"])
+        if read >= _CHARACTERS or filled >= _PAGES:
             return
 
 
