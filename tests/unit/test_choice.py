@@ -25,8 +25,9 @@ from tests.unit.fakes import (
 )
 
 ENCODED = (
-    "An error occurred (UnauthorizedOperation) when calling the RunInstances operation: You are not"
-    " authorized to perform this operation. Encoded authorization failure message: 4GIOHlTkIaWHQD0Q0m6XSnuUMCm-abc"
+    "An error occurred (UnauthorizedOperation) when calling the RunInstances operation:"
+    " You are not authorized to perform this operation. Encoded authorization failure message:"
+    " 4GIOHlTkIaWHQD0Q0m6XSnuUMCm-abc"
 )
 SOMEBODY = DENIAL.replace("retainwise-ecs-task-role", "other-role")
 BY_SCP = DENIAL.split(" because ")[0] + " with an explicit deny in a service control policy"
