@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from regrant.catalogue import read_entry
 from regrant.concurrency import both, each
 from regrant.models import Incident, LastOutcome, OpenEvent, Refusal, Service
-from regrant.ports import Catalogue, Journal, Services
+from regrant.ports import Catalogue, Journal, Record, Services
 from regrant.request import EXAMPLE, Request, shown
 from regrant.resources import name_of
 from regrant.settings import Settings
@@ -91,6 +91,8 @@ def judge_last_outcome(last: LastOutcome | None, now: str) -> Refusal | None:
 
 def _open_rollback(event: OpenEvent, request: Request, subject: str, journal: Journal) -> Incident:
     record = journal.load(subject)
+    if request.ended and (record.baseline is None or _closed(request.ended, subject, record, journal)):
+        return _incident(event, request, refusal=_nothing_to_undo(request.ended))
     if record.baseline is None:
         refusal = Refusal(
             "UNKNOWN_INCIDENT",
@@ -107,6 +109,16 @@ def _open_rollback(event: OpenEvent, request: Request, subject: str, journal: Jo
         service=parse_service(record.baseline.service_key),
         role=record.baseline.role.arn,
     )
+
+
+def _closed(ended: str, subject: str, record: Record, journal: Journal) -> bool:
+    """Whether the run had come to its report: then it is fixed, undone, or a person has been paged."""
+    return (record if ended == subject else journal.load(ended)).closed
+
+
+def _nothing_to_undo(run: str) -> Refusal:
+    message = f"Run {run} had changed nothing, or had reported its outcome before it ended."
+    return Refusal("NOTHING_TO_UNDO", message, "Nothing to do.", outcome="NOTHING_TO_FIX")
 
 
 def _incident(event: OpenEvent, request: Request, refusal: Refusal) -> Incident:

@@ -83,6 +83,9 @@ class Record(Protocol):
     @property
     def changes(self) -> tuple[Change, ...]: ...
 
+    @property
+    def closed(self) -> bool: ...
+
 
 class Journal(Protocol):
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:

@@ -12,16 +12,13 @@ from typing import Any, get_args
 
 from msgspec.structs import replace
 
+from regrant.ended_run import EVENT, read_ended_run
 from regrant.models import Mode, Refusal, Service
-from regrant.request import EXAMPLE, Request, shown
+from regrant.request import EXAMPLE, Request, execution_name, shown
 from regrant.settings import Settings
 
 # ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
 _SERVICE = re.compile(r"([A-Za-z0-9_-]{1,255})/([A-Za-z0-9_-]{1,255})")
-# Whatever Step Functions takes for an execution's name (API reference, StartExecution).
-_INCIDENT = re.compile(
-    r"""[^\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]{1,80}"""
-)
 _LATER = ("cure", "expire")
 
 
@@ -36,7 +33,7 @@ def read_trigger(raw: object, settings: Settings) -> Request:
         mode=mode if isinstance(mode, str) and mode.isprintable() and len(mode) <= 20 else shown(mode),
         trigger="a person",
         service=parse_service(raw.get("service")),
-        incident=_execution_name(raw.get("incident")),
+        incident=execution_name(raw.get("incident")),
     )
     return replace(asked, refusal=_wrong_input(raw, mode, asked))
 
@@ -89,11 +86,13 @@ def _read_event(raw: Mapping[str, Any], settings: Settings) -> Request:
         from regrant.denied_call import read_denied_call
 
         return read_denied_call(detail, settings)
+    if kind == EVENT and isinstance(detail, Mapping):
+        return read_ended_run(detail, settings)
     refusal = Refusal(
         "EVENT_NOT_SUPPORTED",
         f"Events of type {shown(kind)} start nothing here.",
-        "Send a CloudWatch Alarm State Change event of an enrolled service's alarm, or an AWS API Call via"
-        " CloudTrail event of a denied call.",
+        "Send a CloudWatch Alarm State Change event of an enrolled service's alarm, an AWS API Call via"
+        " CloudTrail event of a denied call, or a Step Functions Execution Status Change event of a run.",
     )
     return Request("contain", f"an event of type {shown(kind)}", automatic=True, refusal=refusal)
 
@@ -129,10 +128,6 @@ def parse_service(text: object) -> Service | None:
     """`cluster/service`; None for anything else."""
     match = _SERVICE.fullmatch(text) if isinstance(text, str) else None
     return Service(cluster=match[1], name=match[2]) if match else None
-
-
-def _execution_name(text: object) -> str | None:
-    return text if isinstance(text, str) and _INCIDENT.fullmatch(text) else None
 
 
 def _other_alarm(name: object, alarm_prefix: str) -> Refusal:

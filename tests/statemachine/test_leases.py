@@ -59,27 +59,3 @@ def test_two_services_on_one_role_are_worked_on_one_after_the_other() -> None:
             for times in [[t for c in report["changes"] for t in (c["intended_at"], c["done_at"])]]
         )
         assert spans[0][1] < spans[1][0]
-
-
-def test_an_undo_of_a_run_that_was_stopped_waits_until_its_last_function_has_ended() -> None:
-    with incident() as world:
-
-        def stop(state: str) -> None:
-            if state == "ConfirmAccess":
-                arn = world.machine.replace(":stateMachine:", ":execution:")
-                sfn = world.account.client("stepfunctions")
-                for execution in sfn.list_executions(stateMachineArn=world.machine)["executions"]:
-                    if execution["status"] == "RUNNING":
-                        assert execution["executionArn"].startswith(arn)
-                        sfn.stop_execution(executionArn=execution["executionArn"])
-
-        stopped = world.run({"service": WORKER}, stop)
-        assert (stopped.status, world.attached()) == (
-            "ABORTED",
-            sorted([retainwise.RECEIVE, retainwise.SEND]),
-        )
-        before = world.account.clock.elapsed()
-        undone = world.run({"mode": "rollback", "incident": stopped.name})
-        assert (undone.outcome, world.changed()) == ("ROLLED_BACK", [])
-        assert "PauseForService" in undone.path
-        assert world.account.clock.elapsed() - before >= 60

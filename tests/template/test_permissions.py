@@ -176,8 +176,10 @@ def test_the_rule_starts_the_runbook_only(stack: Template, values: Values) -> No
     assert values(trust["Condition"]) == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
-def test_only_the_rule_writes_to_the_dead_letter_queue(stack: Template, values: Values) -> None:
+def test_only_the_rules_write_to_the_dead_letter_queue(stack: Template, values: Values) -> None:
     document = stack["Resources"]["DeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]
     (statement,) = document["Statement"]
     assert statement["Action"] == "sqs:SendMessage"
-    assert values(statement["Condition"]) == {"ArnEquals": {"aws:SourceArn": "<AlarmRule.Arn>"}}
+    assert values(statement["Condition"]) == {
+        "ArnEquals": {"aws:SourceArn": ["<AlarmRule.Arn>", "<EndedRunRule.Arn>"]}
+    }

@@ -284,6 +284,7 @@ class FakeRoles:
 class FakeRecord:
     baseline: Baseline | None
     changes: tuple[Change, ...]
+    closed: bool = False
 
 
 @dataclass
@@ -314,7 +315,7 @@ class FakeJournal:
         if self.failure:
             raise self.failure
         changes = tuple(change for (owner, *_), change in self.entries.items() if owner == incident)
-        return FakeRecord(self.baselines.get(incident), changes)
+        return FakeRecord(self.baselines.get(incident), changes, incident in self.closed)
 
     def close(self, incident: str, report: Report, at: str) -> None:
         if self.failure:

@@ -23,6 +23,7 @@ class Record(msgspec.Struct, frozen=True):
 
     baseline: Baseline | None = None
     changes: tuple[Change, ...] = ()
+    closed: bool = False
 
 
 class DynamoJournal:
@@ -63,6 +64,7 @@ class DynamoJournal:
         return Record(
             baseline=msgspec.json.decode(baseline, type=Baseline) if baseline else None,
             changes=tuple(sorted(changes, key=lambda change: change.intended_at)),
+            closed="outcome" in items,
         )
 
     def close(self, incident: str, report: Report, at: str) -> None:

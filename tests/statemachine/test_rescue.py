@@ -1,0 +1,104 @@
+"""A run that ends without its own undo is undone by the event of its end."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.statemachine.world import OLD_ROLE, World, incident
+
+
+def executions(world: World) -> list[dict[str, Any]]:
+    """All that have ended or not, the oldest first, with what they were given and what they told."""
+    sfn = world.account.client("stepfunctions")
+    listed = sfn.list_executions(stateMachineArn=world.machine)["executions"]
+    shown = [sfn.describe_execution(executionArn=each["executionArn"]) for each in listed]
+    return sorted(shown, key=lambda each: each["startDate"])
+
+
+def stopping_at(world: World, state: str) -> Any:
+    """Stop whatever runs when the first run is seen in that state."""
+    done: list[str] = []
+
+    def meanwhile(entered: str) -> None:
+        if entered == state and not done:
+            done.append(entered)
+            for each in executions(world):
+                if each["status"] == "RUNNING":
+                    world.account.client("stepfunctions").stop_execution(executionArn=each["executionArn"])
+
+    return meanwhile
+
+
+def somebody_has_the_role(world: World, seconds: float) -> None:
+    ends = world.account.clock.now() + timedelta(seconds=seconds)
+    item = {
+        "incident": f"lease#role/{OLD_ROLE}",
+        "entry": "lease",
+        "held_by": "a-run-that-goes-on",
+        "taken_at": "2026-03-02T09:00:00.000Z",
+        "ends_at": ends.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    world.account.client("dynamodb").put_item(
+        TableName=world.outputs["JournalTable"], Item={key: {"S": value} for key, value in item.items()}
+    )
+
+
+def report(execution: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(execution.get("output") or execution.get("cause") or "{}")
+    return told
+
+
+@pytest.mark.parametrize("state", ["PauseForRollout", "PauseForHealth"])
+def test_a_run_that_is_stopped_is_undone_by_itself(state: str) -> None:
+    with incident() as world:
+        stopped = world.run(meanwhile=stopping_at(world, state))
+        assert stopped.status == "ABORTED"
+        world.after(600)
+        (_, undo) = executions(world)
+        told = report(undo)
+        assert (undo["status"], undo["error"], told["outcome"]) == ("FAILED", "RolledBack", "ROLLED_BACK")
+        assert told["receipt"]["equal"] is True
+        # The stopped run's last function may go on for up to a minute.
+        assert (undo["stopDate"] - undo["startDate"]).total_seconds() >= 60
+        assert world.changed() == []
+
+
+def test_a_run_that_its_own_undo_ended_starts_nothing_more() -> None:
+    with incident() as world:
+        world.deny("attach-policies", "iam", "AttachRolePolicy")
+        assert world.run().error == "RolledBack"
+        world.after(300)
+        assert len(executions(world)) == 1
+
+
+def test_an_undo_by_hand_that_is_stopped_goes_on_by_itself() -> None:
+    with incident() as world:
+        contained = world.run()
+        somebody_has_the_role(world, seconds=40)
+        sfn = world.account.client("stepfunctions")
+        given = json.dumps({"mode": "rollback", "incident": contained.name})
+        arn = sfn.start_execution(stateMachineArn=world.machine, input=given)["executionArn"]
+        world.after(20)
+        sfn.stop_execution(executionArn=arn)
+        world.after(1)
+        assert sfn.describe_execution(executionArn=arn)["status"] == "ABORTED"
+        world.after(600)
+        assert report(executions(world)[-1])["outcome"] == "ROLLED_BACK"
+        assert world.changed() == []
+
+
+def test_an_undo_that_was_begun_by_an_end_and_is_stopped_stays_stopped() -> None:
+    with incident() as world:
+        world.run(meanwhile=stopping_at(world, "PauseForRollout"))
+        world.after(30)  # the undo waits for the stopped run's last function
+        sfn = world.account.client("stepfunctions")
+        (_, undo) = executions(world)
+        sfn.stop_execution(executionArn=undo["executionArn"])
+        world.after(300)
+        (*_, last) = executions(world)
+        assert (len(executions(world)), report(last)["outcome"]) == (3, "REFUSED")
+        assert report(last)["findings"][-1]["code"] == "UNDO_STOPPED"
