@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from regrant.aws.clients import client
+from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.roles import IamRoles
 from regrant.containment import attach_policies
@@ -13,14 +14,16 @@ from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 roles = IamRoles(client("iam"))
-journal = DynamoJournal(client("dynamodb"), settings.journal_table)
+dynamodb = client("dynamodb")
+journal = DynamoJournal(dynamodb, settings.journal_table)
+holds = DynamoHolds(dynamodb, settings.journal_table)
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
-    diagnosis = step.state.diagnosis
-    assert diagnosis and diagnosis.plan  # Decide sends only plans here
-    grant = attach_policies(step.state.incident, diagnosis.plan, roles, journal, step.now)
+    diagnosis, baseline = step.state.diagnosis, step.state.baseline
+    assert diagnosis and diagnosis.plan and baseline  # the states before wrote them
+    grant = attach_policies(step.state.incident, diagnosis.plan, baseline, roles, holds, journal, step.now)
     logger.info("attached", role=grant.role, policies=grant.attached)
     return encode(grant)

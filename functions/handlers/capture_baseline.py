@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from regrant.aws.clients import client
+from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.queues import SqsQueues
 from regrant.aws.roles import IamRoles
@@ -17,7 +18,9 @@ settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"))
 roles = IamRoles(client("iam"))
 queues = SqsQueues(client("sqs"))
-journal = DynamoJournal(client("dynamodb"), settings.journal_table)
+dynamodb = client("dynamodb")
+journal = DynamoJournal(dynamodb, settings.journal_table)
+holds = DynamoHolds(dynamodb, settings.journal_table)
 
 
 @logger.inject_lambda_context
@@ -25,4 +28,4 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
     incident, diagnosis = step.state.incident, step.state.diagnosis
     assert diagnosis and diagnosis.plan  # Decide sends only plans here
-    return encode(capture(incident, diagnosis.plan, services, roles, queues, journal, step.now))
+    return encode(capture(incident, diagnosis.plan, services, roles, queues, holds, journal, step.now))

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from regrant.aws.clients import client
+from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
@@ -15,7 +16,9 @@ from regrant.wire import encode
 settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"))
 roles = IamRoles(client("iam"))
-journal = DynamoJournal(client("dynamodb"), settings.journal_table)
+dynamodb = client("dynamodb")
+journal = DynamoJournal(dynamodb, settings.journal_table)
+holds = DynamoHolds(dynamodb, settings.journal_table)
 
 
 @logger.inject_lambda_context
@@ -23,5 +26,5 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
     assert step.state.restore  # RestoreService ran before
     return encode(
-        confirm_baseline(step.state.incident, step.state.restore, services, roles, journal, step.now)
+        confirm_baseline(step.state.incident, step.state.restore, services, roles, holds, journal, step.now)
     )

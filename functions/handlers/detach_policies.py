@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from regrant.aws.clients import client
+from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.roles import IamRoles
 from regrant.observability import logger, read_step
@@ -13,12 +14,14 @@ from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 roles = IamRoles(client("iam"))
-journal = DynamoJournal(client("dynamodb"), settings.journal_table)
+dynamodb = client("dynamodb")
+journal = DynamoJournal(dynamodb, settings.journal_table)
+holds = DynamoHolds(dynamodb, settings.journal_table)
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
-    detach = detach_policies(step.state.incident, roles, journal, step.now)
-    logger.info("detached", policies=detach.detached)
+    detach = detach_policies(step.state.incident, roles, holds, journal, step.now)
+    logger.info("detached", policies=detach.detached, left=detach.left)
     return encode(detach)

@@ -11,11 +11,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from regrant.concurrency import all_three, both
 from regrant.errors import RoleGone, ServiceChanged, ServiceGone
 from regrant.evidence import waiting
-from regrant.models import BaselineMark, Change, Incident, Plan, Receipt, Service
-from regrant.ports import Journal, Queues, Roles, Services
+from regrant.models import BaselineMark, Change, Hold, Incident, Plan, Receipt, Service
+from regrant.ports import Holds, Journal, Queues, Roles, Services
 from regrant.resources import Baseline, RoleState, ServiceState
 from regrant.wire import seconds_between
 
@@ -69,6 +71,7 @@ def capture(
     services: Services,
     roles: Roles,
     queues: Queues,
+    holds: Holds,
     journal: Journal,
     now: str,
 ) -> BaselineMark:
@@ -78,8 +81,8 @@ def capture(
     """
     service, entry = incident.service, incident.entry
     assert service is not None and entry is not None
-    role, state, depths = all_three(
-        lambda: _read(roles, plan.role),
+    (role, held), state, depths = all_three(
+        lambda: both(lambda: _read(roles, plan.role), lambda: holds.of(plan.role)),
         lambda: existing_service(services, service),
         lambda: both(
             lambda: waiting(queues, entry.health.queue),
@@ -88,15 +91,18 @@ def capture(
     )
     if plan.task_definition not in (None, state.task_definition):
         raise ServiceChanged(f"{state.task_definition} was deployed since the diagnosis; start again.")
+    granted = granted_by_others(held, incident.id)
     kept = journal.keep_baseline(
-        incident.id, Baseline(service_key=str(service), role=role, service=state, captured_at=now)
+        incident.id,
+        Baseline(service_key=str(service), role=role, service=state, captured_at=now, granted=granted),
     )
     primary = kept.service.primary
     return BaselineMark(
-        sha256=fingerprint(facts(kept.role, kept.service)),
+        sha256=fingerprint(facts(without(kept.role, kept.granted), kept.service)),
         at=kept.captured_at,
         primary_deployment=primary.id if primary else "",
         task_definition=kept.service.task_definition,
+        kept=tuple(policy for policy in plan.attach if policy in attached_before(kept)),
         backlog=depths[0],
         dead_letters=depths[1],
     )
@@ -107,15 +113,19 @@ def compare(
     role: RoleState | None,
     service: ServiceState | None,
     changes: tuple[Change, ...],
+    others: tuple[Hold, ...],
     now: str,
 ) -> Receipt:
     """The receipt: equal hashes once others' changes are set aside; `diff` is what is left of ours.
 
     The only fact that a run of ours can add is an attachment (it never names a revision, a count or a
     configuration in UpdateService), so every other difference is somebody else's. So is an attachment that
-    was taken off a while ago and is there again.
+    was taken off a while ago and is there again. The temporary grants of `others` (incidents) are no state of
+    the role's, neither in the baseline nor now.
     """
-    old, new = facts(before.role, before.service), facts(role, service)
+    grants = tuple(hold.policy for hold in others)
+    old = facts(without(before.role, before.granted), before.service)
+    new = facts(without(role, grants) if role else None, service)
     ours = frozenset(
         f"role.attached.{c.value} = true"
         for c in changes
@@ -134,7 +144,27 @@ def compare(
             [f"+ {line}"[:_LINE] for line in sorted(foreign_added)]
             + [f"- {line}"[:_LINE] for line in sorted(foreign_removed)]
         ),
+        grants_of_others=tuple(
+            f"{hold.policy} for {hold.service}, run {hold.incident}"
+            for hold in others
+            if role and hold.policy in role.attached
+        ),
     )
+
+
+def without(role: RoleState, policies: tuple[str, ...]) -> RoleState:
+    """The role as it would be without those attachments."""
+    return replace(role, attached=tuple(policy for policy in role.attached if policy not in policies))
+
+
+def attached_before(baseline: Baseline | None) -> tuple[str, ...]:
+    """The policies (ARNs) that are never detached: on the role before us, and not as somebody's grant."""
+    return without(baseline.role, baseline.granted).attached if baseline else ()
+
+
+def granted_by_others(held: tuple[Hold, ...], incident: str) -> tuple[str, ...]:
+    """The policies (ARNs) that incidents other than this one hold."""
+    return tuple(sorted({hold.policy for hold in held if hold.incident != incident}))
 
 
 def existing_service(services: Services, service: Service) -> ServiceState:

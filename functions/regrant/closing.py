@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from regrant.baseline import attached_before
 from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
 from regrant.leasing import release_all
 from regrant.models import Change, Finding, Outcome, Plan, Report, RunState, Stage
@@ -36,7 +37,7 @@ def page_operator(state: RunState, journal: Journal, leases: Leases, topic: Topi
     changes, left, troubles = _planned_changes(state), _planned_changes(state), []
     try:
         record = journal.load(state.incident.subject)
-        kept = record.baseline.role.attached if record.baseline else ()
+        kept = attached_before(record.baseline)
         changes, left = record.changes, tuple(c for c in record.changes if c.value not in kept)
     except (AwsRefused, AwsUnavailable) as error:
         where = "is taken from the plan" if changes else f"is in the journal, at {state.incident.subject}"

@@ -10,19 +10,32 @@ from msgspec.structs import replace
 
 from regrant.baseline import existing_service
 from regrant.errors import AttachmentNotVisible, ServiceChanged, ServiceGone
-from regrant.models import Access, BaselineMark, Change, Grant, Incident, Plan, Rollout, Service
-from regrant.ports import Journal, Roles, Services
+from regrant.models import Access, BaselineMark, Change, Grant, Hold, Incident, Plan, Rollout, Service
+from regrant.ports import Holds, Journal, Roles, Services
 from regrant.resources import Deployment
 
 
-def attach_policies(incident: Incident, plan: Plan, roles: Roles, journal: Journal, now: str) -> Grant:
-    """Attach the plan's policies to its role, one journal entry each."""
-    for policy in plan.attach:
+def attach_policies(
+    incident: Incident,
+    plan: Plan,
+    baseline: BaselineMark,
+    roles: Roles,
+    holds: Holds,
+    journal: Journal,
+    now: str,
+) -> Grant:
+    """Attach the plan's policies to its role, one journal entry and one hold each.
+
+    One that another run granted is held by this one too; one that somebody attached meanwhile is theirs.
+    """
+    attach = tuple(policy for policy in plan.attach if policy not in baseline.kept)
+    for policy in attach:
         change = Change(kind="attach", target=plan.role, value=policy, intended_at=now)
         journal.intend(incident.id, change)
+        holds.write(plan.role, Hold(policy, incident.id, str(incident.service)))
         roles.attach(plan.role, policy)
         journal.record(incident.id, replace(change, done_at=now))
-    return Grant(role=plan.role, attached=plan.attach, at=now)
+    return Grant(role=plan.role, attached=attach, at=now)
 
 
 def confirm_access(grant: Grant, roles: Roles, now: str) -> Access:

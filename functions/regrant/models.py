@@ -94,6 +94,18 @@ class Lease(msgspec.Struct, frozen=True):
     ends_at: str
 
 
+class Hold(msgspec.Struct, frozen=True):
+    """That an incident needs a temporary grant, a policy (ARN) on a role, until `dropped_at`.
+
+    The undo of the last holder takes it off.
+    """
+
+    policy: str
+    incident: str
+    service: str
+    dropped_at: str | None = None
+
+
 class Leasing(msgspec.Struct, frozen=True):
     """Whether a lease is this run's. PENDING: `holder`, another run, has it, and it is worth waiting."""
 
@@ -143,12 +155,16 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 
 class BaselineMark(msgspec.Struct, frozen=True):
-    """The baseline's hash and what later steps compare with; its text is in the journal."""
+    """The baseline's hash and what later steps compare with; its text is in the journal.
+
+    kept are the plan's policies (ARNs) that were attached before us, and not as another run's grant.
+    """
 
     sha256: str
     at: str
     primary_deployment: str
     task_definition: str
+    kept: tuple[str, ...] = ()
     backlog: int | None = None
     dead_letters: int | None = None
 
@@ -246,17 +262,19 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Detach(msgspec.Struct, frozen=True):
-    """The policies (ARNs) taken off the role again."""
+    """The policies (ARNs) taken off the role again, and those that another incident still needs."""
 
     detached: tuple[str, ...]
     at: str
+    left: tuple[str, ...] = ()
 
 
 class Receipt(msgspec.Struct, frozen=True):
     """The proof of an exact rollback, as SHA-256 hashes.
 
     `before` is the baseline's. `after` is that of what is there now with others' changes set aside, each
-    named in `changed_by_others`; `observed` is that of what is there now, whoever made it so.
+    named in `changed_by_others`, and without the grants of other incidents, each in `grants_of_others`;
+    `observed` is that of what is there now, whoever made it so, apart from those grants.
     """
 
     before: str
@@ -266,6 +284,7 @@ class Receipt(msgspec.Struct, frozen=True):
     at: str
     diff: tuple[str, ...] = ()
     changed_by_others: tuple[str, ...] = ()
+    grants_of_others: tuple[str, ...] = ()
 
 
 class Stage(msgspec.Struct, frozen=True):

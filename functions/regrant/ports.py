@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from regrant.models import Change, LastOutcome, Lease, LogRoute, Report, Service
+from regrant.models import Change, Hold, LastOutcome, Lease, LogRoute, Report, Service
 from regrant.permissions import RolePermissions
 from regrant.resources import (
     Baseline,
@@ -115,6 +115,14 @@ class Leases(Protocol):
 
     def release(self, resource: str, owner: str, now: str) -> None:
         """End it, if it is the owner's."""
+
+
+class Holds(Protocol):
+    def write(self, role: str, hold: Hold) -> None:
+        """Write that the incident needs the policy on the role (ARN), or that it does not any more."""
+
+    def of(self, role: str) -> tuple[Hold, ...]:
+        """Everybody who needs a temporary grant on the role, as it is written now."""
 
 
 class Executions(Protocol):

@@ -109,9 +109,13 @@ class QueueDepth(msgspec.Struct, frozen=True):
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """Role and service before the first change, with the incident they belong to."""
+    """Role and service before the first change, with the incident they belong to.
+
+    granted are the policies (ARNs) that were on the role as other incidents' temporary grants.
+    """
 
     service_key: str
     role: RoleState
     service: ServiceState
     captured_at: str
+    granted: tuple[str, ...] = ()

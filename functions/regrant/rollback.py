@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.baseline import compare
-from regrant.concurrency import both
+from regrant.baseline import attached_before, compare, granted_by_others
+from regrant.concurrency import all_three
 from regrant.errors import BaselineDiffers, ServiceNotSettled
 from regrant.models import Change, Detach, Incident, Receipt, Restore, Service, Verdict
-from regrant.ports import Journal, Roles, Services
+from regrant.ports import Holds, Journal, Roles, Services
 from regrant.resources import ServiceState
 from regrant.rollout import LIMIT
 from regrant.triggers import parse_service
@@ -93,20 +93,38 @@ def _supersede(
     journal.record(incident.subject, replace(change, done_at=now))
 
 
-def detach_policies(incident: Incident, roles: Roles, journal: Journal, now: str) -> Detach:
-    """Detach what this incident attached. What was attached in the baseline stays."""
+def detach_policies(incident: Incident, roles: Roles, holds: Holds, journal: Journal, now: str) -> Detach:
+    """Detach what this incident attached. What was attached before it, or another incident needs, stays.
+
+    The hold goes last, so that a try that comes after a crash knows no more than the first.
+    """
     record = journal.load(incident.subject)
-    kept = record.baseline.role.attached if record.baseline else ()
+    kept = attached_before(record.baseline)
     ours = tuple(c for c in record.changes if c.kind == "attach" and c.value not in kept)
+    held = {target: holds.of(target) for target in {change.target for change in ours}}
+    left = []
     for change in ours:
+        needed = change.value in granted_by_others(held[change.target], incident.subject)
+        left += [change.value] if needed else []
         if change.undone_at is None:
-            roles.detach(change.target, change.value)
+            if not needed:
+                roles.detach(change.target, change.value)
             journal.record(incident.subject, replace(change, undone_at=now))
-    return Detach(detached=tuple(change.value for change in ours), at=now)
+        for hold in held[change.target]:
+            if (hold.policy, hold.incident) == (change.value, incident.subject):
+                holds.write(change.target, replace(hold, dropped_at=now))
+    gone = tuple(change.value for change in ours if change.value not in left)
+    return Detach(detached=gone, at=now, left=tuple(left))
 
 
 def confirm_baseline(
-    incident: Incident, restore: Restore, services: Services, roles: Roles, journal: Journal, now: str
+    incident: Incident,
+    restore: Restore,
+    services: Services,
+    roles: Roles,
+    holds: Holds,
+    journal: Journal,
+    now: str,
 ) -> Receipt:
     """The receipt.
 
@@ -119,8 +137,13 @@ def confirm_baseline(
         raise BaselineDiffers(f"The journal has no baseline for {incident.subject}.")
     service = parse_service(before.service_key)
     assert service is not None
-    role, state = both(lambda: roles.read(before.role.arn), lambda: services.describe(service))
-    receipt = compare(before, role, state, record.changes, now)
+    role, state, held = all_three(
+        lambda: roles.read(before.role.arn),
+        lambda: services.describe(service),
+        lambda: holds.of(before.role.arn),
+    )
+    others = tuple(hold for hold in held if hold.incident != incident.subject)
+    receipt = compare(before, role, state, record.changes, others, now)
     if not receipt.equal:
         raise BaselineDiffers("; ".join(receipt.diff))
     if restore.verdict != "HEALTHY":

@@ -75,6 +75,8 @@ def _receipt(report: Report) -> Iterator[str]:
     apart = f", apart from {len(receipt.changed_by_others)} by others"
     equal = f"equal{apart if receipt.changed_by_others else ''}" if receipt.equal else "NOT EQUAL"
     yield f"after  {receipt.after}  {equal}"
+    for line in receipt.grants_of_others:
+        yield f"  still granted: {line}"
     for line in receipt.changed_by_others:
         yield f"  changed by others: {line}"
 

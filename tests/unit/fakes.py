@@ -18,6 +18,7 @@ from regrant.models import (
     Change,
     Diagnosis,
     HealthPolicy,
+    Hold,
     Incident,
     LastOutcome,
     Lease,
@@ -382,6 +383,20 @@ class FakeLeases:
 
 
 @dataclass
+class FakeHolds:
+    written: dict[tuple[str, str, str], Hold] = field(default_factory=dict)
+    fuse: Fuse = field(default_factory=Fuse)
+
+    def write(self, role: str, hold: Hold) -> None:
+        self.fuse.pass_by()
+        self.written[role, hold.policy, hold.incident] = hold
+        self.fuse.pass_by()
+
+    def of(self, role: str) -> tuple[Hold, ...]:
+        return tuple(h for (on, *_), h in self.written.items() if on == role and h.dropped_at is None)
+
+
+@dataclass
 class FakeExecutions:
     ended: dict[str, str] = field(default_factory=dict)
 
@@ -417,7 +432,7 @@ class World:
     def __post_init__(self) -> None:
         self.services = FakeServices(fuse=self.fuse)
         self.roles = FakeRoles(fuse=self.fuse)
-        self.journal = FakeJournal(fuse=self.fuse)
+        self.journal, self.holds = FakeJournal(fuse=self.fuse), FakeHolds(fuse=self.fuse)
         self.logs, self.queues, self.topic = FakeLogs(), FakeQueues(), FakeTopic()
         self.leases, self.executions = FakeLeases(), FakeExecutions()
 

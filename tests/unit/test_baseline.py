@@ -39,7 +39,7 @@ def digest(role: RoleState = ROLE, service: ServiceState = RUNNING) -> str:
 def compared(
     role: RoleState | None = ROLE, service: ServiceState | None = RUNNING, before: Baseline = BEFORE
 ) -> Receipt:
-    return compare(before, role, service, OURS, at(60))
+    return compare(before, role, service, OURS, (), at(60))
 
 
 @given(st.permutations(["a", "b", "c"]))
@@ -199,4 +199,6 @@ def test_a_role_that_is_gone_has_no_baseline() -> None:
 
 
 def captured(world: World, now: str) -> Any:
-    return capture(INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.journal, now)
+    return capture(
+        INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, now
+    )

@@ -27,7 +27,9 @@ BOTH = replace(PLAN, attach=(RECEIVE, SEND))
 
 
 def attach(world: World, seconds: float = 3) -> Grant:
-    return attach_policies(INCIDENT_OF_WORKER, BOTH, world.roles, world.journal, at(seconds))
+    return attach_policies(
+        INCIDENT_OF_WORKER, BOTH, MARK, world.roles, world.holds, world.journal, at(seconds)
+    )
 
 
 def start(world: World, seconds: float = 5) -> Rollout:
@@ -57,7 +59,7 @@ def test_attaching_twice_is_attaching_once() -> None:
     assert len(world.changes()) == len(world.roles.role.attached) == 2
 
 
-@pytest.mark.parametrize("moment", range(1, 13))
+@pytest.mark.parametrize("moment", range(1, 17))
 def test_wherever_attaching_crashes_nothing_is_attached_that_was_not_intended(moment: int) -> None:
     world = World(Fuse(blows_at=moment))
     with pytest.raises(Crash):
@@ -68,7 +70,7 @@ def test_wherever_attaching_crashes_nothing_is_attached_that_was_not_intended(mo
 def test_attaching_has_no_more_moments_than_those() -> None:
     world = World()
     attach(world)
-    assert world.fuse.passed == 12
+    assert world.fuse.passed == 16
 
 
 def test_access_is_confirmed_when_iam_lists_all_of_the_grant() -> None:

@@ -37,8 +37,10 @@ SETTLED = Restore("HEALTHY", 0, at(400), at(400), evidence=("settled",))
 
 def test_a_deployment_that_came_first_is_left_alone_by_the_undo_even_if_it_fails() -> None:
     world = World()
-    mark = capture(INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.journal, at(2))
-    attach_policies(INCIDENT_OF_WORKER, PLAN, world.roles, world.journal, at(3))
+    mark = capture(
+        INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, at(2)
+    )
+    attach_policies(INCIDENT_OF_WORKER, PLAN, mark, world.roles, world.holds, world.journal, at(3))
     world.services.somebody_deploys(DEFINITION)
     with pytest.raises(ServiceChanged):
         redeploy(INCIDENT_OF_WORKER, mark, world.services, world.journal, at(5))
@@ -53,7 +55,16 @@ def test_a_service_that_was_deployed_since_the_diagnosis_is_not_touched() -> Non
     world, plan = World(), replace(PLAN, task_definition=DEFINITION)
     world.services.somebody_deploys(NEWER_DEFINITION)
     with pytest.raises(ServiceChanged, match="since the diagnosis"):
-        capture(INCIDENT_OF_WORKER, plan, world.services, world.roles, world.queues, world.journal, at(2))
+        capture(
+            INCIDENT_OF_WORKER,
+            plan,
+            world.services,
+            world.roles,
+            world.queues,
+            world.holds,
+            world.journal,
+            at(2),
+        )
     assert world.journal.baselines == {}
 
 
@@ -61,8 +72,10 @@ def test_a_policy_that_is_attached_again_long_after_the_undo_is_somebody_elses()
     world = contained()
     undo(world)
     world.roles.attach(OLD_ROLE, RECEIVE)
-    detach_policies(UNDO, world.roles, world.journal, at(5000))
-    receipt = confirm_baseline(UNDO, SETTLED, world.services, world.roles, world.journal, at(5001))
+    detach_policies(UNDO, world.roles, world.holds, world.journal, at(5000))
+    receipt = confirm_baseline(
+        UNDO, SETTLED, world.services, world.roles, world.holds, world.journal, at(5001)
+    )
     assert receipt.equal and world.roles.role.attached == (RECEIVE,)
     assert receipt.changed_by_others == (f"+ role.attached.{RECEIVE} = true",)
 
@@ -72,7 +85,7 @@ def test_a_policy_that_is_still_shown_right_after_the_undo_is_ours() -> None:
     undo(world)
     world.roles.attach(OLD_ROLE, RECEIVE)  # as a stale read shows it
     with pytest.raises(BaselineDiffers):
-        confirm_baseline(UNDO, SETTLED, world.services, world.roles, world.journal, at(200))
+        confirm_baseline(UNDO, SETTLED, world.services, world.roles, world.holds, world.journal, at(200))
 
 
 def test_a_refused_input_does_not_report_the_changes_of_the_incident_that_it_names() -> None:

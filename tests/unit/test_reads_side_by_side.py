@@ -41,7 +41,9 @@ def test_the_baseline_reads_role_service_and_queues_at_the_same_time() -> None:
     meet(barrier, world.roles, "read")
     meet(barrier, world.services, "describe")
     meet(barrier, world.queues, "depth")  # of two queues
-    mark = capture(INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.journal, at(2))
+    mark = capture(
+        INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, at(2)
+    )
     assert mark.sha256
 
 

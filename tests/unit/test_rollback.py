@@ -26,7 +26,7 @@ from tests.unit.undo import contain, contained, finish, look, restore, undo
 SETTLED = Restore("HEALTHY", 1, at(100), at(115))
 
 # Before and after each change of: attach (intent, IAM, done), redeploy (intent, ECS, done).
-MOMENTS = range(1, 13)
+MOMENTS = range(1, 15)
 
 
 def test_containing_has_no_more_moments_than_those() -> None:
@@ -42,7 +42,7 @@ def test_wherever_the_run_crashed_the_undo_is_exact(moment: int) -> None:
 
 
 # Before and after each change of: restore (intent, ECS, done), detach (IAM, undone).
-@pytest.mark.parametrize("moment", range(1, 11))
+@pytest.mark.parametrize("moment", range(1, 13))
 def test_wherever_the_undo_crashed_it_can_be_done_again(moment: int) -> None:
     world = contained()
     world.services.stall()
@@ -136,10 +136,12 @@ def test_a_service_that_never_settles_loses_the_policies_and_gets_a_person() -> 
 def test_a_policy_that_is_left_is_told_before_a_service_that_did_not_settle() -> None:
     world = contained()
     with pytest.raises(BaselineDiffers):
-        confirm_baseline(UNDO, restore(world), world.services, world.roles, world.journal, at(117))
+        confirm_baseline(
+            UNDO, restore(world), world.services, world.roles, world.holds, world.journal, at(117)
+        )
 
 
 def test_while_iam_still_shows_our_policy_the_baseline_differs() -> None:
     world = contained()
     with pytest.raises(BaselineDiffers, match=r"role\.attached\..*prod-retainwise-sqs-worker"):
-        confirm_baseline(UNDO, SETTLED, world.services, world.roles, world.journal, at(117))
+        confirm_baseline(UNDO, SETTLED, world.services, world.roles, world.holds, world.journal, at(117))

@@ -10,8 +10,10 @@ from tests.unit.fakes import INCIDENT_OF_WORKER, PLAN, UNDO, WORKER, Crash, Fuse
 
 
 def contain(world: World) -> None:
-    mark = capture(INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.journal, at(2))
-    attach_policies(INCIDENT_OF_WORKER, PLAN, world.roles, world.journal, at(3))
+    mark = capture(
+        INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, at(2)
+    )
+    attach_policies(INCIDENT_OF_WORKER, PLAN, mark, world.roles, world.holds, world.journal, at(3))
     redeploy(INCIDENT_OF_WORKER, mark, world.services, world.journal, at(5))
 
 
@@ -26,8 +28,8 @@ def restore(world: World, seconds: float = 100) -> Restore:
 
 def finish(world: World, restoring: Restore) -> Receipt:
     """The steps after the wait for the service."""
-    detach_policies(UNDO, world.roles, world.journal, at(116))
-    return confirm_baseline(UNDO, restoring, world.services, world.roles, world.journal, at(117))
+    detach_policies(UNDO, world.roles, world.holds, world.journal, at(116))
+    return confirm_baseline(UNDO, restoring, world.services, world.roles, world.holds, world.journal, at(117))
 
 
 def undo(world: World) -> Receipt:

@@ -1,0 +1,42 @@
+"""Who needs which temporary grant, as items of the journal's table: partition key `role#<role ARN>`, sort key
+`hold#<policy ARN>#<incident>`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from regrant.aws.clients import aws_errors
+from regrant.models import Hold
+
+
+class DynamoHolds:
+    """Implements ports.Holds. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
+
+    def __init__(self, dynamodb: Any, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def write(self, role: str, hold: Hold) -> None:
+        """PutItem: nothing is ever deleted, so that the table tells who held what."""
+        item = {
+            "incident": {"S": f"role#{role}"},
+            "entry": {"S": f"hold#{hold.policy}#{hold.incident}"},
+            "body": {"S": msgspec.json.encode(hold).decode()},
+        }
+        with aws_errors():
+            self._dynamodb.put_item(TableName=self._table, Item=item)
+
+    def of(self, role: str) -> tuple[Hold, ...]:
+        """Query, consistent: those that were not dropped."""
+        with aws_errors():
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="incident = :role",
+                ExpressionAttributeValues={":role": {"S": f"role#{role}"}},
+                ConsistentRead=True,
+            )
+            bodies = [item["body"]["S"] for page in pages for item in page["Items"]]
+        holds = (msgspec.json.decode(body, type=Hold) for body in bodies)
+        return tuple(hold for hold in holds if hold.dropped_at is None)
