@@ -49,18 +49,25 @@ class LocalAccount:
 
     `pace` is simulated seconds per real second, None to jump from event to event. With `http_port` (0 for any
     free one) the account also answers on loopback HTTP. `processes` asks the data plane for real processes.
+    What is drawn by chance (ids, the jitter of retries) is the same for the same `seed`.
     """
 
     account_id = authorization.ACCOUNT
     region = authorization.REGION
 
     def __init__(
-        self, *, pace: float | None = None, http_port: int | None = None, processes: bool = False
+        self,
+        *,
+        pace: float | None = None,
+        http_port: int | None = None,
+        processes: bool = False,
+        seed: int = 0,
     ) -> None:
         self.clock = Clock(START, pace)
         self.faults = Faults()
         self.calls: list[Call] = []
         self.processes = processes
+        self.seed = seed
         self.endpoint_url: str | None = None
         self._http_port = http_port
         self._undo = ExitStack()
@@ -75,7 +82,7 @@ class LocalAccount:
             self.events = events.install(self)
             stepfunctions.install(self)
             # The data plane, and moto's own random ids, so that runs repeat.
-            mock_random.seed(0)
+            mock_random.seed(self.seed)
             ecs.install(self)
             cloudwatch.install(self)
             polling.install(self)

@@ -2,8 +2,9 @@
 
 Every wait of the local account (Wait states, Retry intervals, time-outs, agents, workloads) is an event here.
 With `pace=None` time jumps from event to event, so hours pass in milliseconds; because events fire in the
-order of (time, sequence) and the baton is held by one participant, every run repeats exactly. With a pace,
-the same events fire in real time.
+order of (time, sequence) and one participant runs at a time, every run repeats exactly. With a pace, the same
+events fire in real time. Participants are greenlets of the thread that drives, not threads: so the process
+can be forked in the middle of a run (sandbox.chaos), and changing from one to the next costs little.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+from greenlet import getcurrent, greenlet
 
 START = datetime(2026, 3, 2, 9, 0, 0, tzinfo=UTC)
 """When simulated time begins, unless told otherwise. Fixed, so that runs repeat."""
@@ -59,13 +62,17 @@ class Signal:
         self._waiters.append(wake)
 
 
-class _Participant:
-    """A thread that runs only while it holds the baton."""
+class _Participant(greenlet):
+    """Code that runs from one wait to the next, and then gives the baton back to the driver."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.resume = threading.Semaphore(0)
-        self.thread: threading.Thread | None = None
+    def hand_over(self) -> None:
+        """Let it run until it waits or ends."""
+        self.switch()
+
+    def give_back(self) -> None:
+        """In it: go on where the driver handed over."""
+        assert self.parent is not None  # the driver, in which it was made
+        self.parent.switch()
 
 
 class Clock:
@@ -78,8 +85,6 @@ class Clock:
         self._heap: list[Event] = []
         self._sequence = itertools.count()
         self._changed = threading.Condition(threading.RLock())
-        self._baton_back = threading.Semaphore(0)
-        self._local = threading.local()
         self._participants: set[_Participant] = set()
         self._outside: set[threading.Event] = set()
         self._failure: BaseException | None = None
@@ -105,32 +110,33 @@ class Clock:
         """Whether the calling thread may sleep: a participant; another thread while the clock is driven;
         the main thread while it is not, because then it drives.
         """
-        if getattr(self._local, "participant", None) is not None:
+        if isinstance(getcurrent(), _Participant):
             return True
         return self._driven != (threading.current_thread() is threading.main_thread())
 
     def spawn(self, target: Callable[[], object], name: str = "") -> None:
-        """Let `target` take part in a thread of its own; it starts at the next turn, not at once."""
-        participant = _Participant(name)
+        """Let `target` take part; it starts at the next turn, not at once. Any thread may ask for it."""
 
         def body() -> None:
-            participant.resume.acquire()
-            self._local.participant = participant
             try:
-                if not self._closed:
-                    target()
+                target()
             except ClockClosed:
                 pass
             except BaseException as failure:  # a participant has no caller: run() raises it
+                failure.add_note(f"in the participant {name or target}")
                 self._failure = self._failure or failure
             finally:
                 self._participants.discard(participant)
-                self._baton_back.release()
 
-        participant.thread = threading.Thread(target=body, name=name or "participant", daemon=True)
-        self._participants.add(participant)
-        participant.thread.start()
-        self._schedule(0, lambda: self._hand_over(participant))
+        participant: _Participant
+
+        def begin() -> None:
+            nonlocal participant
+            participant = _Participant(body)  # in the driver's thread, where it will run
+            self._participants.add(participant)
+            participant.hand_over()
+
+        self._schedule(0, begin)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Event:
         """Call `callback` from run(). It must not sleep: what waits is spawned."""
@@ -158,8 +164,8 @@ class Clock:
         """Sleep till the signal is set or `seconds` have passed. Says whether it was set."""
         if signal.is_set:
             return True
-        participant: _Participant | None = getattr(self._local, "participant", None)
-        if participant is None:
+        participant = getcurrent()
+        if not isinstance(participant, _Participant):
             return self._wait_outside(signal, seconds)
         pending = True
 
@@ -167,12 +173,11 @@ class Clock:
             nonlocal pending
             if pending:
                 pending = False
-                self._hand_over(participant)
+                participant.hand_over()
 
         timer = None if seconds is None else self._schedule(max(seconds, 0), hand_over)
         signal.on_set(lambda: self._schedule(0, hand_over))
-        self._baton_back.release()
-        participant.resume.acquire()
+        participant.give_back()
         if timer:
             timer.cancel()
         if self._closed:
@@ -236,7 +241,7 @@ class Clock:
         for done in list(self._outside):
             done.set()
         while self._participants:
-            self._hand_over(next(iter(self._participants)))
+            next(iter(self._participants)).hand_over()
 
     def _schedule(self, seconds: float, action: Callable[[], None]) -> Event:
         with self._changed:
@@ -244,10 +249,6 @@ class Clock:
             heapq.heappush(self._heap, event)
             self._changed.notify_all()
             return event
-
-    def _hand_over(self, participant: _Participant) -> None:
-        participant.resume.release()
-        self._baton_back.acquire()
 
     def _next(self, deadline: float) -> Event | None:
         """The next event, once its time has come. None: something changed, or the deadline is here."""

@@ -61,6 +61,8 @@ output = _Output()
 class Environment:
     """One function's modules and variables."""
 
+    _current: Environment | None = None
+
     def __init__(self, code: Path, handler: str, variables: dict[str, str]) -> None:
         self._code = code
         self._variables = variables
@@ -74,30 +76,56 @@ class Environment:
     def active(self) -> Iterator[None]:
         """Inside, the process is this function's."""
         with running:
-            others = {name: module for name, module in sys.modules.items() if self._owns(name)}
-            before = dict(os.environ), sys.stdout, sys.stderr, concurrent.futures.ThreadPoolExecutor
-            for name in others:
-                del sys.modules[name]
-            sys.modules.update(self._modules)
-            sys.path.insert(0, str(self._code))
-            for name in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
-                del os.environ[name]
-            os.environ.update(self._variables)
-            sys.stdout = sys.stderr = output
-            concurrent.futures.ThreadPoolExecutor = InlineExecutor  # type: ignore[misc,assignment]
+            self._enter()
             try:
                 yield
             finally:
-                variables, sys.stdout, sys.stderr, executor = before
-                concurrent.futures.ThreadPoolExecutor = executor  # type: ignore[misc]
-                for name in os.environ.keys() - variables.keys():
-                    del os.environ[name]
-                os.environ.update(variables)
-                sys.path.remove(str(self._code))
-                self._modules = {name: module for name, module in sys.modules.items() if self._owns(name)}
-                for name in self._modules:
-                    del sys.modules[name]
-                sys.modules.update(others)
+                self._leave()
+
+    def _enter(self) -> None:
+        Environment._current = self
+        self._others = {name: module for name, module in sys.modules.items() if self._owns(name)}
+        self._before = dict(os.environ), sys.stdout, sys.stderr, concurrent.futures.ThreadPoolExecutor
+        for name in self._others:
+            del sys.modules[name]
+        sys.modules.update(self._modules)
+        sys.path.insert(0, str(self._code))
+        for name in [name for name in os.environ if name.startswith(("AWS_", "POWERTOOLS_"))]:
+            del os.environ[name]
+        os.environ.update(self._variables)
+        sys.stdout = sys.stderr = output
+        concurrent.futures.ThreadPoolExecutor = InlineExecutor  # type: ignore[misc,assignment]
+
+    def _leave(self) -> None:
+        variables, sys.stdout, sys.stderr, executor = self._before
+        concurrent.futures.ThreadPoolExecutor = executor  # type: ignore[misc]
+        for name in os.environ.keys() - variables.keys():
+            del os.environ[name]
+        os.environ.update(variables)
+        sys.path.remove(str(self._code))
+        self._modules = {name: module for name, module in sys.modules.items() if self._owns(name)}
+        for name in self._modules:
+            del sys.modules[name]
+        sys.modules.update(self._others)
+        Environment._current = None
 
     def _owns(self, module: str) -> bool:
         return module.partition(".")[0] in self._own
+
+
+def inside() -> bool:
+    """Whether the calling thread is running a function."""
+    owned: bool = running._is_owned()  # type: ignore[attr-defined]  # RLock has no public way to ask
+    return owned and Environment._current is not None
+
+
+@contextmanager
+def standing_still() -> Iterator[None]:
+    """Within, the function that runs stands still, and other participants of this thread may run theirs."""
+    current = Environment._current
+    assert current is not None
+    current._leave()
+    try:
+        yield
+    finally:
+        current._enter()

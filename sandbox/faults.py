@@ -41,7 +41,11 @@ class FunctionTimedOut(BaseException):
 
 @dataclass
 class Rule:
-    """Applies to `times` matching calls, beginning with the `occurrence`-th. Names may hold * and ?."""
+    """Applies to `times` matching calls, beginning with the `occurrence`-th. Names may hold * and ?.
+
+    function is the one that calls, or for lambda:Invoke the one that is called. Service `function` with
+    operation `start` or `return` is the function's own begin and end.
+    """
 
     effect: Effect
     service: str = "*"
@@ -52,6 +56,8 @@ class Rule:
     seen: int = field(default=0, init=False)
 
     def matches(self, service: str, operation: str, function: str | None) -> bool:
+        if service == "function" != self.service:
+            return False
         if not (fnmatchcase(service, self.service) and fnmatchcase(operation, self.operation)):
             return False
         if (
@@ -105,7 +111,10 @@ class Faults:
         self.rules.clear()
         self._slow.clear()
 
-    def match(self, service: str, operation: str, function: str | None) -> Effect | None:
+    def match(
+        self, service: str, operation: str, function: str | None, *, repeated: bool = False
+    ) -> Effect | None:
+        """What befalls this call. `repeated` says that the same read has been answered before."""
         hits = [rule.effect for rule in self.rules if rule.matches(service, operation, function)]
         return hits[0] if hits else None
 

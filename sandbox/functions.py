@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any
 import botocore.endpoint
 import botocore.session
 from botocore.loaders import Loader
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import LambdaFunction, lambda_backends
 
-from sandbox.environment import Environment, output, running
-from sandbox.faults import FunctionCrashed, FunctionTimedOut
+from sandbox.environment import Environment, inside, output, running
+from sandbox.faults import Effect, FunctionCrashed, FunctionTimedOut
 
 if TYPE_CHECKING:
     from sandbox.account import LocalAccount
@@ -111,7 +111,9 @@ class Functions:
             return _unstarted("Runtime.HandlerNotFound", str(error)), True
         try:
             with environment.active():
+                self._strike("start", function.function_name)
                 result = environment.handle(event, context)
+                self._strike("return", function.function_name)
             return json.loads(json.dumps(result)), False
         except (FunctionCrashed, SystemExit):
             # Its process is gone; the next invocation starts cold.
@@ -120,6 +122,19 @@ class Functions:
             return _fatal("Runtime.ExitError", context.aws_request_id, text), True
         except Exception as error:  # whatever the handler raises is its answer, as in Lambda
             return _failure(error, context.aws_request_id), True
+
+    def _strike(self, moment: str, function: str) -> None:
+        """A fault of the function itself, not of one of its calls."""
+        effect = self._account.faults.match("function", moment, function)
+        if effect in (Effect.CRASH_BEFORE, Effect.CRASH_AFTER):
+            raise FunctionCrashed
+        if effect is Effect.TIMEOUT_AFTER:
+            raise FunctionTimedOut
+
+    def warm(self) -> None:
+        """Start an execution environment of each function, as if it had run before."""
+        for function in lambda_backends[self._account.account_id][self._account.region].list_functions():
+            self._environment(function)
 
     def _environment(self, function: Any) -> tuple[tuple[object, ...], Environment]:
         variables = dict(function.environment_vars or {}) | self._credentials(function)
@@ -199,14 +214,10 @@ def install(account: LocalAccount) -> Functions:
 
         @staticmethod
         def sleep(seconds: float) -> None:
-            if _running_here() or not account.clock.can_sleep():
+            if inside() or not account.clock.can_sleep():
                 functions.owed_sleep += seconds
             else:
                 account.clock.sleep(seconds)
-
-    def _running_here() -> bool:
-        owned: bool = running._is_owned()  # type: ignore[attr-defined]  # RLock has no public way to ask
-        return owned
 
     account.patch(LambdaFunction, "_invoke_lambda", invoke_lambda)
     account.patch(LambdaFunction, "invoke", invoked)

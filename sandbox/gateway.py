@@ -146,7 +146,12 @@ class Gateway:
         return _Incoming(service, operation, parameters, self.principal(response.get_access_key()), asked)
 
     def _fault(self, incoming: _Incoming) -> Effect | None:
-        return self._account.faults.match(incoming.service, incoming.operation, incoming.principal.function)
+        function = incoming.principal.function
+        if (incoming.service, incoming.operation) == ("lambda", "Invoke"):
+            function = str(incoming.parameters.get("FunctionName")).rpartition(":")[2]
+        return self._account.faults.match(
+            incoming.service, incoming.operation, function, repeated=incoming.key in self._remembered
+        )
 
     def _before(self, incoming: _Incoming, effect: Effect | None) -> None:
         service, operation, parameters = incoming.service, incoming.operation, incoming.parameters

@@ -59,6 +59,7 @@ def _role(iam: Any, role: dict[str, Any]) -> dict[str, Any]:
         "inline": {p: iam.get_role_policy(RoleName=name, PolicyName=p)["PolicyDocument"] for p in inline},
         "trust": role["AssumeRolePolicyDocument"],
         "boundary": iam.get_role(RoleName=name)["Role"].get("PermissionsBoundary"),
+        "tags": {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=name)["Tags"]},
     }
 
 

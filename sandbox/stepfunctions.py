@@ -65,7 +65,7 @@ def _use_clock(account: LocalAccount, standins: StandIns) -> None:
     for module, name, standin in standins.replacements("moto.stepfunctions.parser"):
         account.patch(module, name, standin)
     # Full jitter, drawn from the same row of numbers in each run.
-    account.patch(jitter, "random", random.Random(0))
+    account.patch(jitter, "random", random.Random(account.seed))
     eval_body = retrier.RetrierDecl._eval_body
     time = SimpleNamespace()
     account.patch(retrier, "time", time)
@@ -89,7 +89,7 @@ def _use_clock(account: LocalAccount, standins: StandIns) -> None:
 
 def _name_executions(account: LocalAccount) -> None:
     start_execution = StepFunctionsParserBackend.start_execution
-    names = random.Random(0)
+    names = random.Random(account.seed)
 
     def named(self: Any, state_machine_arn: str, name: str | None = None, *rest: Any, **more: Any) -> Any:
         made_up = str(uuid.UUID(int=names.getrandbits(128), version=4))
@@ -138,17 +138,25 @@ def _name_errors(account: LocalAccount) -> None:
 
 
 def _tell_status(account: LocalAccount) -> None:
-    start, terminated = Execution.start, BaseExecutionWorkerCommunication.terminated
+    start, stop = Execution.start, Execution.stop
+    terminated = BaseExecutionWorkerCommunication.terminated
 
     def started(self: Any) -> None:
         start(self)
         account.events.execution_changed(self)
 
     def ended(self: Any) -> None:
-        terminated(self)
-        account.events.execution_changed(self.execution)
+        if self.execution.exec_status == "RUNNING":
+            terminated(self)
+            account.events.execution_changed(self.execution)
+
+    def stopped(self: Any, *args: Any, **more: Any) -> None:
+        # At once; a function that it invoked goes on.
+        stop(self, *args, **more)
+        self.exec_worker._execution_communication.terminated()
 
     account.patch(Execution, "start", started)
+    account.patch(Execution, "stop", stopped)
     account.patch(BaseExecutionWorkerCommunication, "terminated", ended)
 
 
@@ -166,9 +174,10 @@ def _describe(account: LocalAccount) -> None:
         return answer
 
     def stopped(self: Any) -> Any:
-        answer: Any = stop(self)
         execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
-        execution.error, execution.cause = self._get_param("error"), self._get_param("cause")
+        if execution.status == "RUNNING":
+            execution.error, execution.cause = self._get_param("error"), self._get_param("cause")
+        answer: Any = stop(self)
         answer.result["stopDate"] = account.clock.now()
         return answer
 

@@ -1,0 +1,77 @@
+"""`make chaos`: try everything, print the table, and fail if anything ended neither fixed nor as it was."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from sandbox.chaos.explorer import FAULTS
+from sandbox.chaos.forks import Ending, Forks
+from sandbox.chaos.stories import STORIES, explore
+
+ENDINGS = ("fixed", "restored", "paged", "other")
+SEED = 2025
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=SEED, metavar="N")
+    parser.add_argument("--full", action="store_true", help="the larger search; takes many times as long")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures for programs")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only the points whose line has this text")
+    options = parser.parse_args(arguments)
+    began, endings = time.monotonic(), []
+    for story in STORIES:
+        _say(f"{story.name} ...")
+        forks = Forks(os.cpu_count() or 1)
+        explore(
+            story,
+            forks,
+            options.seed,
+            every=options.full,
+            only=lambda point: options.only in f"{point.story}: {point.fault} at {point.place}",
+        )
+        endings += forks.endings()
+    result = summarize(options.seed, endings)
+    _print_table(result)
+    for ending in endings:
+        if ending.ending == "other":
+            _say(f"OTHER  {ending.point.story}: {ending.point.fault} at {ending.point.place}: {ending.why}")
+    _say(f"seed {options.seed}, {result['points']} points in {time.monotonic() - began:.0f} s")
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    return 1 if result["other"] or not result["points"] else 0
+
+
+def summarize(seed: int, endings: list[Ending]) -> dict[str, Any]:
+    """The figures, all and by fault."""
+    faults = dict.fromkeys([*FAULTS, *(ending.point.fault for ending in endings)])
+    by_fault = {fault: _count([e for e in endings if e.point.fault == fault]) for fault in faults}
+    return {"seed": seed, **_count(endings), "by_fault": {f: n for f, n in by_fault.items() if n["points"]}}
+
+
+def _count(endings: list[Ending]) -> dict[str, int]:
+    found = Counter(ending.ending for ending in endings)
+    return {"points": len(endings), **{ending: found[ending] for ending in ENDINGS}}
+
+
+def _print_table(result: dict[str, Any]) -> None:
+    width = max(map(len, [*result["by_fault"], "fault"]))
+    _say(f"{'fault':{width}}  points" + "".join(f"{ending:>10}" for ending in ENDINGS))
+    for fault, counts in [*result["by_fault"].items(), ("all", result)]:
+        _say(f"{fault:{width}}  {counts['points']:6}" + "".join(f"{counts[e]:10}" for e in ENDINGS))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

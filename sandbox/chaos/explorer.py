@@ -1,0 +1,143 @@
+"""Every fault at every point: at each, the process is forked, and the child goes on with the fault.
+
+Points: an AWS call of a function; a function's begin and end, and the state machine's call of it; a state
+that is entered. Each is tried once, where the story comes to it first; with `every`, each time it comes there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
+
+from sandbox.chaos.forks import Forks, Point
+from sandbox.environment import standing_still
+from sandbox.faults import Effect, Faults
+
+STRAGGLES = 40.0
+"""Seconds for which a function goes on after its run was stopped; they end at 50."""
+
+STOPPED = "execution stopped"
+_ALWAYS = 10_000
+_READS = ("Get", "List", "Describe", "Filter", "Query")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A fault: what happens, how many times in a row, and at what."""
+
+    name: str
+    effect: Effect
+    times: int = 1
+    at_reads: bool = True
+    at_changes: bool = True
+    at_functions: bool = True
+
+
+KINDS = (
+    Kind("crash before", Effect.CRASH_BEFORE),
+    Kind("crash after", Effect.CRASH_AFTER),
+    # Three are all the tries that the SDK makes.
+    Kind("throttled x3", Effect.THROTTLE, times=3),
+    Kind("timeout after the effect", Effect.TIMEOUT_AFTER),
+    Kind("denied", Effect.DENIED, times=_ALWAYS),
+    Kind("stale read", Effect.STALE_READ, at_changes=False, at_functions=False),
+    Kind("response lost", Effect.RESPONSE_LOST, at_reads=False, at_functions=False),
+)
+FAULTS = (*(kind.name for kind in KINDS), STOPPED)
+
+# Of a function itself: who sees the fault, and at what.
+_OF_FUNCTIONS = {
+    Effect.CRASH_BEFORE: ("function", "start"),
+    Effect.CRASH_AFTER: ("function", "return"),
+    Effect.TIMEOUT_AFTER: ("function", "return"),
+    Effect.THROTTLE: ("lambda", "Invoke"),
+    Effect.DENIED: ("lambda", "Invoke"),
+}
+
+
+class Explorer(Faults):
+    """In place of the account's faults. `stop` stops the run; `only` limits the functions and faults."""
+
+    def __init__(self, forks: Forks, story: str, stop: Callable[[], None], sleep: Callable[[float], None]):
+        super().__init__()
+        self.exploring = False
+        self.every = False
+        self.only: Callable[[Point], bool] = lambda point: True
+        self._forks, self._story, self._stop, self._sleep = forks, story, stop, sleep
+        self._tried: set[tuple[str, int]] = set()
+        self._calls = 0
+
+    def match(
+        self, service: str, operation: str, function: str | None, *, repeated: bool = False
+    ) -> Effect | None:
+        if self.exploring and function is not None:
+            if (service, operation) == ("lambda", "Invoke"):
+                self._try_function(function)
+            elif (service, operation) == ("function", "start"):
+                self._calls = 0
+            elif service != "function":
+                self._calls += 1
+                self._try_call(service, operation, function, repeated)
+        return super().match(service, operation, function, repeated=repeated)
+
+    def entered(self, state: str) -> bool:
+        """A state is entered; whether the run was stopped there."""
+        return self._new(f"state {state}", 0) and self._stops(f"state {state}")
+
+    def _try_function(self, function: str) -> None:
+        if self._new(function, 0):
+            for kind in KINDS:
+                if kind.at_functions and self._branch(function, kind.name):
+                    service, operation = _OF_FUNCTIONS[kind.effect]
+                    self.add(kind.effect, service, operation, function=function, times=kind.times)
+                    return
+
+    def _try_call(self, service: str, operation: str, function: str, repeated: bool) -> None:
+        place = f"{function} {service}:{operation}"
+        if not self._new(place, self._calls):
+            return
+        reads = operation.startswith(_READS)
+        for kind in KINDS:
+            if not (kind.at_reads if reads else kind.at_changes):
+                continue
+            # The journal is read consistently; where nothing was read before, nothing is stale.
+            if kind.effect is Effect.STALE_READ and (service == "dynamodb" or not repeated):
+                continue
+            if self._branch(place, kind.name):
+                self.add(kind.effect, service, operation, function=function, times=kind.times)
+                return
+        if self._stops(place):
+            with standing_still():
+                self._sleep(STRAGGLES)
+
+    def _stops(self, place: str) -> bool:
+        if not self._branch(place, STOPPED):
+            return False
+        self._stop()
+        return True
+
+    def _new(self, place: str, call: int) -> bool:
+        new = self.exploring and (self.every or (place, call) not in self._tried)
+        self._tried.add((place, call))
+        return new
+
+    def _branch(self, place: str, fault: str) -> bool:
+        point = Point(self._story, place, fault)
+        if not self.only(point) or not self._forks.branch(point):
+            return False
+        self.exploring = False
+        return True
+
+
+def watch_states(account: Any, explorer: Explorer) -> None:
+    """Tell the explorer of each state before it begins."""
+    evaluate = CommonStateField._eval_body
+
+    def entered(state: Any, env: Any) -> None:
+        if not explorer.entered(state.name):
+            evaluate(state, env)
+
+    account.patch(CommonStateField, "_eval_body", entered)

@@ -1,0 +1,72 @@
+"""How a story ended, from what is in the account and what was told; nothing here asks the runbook's code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sandbox.chaos.forks import Point
+from sandbox.chaos.world import WORKER, World
+from sandbox.seeds.retainwise import OLD_ROLE
+from sandbox.snapshot import difference, snapshot
+
+UNDO = ("restore-service", "check-restore", "detach-policies", "confirm-baseline", "close-incident")
+"""The functions whose denial may keep an undo from its end."""
+
+
+def judge(world: World, point: Point | None) -> tuple[str, str]:
+    """(ending, why) of one incident, the worker's."""
+    now, last = snapshot(world.account), world.last_outcome(WORKER)
+    if now == world.before:
+        claims = [told for _, told in world.reports()][-1].get("outcome")
+        untrue = "CONTAINED was told of a role without its grant"
+        return ("other", untrue) if claims == "CONTAINED" else ("restored", "")
+    complaints = [*_not_fixed(world, now, [WORKER])]
+    if last == "CONTAINED" and not complaints:
+        return "fixed", ""
+    if last == "CONTAINED":
+        return "other", f"CONTAINED, but {'; '.join(complaints)}"
+    if world.pages() and point and point.fault == "denied" and _undoes(point.place):
+        return _second_undo(world)
+    ways = "; ".join(f"{how} {told.get('outcome')} {told.get('error', '')}" for how, told in world.reports())
+    return "other", f"{'; '.join(difference(world.before, now))} after {ways}"
+
+
+def judge_all(world: World, runs: dict[str, str]) -> tuple[str, str]:
+    """(ending, why) of several incidents, `runs` by service; those that hold are then undone one by one."""
+    now = snapshot(world.account)
+    contained = [service for service in runs if world.last_outcome(service) == "CONTAINED"]
+    complaints = [*_not_fixed(world, now, contained)]
+    if world.pages():
+        complaints.append(f"a person was paged: {world.pages()}")
+    for service in contained:
+        world.start({"mode": "rollback", "incident": runs[service]})
+        world.rest()
+    complaints += difference(world.before, snapshot(world.account))
+    return ("other", "; ".join(complaints)) if complaints else ("fixed" if contained else "restored", "")
+
+
+def _not_fixed(world: World, now: dict[str, Any], contained: list[str]) -> Iterator[str]:
+    """What is there beside the grants of the services that are said to be contained."""
+    granted = world.granted(now)
+    wanted = {policy for service in contained for policy in world.declared(service)}
+    if granted != ({OLD_ROLE: wanted} if wanted else {}):
+        yield f"granted {granted}, not {sorted(wanted)}"
+    for role, policies in granted.items():
+        attached = now["roles"][role]["attached"]
+        now["roles"][role]["attached"] = [arn for arn in attached if arn not in policies]
+    yield from difference(world.before, now)
+    yield from (f"{service} does not work" for service in contained if not world.works(service))
+
+
+def _undoes(place: str) -> bool:
+    return place.split()[0].removeprefix("regrant-") in UNDO
+
+
+def _second_undo(world: World) -> tuple[str, str]:
+    """A person was paged. With the denial mended, the undo that the page asks for must end it."""
+    world.account.faults.clear()
+    world.start({"mode": "rollback", "incident": world.first})
+    world.rest()
+    left = [*difference(world.before, snapshot(world.account))]
+    return ("other", f"paged, and a second undo left {'; '.join(left)}") if left else ("paged", "")

@@ -1,0 +1,52 @@
+"""The stories of one incident: each is played once without a fault, and once for each fault at each point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox.chaos.explorer import Explorer, watch_states
+from sandbox.chaos.forks import Forks, Point
+from sandbox.chaos.judge import judge
+from sandbox.chaos.world import WORKER, World, world
+
+
+@dataclass(frozen=True)
+class Story:
+    """variant: of the seed. `undo`: a person undoes the run, and that undo is where the faults are."""
+
+    name: str
+    variant: str
+    ending: str
+    undo: bool = False
+
+
+STORIES = (
+    Story("contain", "broken", "fixed"),
+    Story("failing health", "model-missing", "restored"),
+    Story("rollback", "broken", "restored", undo=True),
+)
+
+
+def explore(story: Story, forks: Forks, seed: int, *, every: bool, only: Callable[[Point], bool]) -> None:
+    """Play it with every fault at every point. Raises AssertionError if it does not end well without one."""
+    with world(story.variant, seed) as there, forks.story():
+        explorer = Explorer(forks, story.name, there.stop, there.account.clock.sleep)
+        explorer.every, explorer.only = every, only
+        there.account.faults = explorer
+        watch_states(there.account, explorer)
+        if story.undo:
+            there.start({"service": WORKER})
+            there.rest()
+        explorer.exploring = True
+        there.start(_begin(story, there))
+        there.rest()
+        explorer.exploring = False
+        ending, why = judge(there, forks.point)
+        if forks.point:
+            forks.end(ending, why)
+        assert ending == story.ending, f"{story.name} without a fault ended {ending}: {why}"
+
+
+def _begin(story: Story, there: World) -> dict[str, str]:
+    return {"mode": "rollback", "incident": there.first} if story.undo else {"service": WORKER}

@@ -1,0 +1,165 @@
+"""The account that the stories are played in: the seed's, with the stack in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from moto.sns.models import sns_backends
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+from sandbox import ecs
+from sandbox.account import LocalAccount
+from sandbox.play import TEMPLATE
+from sandbox.seeds import retainwise
+from sandbox.snapshot import snapshot
+
+WORKER = f"{retainwise.CLUSTER}/{retainwise.WORKER}"
+BACKEND = f"{retainwise.CLUSTER}/{retainwise.BACKEND}"
+SECOND = f"{retainwise.CLUSTER}/retainwise-worker-two"
+"""A second service of the worker's task definition, so that the two need the same grant."""
+
+REST = 200.0
+"""Simulated seconds without a run after which nothing more comes: what a stopped run left to its function,
+and what waits for that, takes less."""
+
+
+class World:
+    def __init__(self, account: LocalAccount, outputs: Mapping[str, str]) -> None:
+        self.account = account
+        self.machine = outputs["RunbookArn"]
+        self.journal = outputs["JournalTable"]
+        self.before = snapshot(account)
+        self.first = ""
+        """The name of the first run."""
+
+    def start(self, given: Mapping[str, Any]) -> str:
+        """Start a run as the console does; its name."""
+        started = self._sfn.start_execution(stateMachineArn=self.machine, input=json.dumps(given))
+        name = str(started["executionArn"].rpartition(":")[2])
+        self.first = self.first or name
+        return name
+
+    def rest(self) -> None:
+        """Let time pass until every run has ended, and those that their ends started, too."""
+        clock = self.account.clock
+        quiet = clock.elapsed()
+
+        def resting() -> bool:
+            nonlocal quiet
+            if self.running():
+                quiet = clock.elapsed()
+            return clock.elapsed() - quiet > REST
+
+        looking = clock.every(5, lambda: None)
+        if not clock.run(until=resting, limit=8 * 3600):
+            raise TimeoutError("A run did not end in 8 hours.")
+        looking.cancel()
+
+    def running(self) -> list[str]:
+        """The ARNs of the runs that go on."""
+        return [each.exec_arn for each in self._executions() if each.exec_status == "RUNNING"]
+
+    def stop(self) -> None:
+        """Stop every run."""
+        for arn in self.running():
+            self._sfn.stop_execution(executionArn=arn)
+
+    def reports(self) -> list[tuple[str, dict[str, Any]]]:
+        """(error or status, what it told) of each run, in the order in which they ended."""
+        ended = [each for each in self._executions() if each.stop_date]
+        ended.sort(key=lambda each: each.stop_date)
+        return [(str(each.error or each.exec_status), _told(each)) for each in ended]
+
+    def last_outcome(self, service: str) -> str | None:
+        """What the journal says of the last run that changed the service."""
+        key = {"incident": {"S": f"service#{service}"}, "entry": {"S": "last"}}
+        dynamodb: Any = self.account.client("dynamodb")
+        item = dynamodb.get_item(TableName=self.journal, Key=key).get("Item")
+        return str(json.loads(item["body"]["S"])["outcome"]) if item else None
+
+    def pages(self) -> list[str]:
+        """The subjects of what the topic was told of undos that did not finish."""
+        topics = sns_backends[self.account.account_id][self.account.region].topics.values()
+        sent = [notice[2] or "" for topic in topics for notice in topic.sent_notifications]
+        return [subject for subject in sent if subject.startswith("ROLLBACK_INCOMPLETE")]
+
+    def works(self, service: str) -> bool:
+        """Whether the service has done its work in the last minute, as its own log says."""
+        text = "Successfully published" if service == BACKEND else "Successfully received"
+        name = retainwise.BACKEND if service == BACKEND else retainwise.WORKER
+        logs: Any = self.account.client("logs")
+        since = int(self.account.clock.now().timestamp() * 1000) - 60_000
+        found = logs.filter_log_events(
+            logGroupName=f"/ecs/{name}", startTime=since, filterPattern=f'"{text}"'
+        )
+        return bool(found["events"])
+
+    def declared(self, service: str) -> list[str]:
+        """The policies (ARNs) of the service's catalogue entry."""
+        ssm: Any = self.account.client("ssm")
+        text = ssm.get_parameter(Name=f"/regrant/services/{service}")["Parameter"]["Value"]
+        return list(json.loads(text)["policies"])
+
+    def granted(self, now: Mapping[str, Any]) -> dict[str, set[str]]:
+        """The policies that roles have more than before, by role."""
+        roles = now["roles"]
+        more = {r: {*roles[r]["attached"]} - {*self.before["roles"][r]["attached"]} for r in roles}
+        return {role: policies for role, policies in more.items() if policies}
+
+    def _executions(self) -> list[Any]:
+        # Asked at each step of the clock, so without a request.
+        machines = stepfunctions_parser_backends[self.account.account_id][self.account.region].state_machines
+        return [each for machine in machines if machine.arn == self.machine for each in machine.executions]
+
+    @property
+    def _sfn(self) -> Any:
+        return self.account.client("stepfunctions")
+
+
+def _told(execution: Any) -> dict[str, Any]:
+    told = execution.output if execution.exec_status == "SUCCEEDED" else json.loads(execution.cause or "{}")
+    return told if isinstance(told, dict) else {}
+
+
+@contextmanager
+def world(variant: str, seed: int, *, sending: bool = True, second: bool = False) -> Iterator[World]:
+    """The seed's account with the incident, its functions warm, before any run.
+
+    sending: whether the backend may still send, so that there is something to receive.
+    """
+    with LocalAccount(seed=seed) as account:
+        outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
+        retainwise.create(account, variant=variant)
+        if sending:
+            policy = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.SEND}"
+            iam: Any = account.client("iam")
+            iam.attach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=policy)
+        if second:
+            _second_worker(account)
+        # The stories start their runs themselves.
+        events: Any = account.client("events")
+        events.disable_rule(Name=outputs["AlarmRuleName"])
+        account.functions.warm()
+        account.clock.run_for(60)
+        yield World(account, outputs)
+
+
+def _second_worker(account: LocalAccount) -> None:
+    client: Any = account.client("ecs")
+    name = SECOND.rpartition("/")[2]
+    first = client.describe_services(cluster=retainwise.CLUSTER, services=[retainwise.WORKER])["services"][0]
+    copied = ("taskDefinition", "desiredCount", "deploymentConfiguration", "networkConfiguration")
+    with ecs.of(account).settled():
+        client.create_service(
+            cluster=retainwise.CLUSTER,
+            serviceName=name,
+            launchType="FARGATE",
+            **{key: first[key] for key in copied if key in first},
+        )
+    ssm: Any = account.client("ssm")
+    prefix = "/regrant/services/"
+    entry = ssm.get_parameter(Name=f"{prefix}{WORKER}")["Parameter"]["Value"]
+    ssm.put_parameter(Name=f"{prefix}{SECOND}", Value=entry, Type="String")
