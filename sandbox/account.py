@@ -38,6 +38,7 @@ from sandbox import (
 from sandbox.clock import START, Clock
 from sandbox.faults import Faults
 from sandbox.gateway import Call
+from sandbox.tasks import Timing
 
 _ADMINISTRATOR_KEY = "AKIAADMINISTRATOR000"
 _clients: dict[tuple[str, str, int], BaseClient] = {}
@@ -50,6 +51,7 @@ class LocalAccount:
     `pace` is simulated seconds per real second, None to jump from event to event. With `http_port` (0 for any
     free one) the account also answers on loopback HTTP. `processes` asks the data plane for real processes.
     What is drawn by chance (ids, the jitter of retries) is the same for the same `seed`.
+    `timing` says how long ECS takes for what.
     """
 
     account_id = authorization.ACCOUNT
@@ -62,6 +64,7 @@ class LocalAccount:
         http_port: int | None = None,
         processes: bool = False,
         seed: int = 0,
+        timing: Timing | None = None,
     ) -> None:
         self.clock = Clock(START, pace)
         self.faults = Faults()
@@ -70,6 +73,7 @@ class LocalAccount:
         self.seed = seed
         self.endpoint_url: str | None = None
         self._http_port = http_port
+        self._timing = timing
         self._undo = ExitStack()
 
     def __enter__(self) -> LocalAccount:
@@ -83,7 +87,7 @@ class LocalAccount:
             stepfunctions.install(self)
             # The data plane, and moto's own random ids, so that runs repeat.
             mock_random.seed(self.seed)
-            ecs.install(self)
+            ecs.install(self, self._timing)
             cloudwatch.install(self)
             polling.install(self)
             # Undone first: what still runs ends while the account is whole.

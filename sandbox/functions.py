@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.endpoint
 import botocore.session
 from botocore.loaders import Loader
-from moto.awslambda.models import LambdaFunction, lambda_backends
+from moto.awslambda.models import LambdaFunction
 
 from sandbox.environment import Environment, inside, output, running
 from sandbox.faults import Effect, FunctionCrashed, FunctionTimedOut
@@ -130,11 +130,6 @@ class Functions:
             raise FunctionCrashed
         if effect is Effect.TIMEOUT_AFTER:
             raise FunctionTimedOut
-
-    def warm(self) -> None:
-        """Start an execution environment of each function, as if it had run before."""
-        for function in lambda_backends[self._account.account_id][self._account.region].list_functions():
-            self._environment(function)
 
     def _environment(self, function: Any) -> tuple[tuple[object, ...], Environment]:
         variables = dict(function.environment_vars or {}) | self._credentials(function)

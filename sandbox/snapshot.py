@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 def snapshot(account: LocalAccount) -> dict[str, Any]:
     """Every role, policy, service and parameter."""
     iam, ecs, ssm = account.client("iam"), account.client("ecs"), account.client("ssm")
+    details = [*iam.get_paginator("get_account_authorization_details").paginate()]
     return {
-        "roles": {r["RoleName"]: _role(iam, r) for r in _pages(iam, "list_roles", "Roles")},
-        "policies": {
-            p["Arn"]: _policy(iam, p) for p in _pages(iam, "list_policies", "Policies", Scope="Local")
-        },
+        "roles": {role["RoleName"]: _role(role) for page in details for role in page["RoleDetailList"]},
+        "policies": {policy["Arn"]: _policy(policy) for page in details for policy in page["Policies"]},
         "services": {
             arn: _service(ecs, cluster, arn)
             for cluster in _pages(ecs, "list_clusters", "clusterArns")
@@ -50,22 +49,18 @@ def difference(before: Any, after: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {before!r} -> {after!r}"
 
 
-def _role(iam: Any, role: dict[str, Any]) -> dict[str, Any]:
-    name = role["RoleName"]
-    attached = _pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
-    inline = _pages(iam, "list_role_policies", "PolicyNames", RoleName=name)
+def _role(role: dict[str, Any]) -> dict[str, Any]:
     return {
-        "attached": sorted(policy["PolicyArn"] for policy in attached),
-        "inline": {p: iam.get_role_policy(RoleName=name, PolicyName=p)["PolicyDocument"] for p in inline},
+        "attached": sorted(policy["PolicyArn"] for policy in role["AttachedManagedPolicies"]),
+        "inline": {each["PolicyName"]: each["PolicyDocument"] for each in role["RolePolicyList"]},
         "trust": role["AssumeRolePolicyDocument"],
-        "boundary": iam.get_role(RoleName=name)["Role"].get("PermissionsBoundary"),
-        "tags": {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=name)["Tags"]},
+        "boundary": role.get("PermissionsBoundary"),
+        "tags": {tag["Key"]: tag["Value"] for tag in role["Tags"]},
     }
 
 
-def _policy(iam: Any, policy: dict[str, Any]) -> Any:
-    version = iam.get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])
-    return version["PolicyVersion"]["Document"]
+def _policy(policy: dict[str, Any]) -> Any:
+    return next(v["Document"] for v in policy["PolicyVersionList"] if v["IsDefaultVersion"])
 
 
 def _service(ecs: Any, cluster: str, arn: str) -> dict[str, Any]:

@@ -25,12 +25,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from moto.stepfunctions.parser.api import HistoryEventType, LambdaFunctionFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
+from moto.stepfunctions.parser.asl.component.common.path import result_path
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
     StateTaskServiceLambda,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda import StateTaskLambda
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
@@ -46,6 +48,9 @@ _parse = lru_cache(maxsize=64)(AmazonStateLanguageParser.parse)
 heap.
 """
 
+_paths = {module: lru_cache(maxsize=256)(module.parse) for module in (json_path, result_path)}
+"""The interpreter makes a parser for each JSON path, each time it meets it. Parsed paths hold no state."""
+
 # The interpreter's own validation would cost a second, and the clients talk to this process only.
 _CONFIG = Config(parameter_validation=False, retries={"total_max_attempts": 1, "mode": "standard"})
 
@@ -59,6 +64,8 @@ def install(account: LocalAccount) -> None:
     _tell_status(account)
     _describe(account)
     account.patch(AmazonStateLanguageParser, "parse", staticmethod(_parse))
+    for module, parse in _paths.items():
+        account.patch(module, "parse", parse)
 
 
 def _use_clock(account: LocalAccount, standins: StandIns) -> None:

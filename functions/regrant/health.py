@@ -116,10 +116,12 @@ def _window(started: str, previous: Health | None) -> str:
 
 
 class Objection(NamedTuple):
-    """Why a sample is not good; `final` if waiting cannot make it better."""
+    """Why a sample is not good; `final` if waiting cannot make it better, `open` if it may be good all the
+    same, which the next sample shows."""
 
     text: str
     final: bool = False
+    open: bool = False
 
 
 def judge(
@@ -133,17 +135,18 @@ def judge(
     """HEALTHY, UNHEALTHY (cannot get better by waiting) or PENDING, with the reasons."""
     before = previous.last.backlog if previous and previous.last else baseline.backlog
     burying = _burying(sample, previous)
-    troubles = (
+    objections = (
         *_of_deployment(sample, deployed),
         *_of_grant(sample, grant),
         *_of_log(sample, grant),
         *_of_backlog(sample, before),
         *_of_dead_letters(sample, previous, burying),
     )
+    troubles = tuple(objection for objection in objections if not objection.open)
     proof = None if troubles else _proof(sample, previous)
     unproved = Objection("The success line has not been logged yet.")
-    bad = troubles or (() if proof else (unproved,))
-    streak = 0 if bad else (previous.streak if previous else 0) + 1
+    bad = troubles or (objections if proof else (unproved,))
+    streak = _streak(bad, previous)
     verdict: Verdict = "HEALTHY" if streak >= entry.health.samples else "PENDING"
     if any(objection.final for objection in bad):
         verdict = "UNHEALTHY"
@@ -161,6 +164,14 @@ def judge(
         evidence=tuple(objection.text for objection in bad)
         or (f"{streak} of {entry.health.samples} good samples in a row.",),
     )
+
+
+def _streak(bad: tuple[Objection, ...], previous: Health | None) -> int:
+    """Good samples in a row; one that is open ends no row and counts for none."""
+    before = previous.streak if previous else 0
+    if not bad:
+        return before + 1
+    return before if all(objection.open for objection in bad) else 0
 
 
 def _of_deployment(sample: Sample, deployed: tuple[Verdict, tuple[str, ...]]) -> Iterator[Objection]:
@@ -212,11 +223,15 @@ def _of_backlog(sample: Sample, before: int | None) -> Iterator[Objection]:
 
     It is fine if it drains: fewer wait than in the sample before, or no more than the tasks took up in this
     one. Producers may outpace a service that works, so it is also fine while most of the tasks go on to log
-    successes: the permission is the role's, and what one task may do they all may.
+    successes: the permission is the role's, and what one task may do they all may. Where all that waited in
+    the sample before may have been taken, what waits has only just come, and the sample stays open.
     """
     draining = sample.backlog is None or sample.backlog <= max(sample.successes, (before or 0) - 1)
     if not draining and sample.working * 2 <= sample.tasks:
-        yield Objection(f"The queue is not draining: {sample.backlog} messages wait.")
+        if sample.successes >= (before or 0):
+            yield Objection(f"{sample.backlog} messages have come since the sample before.", open=True)
+        else:
+            yield Objection(f"The queue is not draining: {sample.backlog} messages wait.")
 
 
 def _of_dead_letters(sample: Sample, previous: Health | None, burying: int) -> Iterator[Objection]:

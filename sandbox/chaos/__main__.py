@@ -8,11 +8,14 @@ import os
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sandbox.chaos.events import BENT, bend
 from sandbox.chaos.explorer import FAULTS
-from sandbox.chaos.forks import Ending, Forks
+from sandbox.chaos.forks import Ending, Forks, Point
+from sandbox.chaos.interleaving import MEETINGS, interleave
 from sandbox.chaos.stories import STORIES, explore
 
 ENDINGS = ("fixed", "restored", "paged", "other")
@@ -26,28 +29,39 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures for programs")
     parser.add_argument("--only", default="", metavar="TEXT", help="only the points whose line has this text")
     options = parser.parse_args(arguments)
-    began, endings = time.monotonic(), []
+    began = time.monotonic()
+
+    def only(point: Point) -> bool:
+        return options.only in f"{point.story}: {point.fault} at {point.place}"
+
+    forks, well = Forks(os.cpu_count() or 1), True
     for story in STORIES:
-        _say(f"{story.name} ...")
-        forks = Forks(os.cpu_count() or 1)
-        explore(
-            story,
-            forks,
-            options.seed,
-            every=options.full,
-            only=lambda point: options.only in f"{point.story}: {point.fault} at {point.place}",
-        )
-        endings += forks.endings()
-    result = summarize(options.seed, endings)
+        play = partial(explore, story, forks, options.seed, every=options.full, only=only)
+        forks.part(story.name, play)
+    for meeting in MEETINGS:
+        meet = partial(interleave, meeting, forks, options.seed, full=options.full, only=only)
+        forks.part(meeting.name, meet)
+    if options.only in "bent events":
+        forks.part("bent events", partial(bend, forks, BENT * (10 if options.full else 1), options.seed))
+    while ended := forks.finished():
+        _say(f"{time.monotonic() - began:4.0f} s  {ended[0]}{'' if ended[1] else ': DID NOT END WELL'}")
+        well = well and ended[1]
+    endings, notes = forks.read()
+    result = summarize(options.seed, endings) | notes
     _print_table(result)
     for ending in endings:
         if ending.ending == "other":
             _say(f"OTHER  {ending.point.story}: {ending.point.fault} at {ending.point.place}: {ending.why}")
+    if events := notes.get("events"):
+        _say(
+            f"{events['tried']} bent events: {events['refused']} refused with nothing changed,"
+            f" {events['still_valid']} still valid, {events['wrong']} answered wrong"
+        )
     _say(f"seed {options.seed}, {result['points']} points in {time.monotonic() - began:.0f} s")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=2) + "\n")
-    return 1 if result["other"] or not result["points"] else 0
+    return 0 if well and result["points"] and not result["other"] else 1
 
 
 def summarize(seed: int, endings: list[Ending]) -> dict[str, Any]:

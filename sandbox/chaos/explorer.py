@@ -1,7 +1,7 @@
 """Every fault at every point: at each, the process is forked, and the child goes on with the fault.
 
 Points: an AWS call of a function; a function's begin and end, and the state machine's call of it; a state
-that is entered. Each is tried once, where the story comes to it first; with `every`, each time it comes there.
+that is entered. Each is tried where the story comes to it first; with `every`, each time it comes there.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class Explorer(Faults):
         super().__init__()
         self.exploring = False
         self.every = False
+        self.after: str | None = None
+        """The function with whose first call the exploring begins; None for the first of all."""
         self.only: Callable[[Point], bool] = lambda point: True
         self._forks, self._story, self._stop, self._sleep = forks, story, stop, sleep
         self._tried: set[tuple[str, int]] = set()
@@ -74,6 +76,7 @@ class Explorer(Faults):
         self, service: str, operation: str, function: str | None, *, repeated: bool = False
     ) -> Effect | None:
         if self.exploring and function is not None:
+            self.after = None if function == self.after else self.after
             if (service, operation) == ("lambda", "Invoke"):
                 self._try_function(function)
             elif (service, operation) == ("function", "start"):
@@ -120,7 +123,7 @@ class Explorer(Faults):
         return True
 
     def _new(self, place: str, call: int) -> bool:
-        new = self.exploring and (self.every or (place, call) not in self._tried)
+        new = self.exploring and self.after is None and (self.every or (place, call) not in self._tried)
         self._tried.add((place, call))
         return new
 

@@ -1,18 +1,24 @@
-"""Children of this process, a few at a time, each with one line to tell."""
+"""Parts of the search and their children: processes that share the processors and tell how they ended.
+
+A part plays a story in a process of its own; at each point it forks a child that goes on with the point's
+fault. As many of all of them run as there are processors: whoever runs holds a token (as make's jobserver has
+it); a part hands its own to its child and waits for another.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
-LIMIT = 120
+LIMIT = 300
 """Real seconds after which a child is ended. One takes about one."""
 
 
@@ -35,63 +41,106 @@ class Ending:
 
 
 class Forks:
-    """`at_once` children at a time; a child's own children one at a time."""
+    """`at_once`: how many processes run at a time. `point`: in a child, what it is for."""
 
     def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
-        self._running: dict[int, Point] = {}
-        self._told, self._path = tempfile.mkstemp(prefix="regrant-chaos-")
+        self._free, self._give = os.pipe()
+        os.write(self._give, b"." * at_once)
+        self._file, path = tempfile.mkstemp(prefix="regrant-chaos-")
+        self._path = Path(path)
+        self._parts: dict[int, str] = {}
+        self._children: dict[int, Point] = {}
         self.point: Point | None = None
-        """In a child: the point it is for."""
+
+    # Of the main process
+
+    def part(self, name: str, play: Callable[[], None]) -> None:
+        """Begin to play a story."""
+        part = os.fork()
+        if part:
+            self._parts[part] = name
+            return
+        self._parts = {}
+        self._take()
+        status = 1
+        try:
+            play()
+            status = 0
+        except BaseException as error:
+            if self.point:
+                self.end("other", "".join(traceback.format_exception(error)[-3:]))
+            traceback.print_exc()
+            sys.stderr.flush()
+        self._release()
+        while self._children:
+            self._reap()
+        os._exit(status)
+
+    def finished(self) -> tuple[str, bool] | None:
+        """Wait for the next part to end: its name, and whether it ended well; None if there is none."""
+        if not self._parts:
+            return None
+        part, status = os.wait()
+        return self._parts.pop(part), status == 0
+
+    def read(self) -> tuple[list[Ending], dict[str, Any]]:
+        """All that was told."""
+        endings: list[Ending] = []
+        notes: dict[str, Any] = {}
+        for line in map(json.loads, self._path.read_text().splitlines()):
+            if "point" in line:
+                endings.append(Ending(Point(**line.pop("point")), **line))
+            else:
+                notes |= line
+        self._path.unlink()
+        return endings, notes
+
+    # Of a part
 
     def branch(self, point: Point) -> bool:
         """True in the child, which goes on from here with the point's fault; False in the parent."""
-        while len(self._running) >= self._at_once:
-            self._wait()
         child = os.fork()
         if child:
-            self._running[child] = point
+            self._children[child] = point
+            self._reap(os.WNOHANG)
+            self._take()
             return False
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(LIMIT)
-        self._at_once, self._running, self.point = 1, {}, point
+        self._children, self.point = {}, point
         return True
-
-    @contextmanager
-    def story(self) -> Iterator[None]:
-        """Within, a child that fails says so and ends."""
-        try:
-            yield
-        except BaseException as error:
-            if self.point is None:
-                raise
-            self.end("other", "".join(traceback.format_exception(error)[-3:]))
 
     def end(self, ending: str, why: str) -> NoReturn:
         """Of a child: tell how it ended, and end."""
         assert self.point is not None
-        while self._running:
-            self._wait()
-        self._tell(Ending(self.point, ending, why))
+        self.tell(Ending(self.point, ending, why))
+        self._release()
+        while self._children:
+            self._reap()
         os._exit(0)
 
-    def endings(self) -> list[Ending]:
-        """Wait for all of them."""
-        while self._running:
-            self._wait()
-        with open(self._path) as lines:  # noqa: PTH123  # a temporary file, by its name
-            told = [json.loads(line) for line in lines]
-        os.close(self._told)
-        os.unlink(self._path)  # noqa: PTH108
-        return [Ending(Point(**line.pop("point")), **line) for line in told]
+    def tell(self, ending: Ending) -> None:
+        self._write(asdict(ending))
 
-    def _wait(self) -> None:
-        child, status = os.wait()
-        point = self._running.pop(child)
-        if status:
-            self._tell(Ending(point, "other", f"The process ended with {os.waitstatus_to_exitcode(status)}."))
+    def note(self, name: str, figures: Mapping[str, int]) -> None:
+        """Figures that are no points."""
+        self._write({name: dict(figures)})
 
-    def _tell(self, ending: Ending) -> None:
-        # One write in append mode: lines of several children do not mix.
-        os.lseek(self._told, 0, os.SEEK_END)
-        os.write(self._told, (json.dumps(asdict(ending)) + "\n").encode())
+    def _take(self) -> None:
+        os.read(self._free, 1)
+
+    def _release(self) -> None:
+        os.write(self._give, b".")
+
+    def _reap(self, options: int = 0) -> None:
+        child, status = os.waitpid(-1, options)
+        if child:
+            point = self._children.pop(child)
+            if status:
+                self._release()
+                code = os.waitstatus_to_exitcode(status)
+                self.tell(Ending(point, "other", f"The process ended with {code}."))
+
+    def _write(self, line: dict[str, Any]) -> None:
+        # The file's offset is shared by all, and a write of this size is one step.
+        os.write(self._file, (json.dumps(line) + "\n").encode())

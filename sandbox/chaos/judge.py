@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sandbox.chaos.forks import Point
@@ -32,16 +32,15 @@ def judge(world: World, point: Point | None) -> tuple[str, str]:
     return "other", f"{'; '.join(difference(world.before, now))} after {ways}"
 
 
-def judge_all(world: World, runs: dict[str, str]) -> tuple[str, str]:
-    """(ending, why) of several incidents, `runs` by service; those that hold are then undone one by one."""
-    now = snapshot(world.account)
-    contained = [service for service in runs if world.last_outcome(service) == "CONTAINED"]
-    complaints = [*_not_fixed(world, now, contained)]
+def judge_all(world: World, services: Iterable[str]) -> tuple[str, str]:
+    """(ending, why) of the incidents of several services; those that hold are then undone."""
+    contained = sorted(service for service in services if world.last_outcome(service) == "CONTAINED")
+    complaints = [*_not_fixed(world, snapshot(world.account), contained)]
     if world.pages():
         complaints.append(f"a person was paged: {world.pages()}")
     for service in contained:
-        world.start({"mode": "rollback", "incident": runs[service]})
-        world.rest()
+        world.start({"mode": "rollback", "incident": world.incident(service)})
+    world.rest()
     complaints += difference(world.before, snapshot(world.account))
     return ("other", "; ".join(complaints)) if complaints else ("fixed" if contained else "restored", "")
 

@@ -13,26 +13,32 @@ from sandbox.chaos.world import WORKER, World, world
 
 @dataclass(frozen=True)
 class Story:
-    """variant: of the seed. `undo`: a person undoes the run, and that undo is where the faults are."""
+    """variant: of the seed. uploads: seconds between two. `undo`: a person undoes the run, and that undo is
+    where the faults are. `after`: the function before whose first call they begin, since up to there the
+    story is another one's."""
 
     name: str
     variant: str
     ending: str
+    uploads: int = 60
     undo: bool = False
+    after: str | None = None
 
 
 STORIES = (
     Story("contain", "broken", "fixed"),
-    Story("failing health", "model-missing", "restored"),
+    # What fails has to come often enough to be seen.
+    Story("failing health", "model-missing", "restored", uploads=15, after="regrant-capture-baseline"),
     Story("rollback", "broken", "restored", undo=True),
 )
 
 
 def explore(story: Story, forks: Forks, seed: int, *, every: bool, only: Callable[[Point], bool]) -> None:
     """Play it with every fault at every point. Raises AssertionError if it does not end well without one."""
-    with world(story.variant, seed) as there, forks.story():
+    with world(story.variant, seed, uploads=story.uploads) as there:
+        there.rehearse()
         explorer = Explorer(forks, story.name, there.stop, there.account.clock.sleep)
-        explorer.every, explorer.only = every, only
+        explorer.every, explorer.only, explorer.after = every, only, None if every else story.after
         there.account.faults = explorer
         watch_states(there.account, explorer)
         if story.undo:

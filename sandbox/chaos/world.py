@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,15 +16,20 @@ from sandbox.account import LocalAccount
 from sandbox.play import TEMPLATE
 from sandbox.seeds import retainwise
 from sandbox.snapshot import snapshot
+from sandbox.tasks import Timing
 
 WORKER = f"{retainwise.CLUSTER}/{retainwise.WORKER}"
 BACKEND = f"{retainwise.CLUSTER}/{retainwise.BACKEND}"
 SECOND = f"{retainwise.CLUSTER}/retainwise-worker-two"
 """A second service of the worker's task definition, so that the two need the same grant."""
 
-REST = 200.0
-"""Simulated seconds without a run after which nothing more comes: what a stopped run left to its function,
-and what waits for that, takes less."""
+# All of it is played again for each fault, so ECS is quicker here than it is; who waits for what is the same.
+QUICK = Timing(
+    first_start=4, pending=2, running=6, healthy=12, stopping=4, steady=5, restart=5, demoted=15, empty=10
+)
+
+REST = 45.0
+"""Simulated seconds without a run after which nothing more comes; what a stopped run left ends sooner."""
 
 
 class World:
@@ -41,6 +47,24 @@ class World:
         name = str(started["executionArn"].rpartition(":")[2])
         self.first = self.first or name
         return name
+
+    def rehearse(self) -> None:
+        """Play it once and undo it, so that whatever is made once by a process is there in its children."""
+        run = self.start({"service": WORKER})
+        self.rest()
+        if self.last_outcome(WORKER) == "CONTAINED":
+            self.start({"mode": "rollback", "incident": run})
+            self.rest()
+        assert snapshot(self.account) == self.before
+        self.first = ""
+        self.rehearsed()
+
+    @staticmethod
+    def rehearsed() -> None:
+        """What is here now stays, so that nobody looks through it for garbage."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
 
     def rest(self) -> None:
         """Let time pass until every run has ended, and those that their ends started, too."""
@@ -75,10 +99,11 @@ class World:
 
     def last_outcome(self, service: str) -> str | None:
         """What the journal says of the last run that changed the service."""
-        key = {"incident": {"S": f"service#{service}"}, "entry": {"S": "last"}}
-        dynamodb: Any = self.account.client("dynamodb")
-        item = dynamodb.get_item(TableName=self.journal, Key=key).get("Item")
-        return str(json.loads(item["body"]["S"])["outcome"]) if item else None
+        return self._last(service).get("outcome")
+
+    def incident(self, service: str) -> str:
+        """That run's incident."""
+        return self._last(service)["incident"]
 
     def pages(self) -> list[str]:
         """The subjects of what the topic was told of undos that did not finish."""
@@ -87,11 +112,11 @@ class World:
         return [subject for subject in sent if subject.startswith("ROLLBACK_INCOMPLETE")]
 
     def works(self, service: str) -> bool:
-        """Whether the service has done its work in the last minute, as its own log says."""
+        """Whether the service has done its work in the last two minutes, as its own log says."""
         text = "Successfully published" if service == BACKEND else "Successfully received"
         name = retainwise.BACKEND if service == BACKEND else retainwise.WORKER
         logs: Any = self.account.client("logs")
-        since = int(self.account.clock.now().timestamp() * 1000) - 60_000
+        since = int(self.account.clock.now().timestamp() * 1000) - 120_000
         found = logs.filter_log_events(
             logGroupName=f"/ecs/{name}", startTime=since, filterPattern=f'"{text}"'
         )
@@ -109,6 +134,12 @@ class World:
         more = {r: {*roles[r]["attached"]} - {*self.before["roles"][r]["attached"]} for r in roles}
         return {role: policies for role, policies in more.items() if policies}
 
+    def _last(self, service: str) -> dict[str, str]:
+        key = {"incident": {"S": f"service#{service}"}, "entry": {"S": "last"}}
+        dynamodb: Any = self.account.client("dynamodb")
+        item = dynamodb.get_item(TableName=self.journal, Key=key).get("Item")
+        return dict(json.loads(item["body"]["S"])) if item else {}
+
     def _executions(self) -> list[Any]:
         # Asked at each step of the clock, so without a request.
         machines = stepfunctions_parser_backends[self.account.account_id][self.account.region].state_machines
@@ -125,14 +156,17 @@ def _told(execution: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def world(variant: str, seed: int, *, sending: bool = True, second: bool = False) -> Iterator[World]:
-    """The seed's account with the incident, its functions warm, before any run.
+def world(
+    variant: str, seed: int, *, uploads: int = 60, sending: bool = True, second: bool = False
+) -> Iterator[World]:
+    """The seed's account with the incident, before any run.
 
-    sending: whether the backend may still send, so that there is something to receive.
+    uploads: seconds between two of the backend's. sending: whether it may still send, so that there is
+    something to receive.
     """
-    with LocalAccount(seed=seed) as account:
+    with LocalAccount(seed=seed, timing=QUICK) as account:
         outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
-        retainwise.create(account, variant=variant)
+        retainwise.create(account, variant=variant, upload_seconds=uploads, poll_seconds=20)
         if sending:
             policy = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.SEND}"
             iam: Any = account.client("iam")
@@ -142,9 +176,12 @@ def world(variant: str, seed: int, *, sending: bool = True, second: bool = False
         # The stories start their runs themselves.
         events: Any = account.client("events")
         events.disable_rule(Name=outputs["AlarmRuleName"])
-        account.functions.warm()
         account.clock.run_for(60)
-        yield World(account, outputs)
+        try:
+            yield World(account, outputs)
+        finally:
+            gc.enable()
+            gc.unfreeze()
 
 
 def _second_worker(account: LocalAccount) -> None:

@@ -46,6 +46,26 @@ def test_a_success_that_the_sample_before_saw_is_not_counted_again() -> None:
     assert watch.health is not None and watch.health.streak == 0
 
 
+def test_a_message_that_has_only_just_come_neither_counts_nor_ends_the_row() -> None:
+    watch = Watch(backlog=0)
+    streaks = []
+    for waiting in (0, 0, 1, 0):  # one message a minute, and a look just after it came
+        if waiting == 0:
+            watch.log(SUCCESS)
+        streaks.append(watch.sample(waiting=waiting).streak)
+    assert streaks == [1, 2, 2, 3]
+    assert watch.health is not None and watch.health.verdict == "HEALTHY"
+
+
+def test_tasks_that_hang_after_an_empty_queue_are_found_out_by_the_next_sample() -> None:
+    watch = Watch(backlog=0)
+    watch.log(SUCCESS)
+    samples = [watch.sample(waiting=waiting) for waiting in (0, 4, 9)]
+    assert [health.streak for health in samples] == [1, 1, 0]
+    assert samples[1].evidence == ("4 messages have come since the sample before.",)
+    assert samples[2].evidence == ("The queue is not draining: 9 messages wait.",)
+
+
 def test_a_dead_letter_queue_that_grew_once_asks_for_a_new_proof() -> None:
     watch = Watch()
     watch.log(SUCCESS)

@@ -1,0 +1,122 @@
+"""Runs side by side: each is held up at each of its changes, in turn, while the others go on.
+
+This is a search bounded by preemptions (Musuvathi and Qadeer, "Iterative Context Bounding for Systematic
+Testing of Multithreaded Programs", PLDI 2007): one hold-up in a story, or two. A function that is held up
+waits in the middle of its work, for less time than it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox.chaos.forks import Forks, Point
+from sandbox.chaos.judge import judge_all
+from sandbox.chaos.world import BACKEND, SECOND, WORKER, World, world
+from sandbox.environment import standing_still
+from sandbox.faults import Effect, Faults
+
+HELD_UP: tuple[float, ...] = (12.0,)
+"""Seconds: in that time the others do all that they can, and ask for the role a second time."""
+
+HELD_UP_IN_FULL = (1.0, 12.0, 40.0)
+"""From the others' first wait up to nearly as long as a function may take."""
+
+_READS = ("Get", "List", "Describe", "Filter", "Query")
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """contained: the services whose runs are over before it begins. undone: whose are then undone, beside the
+    runs for `services`, which begin in that order."""
+
+    name: str
+    services: tuple[str, ...]
+    contained: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+
+
+MEETINGS = (
+    Meeting("two services on one role", (WORKER, BACKEND)),
+    Meeting("one service twice", (WORKER, WORKER)),
+    Meeting("a shared grant, both undone", (), contained=(WORKER, SECOND), undone=(WORKER, SECOND)),
+    Meeting("a run beside an undo", (BACKEND,), contained=(WORKER,), undone=(WORKER,)),
+    Meeting("three services on one role", (WORKER, SECOND, BACKEND)),
+)
+
+
+class Interleaver(Faults):
+    """In place of the account's faults: no fault, but each change is held up once, while runs meet."""
+
+    def __init__(
+        self, forks: Forks, story: str, sleep: Callable[[float], None], meeting: Callable[[], bool]
+    ) -> None:
+        super().__init__()
+        self.bound, self.seconds = 1, HELD_UP
+        self.exploring = False
+        self.only: Callable[[Point], bool] = lambda point: True
+        self._forks, self._story, self._sleep, self._meeting = forks, story, sleep, meeting
+        self._changes = 0
+
+    def match(
+        self, service: str, operation: str, function: str | None, *, repeated: bool = False
+    ) -> Effect | None:
+        ours = self.exploring and function is not None and service not in ("function", "lambda")
+        if ours and not operation.startswith(_READS) and self._meeting():
+            self._changes += 1
+            for seconds in self.seconds:
+                if self._branch(f"{function} {service}:{operation}, change {self._changes}", seconds):
+                    with standing_still():
+                        self._sleep(seconds)
+                    break
+        return super().match(service, operation, function, repeated=repeated)
+
+    def _branch(self, place: str, seconds: float) -> bool:
+        before = f"{self._forks.point.place}; " if self._forks.point else ""
+        point = Point(self._story, f"{before}{place} for {seconds:.0f} s", "held up")
+        if not self.bound or not self.only(point) or not self._forks.branch(point):
+            return False
+        self.bound -= 1
+        return True
+
+
+def interleave(
+    meeting: Meeting, forks: Forks, seed: int, *, full: bool, only: Callable[[Point], bool]
+) -> None:
+    """Play it with every hold-up. Raises AssertionError if it does not end well without one."""
+    everybody = {*meeting.services, *meeting.contained}
+    second, sending = SECOND in everybody, BACKEND not in everybody
+    uploads = 8 if second else 20  # four tasks take from one queue, and each service must show its work
+    with world("broken", seed, uploads=uploads, second=second, sending=sending) as there:
+        there.rehearse()
+        for service in meeting.contained:
+            there.start({"service": service})
+        there.rest()
+        interleaver = Interleaver(
+            forks, meeting.name, there.account.clock.sleep, lambda: len(there.running()) > 1
+        )
+        interleaver.only = only
+        if full:
+            interleaver.bound, interleaver.seconds = 2, HELD_UP_IN_FULL
+        there.account.faults = interleaver
+        interleaver.exploring = True
+        for service in meeting.undone:
+            there.start({"mode": "rollback", "incident": there.incident(service)})
+        for service in meeting.services:
+            there.start({"service": service})
+        there.rest()
+        interleaver.exploring = False
+        ending, why = judge_all(there, everybody)
+        if forks.point:
+            forks.end(ending, why)
+        assert ending != "other", f"{meeting.name} without a hold-up ended {why}"
+        _all_fixed(meeting, there)
+
+
+def _all_fixed(meeting: Meeting, there: World) -> None:
+    """Without a hold-up all of them are contained (and have been undone since, by the judge)."""
+    for service in meeting.services:
+        assert any(
+            told.get("outcome") == "CONTAINED" and told.get("service") == service
+            for _, told in there.reports()
+        ), f"{meeting.name}: {service} was not contained"
