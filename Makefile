@@ -3,6 +3,7 @@
 
 SCENARIO ?= contained
 JSON ?=
+FULL ?=
 PORT ?= 4599
 SEED ?= retainwise
 TESTS ?= tests
@@ -13,7 +14,7 @@ PY := PYTHONPATH=functions $(BIN)/python
 SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt
 
-.PHONY: help setup test check demo scenarios serve build format lock clean bench-denials \
+.PHONY: help setup test check demo scenarios serve build format lock clean bench-denials chaos \
 	lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
@@ -33,6 +34,9 @@ test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
 	@! command -v npm >/dev/null || $(MAKE) --no-print-directory node_modules/.made \
 		|| echo "node_modules could not be made; what needs it is skipped" >&2
 	$(BIN)/pytest -n 2 $(TESTS)
+
+chaos: .venv/.made  ## Try every fault at every point of a run (FULL=1 for the larger search, SEED=7, JSON=figures.json)
+	@$(PY) -m sandbox.chaos $(if $(filter-out retainwise,$(SEED)),--seed $(SEED)) $(if $(FULL),--full) $(if $(JSON),--json $(JSON))
 
 # Without the peer (no package for this system, no registry) the comparison runs all the same, and says so.
 bench-denials: .venv/.made  ## Measure how denials are read, by us and by others (JSON=figures.json)

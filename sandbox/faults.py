@@ -7,9 +7,12 @@ whether the call took place.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Any
 
 
 class Effect(Enum):
@@ -112,7 +115,13 @@ class Faults:
         self._slow.clear()
 
     def match(
-        self, service: str, operation: str, function: str | None, *, repeated: bool = False
+        self,
+        service: str,
+        operation: str,
+        function: str | None,
+        *,
+        parameters: Mapping[str, Any] = MappingProxyType({}),
+        repeated: bool = False,
     ) -> Effect | None:
         """What befalls this call. `repeated` says that the same read has been answered before."""
         hits = [rule.effect for rule in self.rules if rule.matches(service, operation, function)]

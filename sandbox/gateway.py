@@ -10,12 +10,15 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import moto.core.errors
+import moto.core.responses
 from botocore.exceptions import ConnectionClosedError
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.responses import BaseResponse
+from moto.core.utils import method_names_from_class
 from moto.ecs.models import ecs_backends
 from moto.s3.exceptions import S3ClientError
 from moto.sts.models import sts_backends
@@ -150,7 +153,11 @@ class Gateway:
         if (incoming.service, incoming.operation) == ("lambda", "Invoke"):
             function = str(incoming.parameters.get("FunctionName")).rpartition(":")[2]
         return self._account.faults.match(
-            incoming.service, incoming.operation, function, repeated=incoming.key in self._remembered
+            incoming.service,
+            incoming.operation,
+            function,
+            parameters=incoming.parameters,
+            repeated=incoming.key in self._remembered,
         )
 
     def _before(self, incoming: _Incoming, effect: Effect | None) -> None:
@@ -216,6 +223,9 @@ class Gateway:
         )
 
 
+_methods = cache(method_names_from_class)
+
+
 def install(account: LocalAccount) -> Gateway:
     gateway = Gateway(account)
     call_action = BaseResponse.call_action
@@ -224,6 +234,8 @@ def install(account: LocalAccount) -> Gateway:
         return gateway.answer(response, lambda: call_action(response))
 
     account.patch(BaseResponse, "call_action", answered)
+    # moto looks through the class for its methods at each request.
+    account.patch(moto.core.responses, "method_names_from_class", _methods)
 
     def authorized_s3(
         response: BaseResponse, bucket_name: str | None = None, key_name: str | None = None

@@ -27,18 +27,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=SEED, metavar="N")
     parser.add_argument("--full", action="store_true", help="the larger search; takes many times as long")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures for programs")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only the points whose line has this text")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="only the points with this in STORY: FAULT at PLACE"
+    )
     options = parser.parse_args(arguments)
     began = time.monotonic()
 
     def only(point: Point) -> bool:
         return options.only in f"{point.story}: {point.fault} at {point.place}"
 
+    def concerns(story: str) -> bool:
+        named, colon, _ = options.only.partition(":")
+        return not colon or named == story
+
     forks, well = Forks(os.cpu_count() or 1), True
-    for story in STORIES:
+    for story in filter(lambda story: concerns(story.name), STORIES):
         play = partial(explore, story, forks, options.seed, every=options.full, only=only)
         forks.part(story.name, play)
-    for meeting in MEETINGS:
+    for meeting in filter(lambda meeting: concerns(meeting.name), MEETINGS):
         meet = partial(interleave, meeting, forks, options.seed, full=options.full, only=only)
         forks.part(meeting.name, meet)
     if options.only in "bent events":

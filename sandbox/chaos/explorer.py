@@ -13,7 +13,6 @@ from typing import Any
 from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 
 from sandbox.chaos.forks import Forks, Point
-from sandbox.environment import standing_still
 from sandbox.faults import Effect, Faults
 
 STRAGGLES = 40.0
@@ -39,6 +38,8 @@ class Kind:
 KINDS = (
     Kind("crash before", Effect.CRASH_BEFORE),
     Kind("crash after", Effect.CRASH_AFTER),
+    # The others are mended by the next try; here only the journal knows what the tries did.
+    Kind("crash after, every try", Effect.CRASH_AFTER, _ALWAYS, at_reads=False, at_functions=False),
     # Three are all the tries that the SDK makes.
     Kind("throttled x3", Effect.THROTTLE, times=3),
     Kind("timeout after the effect", Effect.TIMEOUT_AFTER),
@@ -61,20 +62,20 @@ _OF_FUNCTIONS = {
 class Explorer(Faults):
     """In place of the account's faults. `stop` stops the run; `only` limits the functions and faults."""
 
-    def __init__(self, forks: Forks, story: str, stop: Callable[[], None], sleep: Callable[[float], None]):
+    def __init__(
+        self, forks: Forks, story: str, stop: Callable[[], None], straggle: Callable[[float], None]
+    ) -> None:
         super().__init__()
         self.exploring = False
         self.every = False
         self.after: str | None = None
         """The function with whose first call the exploring begins; None for the first of all."""
         self.only: Callable[[Point], bool] = lambda point: True
-        self._forks, self._story, self._stop, self._sleep = forks, story, stop, sleep
+        self._forks, self._story, self._stop, self._straggle = forks, story, stop, straggle
         self._tried: set[tuple[str, int]] = set()
         self._calls = 0
 
-    def match(
-        self, service: str, operation: str, function: str | None, *, repeated: bool = False
-    ) -> Effect | None:
+    def match(self, service: str, operation: str, function: str | None, **about: Any) -> Effect | None:
         if self.exploring and function is not None:
             self.after = None if function == self.after else self.after
             if (service, operation) == ("lambda", "Invoke"):
@@ -83,8 +84,8 @@ class Explorer(Faults):
                 self._calls = 0
             elif service != "function":
                 self._calls += 1
-                self._try_call(service, operation, function, repeated)
-        return super().match(service, operation, function, repeated=repeated)
+                self._try_call(service, operation, function, about["repeated"])
+        return super().match(service, operation, function, **about)
 
     def entered(self, state: str) -> bool:
         """A state is entered; whether the run was stopped there."""
@@ -113,8 +114,7 @@ class Explorer(Faults):
                 self.add(kind.effect, service, operation, function=function, times=kind.times)
                 return
         if self._stops(place):
-            with standing_still():
-                self._sleep(STRAGGLES)
+            self._straggle(STRAGGLES)
 
     def _stops(self, place: str) -> bool:
         if not self._branch(place, STOPPED):

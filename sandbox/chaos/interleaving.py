@@ -7,13 +7,13 @@ waits in the middle of its work, for less time than it has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox.chaos.forks import Forks, Point
 from sandbox.chaos.judge import judge_all
 from sandbox.chaos.world import BACKEND, SECOND, WORKER, World, world
-from sandbox.environment import standing_still
 from sandbox.faults import Effect, Faults
 
 HELD_UP: tuple[float, ...] = (12.0,)
@@ -49,27 +49,34 @@ class Interleaver(Faults):
     """In place of the account's faults: no fault, but each change is held up once, while runs meet."""
 
     def __init__(
-        self, forks: Forks, story: str, sleep: Callable[[float], None], meeting: Callable[[], bool]
+        self, forks: Forks, story: str, straggle: Callable[[float], None], meeting: Callable[[], bool]
     ) -> None:
         super().__init__()
-        self.bound, self.seconds = 1, HELD_UP
+        self.bound, self.seconds, self.private = 1, HELD_UP, False
         self.exploring = False
         self.only: Callable[[Point], bool] = lambda point: True
-        self._forks, self._story, self._sleep, self._meeting = forks, story, sleep, meeting
+        self._forks, self._story, self._straggle, self._meeting = forks, story, straggle, meeting
         self._changes = 0
 
-    def match(
-        self, service: str, operation: str, function: str | None, *, repeated: bool = False
-    ) -> Effect | None:
+    def match(self, service: str, operation: str, function: str | None, **about: Any) -> Effect | None:
         ours = self.exploring and function is not None and service not in ("function", "lambda")
-        if ours and not operation.startswith(_READS) and self._meeting():
+        if (
+            ours
+            and not operation.startswith(_READS)
+            and self._shared(about["parameters"])
+            and self._meeting()
+        ):
             self._changes += 1
             for seconds in self.seconds:
                 if self._branch(f"{function} {service}:{operation}, change {self._changes}", seconds):
-                    with standing_still():
-                        self._sleep(seconds)
+                    self._straggle(seconds)
                     break
-        return super().match(service, operation, function, repeated=repeated)
+        return super().match(service, operation, function, **about)
+
+    def _shared(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether others may see the change. A run's own journal they read only to undo it."""
+        item = parameters.get("Item", {}).get("incident", {}).get("S", "#")
+        return self.private or "#" in item
 
     def _branch(self, place: str, seconds: float) -> bool:
         before = f"{self._forks.point.place}; " if self._forks.point else ""
@@ -92,12 +99,10 @@ def interleave(
         for service in meeting.contained:
             there.start({"service": service})
         there.rest()
-        interleaver = Interleaver(
-            forks, meeting.name, there.account.clock.sleep, lambda: len(there.running()) > 1
-        )
+        interleaver = Interleaver(forks, meeting.name, there.straggle, lambda: len(there.running()) > 1)
         interleaver.only = only
         if full:
-            interleaver.bound, interleaver.seconds = 2, HELD_UP_IN_FULL
+            interleaver.bound, interleaver.seconds, interleaver.private = 2, HELD_UP_IN_FULL, True
         there.account.faults = interleaver
         interleaver.exploring = True
         for service in meeting.undone:
@@ -106,7 +111,7 @@ def interleave(
             there.start({"service": service})
         there.rest()
         interleaver.exploring = False
-        ending, why = judge_all(there, everybody)
+        ending, why = judge_all(there, everybody, len(meeting.services) - len({*meeting.services}))
         if forks.point:
             forks.end(ending, why)
         assert ending != "other", f"{meeting.name} without a hold-up ended {why}"

@@ -10,6 +10,9 @@ from sandbox.chaos.world import WORKER, World
 from sandbox.seeds.retainwise import OLD_ROLE
 from sandbox.snapshot import difference, snapshot
 
+ENDS = frozenset({"SUCCEEDED", "NotOpened", "NothingChanged", "RolledBack", "RollbackIncomplete"})
+"""How a run may end that nobody stopped."""
+
 UNDO = ("restore-service", "check-restore", "detach-policies", "confirm-baseline", "close-incident")
 """The functions whose denial may keep an undo from its end."""
 
@@ -17,27 +20,37 @@ UNDO = ("restore-service", "check-restore", "detach-policies", "confirm-baseline
 def judge(world: World, point: Point | None) -> tuple[str, str]:
     """(ending, why) of one incident, the worker's."""
     now, last = snapshot(world.account), world.last_outcome(WORKER)
+    ends = {how for how, _ in world.reports()} - ENDS - ({"ABORTED"} if point else set())
+    if ends:
+        return "other", f"a run ended with {sorted(ends)}, which no Catch caught"
     if now == world.before:
         claims = [told for _, told in world.reports()][-1].get("outcome")
         untrue = "CONTAINED was told of a role without its grant"
         return ("other", untrue) if claims == "CONTAINED" else ("restored", "")
+    changed = "; ".join(difference(world.before, now))
     complaints = [*_not_fixed(world, now, [WORKER])]
     if last == "CONTAINED" and not complaints:
         return "fixed", ""
-    if last == "CONTAINED":
-        return "other", f"CONTAINED, but {'; '.join(complaints)}"
     if world.pages() and point and point.fault == "denied" and _undoes(point.place):
         return _second_undo(world)
+    if last == "CONTAINED":
+        return "other", f"CONTAINED, but {'; '.join(complaints)}"
     ways = "; ".join(f"{how} {told.get('outcome')} {told.get('error', '')}" for how, told in world.reports())
-    return "other", f"{'; '.join(difference(world.before, now))} after {ways}"
+    return "other", f"{changed} after {ways}"
 
 
-def judge_all(world: World, services: Iterable[str]) -> tuple[str, str]:
-    """(ending, why) of the incidents of several services; those that hold are then undone."""
+def judge_all(world: World, services: Iterable[str], duplicates: int) -> tuple[str, str]:
+    """(ending, why) of the incidents of several services; those that hold are then undone.
+
+    duplicates: how many runs had to be refused, since another one for their service was at work.
+    """
     contained = sorted(service for service in services if world.last_outcome(service) == "CONTAINED")
     complaints = [*_not_fixed(world, snapshot(world.account), contained)]
     if world.pages():
         complaints.append(f"a person was paged: {world.pages()}")
+    codes = [finding["code"] for _, told in world.reports() for finding in told.get("findings", ())]
+    if codes.count("SERVICE_BUSY") != duplicates:
+        complaints.append(f"{codes.count('SERVICE_BUSY')} runs were refused as second ones, not {duplicates}")
     for service in contained:
         world.start({"mode": "rollback", "incident": world.incident(service)})
     world.rest()

@@ -37,7 +37,7 @@ def explore(story: Story, forks: Forks, seed: int, *, every: bool, only: Callabl
     """Play it with every fault at every point. Raises AssertionError if it does not end well without one."""
     with world(story.variant, seed, uploads=story.uploads) as there:
         there.rehearse()
-        explorer = Explorer(forks, story.name, there.stop, there.account.clock.sleep)
+        explorer = Explorer(forks, story.name, there.stop, there.straggle)
         explorer.every, explorer.only, explorer.after = every, only, None if every else story.after
         there.account.faults = explorer
         watch_states(there.account, explorer)

@@ -13,6 +13,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from sandbox import ecs
 from sandbox.account import LocalAccount
+from sandbox.environment import standing_still
 from sandbox.play import TEMPLATE
 from sandbox.seeds import retainwise
 from sandbox.snapshot import snapshot
@@ -28,8 +29,8 @@ QUICK = Timing(
     first_start=4, pending=2, running=6, healthy=12, stopping=4, steady=5, restart=5, demoted=15, empty=10
 )
 
-REST = 45.0
-"""Simulated seconds without a run after which nothing more comes; what a stopped run left ends sooner."""
+REST = 5.0
+"""Simulated seconds without a run after which nothing more comes, unless a function goes on by itself."""
 
 
 class World:
@@ -40,6 +41,8 @@ class World:
         self.before = snapshot(account)
         self.first = ""
         """The name of the first run."""
+        self.straggling_until = 0.0
+        """When what a stopped run left has ended."""
 
     def start(self, given: Mapping[str, Any]) -> str:
         """Start a run as the console does; its name."""
@@ -73,11 +76,11 @@ class World:
 
         def resting() -> bool:
             nonlocal quiet
-            if self.running():
+            if self.running() or clock.elapsed() < self.straggling_until:
                 quiet = clock.elapsed()
             return clock.elapsed() - quiet > REST
 
-        looking = clock.every(5, lambda: None)
+        looking = clock.every(2, lambda: None)
         if not clock.run(until=resting, limit=8 * 3600):
             raise TimeoutError("A run did not end in 8 hours.")
         looking.cancel()
@@ -91,11 +94,17 @@ class World:
         for arn in self.running():
             self._sfn.stop_execution(executionArn=arn)
 
+    def straggle(self, seconds: float) -> None:
+        """In a function: stand still for as long."""
+        self.straggling_until = self.account.clock.elapsed() + seconds
+        with standing_still():
+            self.account.clock.sleep(seconds)
+
     def reports(self) -> list[tuple[str, dict[str, Any]]]:
         """(error or status, what it told) of each run, in the order in which they ended."""
         ended = [each for each in self._executions() if each.stop_date]
         ended.sort(key=lambda each: each.stop_date)
-        return [(str(each.error or each.exec_status), _told(each)) for each in ended]
+        return [(str(each.error or each.exec_status.value), _told(each)) for each in ended]
 
     def last_outcome(self, service: str) -> str | None:
         """What the journal says of the last run that changed the service."""
@@ -151,7 +160,13 @@ class World:
 
 
 def _told(execution: Any) -> dict[str, Any]:
-    told = execution.output if execution.exec_status == "SUCCEEDED" else json.loads(execution.cause or "{}")
+    """The report, or what else a failed run's cause holds as JSON."""
+    if execution.exec_status == "SUCCEEDED":
+        return dict(execution.output)
+    try:
+        told = json.loads(execution.cause or "{}")
+    except ValueError:
+        return {}
     return told if isinstance(told, dict) else {}
 
 
