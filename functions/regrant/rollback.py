@@ -22,6 +22,8 @@ from regrant.wire import seconds_between
 def restore_service(incident: Incident, services: Services, journal: Journal, now: str) -> Restore:
     """Bring the service back to a settled state, if our redeploy left it otherwise."""
     record = journal.load(incident.subject)
+    if record.closed and incident.id == incident.subject:
+        journal.reopen(incident.id, now)  # so that the undo is taken up if this run is stopped in it
     redeploys = [c for c in record.changes if c.kind == "redeploy" and c.undone_at is None]
     if record.baseline is None or not redeploys:
         return Restore("HEALTHY", 0, now, now, evidence=("The service was not changed.",))

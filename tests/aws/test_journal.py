@@ -83,6 +83,17 @@ def test_a_closed_incident_keeps_its_report_beside_the_rest(journal: DynamoJourn
     assert '"CONTAINED"' in client("dynamodb").get_item(TableName=TABLE, Key=key)["Item"]["body"]["S"]
 
 
+def test_an_incident_is_closed_by_its_report_until_its_run_undoes_it_after_all(
+    journal: DynamoJournal,
+) -> None:
+    report = Report(INCIDENT, None, "contain", "CONTAINED", (), (), None, None, (), "x")
+    assert not journal.load(INCIDENT).closed
+    journal.close(INCIDENT, report, at(240))
+    assert journal.load(INCIDENT).closed
+    journal.reopen(INCIDENT, at(241))
+    assert not journal.load(INCIDENT).closed
+
+
 def test_a_table_that_refuses_is_not_an_intent_that_was_there() -> None:
     dynamodb = client("dynamodb")
     with Stubber(dynamodb) as stub:

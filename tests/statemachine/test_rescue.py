@@ -91,6 +91,19 @@ def test_an_undo_by_hand_that_is_stopped_goes_on_by_itself() -> None:
         assert world.changed() == []
 
 
+def test_a_run_whose_close_fails_after_its_report_and_that_is_stopped_in_its_undo_is_undone() -> None:
+    with incident() as world:
+        # The report is written, and then the journal takes no more.
+        world.deny("close-incident", "dynamodb", "PutItem", occurrence=2, times=1)
+        world.account.clock.call_later(100, lambda: somebody_has_the_role(world, seconds=300))
+        stopped = world.run(meanwhile=stopping_at(world, "PauseForRestore"))
+        assert (stopped.status, stopped.path[-1]) == ("ABORTED", "PauseForRestore")
+        assert "CloseIncident" in stopped.path
+        world.after(900)
+        assert report(executions(world)[-1])["outcome"] == "ROLLED_BACK"
+        assert world.changed() == []
+
+
 def test_an_undo_that_was_begun_by_an_end_and_is_stopped_stays_stopped() -> None:
     with incident() as world:
         world.run(meanwhile=stopping_at(world, "PauseForRollout"))

@@ -323,6 +323,9 @@ class FakeJournal:
             raise self.failure
         self.closed[incident] = report
 
+    def reopen(self, incident: str, at: str) -> None:
+        del self.closed[incident]
+
     def last_outcome(self, service: Service) -> LastOutcome | None:
         return self.last.get(str(service))
 

@@ -3,7 +3,8 @@
 incident (partition key)  entry (sort key)              other attributes
 <execution name>          baseline                      body
                           change#<kind>#<value>         body
-                          outcome                       body, closed_at
+                          outcome                       body
+                          reopened                      body
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class DynamoJournal:
         return Record(
             baseline=msgspec.json.decode(baseline, type=Baseline) if baseline else None,
             changes=tuple(sorted(changes, key=lambda change: change.intended_at)),
-            closed="outcome" in items,
+            closed="outcome" in items and "reopened" not in items,
         )
 
     def close(self, incident: str, report: Report, at: str) -> None:
@@ -73,6 +74,10 @@ class DynamoJournal:
         if report.service and report.outcome in ("CONTAINED", "ROLLED_BACK", "ROLLBACK_INCOMPLETE"):
             last = LastOutcome(incident=incident, outcome=report.outcome, at=at)
             self._put(f"service#{report.service}", "last", last)
+
+    def reopen(self, incident: str, at: str) -> None:
+        """PutItem: the report that is there is not the end, since the run is being undone after all."""
+        self._put(incident, "reopened", at)
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
         """GetItem, consistent; None if no run has changed the service."""
