@@ -13,8 +13,11 @@ from sandbox.snapshot import difference, snapshot
 ENDS = frozenset({"SUCCEEDED", "NotOpened", "NothingChanged", "RolledBack", "RollbackIncomplete"})
 """How a run may end that nobody stopped."""
 
+FOR_GOOD = frozenset({"denied", "crash after, every try"})
+"""Faults that no retry outlives."""
+
 UNDO = ("restore-service", "check-restore", "detach-policies", "confirm-baseline", "close-incident")
-"""The functions whose denial may keep an undo from its end."""
+"""The functions without which an undo may not come to its end."""
 
 
 def judge(world: World, point: Point | None) -> tuple[str, str]:
@@ -31,7 +34,7 @@ def judge(world: World, point: Point | None) -> tuple[str, str]:
     complaints = [*_not_fixed(world, now, [WORKER])]
     if last == "CONTAINED" and not complaints:
         return "fixed", ""
-    if world.pages() and point and point.fault == "denied" and _undoes(point.place):
+    if world.pages() and point and point.fault in FOR_GOOD and _undoes(point.place):
         return _second_undo(world)
     if last == "CONTAINED":
         return "other", f"CONTAINED, but {'; '.join(complaints)}"
@@ -76,7 +79,7 @@ def _undoes(place: str) -> bool:
 
 
 def _second_undo(world: World) -> tuple[str, str]:
-    """A person was paged. With the denial mended, the undo that the page asks for must end it."""
+    """A person was paged. With the fault mended, the undo that the page asks for must end it."""
     world.account.faults.clear()
     world.start({"mode": "rollback", "incident": world.first})
     world.rest()
