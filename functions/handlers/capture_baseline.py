@@ -27,5 +27,5 @@ holds = DynamoHolds(dynamodb, settings.journal_table)
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
     incident, diagnosis = step.state.incident, step.state.diagnosis
-    assert diagnosis and diagnosis.plan  # Decide sends only plans here
-    return encode(capture(incident, diagnosis.plan, services, roles, queues, holds, journal, step.now))
+    assert diagnosis  # Decide sends only plans here
+    return encode(capture(incident, diagnosis, services, roles, queues, holds, journal, step.now))

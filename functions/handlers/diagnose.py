@@ -23,6 +23,7 @@ queues = SqsQueues(client("sqs"))
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
-    diagnosis = diagnose(step.state.incident, services, roles, logs, queues, settings, step.now)
+    state = step.state
+    diagnosis = diagnose(state.incident, services, roles, logs, queues, settings, step.now, state.diagnosis)
     logger.info("diagnosed", decision=diagnosis.decision, plan=encode(diagnosis.plan))
     return encode(diagnosis)

@@ -14,9 +14,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from regrant.concurrency import all_three, both
-from regrant.errors import RoleGone, ServiceChanged, ServiceGone
+from regrant.errors import AccountMoved, RoleGone, ServiceGone
 from regrant.evidence import waiting
-from regrant.models import BaselineMark, Change, Hold, Incident, Plan, Receipt, Service
+from regrant.models import BaselineMark, Change, Diagnosis, Hold, Incident, Receipt, Seen, Service
+from regrant.permissions import RolePermissions
 from regrant.ports import Holds, Journal, Queues, Roles, Services
 from regrant.resources import Baseline, RoleState, ServiceState
 from regrant.wire import seconds_between
@@ -65,9 +66,26 @@ def fingerprint(lines: frozenset[str]) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
+def see(permissions: RolePermissions, attach: tuple[str, ...]) -> Seen:
+    """The role as the plan was made from it, and the versions of the policies (ARNs) to attach."""
+    assert permissions.state is not None
+    versions = {policy.arn: policy.version for policy in permissions.declared if policy.arn in attach}
+    return Seen(permissions.attached, _rest(permissions.state), versions)
+
+
+def moved(seen: Seen, role: RoleState, granted: tuple[str, ...]) -> tuple[str, ...]:
+    """What is different from when the plan was made; what other incidents were `granted` meanwhile is not."""
+    attachments = tuple(sorted(({*seen.attached} ^ {*role.attached}) - {*granted}))
+    return (*attachments, *(["the role itself"] if _rest(role) != seen.rest else []))
+
+
+def _rest(role: RoleState) -> str:
+    return fingerprint(facts(replace(role, attached=()), None))
+
+
 def capture(
     incident: Incident,
-    plan: Plan,
+    diagnosis: Diagnosis,
     services: Services,
     roles: Roles,
     queues: Queues,
@@ -77,10 +95,11 @@ def capture(
 ) -> BaselineMark:
     """Record role and service before the first change. A second call keeps the first baseline.
 
-    Raises ServiceChanged if the service runs another revision than the one that was diagnosed.
+    Raises AccountMoved if they are not what the plan was made from: one of the two reads was stale, or
+    somebody changed something meanwhile. Where a person approved it, the policies' versions count as well.
     """
-    service, entry = incident.service, incident.entry
-    assert service is not None and entry is not None
+    service, entry, plan, seen = incident.service, incident.entry, diagnosis.plan, diagnosis.seen
+    assert service is not None and entry is not None and plan is not None and seen is not None
     (role, held), state, depths = all_three(
         lambda: both(lambda: _read(roles, plan.role), lambda: holds.of(plan.role)),
         lambda: existing_service(services, service),
@@ -89,9 +108,13 @@ def capture(
             lambda: waiting(queues, entry.health.dead_letter_queue),
         ),
     )
-    if plan.task_definition not in (None, state.task_definition):
-        raise ServiceChanged(f"{state.task_definition} was deployed since the diagnosis; start again.")
     granted = granted_by_others(held, incident.id)
+    if plan.task_definition not in (None, state.task_definition):
+        raise AccountMoved(f"{state.task_definition} was deployed since the diagnosis.")
+    if changed := moved(seen, role, granted):
+        raise AccountMoved(f"{plan.role} was changed since the diagnosis: {', '.join(changed)}.")
+    if diagnosis.decision == "ASK" and roles.versions(plan.attach) != seen.versions:
+        raise AccountMoved(f"A policy of the approved plan has another version: {', '.join(plan.attach)}.")
     kept = journal.keep_baseline(
         incident.id,
         Baseline(service_key=str(service), role=role, service=state, captured_at=now, granted=granted),

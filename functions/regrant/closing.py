@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from regrant.approval import judge_answer
 from regrant.baseline import attached_before
 from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
 from regrant.leasing import release_all
-from regrant.models import Change, Finding, Outcome, Plan, Report, RunState, Stage
+from regrant.models import Change, Finding, Outcome, Plan, Refusal, Report, RunState, Stage
 from regrant.ports import Journal, Leases, Topic
 from regrant.resources import name_of
 from regrant.summary import render
@@ -56,8 +57,8 @@ def page_operator(state: RunState, journal: Journal, leases: Leases, topic: Topi
 def decide_outcome(state: RunState) -> Outcome:
     """The outcome of a run that comes to CloseIncident."""
     diagnosis = state.diagnosis
-    if state.refusal:
-        return state.refusal.outcome
+    if refusal := _refusal(state):
+        return refusal.outcome
     if state.receipt:
         return "ROLLED_BACK"
     if diagnosis and diagnosis.decision == "NOTHING_TO_FIX":
@@ -67,6 +68,11 @@ def decide_outcome(state: RunState) -> Outcome:
     if state.health and state.health.verdict == "HEALTHY":
         return "CONTAINED"
     return "REFUSED"  # failed before the first change: `$.error` says how
+
+
+def _refusal(state: RunState) -> Refusal | None:
+    """Why the run does not go on: a step of it, or a person, said no. What was undone was not refused."""
+    return None if state.receipt else state.refusal or judge_answer(state)
 
 
 def finish_by_hand(state: RunState, changes: tuple[Change, ...]) -> str:
@@ -125,11 +131,13 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
     found = [Finding("TRIGGER", f"Started by {state.incident.trigger}.")]
     diagnosis = state.diagnosis
     found += diagnosis.findings if diagnosis else ()
-    refusal = state.refusal
+    refusal = _refusal(state)
     if refusal and refusal.code not in (finding.code for finding in found):
         found.append(Finding(refusal.code, refusal.message))
     if diagnosis and diagnosis.plan and outcome == "PLANNED":
         found += _planned(diagnosis.plan)
+        if state.incident.entry and state.incident.entry.approval == "required":
+            found.append(Finding("WOULD_ASK", "Would first ask for a person's approval on the topic."))
     if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
         found.append(_why_undone(state))
     if state.error:
@@ -180,9 +188,9 @@ def _timeline(state: RunState, now: str) -> list[Stage]:
 
 
 def _next_step(state: RunState, outcome: Outcome) -> str:
-    incident = state.incident
-    if state.refusal:
-        return state.refusal.next
+    incident, refusal = state.incident, _refusal(state)
+    if refusal:
+        return refusal.next
     if outcome == "CONTAINED":
         undo = f'{{"mode": "rollback", "incident": "{incident.subject}"}}'
         role = name_of(incident.entry.task_role) if incident.entry else "its declared role"

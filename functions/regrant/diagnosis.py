@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
+from regrant.baseline import see
 from regrant.cause import IN_THE_WAY, Judgement, asked_resource, judge
 from regrant.concurrency import all_three, both, each
 from regrant.denied_calls import DeniedCall, read_calls, told_calls
@@ -22,6 +25,8 @@ _LOOK_BACK = 15 * 60.0  # seconds
 _RECENT = 120.0
 # Kinds of denied calls that are judged; a storm on S3 makes every object a kind of its own.
 _KINDS = 2_000
+# How often a run makes a plan of an account that goes on changing under it.
+ROUNDS = 3
 
 
 def diagnose(
@@ -32,8 +37,29 @@ def diagnose(
     queues: Queues,
     settings: Settings,
     now: str,
+    before: Diagnosis | None = None,
 ) -> Diagnosis:
-    """Findings, and the plan if a grant can help. Reads only."""
+    """Findings, and the plan if a grant can help. Reads only.
+
+    before: this run's last diagnosis, if the account was not the one of its plan any more.
+    """
+    diagnosis = _diagnose(incident, services, roles, logs, queues, settings, now)
+    checks = before.checks + 1 if before else 1
+    if checks > ROUNDS and diagnosis.plan:
+        moving = replace(diagnosis, decision="REFUSE", plan=None, refusal=_moving(diagnosis.plan.role))
+        return replace(moving, checks=checks)
+    return replace(diagnosis, checks=checks)
+
+
+def _diagnose(
+    incident: Incident,
+    services: Services,
+    roles: Roles,
+    logs: Logs,
+    queues: Queues,
+    settings: Settings,
+    now: str,
+) -> Diagnosis:
     service, entry = incident.service, incident.entry
     assert service is not None and entry is not None  # OpenIncident refused everything else
     state = services.describe(service)
@@ -171,8 +197,14 @@ def conclude(
             findings = (*findings, Finding("ALREADY_GRANTED", f"{name_of(permissions.role)} {nothing}"))
         return Diagnosis("NOTHING_TO_FIX", now, findings, logs=definition.logs)
     plan = Plan(permissions.role, attach, entry.redeploy == "always", task_definition=definition.arn)
-    decision: Decision = "PLAN" if incident.mode == "plan" else "CONTAIN"
-    return Diagnosis(decision, now, findings, plan=plan, logs=definition.logs)
+    seen = see(permissions, attach)
+    return Diagnosis(_decide(incident), now, findings, plan=plan, logs=definition.logs, seen=seen)
+
+
+def _decide(incident: Incident) -> Decision:
+    if incident.mode == "plan":
+        return "PLAN"
+    return "ASK" if incident.entry and incident.entry.approval == "required" else "CONTAIN"
 
 
 def choose(
@@ -247,6 +279,14 @@ def _cannot_attach(attach: tuple[str, ...], permissions: RolePermissions) -> Ref
         f"{name_of(permissions.role)} has {len(permissions.attached)} policies attached and needs"
         f" {len(attach)} more; the account's limit is {permissions.quota}.",
         "Detach a policy that is not needed, or raise the quota 'Managed policies per role'.",
+    )
+
+
+def _moving(role: str) -> Refusal:
+    return Refusal(
+        "ACCOUNT_MOVING",
+        f"{name_of(role)} or the service was changed by somebody after each of {ROUNDS} diagnoses.",
+        "Find out who is changing them, and start again when they have finished.",
     )
 
 

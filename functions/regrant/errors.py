@@ -6,6 +6,7 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     RegrantError
     ├── AwsUnavailable        retried: throttled, 5xx, time-out, connection lost
     ├── AwsRefused            not retried: AWS said no (access denied, limit exceeded, not found)
+    ├── AccountMoved          retried: the role is not what the plan was made from; then diagnosed anew
     ├── AttachmentNotVisible  retried: IAM does not show yet what we attached
     ├── BaselineDiffers       retried: role or service is not (yet) as it was before us
     ├── GrantWithdrawn        not retried: another run undid this one while it was going on
@@ -32,6 +33,10 @@ class AwsRefused(RegrantError):
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+
+class AccountMoved(RegrantError):
+    """Role, revision or policy version is another than the plan was made from (or the read is stale)."""
 
 
 class AttachmentNotVisible(RegrantError):

@@ -18,7 +18,7 @@ from regrant.resources import name_of
 from regrant.wire import earlier, seconds_between
 
 # Seconds. Longer than the state machine's TimeoutSeconds, so that no run loses its lease while it goes on.
-LIFE = 15_000.0
+LIFE = 30_000.0
 # A function goes on for up to its time limit (50) after its execution was stopped.
 STRAGGLERS = 60.0
 # How often a run asks for a service (15 seconds in between) and for a role (10 seconds).

@@ -14,7 +14,7 @@ from regrant.denial_types import Denial
 
 Mode = Literal["plan", "contain", "rollback"]
 Verdict = Literal["HEALTHY", "UNHEALTHY", "PENDING"]
-Decision = Literal["CONTAIN", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
+Decision = Literal["CONTAIN", "ASK", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
 Outcome = Literal[
     "CONTAINED", "CURED", "PLANNED", "NOTHING_TO_FIX", "REFUSED", "ROLLED_BACK", "ROLLBACK_INCOMPLETE"
 ]
@@ -54,13 +54,15 @@ class HealthPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one service is entitled to: SSM parameter `/regrant/services/<cluster>/<service>`.
 
-    task_role and policies are ARNs. redeploy says whether a contained service's tasks are replaced.
+    task_role and policies are ARNs. redeploy says whether a contained service's tasks are replaced, approval
+    whether a person must say yes before anything is changed.
     """
 
     task_role: str
     policies: tuple[str, ...]
     health: HealthPolicy
     redeploy: Literal["always", "never"] = "always"
+    approval: Literal["none", "required"] = "none"
 
 
 class Incident(msgspec.Struct, frozen=True):
@@ -143,8 +145,20 @@ class LogRoute(msgspec.Struct, frozen=True):
     stream_prefix: str
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What a plan was made from: the role's managed policies (ARNs), the SHA-256 of everything else of it,
+    and the default versions of the policies that are to be attached, by ARN."""
+
+    attached: tuple[str, ...]
+    rest: str
+    versions: dict[str, str] = {}
+
+
 class Diagnosis(msgspec.Struct, frozen=True):
-    """Decision with findings; plan only where there is something to attach."""
+    """Decision with findings; plan and seen only where there is something to attach.
+
+    ASK is CONTAIN once a person has said yes. checks counts the diagnoses of this run.
+    """
 
     decision: Decision
     at: str
@@ -152,6 +166,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
     plan: Plan | None = None
     logs: tuple[LogRoute, ...] = ()
     refusal: Refusal | None = None
+    seen: Seen | None = None
+    checks: int = 1
 
 
 class BaselineMark(msgspec.Struct, frozen=True):
@@ -340,6 +356,8 @@ class RunState(msgspec.Struct, frozen=True):
     error: Failure | None = None
     lease: Leasing | None = None
     turn: Leasing | None = None
+    answer: Any = None
+    """What a person said to AskApproval, of any shape; None before."""
 
     @property
     def role(self) -> str | None:

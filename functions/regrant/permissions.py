@@ -8,12 +8,14 @@ import msgspec
 
 from regrant.breadth import breadth
 from regrant.policies import Policy, RoleEvaluation, evaluate_role
+from regrant.resources import RoleState
 
 
 class RolePermissions(msgspec.Struct, frozen=True, dict=True):
     """A role's policies with their documents, beside those that the catalogue declares for the service.
 
-    role: its ARN. attached: ARNs of its managed policies. identity: those and the inline policies.
+    role: its ARN. attached: ARNs of its managed policies. identity: those and the inline policies. state: the
+    role, whole.
     declared: the catalogue's policies that exist; nonexistent: the ARNs of those that do not.
     quota: how many managed policies the account lets a role have.
     """
@@ -25,6 +27,7 @@ class RolePermissions(msgspec.Struct, frozen=True, dict=True):
     boundary: Policy | None = None
     declared: tuple[Policy, ...] = ()
     nonexistent: tuple[str, ...] = ()
+    state: RoleState | None = None
 
     @cached_property
     def missing(self) -> tuple[Policy, ...]:

@@ -54,6 +54,9 @@ class Roles(Protocol):
     def read(self, role: str) -> RoleState | None:
         """None if the role does not exist."""
 
+    def versions(self, policies: tuple[str, ...]) -> dict[str, str]:
+        """The default version of each policy (ARN)."""
+
     def attach(self, role: str, policy: str) -> None:
         """A policy that is attached already stays attached."""
 

@@ -70,6 +70,8 @@ class Explorer(Faults):
         self.every = False
         self.after: str | None = None
         """The function with whose first call the exploring begins; None for the first of all."""
+        self.before: str | None = None
+        """The function with whose first call it ends; None for none."""
         self.only: Callable[[Point], bool] = lambda point: True
         self._forks, self._story, self._stop, self._straggle = forks, story, stop, straggle
         self._tried: set[tuple[str, int]] = set()
@@ -78,6 +80,8 @@ class Explorer(Faults):
     def match(self, service: str, operation: str, function: str | None, **about: Any) -> Effect | None:
         if self.exploring and function is not None:
             self.after = None if function == self.after else self.after
+            self.exploring = function != self.before
+        if self.exploring and function is not None:
             if (service, operation) == ("lambda", "Invoke"):
                 self._try_function(function)
             elif (service, operation) == ("function", "start"):

@@ -14,15 +14,17 @@ from sandbox.chaos.world import WORKER, World, world
 @dataclass(frozen=True)
 class Story:
     """variant: of the seed. uploads: seconds between two. `undo`: a person undoes the run, and that undo is
-    where the faults are. `after`: the function before whose first call they begin, since up to there the
-    story is another one's."""
+    where the faults are. `asked`: the enrolment wants a person's approval, which is given. `after` and
+    `before`: the functions before whose first call they begin and end; the rest is another story's."""
 
     name: str
     variant: str
     ending: str
     uploads: int = 60
     undo: bool = False
+    asked: bool = False
     after: str | None = None
+    before: str | None = None
 
 
 STORIES = (
@@ -30,6 +32,14 @@ STORIES = (
     # What fails has to come often enough to be seen.
     Story("failing health", "model-missing", "restored", uploads=15, after="regrant-capture-baseline"),
     Story("rollback", "broken", "restored", undo=True),
+    Story(
+        "approval",
+        "broken",
+        "fixed",
+        asked=True,
+        after="regrant-ask-approval",
+        before="regrant-capture-baseline",
+    ),
 )
 
 
@@ -37,8 +47,11 @@ def explore(story: Story, forks: Forks, seed: int, *, every: bool, only: Callabl
     """Play it with every fault at every point. Raises AssertionError if it does not end well without one."""
     with world(story.variant, seed, uploads=story.uploads) as there:
         there.rehearse()
+        if story.asked:
+            there.ask_first()
         explorer = Explorer(forks, story.name, there.stop, there.straggle)
-        explorer.every, explorer.only, explorer.after = every, only, None if every else story.after
+        explorer.every, explorer.only = every, only
+        explorer.after, explorer.before = (None, None) if every else (story.after, story.before)
         there.account.faults = explorer
         watch_states(there.account, explorer)
         if story.undo:

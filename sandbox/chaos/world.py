@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from moto.sns.models import sns_backends
@@ -41,6 +42,7 @@ class World:
         self.before = snapshot(account)
         self.first = ""
         """The name of the first run."""
+        self._answered = 0
         self.straggling_until = 0.0
         """When what a stopped run left has ended."""
 
@@ -68,6 +70,25 @@ class World:
         gc.collect()
         gc.freeze()
         gc.disable()
+
+    def ask_first(self) -> None:
+        """From here on the worker's enrolment asks for approval, and somebody gives it soon after."""
+        ssm: Any = self.account.client("ssm")
+        name = f"/regrant/services/{WORKER}"
+        entry = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"]) | {"approval": "required"}
+        ssm.put_parameter(Name=name, Value=json.dumps(entry), Overwrite=True)
+        self.before = snapshot(self.account)
+        self.account.clock.every(30, self._approve)
+
+    def _approve(self) -> None:
+        """Run the command for yes of the newest question, once."""
+        if self._sent("APPROVAL NEEDED")[self._answered :]:
+            self._answered = len(self._sent("APPROVAL NEEDED"))
+            lines = self._sent("APPROVAL NEEDED")[-1].splitlines()
+            command = shlex.split(lines[lines.index("Yes:") + 1])
+            # The run may have been stopped meanwhile, and then nobody hears it.
+            with suppress(self._sfn.exceptions.TaskTimedOut, self._sfn.exceptions.TaskDoesNotExist):
+                self._sfn.send_task_success(taskToken=command[4], output=command[6])
 
     def rest(self) -> None:
         """Let time pass until every run has ended, and those that their ends started, too."""
@@ -115,10 +136,8 @@ class World:
         return self._last(service)["incident"]
 
     def pages(self) -> list[str]:
-        """The subjects of what the topic was told of undos that did not finish."""
-        topics = sns_backends[self.account.account_id][self.account.region].topics.values()
-        sent = [notice[2] or "" for topic in topics for notice in topic.sent_notifications]
-        return [subject for subject in sent if subject.startswith("ROLLBACK_INCOMPLETE")]
+        """What the topic was told of undos that did not finish."""
+        return self._sent("ROLLBACK_INCOMPLETE")
 
     def works(self, service: str) -> bool:
         """Whether the service has done its work in the last two minutes, as its own log says."""
@@ -142,6 +161,12 @@ class World:
         roles = now["roles"]
         more = {r: {*roles[r]["attached"]} - {*self.before["roles"][r]["attached"]} for r in roles}
         return {role: policies for role, policies in more.items() if policies}
+
+    def _sent(self, subject: str) -> list[str]:
+        """The messages to the topic whose subject begins with that."""
+        topics = sns_backends[self.account.account_id][self.account.region].topics.values()
+        notices = [notice for topic in topics for notice in topic.sent_notifications]
+        return [str(notice[1]) for notice in notices if str(notice[2]).startswith(subject)]
 
     def _last(self, service: str) -> dict[str, str]:
         key = {"incident": {"S": f"service#{service}"}, "entry": {"S": "last"}}

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from moto.ecs.models import ecs_backends
+from moto.sns.models import sns_backends
 
 from regrant.aws.journal import DynamoJournal
 from regrant.errors import AttachmentNotVisible, AwsRefused, BaselineDiffers, ServiceNotSettled
@@ -70,7 +71,7 @@ def contained(invoke: Invoke) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_an_event_is_what_the_state_machine_passes(step: str) -> None:
     event = load(step)
-    assert set(event) == {"state", "now", "execution"}
+    assert set(event) - {"token"} == {"state", "now", "execution"}
     decode(event, OpenEvent if step == "open_incident" else StepEvent)
 
 
@@ -115,6 +116,14 @@ def settle() -> None:
     for deployment in in_moto.deployments:
         deployment |= {"rolloutState": "COMPLETED", "runningCount": deployment["desiredCount"]}
         deployment["createdAt"] = datetime(2025, 11, 11, 9, tzinfo=UTC)  # long before the incident
+
+
+def test_ask_approval_tells_the_topic(invoke: Invoke) -> None:
+    assert invoke("ask_approval") == {"until": "2025-11-11T22:52:15.402Z"}
+    (topic,) = sns_backends[ACCOUNT][REGION].topics.values()
+    ((_, message, subject, *_),) = topic.sent_notifications
+    assert subject == f"APPROVAL NEEDED {WORKER}"
+    assert load("ask_approval")["token"] in message
 
 
 def test_capture_baseline_keeps_role_and_service(invoke: Invoke) -> None:

@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from regrant import errors
+from regrant.approval import TIME_LIMIT
+from regrant.leasing import LIFE
 from tests.template.cloudformation import ROOT, load
 
 DEFINITION = ROOT / "statemachine" / "runbook.asl.yaml"
@@ -29,6 +31,7 @@ OUR_ERRORS = {
 # Step Functions developer guide, Error names; Handling transient Lambda service exceptions.
 AWS_ERRORS = {
     "States.ALL",
+    "States.Timeout",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
@@ -37,6 +40,8 @@ AWS_ERRORS = {
     "Sandbox.Timedout",
     "Runtime.ExitError",  # the process died; not on the page, but what a crash is called
 }
+# The only state that waits for a person, with a task token.
+ASKING = "AskApproval"
 PARAMETERS = {"state.$": "$", "now.$": "$$.State.EnteredTime", "execution.$": "$$.Execution.Name"}
 
 
@@ -109,7 +114,7 @@ def test_the_standard_retry_is_the_same_everywhere_and_comes_first(name: str) ->
 
 def test_the_standard_retry_names_what_may_pass() -> None:
     standard = set(TASKS["OpenIncident"]["Retry"][0]["ErrorEquals"])
-    assert standard == (AWS_ERRORS - {"States.ALL"}) | {"AwsUnavailable"}
+    assert standard == (AWS_ERRORS - {"States.ALL", "States.Timeout"}) | {"AwsUnavailable"}
 
 
 def test_every_retry_is_bounded() -> None:
@@ -124,8 +129,13 @@ def test_every_state_says_what_it_is_for(name: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_gets_the_same_and_writes_one_key(name: str) -> None:
     task = TASKS[name]
-    assert task["Parameters"] == PARAMETERS
-    assert task["Resource"] == f"${{{name}FunctionArn}}"
+    if name == ASKING:
+        assert task["Resource"] == "arn:${Partition}:states:::lambda:invoke.waitForTaskToken"
+        payload = PARAMETERS | {"token.$": "$$.Task.Token"}
+        assert task["Parameters"] == {"FunctionName": f"${{{name}FunctionArn}}", "Payload": payload}
+    else:
+        assert task["Resource"] == f"${{{name}FunctionArn}}"
+        assert task["Parameters"] == PARAMETERS
     # The opened incident replaces the input; everything after it adds one key.
     pattern = r"\$" if name == MACHINE["StartAt"] else r"\$\.[a-z]+"
     assert re.fullmatch(pattern, task["ResultPath"])
@@ -194,7 +204,32 @@ def test_a_caught_failure_keeps_the_run_so_far() -> None:
 
 def test_nothing_before_the_baseline_can_change_anything() -> None:
     before = reachable("OpenIncident") - reachable("CaptureBaseline")
-    assert before & set(TASKS) == {"OpenIncident", "LeaseService", "Diagnose", "LeaseRole"}
+    assert before & set(TASKS) == {"OpenIncident", "LeaseService"}
+    # What comes round again after CaptureBaseline had no more to change.
+    assert targets("CaptureBaseline") == {"AttachPolicies", "Diagnose", "CloseIncident"}
+
+
+def test_a_person_is_asked_for_as_long_as_the_question_says() -> None:
+    assert TASKS[ASKING]["TimeoutSeconds"] == TIME_LIMIT
+
+
+def test_only_a_plain_yes_carries_the_plan_out() -> None:
+    (yes,) = STATES["DecideApproval"]["Choices"]
+    assert yes["And"] == [
+        {"Variable": "$.answer.approved", "IsPresent": True},
+        {"Variable": "$.answer.approved", "BooleanEquals": True},
+    ]
+    assert STATES["DecideApproval"]["Default"] == "CloseIncident"
+
+
+def test_no_answer_is_no_error() -> None:
+    (silence, _) = STATES[ASKING]["Catch"]
+    assert (silence["ErrorEquals"], silence["Next"]) == (["States.Timeout"], "CloseIncident")
+    assert silence["ResultPath"] == "$.answer"
+
+
+def test_no_lease_ends_while_its_run_may_go_on() -> None:
+    assert MACHINE["TimeoutSeconds"] < LIFE
 
 
 def test_nothing_is_changed_before_the_baseline_is_kept() -> None:
@@ -228,10 +263,14 @@ def test_every_way_round_has_a_way_out(cycle: tuple[str, ...]) -> None:
     assert any(leaves(cycle, rule) for rule in choices)
 
 
-def test_before_a_run_is_closed_only_its_waits_go_round() -> None:
+def test_before_a_run_is_closed_only_its_waits_and_its_diagnosis_go_round() -> None:
     rounds = [set(cycle) for cycle in cycles() if "CloseIncident" not in cycle]
-    assert all(any(STATES[name]["Type"] == "Wait" for name in cycle) for cycle in rounds)
-    assert len(rounds) == 5
+    waits = [cycle for cycle in rounds if any(STATES[name]["Type"] == "Wait" for name in cycle)]
+    assert len(waits) == 5
+    # The others make the plan anew, with a question to a person or without.
+    assert [cycle - {"AskApproval", "DecideApproval"} for cycle in rounds if cycle not in waits] == [
+        {"Diagnose", "Decide", "LeaseRole", "DecideRole", "CaptureBaseline"}
+    ] * 2
 
 
 def test_a_failed_end_has_a_name_of_its_own() -> None:

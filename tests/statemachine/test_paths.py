@@ -6,15 +6,19 @@ compared as a whole: whatever failed, it is either repaired, or as it was, or a 
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
+from moto.sns.models import sns_backends
 
 from sandbox import ecs
 from sandbox.seeds import retainwise
+from sandbox.snapshot import snapshot
 from tests.statemachine.world import OLD_ROLE, POLICY, WORKER, Edge, World, edges, incident
 
 Arrange = Callable[[World], None]
@@ -139,6 +143,56 @@ def an_ended_run_holds(resource: str) -> Arrange:
     return arrange
 
 
+def ask_first(world: World) -> None:
+    """From here on the worker's enrolment asks for approval."""
+    ssm = world.account.client("ssm")
+    name = f"/regrant/services/{WORKER}"
+    entry = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"]) | {"approval": "required"}
+    ssm.put_parameter(Name=name, Value=json.dumps(entry), Overwrite=True)
+    world.remember()
+
+
+def ask_first_in_vain(world: World) -> None:
+    ask_first(world)
+    world.deny("ask-approval", "sns", "Publish")
+
+
+def answering(*answers: Callable[[World], object]) -> Callable[[World, str], None]:
+    """What happens while the question is open, the first time, the second time, and so on."""
+    left = list(answers)
+
+    def meanwhile(world: World, state: str) -> None:
+        if state == "AskApproval" and left:
+            left.pop(0)(world)
+
+    return meanwhile
+
+
+def question(world: World) -> str:
+    (topic,) = sns_backends[retainwise.ACCOUNT][world.account.region].topics.values()
+    return [
+        str(message) for _, message, subject, *_ in topic.sent_notifications if "APPROVAL" in str(subject)
+    ][-1]
+
+
+def say(word: str) -> Callable[[World], object]:
+    """Run the command that the question gives for yes or for no."""
+
+    def answer(world: World) -> None:
+        lines = question(world).splitlines()
+        command = shlex.split(lines[lines.index(f"{word}:") + 1])
+        assert command[:4] == ["aws", "stepfunctions", "send-task-success", "--task-token"]
+        world.account.client("stepfunctions").send_task_success(taskToken=command[4], output=command[6])
+
+    return answer
+
+
+def yes_after_somebody_tagged_the_role(world: World) -> None:
+    iam = world.account.client("iam")
+    iam.tag_role(RoleName=retainwise.OLD_ROLE, Tags=[{"Key": "seen-by", "Value": "a colleague"}])
+    say("Yes")(world)
+
+
 ROLL_BACK = (
     "RestoreService > DecideRestore > DetachPolicies > ConfirmBaseline > CloseIncident > DecideOutcome"
 )
@@ -159,6 +213,41 @@ STORIES = {
         error=None,
         outcome="CONTAINED",
         arrange=never_redeploy,
+        restored=False,
+    ),
+    "a person says yes": Story(
+        "Decide > AskApproval > DecideApproval > LeaseRole",
+        error=None,
+        outcome="CONTAINED",
+        arrange=ask_first,
+        meanwhile=answering(say("Yes")),
+        restored=False,
+    ),
+    "a person says no": Story(
+        "DecideApproval > CloseIncident",
+        error=None,
+        outcome="REFUSED",
+        arrange=ask_first,
+        meanwhile=answering(say("No")),
+    ),
+    "nobody says anything": Story(
+        "AskApproval > CloseIncident",
+        error=None,
+        outcome="REFUSED",
+        arrange=ask_first,
+    ),
+    "nobody can be asked": Story(
+        "AskApproval > CloseIncident; DecideOutcome > NothingChanged",
+        error="NothingChanged",
+        outcome=None,
+        arrange=ask_first_in_vain,
+    ),
+    "somebody changes the role before the yes, so it is asked again": Story(
+        "CaptureBaseline > Diagnose > Decide > AskApproval",
+        error=None,
+        outcome="CONTAINED",
+        arrange=ask_first,
+        meanwhile=answering(yes_after_somebody_tagged_the_role, say("Yes")),
         restored=False,
     ),
     "bad input": Story(
@@ -402,6 +491,25 @@ def test_few_calls_stand_between_the_denial_and_the_grant() -> None:
         "capture-baseline": 11,
         "attach-policies": 2,
     }
+
+
+def test_a_role_that_changes_after_each_yes_is_left_alone_in_the_end() -> None:
+    with incident() as world:
+        ask_first(world)
+        tags = iter("abcdef")
+
+        def tag_and_agree(world: World) -> None:
+            iam = world.account.client("iam")
+            iam.tag_role(RoleName=retainwise.OLD_ROLE, Tags=[{"Key": "seen-by", "Value": next(tags)}])
+            world.before["roles"][retainwise.OLD_ROLE] = snapshot(world.account)["roles"][retainwise.OLD_ROLE]
+            say("Yes")(world)
+
+        answers = answering(*[tag_and_agree] * 4)
+        ended = world.run(meanwhile=lambda state: answers(world, state))
+        assert ended.outcome == "REFUSED"
+        assert ended.path.count("AskApproval") == 3
+        assert "ACCOUNT_MOVING" in [finding["code"] for finding in ended.report["findings"]]
+        assert world.changed() == []
 
 
 def test_no_arrow_is_left_out() -> None:

@@ -20,7 +20,7 @@ CHANGES = {
     "iam:DetachRolePolicy": {"DetachPolicies"},
     "iam:PassRole": {"RedeployService", "RestoreService"},
     "ecs:UpdateService": {"RedeployService", "RestoreService"},
-    "sns:Publish": {"CloseIncident", "PageOperator"},
+    "sns:Publish": {"AskApproval", "CloseIncident", "PageOperator"},
 }
 JOURNAL = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}
 

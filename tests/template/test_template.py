@@ -25,13 +25,16 @@ def test_each_task_state_has_a_function_and_each_function_a_task_state(
     functions = of_type(stack, "AWS::Lambda::Function")
     assert {name.removesuffix("Function") for name in functions} == set(tasks)
     for task, state in tasks.items():
-        assert state["Resource"] == f"${{{task}FunctionArn}}"
+        # A state that waits for a task token names its function among its parameters.
+        invoked = state["Parameters"].get("FunctionName", state["Resource"])
+        assert invoked == f"${{{task}FunctionArn}}"
 
 
 def test_every_substitution_is_defined_and_used(source: Template) -> None:
     defined = source["Resources"]["Runbook"]["Properties"]["DefinitionSubstitutions"]
     used = re.findall(r"\$\{(\w+)\}", (ROOT / "statemachine/runbook.asl.yaml").read_text())
     assert set(defined) == set(used)
+    assert defined.pop("Partition") == {"Ref": "AWS::Partition"}
     for name, value in defined.items():
         assert value == {"Fn::GetAtt": [name.removesuffix("Arn"), "Arn"]}
 

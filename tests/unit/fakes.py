@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from regrant.baseline import see
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.models import (
     CatalogueEntry,
@@ -243,6 +244,7 @@ class FakeRoles:
     role: RoleState = ROLE
     gone: bool = False
     quota: int = 10
+    version: str = "v1"
     nonexistent: tuple[str, ...] = ()
     documents: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(DOCUMENTS))
     fuse: Fuse = field(default_factory=Fuse)
@@ -250,7 +252,7 @@ class FakeRoles:
 
     def permissions(self, role: str, wanted: tuple[str, ...]) -> RolePermissions:
         def read(*policies: str) -> tuple[Policy, ...]:
-            return tuple(Policy(p, self.documents[p]) for p in policies if p in self.documents)
+            return tuple(Policy(p, self.documents[p], self.version) for p in policies if p in self.documents)
 
         boundary = self.role.boundary
         return RolePermissions(
@@ -261,7 +263,11 @@ class FakeRoles:
             boundary=read(boundary)[0] if boundary else None,
             declared=read(*(p for p in wanted if p not in self.nonexistent)),
             nonexistent=self.nonexistent,
+            state=self.role,
         )
+
+    def versions(self, policies: tuple[str, ...]) -> dict[str, str]:
+        return dict.fromkeys(policies, self.version)
 
     def attached(self, role: str) -> tuple[str, ...]:
         return self.role.attached
@@ -443,4 +449,10 @@ class World:
         return [c for c in self.journal.load(INCIDENT).changes if kind in ("", c.kind)]
 
 
-CONTAIN = Diagnosis("CONTAIN", at(1), plan=PLAN, logs=(ROUTE,))
+def diagnosed(role: RoleState = ROLE, **changed: Any) -> Diagnosis:
+    """What Diagnose wrote of the plan, made when the role was like that."""
+    seen = see(RolePermissions(role.arn, role.attached, 10, state=role), PLAN.attach)
+    return Diagnosis("CONTAIN", at(1), plan=replace(PLAN, **changed), logs=(ROUTE,), seen=seen)
+
+
+CONTAIN = diagnosed()

@@ -17,7 +17,6 @@ from tests.unit.fakes import (
     OLD,
     OLD_DEPLOYMENT,
     OLD_ROLE,
-    PLAN,
     RECEIVE,
     ROLE,
     RUNNING,
@@ -25,6 +24,7 @@ from tests.unit.fakes import (
     WORKER,
     World,
     at,
+    diagnosed,
 )
 
 BEFORE = Baseline(str(WORKER), ROLE, RUNNING, at(2))
@@ -200,5 +200,12 @@ def test_a_role_that_is_gone_has_no_baseline() -> None:
 
 def captured(world: World, now: str) -> Any:
     return capture(
-        INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, now
+        INCIDENT_OF_WORKER,
+        diagnosed(world.roles.role),
+        world.services,
+        world.roles,
+        world.queues,
+        world.holds,
+        world.journal,
+        now,
     )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from regrant.baseline import capture
 from regrant.closing import close_incident, page_operator
 from regrant.containment import attach_policies, redeploy
-from regrant.errors import AwsRefused, BaselineDiffers, ServiceChanged
+from regrant.errors import AccountMoved, AwsRefused, BaselineDiffers, ServiceChanged
 from regrant.models import Failure, OpenEvent, Receipt, Report, Restore, RunState
 from regrant.opening import open_incident
 from regrant.rollback import confirm_baseline, detach_policies, restore_service
@@ -29,6 +28,7 @@ from tests.unit.fakes import (
     FakeCatalogue,
     World,
     at,
+    diagnosed,
 )
 from tests.unit.undo import contained, undo
 
@@ -38,7 +38,14 @@ SETTLED = Restore("HEALTHY", 0, at(400), at(400), evidence=("settled",))
 def test_a_deployment_that_came_first_is_left_alone_by_the_undo_even_if_it_fails() -> None:
     world = World()
     mark = capture(
-        INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, at(2)
+        INCIDENT_OF_WORKER,
+        diagnosed(world.roles.role),
+        world.services,
+        world.roles,
+        world.queues,
+        world.holds,
+        world.journal,
+        at(2),
     )
     attach_policies(INCIDENT_OF_WORKER, PLAN, mark, world.roles, world.holds, world.journal, at(3))
     world.services.somebody_deploys(DEFINITION)
@@ -52,12 +59,12 @@ def test_a_deployment_that_came_first_is_left_alone_by_the_undo_even_if_it_fails
 
 
 def test_a_service_that_was_deployed_since_the_diagnosis_is_not_touched() -> None:
-    world, plan = World(), replace(PLAN, task_definition=DEFINITION)
+    world = World()
     world.services.somebody_deploys(NEWER_DEFINITION)
-    with pytest.raises(ServiceChanged, match="since the diagnosis"):
+    with pytest.raises(AccountMoved, match="since the diagnosis"):
         capture(
             INCIDENT_OF_WORKER,
-            plan,
+            diagnosed(task_definition=DEFINITION),
             world.services,
             world.roles,
             world.queues,

@@ -8,7 +8,7 @@ from regrant.baseline import capture
 from regrant.containment import attach_policies
 from regrant.models import BaselineMark, Incident, Receipt, Restore
 from regrant.rollback import confirm_baseline, detach_policies
-from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, PLAN, RECEIVE, World, at
+from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, PLAN, RECEIVE, World, at, diagnosed
 
 FIRST = replace(INCIDENT_OF_WORKER, id="run-1", subject="run-1")
 SECOND = replace(INCIDENT_OF_WORKER, id="run-2", subject="run-2")
@@ -17,7 +17,14 @@ SETTLED = Restore("HEALTHY", 0, at(90), at(90), evidence=("settled",))
 
 def grant(world: World, incident: Incident, second: float) -> BaselineMark:
     mark = capture(
-        incident, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, at(second)
+        incident,
+        diagnosed(world.roles.role),
+        world.services,
+        world.roles,
+        world.queues,
+        world.holds,
+        world.journal,
+        at(second),
     )
     attach_policies(incident, PLAN, mark, world.roles, world.holds, world.journal, at(second))
     return mark

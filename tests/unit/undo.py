@@ -6,12 +6,19 @@ from regrant.baseline import capture
 from regrant.containment import attach_policies, redeploy
 from regrant.models import Receipt, Restore
 from regrant.rollback import check_restore, confirm_baseline, detach_policies, restore_service
-from tests.unit.fakes import INCIDENT_OF_WORKER, PLAN, UNDO, WORKER, Crash, Fuse, World, at
+from tests.unit.fakes import INCIDENT_OF_WORKER, PLAN, UNDO, WORKER, Crash, Fuse, World, at, diagnosed
 
 
 def contain(world: World) -> None:
     mark = capture(
-        INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, at(2)
+        INCIDENT_OF_WORKER,
+        diagnosed(world.roles.role),
+        world.services,
+        world.roles,
+        world.queues,
+        world.holds,
+        world.journal,
+        at(2),
     )
     attach_policies(INCIDENT_OF_WORKER, PLAN, mark, world.roles, world.holds, world.journal, at(3))
     redeploy(INCIDENT_OF_WORKER, mark, world.services, world.journal, at(5))
