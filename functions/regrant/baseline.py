@@ -14,11 +14,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from regrant.concurrency import all_three, both
+from regrant.entry import Service
 from regrant.errors import AccountMoved, RoleGone, ServiceGone
 from regrant.evidence import waiting
-from regrant.models import BaselineMark, Change, Diagnosis, Hold, Incident, Receipt, Seen, Service
+from regrant.models import BaselineMark, Diagnosis, Incident, Receipt, Seen
 from regrant.permissions import RolePermissions
 from regrant.ports import Holds, Journal, Queues, Roles, Services
+from regrant.records import Change, Hold
 from regrant.resources import Baseline, RoleState, ServiceState
 from regrant.wire import seconds_between
 

@@ -6,8 +6,9 @@ import re
 
 import msgspec
 
+from regrant.entry import CatalogueEntry, Service
 from regrant.evidence import DENIAL_TERM
-from regrant.models import CatalogueEntry, Refusal, Service
+from regrant.models import Refusal
 from regrant.settings import Settings
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,576}")

@@ -8,8 +8,9 @@ from regrant.approval import judge_answer
 from regrant.baseline import attached_before
 from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
 from regrant.leasing import release_all
-from regrant.models import Change, Finding, Outcome, Plan, Refusal, Report, RunState, Stage
+from regrant.models import Finding, Plan, Refusal, Report, RunState, Stage
 from regrant.ports import Journal, Leases, Topic
+from regrant.records import Change, Outcome
 from regrant.resources import name_of
 from regrant.summary import render
 from regrant.wire import seconds_between

@@ -9,9 +9,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.baseline import existing_service
+from regrant.entry import Service
 from regrant.errors import AttachmentNotVisible, ServiceChanged, ServiceGone
-from regrant.models import Access, BaselineMark, Change, Grant, Hold, Incident, Plan, Rollout, Service
+from regrant.models import Access, BaselineMark, Grant, Incident, Plan, Rollout
 from regrant.ports import Holds, Journal, Roles, Services
+from regrant.records import Change, Hold
 from regrant.resources import Deployment
 
 

@@ -10,9 +10,10 @@ from regrant.baseline import see
 from regrant.cause import IN_THE_WAY, Judgement, asked_resource, judge
 from regrant.concurrency import all_three, both, each
 from regrant.denied_calls import DeniedCall, read_calls, told_calls
+from regrant.entry import Service
 from regrant.evidence import DENIAL_TERM, joined, read_lines
 from regrant.findings import Judged, denial_findings, missing_findings, ranked, role_findings
-from regrant.models import Decision, Diagnosis, Finding, Incident, Plan, Refusal, Service
+from regrant.models import Decision, Diagnosis, Finding, Incident, Plan, Refusal
 from regrant.permissions import RolePermissions
 from regrant.plan import least_cover
 from regrant.ports import Logs, Queues, Roles, Services

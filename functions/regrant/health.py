@@ -18,18 +18,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from regrant.concurrency import all_three, both
+from regrant.entry import CatalogueEntry
 from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines, waiting
-from regrant.models import (
-    BaselineMark,
-    CatalogueEntry,
-    Grant,
-    Health,
-    Incident,
-    LogRoute,
-    Rollout,
-    Sample,
-    Verdict,
-)
+from regrant.models import BaselineMark, Grant, Health, Incident, LogRoute, Rollout, Sample, Verdict
 from regrant.ports import Logs, Queues, Roles, Services
 from regrant.resources import LogLine, LogLines, name_of
 from regrant.rollout import judge as judge_deployment

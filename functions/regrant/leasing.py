@@ -12,8 +12,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import Incident, Lease, Leasing, Refusal, Restore, RunState
+from regrant.models import Incident, Leasing, Refusal, Restore, RunState
 from regrant.ports import Executions, Leases
+from regrant.records import Lease
 from regrant.resources import name_of
 from regrant.wire import earlier, seconds_between
 

@@ -11,23 +11,12 @@ from typing import Any, Literal
 import msgspec
 
 from regrant.denial_types import Denial
+from regrant.entry import CatalogueEntry, Service
+from regrant.records import Change, Outcome
 
 Mode = Literal["plan", "contain", "rollback"]
 Verdict = Literal["HEALTHY", "UNHEALTHY", "PENDING"]
 Decision = Literal["CONTAIN", "ASK", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
-Outcome = Literal[
-    "CONTAINED", "CURED", "PLANNED", "NOTHING_TO_FIX", "REFUSED", "ROLLED_BACK", "ROLLBACK_INCOMPLETE"
-]
-
-
-class Service(msgspec.Struct, frozen=True):
-    """An ECS service, written `cluster/name` by people."""
-
-    cluster: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.cluster}/{self.name}"
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -37,32 +26,6 @@ class Refusal(msgspec.Struct, frozen=True):
     message: str
     next: str
     outcome: Literal["REFUSED", "NOTHING_TO_FIX"] = "REFUSED"
-
-
-class HealthPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What proves that the service works: `success` in its log, no denial, a queue that drains.
-
-    queue and dead_letter_queue are SQS ARNs; samples is how many good samples in a row are the proof.
-    """
-
-    success: str
-    queue: str | None = None
-    dead_letter_queue: str | None = None
-    samples: int = 3
-
-
-class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one service is entitled to: SSM parameter `/regrant/services/<cluster>/<service>`.
-
-    task_role and policies are ARNs. redeploy says whether a contained service's tasks are replaced, approval
-    whether a person must say yes before anything is changed.
-    """
-
-    task_role: str
-    policies: tuple[str, ...]
-    health: HealthPolicy
-    redeploy: Literal["always", "never"] = "always"
-    approval: Literal["none", "required"] = "none"
 
 
 class Incident(msgspec.Struct, frozen=True):
@@ -82,30 +45,6 @@ class Incident(msgspec.Struct, frozen=True):
     refusal: Refusal | None = None
     denials: tuple[Denial, ...] = ()
     role: str | None = None
-
-
-class Lease(msgspec.Struct, frozen=True):
-    """The right to change `resource` (`service/<cluster>/<service>`, `role/<ARN>`) until `ends_at`.
-
-    owner is an execution's name.
-    """
-
-    resource: str
-    owner: str
-    taken_at: str
-    ends_at: str
-
-
-class Hold(msgspec.Struct, frozen=True):
-    """That an incident needs a temporary grant, a policy (ARN) on a role, until `dropped_at`.
-
-    The undo of the last holder takes it off.
-    """
-
-    policy: str
-    incident: str
-    service: str
-    dropped_at: str | None = None
 
 
 class Leasing(msgspec.Struct, frozen=True):
@@ -266,17 +205,6 @@ class Restore(msgspec.Struct, frozen=True):
     evidence: tuple[str, ...] = ()
 
 
-class Change(msgspec.Struct, frozen=True):
-    """One journal entry: what was intended on what, whether it was done and undone."""
-
-    kind: Literal["attach", "redeploy", "restore"]
-    target: str
-    value: str
-    intended_at: str
-    done_at: str | None = None
-    undone_at: str | None = None
-
-
 class Detach(msgspec.Struct, frozen=True):
     """The policies (ARNs) taken off the role again, and those that another incident still needs."""
 
@@ -323,14 +251,6 @@ class Report(msgspec.Struct, frozen=True):
     receipt: Receipt | None
     timeline: tuple[Stage, ...]
     next: str
-
-
-class LastOutcome(msgspec.Struct, frozen=True):
-    """How the last run that changed a service ended."""
-
-    incident: str
-    outcome: Outcome
-    at: str
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -6,8 +6,10 @@ from msgspec.structs import replace
 
 from regrant.catalogue import read_entry
 from regrant.concurrency import both, each
-from regrant.models import Incident, LastOutcome, OpenEvent, Refusal, Service
+from regrant.entry import Service
+from regrant.models import Incident, OpenEvent, Refusal
 from regrant.ports import Catalogue, Journal, Record, Services
+from regrant.records import LastOutcome
 from regrant.request import EXAMPLE, Request, shown
 from regrant.resources import name_of
 from regrant.settings import Settings

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from regrant.models import Change, Hold, LastOutcome, Lease, LogRoute, Report, Service
+from regrant.entry import Service
+from regrant.models import LogRoute, Report
 from regrant.permissions import RolePermissions
+from regrant.records import Change, Hold, LastOutcome, Lease
 from regrant.resources import (
     Baseline,
     LogLines,

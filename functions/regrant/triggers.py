@@ -13,7 +13,8 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from regrant.ended_run import EVENT, read_ended_run
-from regrant.models import Mode, Refusal, Service
+from regrant.entry import Service
+from regrant.models import Mode, Refusal
 from regrant.request import EXAMPLE, Request, execution_name, shown
 from regrant.settings import Settings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from regrant.models import CatalogueEntry
+from regrant.entry import CatalogueEntry
 from regrant.wire import encode
 from tests.unit.fakes import (
     CLUSTER,

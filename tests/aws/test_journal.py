@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from regrant.aws.journal import DynamoJournal
 from regrant.errors import AwsRefused
-from regrant.models import Change, LastOutcome, Report
+from regrant.models import Report
+from regrant.records import Change, LastOutcome
 from regrant.resources import Baseline
 from tests.aws.account import TABLE, client, create_journal
 from tests.unit.fakes import INCIDENT, OLD_DEPLOYMENT, OLD_ROLE, RECEIVE, ROLE, RUNNING, SEND, WORKER, at

@@ -13,7 +13,8 @@ from moto.sns.models import sns_backends
 
 from regrant.aws.journal import DynamoJournal
 from regrant.errors import AttachmentNotVisible, AwsRefused, BaselineDiffers, ServiceNotSettled
-from regrant.models import Change, OpenEvent, StepEvent
+from regrant.models import OpenEvent, StepEvent
+from regrant.records import Change
 from regrant.resources import Baseline
 from regrant.wire import decode
 from tests.aws.account import ROLE_NAME, TABLE, client

@@ -13,23 +13,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from regrant.baseline import see
+from regrant.entry import CatalogueEntry, HealthPolicy, Service
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import (
-    CatalogueEntry,
-    Change,
-    Diagnosis,
-    HealthPolicy,
-    Hold,
-    Incident,
-    LastOutcome,
-    Lease,
-    LogRoute,
-    Plan,
-    Report,
-    Service,
-)
+from regrant.models import Diagnosis, Incident, LogRoute, Plan, Report
 from regrant.permissions import RolePermissions
 from regrant.policies import Policy
+from regrant.records import Change, Hold, LastOutcome, Lease
 from regrant.resources import (
     Baseline,
     Deployment,

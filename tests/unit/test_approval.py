@@ -13,7 +13,8 @@ from regrant.baseline import capture
 from regrant.closing import close_incident
 from regrant.diagnosis import ROUNDS, diagnose
 from regrant.errors import AccountMoved, AwsRefused
-from regrant.models import Diagnosis, Finding, Hold, Lease, RunState
+from regrant.models import Diagnosis, Finding, RunState
+from regrant.records import Hold, Lease
 from tests.unit.fakes import (
     CONTAIN,
     ENTRY,

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from regrant.baseline import capture, compare, facts, fingerprint
 from regrant.errors import RoleGone, ServiceGone
-from regrant.models import Change, Receipt
+from regrant.models import Receipt
+from regrant.records import Change
 from regrant.resources import Baseline, RoleState, ServiceState
 from tests.unit.fakes import (
     INCIDENT_OF_WORKER,

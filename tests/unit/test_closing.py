@@ -11,7 +11,6 @@ from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
 from regrant.models import (
     Access,
     BaselineMark,
-    Change,
     Diagnosis,
     Failure,
     Grant,
@@ -23,6 +22,7 @@ from regrant.models import (
     Rollout,
     RunState,
 )
+from regrant.records import Change
 from regrant.resources import Baseline
 from tests.unit.fakes import (
     CONTAIN,

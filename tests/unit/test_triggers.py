@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.models import Refusal, Service
+from regrant.entry import Service
+from regrant.models import Refusal
 from regrant.request import Request
 from regrant.triggers import parse_service, read_trigger
 from tests.unit.fakes import SETTINGS

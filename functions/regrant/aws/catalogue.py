@@ -6,8 +6,8 @@ from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.catalogue import parameter_name
+from regrant.entry import Service
 from regrant.errors import AwsRefused
-from regrant.models import Service
 
 
 class ParameterCatalogue:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from regrant.aws.clients import aws_errors
-from regrant.models import Hold
+from regrant.records import Hold
 
 
 class DynamoHolds:

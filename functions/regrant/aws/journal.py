@@ -14,8 +14,10 @@ from typing import Any
 import msgspec
 
 from regrant.aws.clients import aws_errors
+from regrant.entry import Service
 from regrant.errors import AwsRefused
-from regrant.models import Change, LastOutcome, Report, Service
+from regrant.models import Report
+from regrant.records import Change, LastOutcome
 from regrant.resources import Baseline
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import Lease
+from regrant.records import Lease
 
 
 class DynamoLeases:

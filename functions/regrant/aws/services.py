@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from regrant.aws.clients import aws_errors
+from regrant.entry import Service
 from regrant.errors import AwsRefused
-from regrant.models import LogRoute, Service
+from regrant.models import LogRoute
 from regrant.resources import Deployment, ServiceState, TaskDefinition, name_of
 
 

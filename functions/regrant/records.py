@@ -1,0 +1,54 @@
+"""What is written in the journal's table beside an incident's baseline and report: changes, leases, holds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Outcome = Literal[
+    "CONTAINED", "CURED", "PLANNED", "NOTHING_TO_FIX", "REFUSED", "ROLLED_BACK", "ROLLBACK_INCOMPLETE"
+]
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """The right to change `resource` (`service/<cluster>/<service>`, `role/<ARN>`) until `ends_at`.
+
+    owner is an execution's name.
+    """
+
+    resource: str
+    owner: str
+    taken_at: str
+    ends_at: str
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """That an incident needs a temporary grant, a policy (ARN) on a role, until `dropped_at`.
+
+    The undo of the last holder takes it off.
+    """
+
+    policy: str
+    incident: str
+    service: str
+    dropped_at: str | None = None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One journal entry: what was intended on what, whether it was done and undone."""
+
+    kind: Literal["attach", "redeploy", "restore"]
+    target: str
+    value: str
+    intended_at: str
+    done_at: str | None = None
+    undone_at: str | None = None
+
+
+class LastOutcome(msgspec.Struct, frozen=True):
+    """How the last run that changed a service ended."""
+
+    incident: str
+    outcome: Outcome
+    at: str
