@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
+
+# ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
+_SERVICE = re.compile(r"([A-Za-z0-9_-]{1,255})/([A-Za-z0-9_-]{1,255})")
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -15,6 +19,12 @@ class Service(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.cluster}/{self.name}"
+
+
+def parse_service(text: object) -> Service | None:
+    """`cluster/service`; None for anything else."""
+    match = _SERVICE.fullmatch(text) if isinstance(text, str) else None
+    return Service(cluster=match[1], name=match[2]) if match else None
 
 
 class HealthPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,7 +43,9 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one service is entitled to: SSM parameter `/regrant/services/<cluster>/<service>`.
 
     task_role and policies are ARNs. redeploy says whether a contained service's tasks are replaced, approval
-    whether a person must say yes before anything is changed.
+    whether a person must say yes before anything is changed. grant_ttl_hours is how long a grant lasts before
+    it is tried without. managed_by says who registers the service's task definitions, if not the cure, and
+    terraform_address which resource there is the task definition.
     """
 
     task_role: str
@@ -41,3 +53,6 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     health: HealthPolicy
     redeploy: Literal["always", "never"] = "always"
     approval: Literal["none", "required"] = "none"
+    grant_ttl_hours: int = 24
+    managed_by: Literal["terraform"] | None = None
+    terraform_address: str | None = None

@@ -14,9 +14,9 @@ from regrant.denial_types import Denial
 from regrant.entry import CatalogueEntry, Service
 from regrant.records import Change, Outcome
 
-Mode = Literal["plan", "contain", "rollback"]
+Mode = Literal["plan", "contain", "cure", "rollback", "expire"]
 Verdict = Literal["HEALTHY", "UNHEALTHY", "PENDING"]
-Decision = Literal["CONTAIN", "ASK", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
+Decision = Literal["CONTAIN", "CURE", "EXPIRE", "ASK", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -32,7 +32,8 @@ class Incident(msgspec.Struct, frozen=True):
     """One run for one service. `subject` is the incident whose changes a rollback undoes (else itself).
 
     mode is a Mode, or with a refusal whatever was asked for instead. denials are the refused calls that the
-    trigger itself told of; an alarm and a person tell of none. role (ARN) is there for an undo.
+    trigger itself told of; an alarm and a person tell of none. role (ARN) is there for an undo. expires is the
+    incident whose grants are at their end, ended the run whose end has started this undo.
     """
 
     id: str
@@ -45,6 +46,8 @@ class Incident(msgspec.Struct, frozen=True):
     refusal: Refusal | None = None
     denials: tuple[Denial, ...] = ()
     role: str | None = None
+    expires: str | None = None
+    ended: str | None = None
 
 
 class Leasing(msgspec.Struct, frozen=True):
@@ -68,13 +71,20 @@ class Finding(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """The exact changes a run will make; nothing else is ever changed.
 
-    role, policies and task_definition (the revision whose role it is) are ARNs.
+    role, policies and task_definition (the revision whose role it is) are ARNs. A cure registers a revision
+    with new_role; it and an expiry take the temporary grants `withdraw` off the role, unless something else
+    needs them. postpone is why an expiry cannot try that now. watch says whether the service has to be proved
+    to work without them.
     """
 
     role: str
     attach: tuple[str, ...]
     redeploy: bool
     task_definition: str | None = None
+    new_role: str | None = None
+    withdraw: tuple[str, ...] = ()
+    postpone: str | None = None
+    watch: bool = True
 
 
 class LogRoute(msgspec.Struct, frozen=True):
@@ -86,11 +96,13 @@ class LogRoute(msgspec.Struct, frozen=True):
 
 class Seen(msgspec.Struct, frozen=True):
     """What a plan was made from: the role's managed policies (ARNs), the SHA-256 of everything else of it,
-    and the default versions of the policies that are to be attached, by ARN."""
+    and the default versions of the policies that are to be attached, by ARN. new_role is the SHA-256 of the
+    role that a cure moves the service to."""
 
     attached: tuple[str, ...]
     rest: str
     versions: dict[str, str] = {}
+    new_role: str | None = None
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -129,6 +141,53 @@ class Grant(msgspec.Struct, frozen=True):
 
     role: str
     attached: tuple[str, ...]
+    at: str
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """The revision (ARN) that a cure registered."""
+
+    task_definition: str
+    at: str
+
+
+class Stay(msgspec.Struct, frozen=True):
+    """A temporary grant that was not withdrawn, and why. until: when it is tried again; None: not by us."""
+
+    policy: str
+    why: str
+    until: str | None = None
+
+
+class Withdrawal(msgspec.Struct, frozen=True):
+    """The temporary grants (ARNs) that were taken off the role, and those that stay.
+
+    PENDING while another run changes the role. watch: the service has to be proved to work without them.
+    """
+
+    verdict: Verdict
+    checks: int
+    at: str
+    removed: tuple[str, ...] = ()
+    stays: tuple[Stay, ...] = ()
+    watch: bool = False
+    evidence: tuple[str, ...] = ()
+
+
+class Reattachment(msgspec.Struct, frozen=True):
+    """The temporary grants (ARNs) that are on the role again. PENDING while another run changes the role."""
+
+    verdict: Verdict
+    checks: int
+    at: str
+    attached: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+class Deregistration(msgspec.Struct, frozen=True):
+    """The revisions (ARNs) that are not registered any more."""
+
+    revisions: tuple[str, ...]
     at: str
 
 
@@ -195,13 +254,16 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Restore(msgspec.Struct, frozen=True):
-    """The service's way back to a settled state; `task_definition` is the baseline's revision (ARN)."""
+    """The service's way back to a settled state; `task_definition` is the baseline's revision (ARN), and
+    `registered` that which a cure registered. waits_for is the run that is changing the role meanwhile."""
 
     verdict: Verdict
     checks: int
     started_at: str
     at: str
     task_definition: str = ""
+    registered: str | None = None
+    waits_for: str | None = None
     evidence: tuple[str, ...] = ()
 
 
@@ -270,7 +332,11 @@ class RunState(msgspec.Struct, frozen=True):
     access: Access | None = None
     rollout: Rollout | None = None
     health: Health | None = None
+    revision: Revision | None = None
+    withdrawal: Withdrawal | None = None
+    reattachment: Reattachment | None = None
     restore: Restore | None = None
+    deregistration: Deregistration | None = None
     detach: Detach | None = None
     receipt: Receipt | None = None
     error: Failure | None = None

@@ -6,14 +6,14 @@ from msgspec.structs import replace
 
 from regrant.catalogue import read_entry
 from regrant.concurrency import both, each
-from regrant.entry import Service
+from regrant.entry import Service, parse_service
 from regrant.models import Incident, OpenEvent, Refusal
 from regrant.ports import Catalogue, Journal, Record, Services
 from regrant.records import LastOutcome
 from regrant.request import EXAMPLE, Request, shown
 from regrant.resources import name_of
 from regrant.settings import Settings
-from regrant.triggers import parse_service, read_trigger
+from regrant.triggers import read_trigger
 from regrant.wire import seconds_between
 
 COOL_DOWN = 24 * 3600.0

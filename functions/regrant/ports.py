@@ -25,6 +25,9 @@ class Catalogue(Protocol):
     def entry(self, service: Service) -> str | None:
         """The parameter's text; None if the service is not enrolled."""
 
+    def entries(self) -> dict[Service, str]:
+        """The text of every enrolled service."""
+
 
 class Services(Protocol):
     def describe(self, service: Service) -> ServiceState | None:
@@ -35,6 +38,9 @@ class Services(Protocol):
 
     def redeploy(self, service: Service) -> str:
         """Force a new deployment of the revision in use; its id. Sent once: a second is a second rollout."""
+
+    def deploy(self, service: Service, revision: str) -> str:
+        """Start a deployment of the revision (ARN), unless it is in use already; the primary deployment's id."""
 
     def task_ids(self, service: Service, deployment: str | None) -> tuple[str, ...]:
         """Running tasks of one deployment, or of the service if None."""
@@ -131,6 +137,9 @@ class Holds(Protocol):
 
     def of(self, role: str) -> tuple[Hold, ...]:
         """Everybody who needs a temporary grant on the role, as it is written now."""
+
+    def dropped_by(self, role: str, incident: str) -> tuple[Hold, ...]:
+        """The holds on the role that the incident dropped."""
 
 
 class Executions(Protocol):

@@ -14,31 +14,39 @@ Outcome = Literal[
 class Lease(msgspec.Struct, frozen=True):
     """The right to change `resource` (`service/<cluster>/<service>`, `role/<ARN>`) until `ends_at`.
 
-    owner is an execution's name.
+    owner is an execution's name, subject the incident that it works on.
     """
 
     resource: str
     owner: str
     taken_at: str
     ends_at: str
+    subject: str = ""
 
 
 class Hold(msgspec.Struct, frozen=True):
     """That an incident needs a temporary grant, a policy (ARN) on a role, until `dropped_at`.
 
-    The undo of the last holder takes it off.
+    The undo of the last holder takes it off. At expires_at it is tried without the grant; ttl_hours is for how
+    long it lasts if it is still needed then. why is what the incident was opened for, and why the grant was
+    renewed. dropped_by is the incident (an undo, a cure, an expiry) that dropped it.
     """
 
     policy: str
     incident: str
     service: str
+    held_at: str = ""
+    expires_at: str | None = None
+    ttl_hours: int = 24
+    why: str = ""
     dropped_at: str | None = None
+    dropped_by: str | None = None
 
 
 class Change(msgspec.Struct, frozen=True):
     """One journal entry: what was intended on what, whether it was done and undone."""
 
-    kind: Literal["attach", "redeploy", "restore"]
+    kind: Literal["attach", "redeploy", "restore", "register", "withdraw"]
     target: str
     value: str
     intended_at: str

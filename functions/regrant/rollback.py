@@ -10,14 +10,13 @@ from msgspec.structs import replace
 
 from regrant.baseline import attached_before, compare, granted_by_others
 from regrant.concurrency import all_three
-from regrant.entry import Service
+from regrant.entry import Service, parse_service
 from regrant.errors import BaselineDiffers, ServiceNotSettled
 from regrant.models import Detach, Incident, Receipt, Restore, Verdict
 from regrant.ports import Holds, Journal, Roles, Services
 from regrant.records import Change
 from regrant.resources import ServiceState
 from regrant.rollout import LIMIT
-from regrant.triggers import parse_service
 from regrant.wire import seconds_between
 
 

@@ -13,14 +13,9 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from regrant.ended_run import EVENT, read_ended_run
-from regrant.entry import Service
 from regrant.models import Mode, Refusal
 from regrant.request import EXAMPLE, Request, execution_name, shown
 from regrant.settings import Settings
-
-# ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
-_SERVICE = re.compile(r"([A-Za-z0-9_-]{1,255})/([A-Za-z0-9_-]{1,255})")
-_LATER = ("cure", "expire")
 
 
 def read_trigger(raw: object, settings: Settings) -> Request:
@@ -123,12 +118,6 @@ def _not_firing(name: str, value: object) -> Refusal:
         "Nothing to do. The rule should match state.value ALARM only.",
         outcome="NOTHING_TO_FIX",
     )
-
-
-def parse_service(text: object) -> Service | None:
-    """`cluster/service`; None for anything else."""
-    match = _SERVICE.fullmatch(text) if isinstance(text, str) else None
-    return Service(cluster=match[1], name=match[2]) if match else None
 
 
 def _other_alarm(name: object, alarm_prefix: str) -> Refusal:

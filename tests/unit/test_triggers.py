@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.entry import Service
+from regrant.entry import Service, parse_service
 from regrant.models import Refusal
 from regrant.request import Request
-from regrant.triggers import parse_service, read_trigger
+from regrant.triggers import read_trigger
 from tests.unit.fakes import SETTINGS
 
 EVENTS = Path(__file__).parents[2] / "events"
