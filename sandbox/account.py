@@ -31,6 +31,7 @@ from sandbox import (
     functions,
     gateway,
     polling,
+    scheduler,
     server,
     stepfunctions,
     template,
@@ -84,6 +85,7 @@ class LocalAccount:
             self.gateway = gateway.install(self)
             self.functions = functions.install(self)
             self.events = events.install(self)
+            scheduler.install(self)
             stepfunctions.install(self)
             # The data plane, and moto's own random ids, so that runs repeat.
             mock_random.seed(self.seed)

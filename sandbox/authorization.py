@@ -168,6 +168,14 @@ def _events(operation: str, p: Parameters) -> Answer:
     return [arn("events", f"rule/{name}") if name else "*"], {}, None
 
 
+def _scheduler(operation: str, p: Parameters) -> Answer:
+    if operation.endswith("ScheduleGroup"):
+        return [arn("scheduler", f"schedule-group/{p['Name']}")], {}, None
+    if "Name" in p:
+        return [arn("scheduler", f"schedule/{p.get('GroupName') or 'default'}/{p['Name']}")], {}, None
+    return ["*"], {}, None
+
+
 def _cloudwatch(operation: str, p: Parameters) -> Answer:
     context = {"cloudwatch:namespace": p["Namespace"]} if "Namespace" in p else {}
     names = p.get("AlarmNames") or ([p["AlarmName"]] if "AlarmName" in p else [])
@@ -190,6 +198,7 @@ _SERVICES: dict[str, Callable[[str, Parameters], Answer]] = {
     "lambda": _lambda,
     "states": _states,
     "events": _events,
+    "scheduler": _scheduler,
     "cloudwatch": _cloudwatch,
     "sts": _sts,
 }

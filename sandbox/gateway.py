@@ -146,6 +146,9 @@ class Gateway:
         asked = authorization.asks(service, operation, parameters)
         if service == "ecs":
             asked += _passed_roles(operation, parameters)
+        elif service == "scheduler" and "Target" in parameters:
+            role = parameters["Target"]["RoleArn"]
+            asked.append(authorization.pass_role(role, "scheduler.amazonaws.com"))
         return _Incoming(service, operation, parameters, self.principal(response.get_access_key()), asked)
 
     def _fault(self, incoming: _Incoming) -> Effect | None:

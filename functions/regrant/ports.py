@@ -150,3 +150,11 @@ class Executions(Protocol):
 class Topic(Protocol):
     def publish(self, subject: str, message: str) -> None:
         """Tell whoever subscribed."""
+
+
+class Schedules(Protocol):
+    def put(self, incident: str, at: str) -> None:
+        """Let the incident's grant expire then; what is scheduled already stays."""
+
+    def cancel(self, incident: str, at: str) -> None:
+        """It need not expire then any more; one that has fired or is not there counts as cancelled."""
