@@ -33,6 +33,7 @@ from sandbox import (
     polling,
     server,
     stepfunctions,
+    taskdefinitions,
     template,
 )
 from sandbox.clock import START, Clock
@@ -88,6 +89,7 @@ class LocalAccount:
             # The data plane, and moto's own random ids, so that runs repeat.
             mock_random.seed(self.seed)
             ecs.install(self, self._timing)
+            taskdefinitions.install(self)
             cloudwatch.install(self)
             polling.install(self)
             # Undone first: what still runs ends while the account is whole.
