@@ -34,6 +34,7 @@ from sandbox import (
     scheduler,
     server,
     stepfunctions,
+    taskdefinitions,
     template,
 )
 from sandbox.clock import START, Clock
@@ -90,6 +91,7 @@ class LocalAccount:
             # The data plane, and moto's own random ids, so that runs repeat.
             mock_random.seed(self.seed)
             ecs.install(self, self._timing)
+            taskdefinitions.install(self)
             cloudwatch.install(self)
             polling.install(self)
             # Undone first: what still runs ends while the account is whole.

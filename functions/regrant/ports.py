@@ -158,3 +158,28 @@ class Schedules(Protocol):
 
     def cancel(self, incident: str, at: str) -> None:
         """It need not expire then any more; one that has fired or is not there counts as cancelled."""
+
+
+class Revisions(Protocol):
+    """Task definitions. A revision is named by its ARN."""
+
+    def latest(self, arn: str) -> str:
+        """The latest ACTIVE revision of that revision's family."""
+
+    def register(self, arn: str, role: str) -> str:
+        """A copy with that task role (ARN), else identical. Sent once: a second is a second revision."""
+
+    def copies(self, arn: str, role: str, after: str) -> tuple[str, ...]:
+        """The ACTIVE revisions newer than `after` that are exactly such a copy, oldest first."""
+
+    def differences(self, arn: str, copy: str) -> tuple[str, ...]:
+        """Field by field what was registered differently, sorted; empty for equal."""
+
+    def status(self, arn: str) -> str:
+        """ACTIVE, INACTIVE (deregistered) or DELETE_IN_PROGRESS."""
+
+    def deregister(self, arn: str) -> None:
+        """What runs on it goes on. One that is not ACTIVE (any more) counts as deregistered."""
+
+    def execution_role(self, arn: str) -> str | None:
+        """The role (ARN) that ECS itself uses to start the tasks; None if there is none."""
