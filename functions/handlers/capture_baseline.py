@@ -9,7 +9,7 @@ from regrant.aws.journal import DynamoJournal
 from regrant.aws.queues import SqsQueues
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
-from regrant.baseline import capture
+from regrant.capture import capture
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
 from regrant.wire import encode

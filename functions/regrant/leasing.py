@@ -19,7 +19,7 @@ from regrant.resources import name_of
 from regrant.wire import earlier, seconds_between
 
 # Seconds. Longer than the state machine's TimeoutSeconds, so that no run loses its lease while it goes on.
-LIFE = 30_000.0
+LIFE = 37_000.0
 # A function goes on for up to its time limit (50) after its execution was stopped.
 STRAGGLERS = 60.0
 # How often a run asks for a service (15 seconds in between) and for a role (10 seconds), and an undo that a
@@ -30,11 +30,12 @@ TRIES, TURNS, UNDO_TRIES = 8, 60, 240
 def lease_service(
     state: RunState, leases: Leases, executions: Executions, journal: Journal, now: str
 ) -> Leasing:
-    """Try to get the service for this run: HELD, BUSY with a refusal that names the run that has it, or PENDING.
+    """Try to get the service for this run: HELD, BUSY with a refusal that names the run that has it, or
+    PENDING.
 
-    PENDING while that run has only just ended, which is over after TRIES, and for an undo that a run's end has
-    started while any run works on the service. A run that ended before its own undo is undone before another
-    works on its service.
+    PENDING while that run has only just ended, which is over after TRIES, and for an undo that a run's end
+    has started while any run works on the service. A run that ended before its own undo is undone before
+    another works on its service.
     """
     incident = state.incident
     leasing, holder = _lease(
@@ -71,8 +72,8 @@ def holder_of_role(state: RunState, leases: Leases, executions: Executions, now:
 def await_role(
     restore: Restore, state: RunState, leases: Leases, executions: Executions, now: str
 ) -> Restore:
-    """The restore of a service that has settled (or will not), still PENDING where another run is changing the
-    role, which this one is to change next. While the service settles the role is left to others."""
+    """The restore of a service that has settled (or will not), still PENDING where another run is changing
+    the role, which this one is to change next. While the service settles the role is left to others."""
     if restore.verdict == "PENDING":
         return restore
     holder = holder_of_role(state, leases, executions, now)
@@ -147,7 +148,7 @@ def _service_busy(holder: str | None, incident: Incident) -> Refusal:
         f"Run {holder} works on {incident.service}, or has ended and is to be undone first.",
         "Stop that run first (docs/operations.md, Undo a run)."
         if own
-        else "Read that run's report. If the service is still denied then, start a run by hand. If that run has"
+        else "Read that run's report. If the service is still denied then, start a run by hand. If it has"
         f' ended without a report, undo it: {{"mode": "rollback", "incident": "{holder}"}}',
     )
 

@@ -32,8 +32,8 @@ class Incident(msgspec.Struct, frozen=True):
     """One run for one service. `subject` is the incident whose changes a rollback undoes (else itself).
 
     mode is a Mode, or with a refusal whatever was asked for instead. denials are the refused calls that the
-    trigger itself told of; an alarm and a person tell of none. role (ARN) is there for an undo. expires is the
-    incident whose grants are at their end, ended the run whose end has started this undo.
+    trigger itself told of; an alarm and a person tell of none. role (ARN) is there for an undo. expires is
+    the incident whose grants are at their end, ended the run whose end has started this undo.
     """
 
     id: str

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 
 import msgspec
+from msgspec.structs import replace
 
 from regrant.breadth import breadth
 from regrant.policies import Policy, RoleEvaluation, evaluate_role
@@ -33,6 +35,14 @@ class RolePermissions(msgspec.Struct, frozen=True, dict=True):
     def missing(self) -> tuple[Policy, ...]:
         """The declared policies that are not attached, narrowest first; sorted once for all calls."""
         return tuple(sorted((p for p in self.declared if p.arn not in self.attached), key=breadth))
+
+    def without(self, policies: Collection[str]) -> RolePermissions:
+        """As if those policies (ARNs) were not attached."""
+        return replace(
+            self,
+            attached=tuple(arn for arn in self.attached if arn not in policies),
+            identity=tuple(policy for policy in self.identity if policy.arn not in policies),
+        )
 
     def evaluate(self, action: str, resource: str | None, granted: tuple[Policy, ...] = ()) -> RoleEvaluation:
         """What the role may do, with `granted` attached as well."""

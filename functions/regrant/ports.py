@@ -40,7 +40,7 @@ class Services(Protocol):
         """Force a new deployment of the revision in use; its id. Sent once: a second is a second rollout."""
 
     def deploy(self, service: Service, revision: str) -> str:
-        """Start a deployment of the revision (ARN), unless it is in use already; the primary deployment's id."""
+        """Start a deployment of the revision (ARN) unless it is in use; the primary deployment's id."""
 
     def task_ids(self, service: Service, deployment: str | None) -> tuple[str, ...]:
         """Running tasks of one deployment, or of the service if None."""

@@ -27,9 +27,9 @@ class Lease(msgspec.Struct, frozen=True):
 class Hold(msgspec.Struct, frozen=True):
     """That an incident needs a temporary grant, a policy (ARN) on a role, until `dropped_at`.
 
-    The undo of the last holder takes it off. At expires_at it is tried without the grant; ttl_hours is for how
-    long it lasts if it is still needed then. why is what the incident was opened for, and why the grant was
-    renewed. dropped_by is the incident (an undo, a cure, an expiry) that dropped it.
+    The undo of the last holder takes it off. At expires_at the service is tried without it; ttl_hours is for
+    how long it lasts if it is still needed then. why is what the incident was opened for, and why the grant
+    was renewed. dropped_by is the incident (an undo, a cure, an expiry) that dropped it.
     """
 
     policy: str
@@ -44,7 +44,12 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One journal entry: what was intended on what, whether it was done and undone."""
+    """One journal entry: what was intended on what, whether it was done and undone.
+
+    attach, withdraw: a policy (value) on a role (target). redeploy, restore: of a service (target), the
+    deployment (value) before, and once done ours; restore: that which it is to replace. register: a copy of a
+    revision (target) with another role; value is the family's latest revision before, and once done ours.
+    """
 
     kind: Literal["attach", "redeploy", "restore", "register", "withdraw"]
     target: str
@@ -52,6 +57,7 @@ class Change(msgspec.Struct, frozen=True):
     intended_at: str
     done_at: str | None = None
     undone_at: str | None = None
+    role: str | None = None
 
 
 class LastOutcome(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from regrant.ended_run import EVENT, read_ended_run
+from regrant.entry import parse_service
 from regrant.models import Mode, Refusal
 from regrant.request import EXAMPLE, Request, execution_name, shown
 from regrant.settings import Settings
@@ -40,36 +41,32 @@ def _wrong_input(raw: Mapping[str, Any], mode: object, asked: Request) -> Refusa
         some = ", ".join(map(shown, unknown[:5]))
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         return _invalid(f"The input has keys that mean nothing here: {some}{more}.")
-    if mode in _LATER:
-        return Refusal(
-            "MODE_NOT_AVAILABLE",
-            f"Mode {mode} is not available in this version.",
-            "Use plan, contain or rollback.",
-        )
     if mode not in get_args(Mode):
         return Refusal(
             "UNKNOWN_MODE",
             f"There is no mode {shown(mode)}.",
             f"Use one of {', '.join(get_args(Mode))}: {EXAMPLE}",
         )
-    if mode == "rollback":
-        return _wrong_rollback(raw, asked)
+    if mode in ("rollback", "expire"):
+        return _wrong_incident(raw, asked)
     if "incident" in raw:
-        return _invalid("Only mode rollback takes an incident.")
+        return _invalid("Only modes rollback and expire take an incident.")
     if asked.service is None:
         return _invalid(f"The service {shown(raw.get('service'))} is not of the form <cluster>/<service>.")
     return None
 
 
-def _wrong_rollback(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
+def _wrong_incident(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
     if asked.incident is None:
         return Refusal(
             "INVALID_INPUT",
             f"The incident {shown(raw.get('incident'))} is not an execution's name.",
-            'Give the run to undo: {"mode": "rollback", "incident": "<execution name>"}',
+            f'Give the run that made the changes: {{"mode": "{asked.mode}", "incident": "<execution name>"}}',
         )
     if "service" in raw:
-        return _invalid("Mode rollback takes the incident only; the service is in the incident's journal.")
+        return _invalid(
+            f"Mode {asked.mode} takes the incident only; the service is in the incident's journal."
+        )
     return None
 
 

@@ -24,7 +24,7 @@ def leases() -> DynamoLeases:
 
 
 def lease(owner: str, second: float = 0, end: float = 100) -> Lease:
-    return Lease(RESOURCE, owner, at(second), at(end))
+    return Lease(RESOURCE, owner, at(second), at(end), subject=owner)
 
 
 def test_one_owner_at_a_time(leases: DynamoLeases) -> None:

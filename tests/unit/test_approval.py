@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.approval import ask_approval, judge_answer
-from regrant.baseline import capture
+from regrant.capture import capture
 from regrant.closing import close_incident
 from regrant.diagnosis import ROUNDS, diagnose
 from regrant.errors import AccountMoved, AwsRefused
@@ -50,6 +50,7 @@ def look(world: World, before: Diagnosis | None = None, careful: bool = True) ->
         world.roles,
         world.logs,
         world.queues,
+        world.holds,
         SETTINGS,
         at(1),
         before,

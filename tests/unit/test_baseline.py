@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from regrant.baseline import capture, compare, facts, fingerprint
+from regrant.baseline import compare, facts, fingerprint
+from regrant.capture import capture
 from regrant.errors import RoleGone, ServiceGone
 from regrant.models import Receipt
 from regrant.records import Change

@@ -6,7 +6,7 @@ from threading import Barrier
 from typing import Any
 
 from regrant.aws.roles import IamRoles
-from regrant.baseline import capture
+from regrant.capture import capture
 from regrant.diagnosis import diagnose
 from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, RECEIVE, SEND, SETTINGS, World, at, diagnosed
 
@@ -31,7 +31,14 @@ def test_diagnose_reads_role_log_and_queues_at_the_same_time() -> None:
     meet(barrier, world.logs, "search")  # of what is recent and of what is not
     meet(barrier, world.queues, "exists")  # of two queues
     found = diagnose(
-        INCIDENT_OF_WORKER, world.services, world.roles, world.logs, world.queues, SETTINGS, at(1)
+        INCIDENT_OF_WORKER,
+        world.services,
+        world.roles,
+        world.logs,
+        world.queues,
+        world.holds,
+        SETTINGS,
+        at(1),
     )
     assert found.decision == "CONTAIN"
 

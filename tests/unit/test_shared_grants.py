@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.baseline import capture
+from regrant.capture import capture
 from regrant.containment import attach_policies
 from regrant.models import BaselineMark, Incident, Receipt, Restore
 from regrant.rollback import confirm_baseline, detach_policies
@@ -26,14 +26,23 @@ def grant(world: World, incident: Incident, second: float) -> BaselineMark:
         world.journal,
         at(second),
     )
-    attach_policies(incident, PLAN, mark, world.roles, world.holds, world.journal, at(second))
+    attach_policies(
+        incident, PLAN, mark, world.roles, world.holds, world.journal, world.schedules, at(second)
+    )
     return mark
 
 
 def undo(world: World, incident: Incident, second: float) -> Receipt:
-    detach_policies(incident, world.roles, world.holds, world.journal, at(second))
+    detach_policies(incident, world.roles, world.holds, world.journal, world.schedules, at(second))
     return confirm_baseline(
-        incident, SETTLED, world.services, world.roles, world.holds, world.journal, at(second + 1)
+        incident,
+        SETTLED,
+        world.services,
+        world.roles,
+        world.revisions,
+        world.holds,
+        world.journal,
+        at(second + 1),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.settings import Settings
 
 # As long and as often as AWS tries at most (API reference, RetryPolicy).
 _RETRY = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
@@ -26,6 +27,11 @@ class EventBridgeSchedules:
         self._group = group
         self._machine = machine
         self._role = role
+
+    @classmethod
+    def of(cls, scheduler: Any, settings: Settings) -> EventBridgeSchedules:
+        """The stack's own group, role and state machine."""
+        return cls(scheduler, settings.schedule_group, settings.state_machine, settings.schedule_role)
 
     def put(self, incident: str, at: str) -> None:
         """CreateSchedule, which deletes itself once it has fired (within 60 s of its time).
