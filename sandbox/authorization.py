@@ -105,9 +105,11 @@ def _ecs(operation: str, p: Parameters) -> Answer:
         if "clusters" in p:
             resources = [_named("ecs", "cluster/", each) for each in p["clusters"]]
         return resources, context, None
-    if operation in ("RunTask", "DeregisterTaskDefinition"):
+    if operation == "RunTask":
         return [_named("ecs", "task-definition/", p.get("taskDefinition"))], context, None
-    return ["*"], {}, None  # task definitions can be read on * only
+    if operation == "RegisterTaskDefinition":
+        return [arn("ecs", f"task-definition/{p.get('family')}:*")], {}, None
+    return ["*"], {}, None  # task definitions can be read and deregistered on * only
 
 
 def _sqs(operation: str, p: Parameters) -> Answer:

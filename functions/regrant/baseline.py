@@ -77,9 +77,10 @@ def compare(
     temporary grants of `others` (incidents) are no state of the role's, neither in the baseline nor now,
     unless this incident withdrew them. active: the revisions (ARNs) that it registered and that still are.
     """
-    withdrawn = {change.value for change in changes if change.kind == "withdraw"}
-    grants = tuple(hold.policy for hold in others if hold.policy not in withdrawn)
-    old = facts(without(before.role, before.granted), before.service)
+    was = without(before.role, before.granted)
+    foreign = tuple(hold for hold in others if hold.policy not in was.attached)
+    grants = tuple(hold.policy for hold in foreign)
+    old = facts(was, before.service)
     new = facts(without(role, grants) if role else None, service)
     new |= {f"revision.{arn} = true" for arn in active}
     added, removed = _ours(changes, old, new, now)
@@ -98,7 +99,7 @@ def compare(
         ),
         grants_of_others=tuple(
             f"{hold.policy} for {hold.service}, run {hold.incident}"
-            for hold in others
+            for hold in foreign
             if role and hold.policy in role.attached
         ),
     )
