@@ -32,11 +32,11 @@ _ANY = "States.ALL"
 # What a frame is called, by the state that takes its errors.
 _FRAMES = {
     "CloseIncident": "Look, change nothing",
-    "RestoreService": "Change, and prove that it helped",
+    "ReattachPolicies": "Change, and prove that it helped",
     "PageOperator": "Undo",
 }
 # The branches that a run takes when all goes well; at any other Choice that is the default.
-_GOOD = ("CONTAIN", "HELD", "redeploy", "HEALTHY")
+_GOOD = ("CONTAIN", "HELD", "contain", "redeploy", "HEALTHY")
 
 
 def mermaid(definition: Mapping[str, Any]) -> str:
@@ -144,7 +144,7 @@ def _label(choice: Mapping[str, Any]) -> str:
     for operator, value in choice.items():
         if operator == "StringEquals":
             return str(value)
-        if operator in ("BooleanEquals", "IsPresent"):
+        if operator in ("BooleanEquals", "IsPresent", "IsString"):
             return variable if value else f"no {variable}"
         if operator.startswith("Numeric"):
             return f"{variable} {_SIGNS[operator.removeprefix('Numeric')]} {value}"

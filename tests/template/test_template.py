@@ -130,8 +130,14 @@ def test_the_record_outlives_the_stack(stack: Template) -> None:
 
 def test_mail_is_sent_only_where_an_address_is_given(source: Template, stack: Template) -> None:
     assert stack["Resources"]["TopicSubscription"]["Condition"] == "HasNotifyEmail"
-    assert Values(source).conditions == {"HasNotifyEmail": False}
-    assert Values(source, NotifyEmail="ops@example.com").conditions == {"HasNotifyEmail": True}
+    assert Values(source).conditions["HasNotifyEmail"] is False
+    assert Values(source, NotifyEmail="ops@example.com").conditions["HasNotifyEmail"] is True
+
+
+def test_execution_roles_are_passed_only_where_some_are_listed(source: Template) -> None:
+    role = "arn:aws:iam::123456789012:role/app/execution"
+    assert Values(source).conditions["HasExecutionRoles"] is False
+    assert Values(source, ExecutionRoleArns=[role]).conditions["HasExecutionRoles"] is True
 
 
 @pytest.mark.parametrize(
@@ -141,6 +147,11 @@ def test_mail_is_sent_only_where_an_address_is_given(source: Template, stack: Te
             "ManagedRoleArns",
             "arn:aws:iam::123456789012:role/app/worker",
             ["*", "arn:aws:iam::123456789012:role/*", "arn:aws:iam::123456789012:policy/x", "worker"],
+        ),
+        (
+            "ExecutionRoleArns",
+            "arn:aws:iam::123456789012:role/app/execution",
+            ["*", "arn:aws:iam::123456789012:role/*", "execution"],
         ),
         (
             "GrantablePolicyArns",
