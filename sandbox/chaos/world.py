@@ -39,9 +39,14 @@ class World:
         self.account = account
         self.machine = outputs["RunbookArn"]
         self.journal = outputs["JournalTable"]
-        self.before = snapshot(account)
+        self.origin = snapshot(account)
+        self.before = self.origin
+        self.told = 0
+        """How many reports came before those that count."""
         self.first = ""
         """The name of the first run."""
+        self.granted_by: dict[str, str] = {}
+        """The run that contained a service, for those that are cured since."""
         self._answered = 0
         self.straggling_until = 0.0
         """When what a stopped run left has ended."""
@@ -61,8 +66,13 @@ class World:
             self.start({"mode": "rollback", "incident": run})
             self.rest()
         assert snapshot(self.account) == self.before
+        self.remember()
         self.first = ""
         self.rehearsed()
+
+    def remember(self) -> None:
+        """From here on, changes and reports count."""
+        self.before, self.told = snapshot(self.account), len(self.reports())
 
     @staticmethod
     def rehearsed() -> None:
@@ -77,7 +87,8 @@ class World:
         name = f"/regrant/services/{WORKER}"
         entry = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"]) | {"approval": "required"}
         ssm.put_parameter(Name=name, Value=json.dumps(entry), Overwrite=True)
-        self.before = snapshot(self.account)
+        self.origin = snapshot(self.account)
+        self.remember()
         self.account.clock.every(30, self._approve)
 
     def _approve(self) -> None:
@@ -137,7 +148,7 @@ class World:
 
     def pages(self) -> list[str]:
         """What the topic was told of undos that did not finish."""
-        return self._sent("ROLLBACK_INCOMPLETE")
+        return self._sent("ROLLBACK_INCOMPLETE", "NOT_OPENED")
 
     def works(self, service: str) -> bool:
         """Whether the service has done its work in the last two minutes, as its own log says."""
@@ -156,17 +167,43 @@ class World:
         text = ssm.get_parameter(Name=f"/regrant/services/{service}")["Parameter"]["Value"]
         return list(json.loads(text)["policies"])
 
+    def declared_role(self, service: str) -> str:
+        """The role (ARN) of the service's catalogue entry."""
+        ssm: Any = self.account.client("ssm")
+        text = ssm.get_parameter(Name=f"/regrant/services/{service}")["Parameter"]["Value"]
+        return str(json.loads(text)["task_role"])
+
+    def definition(self, revision: str) -> dict[str, Any]:
+        """What was registered as the revision (ARN)."""
+        ecs: Any = self.account.client("ecs")
+        answer = ecs.describe_task_definition(taskDefinition=revision, include=["TAGS"])
+        output = ("taskDefinitionArn", "revision", "registeredAt", "registeredBy")
+        shape = {key: value for key, value in answer["taskDefinition"].items() if key not in output}
+        return shape | {"tags": answer.get("tags", [])}
+
+    def move_to_declared_role(self, service: str) -> None:
+        """Somebody deploys a revision with it, as Terraform does."""
+        ecs: Any = self.account.client("ecs")
+        cluster, _, name = service.partition("/")
+        shape = ecs.describe_services(cluster=cluster, services=[name])["services"][0]
+        given = self.definition(shape["taskDefinition"]) | {"taskRoleArn": self.declared_role(service)}
+        output = ("status", "requiresAttributes", "compatibilities", *(["tags"] if not given["tags"] else []))
+        new = ecs.register_task_definition(**{k: v for k, v in given.items() if k not in output})
+        revision = new["taskDefinition"]["taskDefinitionArn"]
+        ecs.update_service(cluster=cluster, service=name, taskDefinition=revision)
+        self.account.clock.run_for(200)
+
     def granted(self, now: Mapping[str, Any]) -> dict[str, set[str]]:
         """The policies that roles have more than before, by role."""
         roles = now["roles"]
-        more = {r: {*roles[r]["attached"]} - {*self.before["roles"][r]["attached"]} for r in roles}
+        more = {r: {*roles[r]["attached"]} - {*self.origin["roles"][r]["attached"]} for r in roles}
         return {role: policies for role, policies in more.items() if policies}
 
-    def _sent(self, subject: str) -> list[str]:
-        """The messages to the topic whose subject begins with that."""
+    def _sent(self, *subjects: str) -> list[str]:
+        """The messages to the topic whose subject begins with one of those."""
         topics = sns_backends[self.account.account_id][self.account.region].topics.values()
         notices = [notice for topic in topics for notice in topic.sent_notifications]
-        return [str(notice[1]) for notice in notices if str(notice[2]).startswith(subject)]
+        return [str(notice[1]) for notice in notices if str(notice[2]).startswith(subjects)]
 
     def _last(self, service: str) -> dict[str, str]:
         key = {"incident": {"S": f"service#{service}"}, "entry": {"S": "last"}}
