@@ -181,5 +181,5 @@ def test_only_the_rules_write_to_the_dead_letter_queue(stack: Template, values: 
     (statement,) = document["Statement"]
     assert statement["Action"] == "sqs:SendMessage"
     assert values(statement["Condition"]) == {
-        "ArnEquals": {"aws:SourceArn": ["<AlarmRule.Arn>", "<EndedRunRule.Arn>"]}
+        "ArnEquals": {"aws:SourceArn": ["<AlarmRule.Arn>", "<EndedRunRule.Arn>", "<AuditRule.Arn>"]}
     }
