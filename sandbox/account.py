@@ -97,7 +97,7 @@ class LocalAccount:
             # Undone first: what still runs ends while the account is whole.
             undo.callback(self.clock.close)
             if self._http_port is not None:
-                self.endpoint_url, stop = server.start(self._http_port)
+                self.endpoint_url, stop = server.start(self._http_port, self.clock.now)
                 undo.callback(stop)
             self._undo = undo.pop_all()
         return self

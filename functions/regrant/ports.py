@@ -5,6 +5,7 @@ Every method raises AwsUnavailable (try again) or AwsRefused (AWS said no).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from regrant.entry import Service
@@ -145,6 +146,11 @@ class Holds(Protocol):
 class Executions(Protocol):
     def ended_at(self, execution: str) -> str | None:
         """When the run (its name) ended; None while it goes on, and of one that is not known (yet)."""
+
+
+class Runs(Protocol):
+    def start(self, name: str, given: Mapping[str, str]) -> None:
+        """Start a run of that name with that input; if there is one of that name, it was started."""
 
 
 class Topic(Protocol):

@@ -28,7 +28,8 @@ def read_trigger(raw: object, settings: Settings) -> Request:
     mode = raw.get("mode", "contain")
     asked = Request(
         mode=mode if isinstance(mode, str) and mode.isprintable() and len(mode) <= 20 else shown(mode),
-        trigger="a person",
+        # A schedule starts an expiry with the same input that a person types.
+        trigger="the end of its time, or a person" if mode == "expire" else "a person",
         service=parse_service(raw.get("service")),
         incident=execution_name(raw.get("incident")),
     )
