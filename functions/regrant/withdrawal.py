@@ -129,6 +129,8 @@ def _stay(
         if incident.expires:
             until = earlier(now, -hold.ttl_hours * HOUR)
             schedules.put(hold.incident, until)
+            if hold.expires_at and hold.expires_at != until:  # a person's expiry came before its schedule
+                schedules.cancel(hold.incident, hold.expires_at)
             holds.write(plan.role, replace(hold, expires_at=until, why=renewed(hold, now, why)))
     return Stay(policy, why, until)
 

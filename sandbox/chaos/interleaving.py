@@ -27,13 +27,15 @@ _READS = ("Get", "List", "Describe", "Filter", "Query")
 
 @dataclass(frozen=True)
 class Meeting:
-    """contained: the services whose runs are over before it begins. undone: whose are then undone, beside the
-    runs for `services`, which begin in that order."""
+    """contained: the services whose runs are over before it begins. undone, cured, expired: whose are then
+    undone, cured, or at their end, beside the runs for `services`, which begin in that order."""
 
     name: str
     services: tuple[str, ...]
     contained: tuple[str, ...] = ()
     undone: tuple[str, ...] = ()
+    cured: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
 
 
 MEETINGS = (
@@ -42,6 +44,8 @@ MEETINGS = (
     Meeting("a shared grant, both undone", (), contained=(WORKER, SECOND), undone=(WORKER, SECOND)),
     Meeting("a run beside an undo", (BACKEND,), contained=(WORKER,), undone=(WORKER,)),
     Meeting("three services on one role", (WORKER, SECOND, BACKEND)),
+    Meeting("a run beside a cure", (BACKEND,), contained=(WORKER,), cured=(WORKER,)),
+    Meeting("a run for the same grant beside its end", (SECOND,), contained=(WORKER,), expired=(WORKER,)),
 )
 
 
@@ -93,12 +97,15 @@ def interleave(
     """Play it with every hold-up. Raises AssertionError if it does not end well without one."""
     everybody = {*meeting.services, *meeting.contained}
     second, sending = SECOND in everybody, BACKEND not in everybody
+    assert {*meeting.undone, *meeting.cured, *meeting.expired} <= {*meeting.contained}
     uploads = 8 if second else 20  # four tasks take from one queue, and each service must show its work
     with world("broken", seed, uploads=uploads, second=second, sending=sending) as there:
         there.rehearse()
         for service in meeting.contained:
             there.start({"service": service})
         there.rest()
+        there.remember()
+        there.granted_by = {service: there.incident(service) for service in meeting.contained}
         interleaver = Interleaver(forks, meeting.name, there.straggle, lambda: len(there.running()) > 1)
         interleaver.only = only
         if full:
@@ -107,11 +114,16 @@ def interleave(
         interleaver.exploring = True
         for service in meeting.undone:
             there.start({"mode": "rollback", "incident": there.incident(service)})
+        for service in meeting.cured:
+            there.start({"service": service, "mode": "cure"})
+        for service in meeting.expired:
+            there.start({"mode": "expire", "incident": there.incident(service)})
         for service in meeting.services:
             there.start({"service": service})
         there.rest()
         interleaver.exploring = False
-        ending, why = judge_all(there, everybody, len(meeting.services) - len({*meeting.services}))
+        duplicates = len(meeting.services) - len({*meeting.services})
+        ending, why = judge_all(there, everybody, duplicates, meeting.cured)
         if forks.point:
             forks.end(ending, why)
         assert ending != "other", f"{meeting.name} without a hold-up ended {why}"

@@ -37,7 +37,8 @@ def test_every_substitution_is_defined_and_used(source: Template) -> None:
     defined = source["Resources"]["Runbook"]["Properties"]["DefinitionSubstitutions"]
     used = re.findall(r"\$\{(\w+)\}", (ROOT / "statemachine/runbook.asl.yaml").read_text())
     assert set(defined) == set(used)
-    assert defined.pop("Partition") == {"Ref": "AWS::Partition"}
+    waiting = "arn:${AWS::Partition}:states:::lambda:invoke.waitForTaskToken"
+    assert defined.pop("InvokeAndWaitForToken") == {"Fn::Sub": waiting}
     for name, value in defined.items():
         assert value == {"Fn::GetAtt": [name.removesuffix("Arn"), "Arn"]}
 
