@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -48,8 +49,9 @@ _clients: dict[tuple[str, str, int], BaseClient] = {}
 class LocalAccount:
     """A context manager. In it, every AWS client of this process talks to this account.
 
-    `pace` is simulated seconds per real second, None to jump from event to event. With `http_port` (0 for any
-    free one) the account also answers on loopback HTTP. `processes` asks the data plane for real processes.
+    `pace` is simulated seconds per real second, None to jump from event to event; its time begins at `start`.
+    With `http_port` (0 for any free one) the account also answers HTTP at `http_host`: loopback, unless
+    containers are to reach it. `processes` asks the data plane for real processes.
     What is drawn by chance (ids, the jitter of retries) is the same for the same `seed`.
     `timing` says how long ECS takes for what.
     """
@@ -60,19 +62,21 @@ class LocalAccount:
     def __init__(
         self,
         *,
+        start: datetime = START,
         pace: float | None = None,
         http_port: int | None = None,
+        http_host: str = "127.0.0.1",
         processes: bool = False,
         seed: int = 0,
         timing: Timing | None = None,
     ) -> None:
-        self.clock = Clock(START, pace)
+        self.clock = Clock(start, pace)
         self.faults = Faults()
         self.calls: list[Call] = []
         self.processes = processes
         self.seed = seed
         self.endpoint_url: str | None = None
-        self._http_port = http_port
+        self._http_address = None if http_port is None else (http_host, http_port)
         self._timing = timing
         self._undo = ExitStack()
 
@@ -92,8 +96,8 @@ class LocalAccount:
             polling.install(self)
             # Undone first: what still runs ends while the account is whole.
             undo.callback(self.clock.close)
-            if self._http_port is not None:
-                self.endpoint_url, stop = server.start(self._http_port)
+            if self._http_address is not None:
+                self.endpoint_url, stop = server.start(*self._http_address)
                 undo.callback(stop)
             self._undo = undo.pop_all()
         return self

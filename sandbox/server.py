@@ -1,4 +1,4 @@
-"""The account over HTTP, for any AWS client: one server on loopback, on the same backends as the clients in
+"""The account over HTTP, for any AWS client: a server on one address, on the same backends as the clients in
 process.
 
 Like every moto server it does not check signatures. A key that the account issued for a role is that role;
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-def start(port: int) -> tuple[str, Callable[[], None]]:
+def start(host: str, port: int) -> tuple[str, Callable[[], None]]:
     """(URL, what stops it). Port 0 takes a free one. Raises OSError if the port is taken."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
         listener.listen(128)
     except OSError:
         listener.close()
         raise
     # werkzeug leaves the process when it cannot bind, so it gets a socket that is bound.
     server = make_server(
-        "127.0.0.1",
+        host,
         0,
         _say_what_is_missing(DomainDispatcherApplication(_backend_app)),
         threaded=True,
@@ -53,7 +53,7 @@ def start(port: int) -> tuple[str, Callable[[], None]]:
         listener.close()
         log.setLevel(level)
 
-    return f"http://127.0.0.1:{listener.getsockname()[1]}", stop
+    return f"http://{host}:{listener.getsockname()[1]}", stop
 
 
 def _backend_app(service: Any) -> Any:
