@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -117,6 +117,10 @@ class LocalAccount:
     def deploy(self, path: Path, parameters: dict[str, str], stack: str = "regrant") -> dict[str, str]:
         """Create the resources of a CloudFormation or SAM template. Returns the outputs."""
         return template.deploy(self, path, parameters, stack)
+
+    def settled(self) -> AbstractContextManager[None]:
+        """Services created inside have been running for a while."""
+        return ecs.of(self).settled()
 
     # Clients and credentials
 
