@@ -16,7 +16,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt \
 	requirements/runtime.txt requirements/ministack.txt
 
-.PHONY: help setup test check demo scenarios serve build format lock clean bench-denials chaos rie deploy-local \
+.PHONY: help setup test check demo scenarios serve build format lock clean bench-denials chaos rie deploy-local sam-local \
 	lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
@@ -77,6 +77,9 @@ build: .venv/.made .venv-sam/.made  ## Build the functions' packages for a deplo
 
 rie: build .venv-runtime/.made  ## Run every function in Lambda's runtime client and emulator (JSON=figures.json)
 	@$(PY) -m runtimes.rie $(if $(JSON),--json $(JSON))
+
+sam-local: build .venv-runtime/.made  ## Run every function in a container by sam local invoke (needs Docker, or root on Debian)
+	@$(PY) -m runtimes.samlocal
 
 deploy-local: build .venv-ministack/.made  ## Deploy, run, update and delete the stack on another emulator of AWS
 	@$(PY) -m runtimes.deploy

@@ -1,0 +1,145 @@
+"""`make sam-local`: every function that `sam build` made, in a container, by `sam local invoke`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runtimes import engine, incident, standin
+from runtimes.engine import Engine
+from runtimes.incident import Outcome, shown
+from runtimes.steps import ROOT, NotReady, Step, built_template, steps
+
+HOW = (
+    "Install Docker, start it, and run make sam-local again: sam then fetches Lambda's own image.\n"
+    "Or run it as root on Debian, where it brings up an engine of its own."
+)
+_INVOKE_SECONDS = 120
+
+_TO_NOBODY = {
+    "SAM_CLI_TELEMETRY": "0",
+    # sam asks STS for the number of the account. Nobody answers here, and it goes on without.
+    "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9",
+    "AWS_MAX_ATTEMPTS": "1",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m runtimes.samlocal", description=__doc__)
+    parser.add_argument(
+        "--inside", type=Path, help="used by itself: in namespaces of its own, with this folder"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        if options.inside:
+            with engine.ours(options.inside, options.inside / "standin.tar") as own:
+                return _compare(own)
+        users = engine.of_the_user()
+        return _compare(users) if users else _in_an_engine_of_ours()
+    except NotReady as reason:
+        print(f"\nSKIPPED sam local: {reason}\n{HOW}\n", flush=True)
+        return 0 if os.environ.get("CI") else 1
+
+
+def _in_an_engine_of_ours() -> int:
+    begun = time.monotonic()
+    engine.prepare()
+    with tempfile.TemporaryDirectory(prefix="regrant-engine-") as folder:
+        standin.make(Path(folder))
+        print(f"{time.monotonic() - begun:.0f} s for a base image and what makes it", flush=True)
+        return engine.apart([sys.executable, "-m", "runtimes.samlocal", "--inside", folder])
+
+
+def _compare(own: Engine) -> int:
+    every = steps()
+    print(f"image: {own.image or 'the one of AWS, as sam fetches it'}", flush=True)
+    expected = incident.in_process(every, 1)
+    seen = _in_containers(every, own)
+    wrong = incident.complaints(expected, seen)
+    for each in wrong:
+        print(f"WRONG: {each}")
+    print(
+        f"{len(every)} functions by sam local invoke: "
+        + (f"{len(wrong)} WRONG" if wrong else "as in this process")
+    )
+    return 1 if wrong else 0
+
+
+def _in_containers(every: list[Step], own: Engine) -> Outcome:
+    with tempfile.TemporaryDirectory() as name, incident.account_of_the_incident(own.bind) as account:
+        folder = Path(name)
+        template = _template(folder)
+
+        @contextmanager
+        def runtime(step: Step) -> Iterator[Callable[[], Any]]:
+            environment, _, _ = incident.variables(account, step)
+            environment["AWS_ENDPOINT_URL"] = environment["AWS_ENDPOINT_URL"].replace(own.bind, own.reach)
+            yield lambda: _invoke(step, own, environment, folder, template)
+
+        return incident.play(account, every, runtime, 1)
+
+
+def _template(folder: Path) -> Path:
+    """The built template with one variable more: sam passes on only those that a template declares."""
+    template = built_template()
+    template["Globals"]["Function"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = ""
+    for step in steps():
+        template["Resources"][step.logical_id]["Properties"]["CodeUri"] = str(step.package)
+    path = folder / "template.yaml"
+    path.write_text(yaml.safe_dump(template, sort_keys=False))
+    return path
+
+
+def _invoke(step: Step, own: Engine, environment: dict[str, str], folder: Path, template: Path) -> Any:
+    """The payload. Its exit status is 0 for a failed function, so the payload alone says what happened."""
+    event, variables = folder / "event.json", folder / "variables.json"
+    event.write_text(json.dumps(step.event))
+    variables.write_text(json.dumps({step.logical_id: environment}))
+    command = [
+        *(str(ROOT / ".venv-sam" / "bin" / "sam"), "local", "invoke", step.logical_id),
+        *("--template", str(template), "--event", str(event), "--env-vars", str(variables)),
+        *("--region", environment["AWS_REGION"], "--add-host", "host.docker.internal:host-gateway"),
+        *(("--invoke-image", own.image, "--skip-pull-image") if own.image else ()),
+    ]
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    mine |= {key: environment[key] for key in keys} | dict(own.environment) | _TO_NOBODY
+    begun = time.monotonic()
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=mine,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_INVOKE_SECONDS,
+        check=False,
+    )
+    if own.image is None and "failed to pull" in done.stderr.lower():
+        raise NotReady(f"sam could not fetch Lambda's image: {done.stderr.strip()[-500:]}")
+    # Nothing on stdout is a time-out or a death, of which only stderr tells.
+    payload = _parsed((done.stdout.strip() or done.stderr.strip()).splitlines()[-1])
+    print(f"{time.monotonic() - begun:5.1f} s  {step.name:20} {shown(payload)}", flush=True)
+    return payload
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
