@@ -96,6 +96,14 @@ def complaints(expected: Outcome, seen: Outcome) -> list[str]:
     return found + [f"afterwards: {each}" for each in difference(expected[1], seen[1])]
 
 
+def show(wrong: list[str]) -> None:
+    """Print complaints, as many and as much of each as a person reads."""
+    for each in wrong[:20]:
+        print(f"WRONG: {each[:400]}")
+    if len(wrong) > 20:
+        print(f"WRONG: and {len(wrong) - 20} more")
+
+
 def shown(payload: Any) -> str:
     """An answer in a few words."""
     if not isinstance(payload, dict):

@@ -33,8 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     wrong = incident.complaints(expected, seen) + names.complaints(reported)
     _show(every, seen, cold, warm, reported)
-    for each in wrong:
-        print(f"WRONG: {each}")
+    incident.show(wrong)
     if options.json:
         report = {"cold": cold, "warm": warm, "names": reported, "wrong": wrong}
         options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,9 @@ HOW = (
 )
 _INVOKE_SECONDS = 120
 
+_NO_IMAGE = ("failed to pull it", "Error building docker image")
+"""What sam says if the registry of AWS's images cannot be reached."""
+
 _TO_NOBODY = {
     "SAM_CLI_TELEMETRY": "0",
     # sam asks STS for the number of the account. Nobody answers here, and it goes on without.
@@ -45,8 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
         if options.inside:
             with engine.ours(options.inside, options.inside / "standin.tar") as own:
                 return _compare(own)
-        users = engine.of_the_user()
-        return _compare(users) if users else _in_an_engine_of_ours()
+        if users := engine.of_the_user():
+            try:
+                return _compare(users)
+            except NotReady as reason:
+                print(f"Your container engine cannot be used: {reason}", flush=True)
+        return _in_an_engine_of_ours()
     except NotReady as reason:
         print(f"\nSKIPPED sam local: {reason}\n{HOW}\n", flush=True)
         return 0 if os.environ.get("CI") else 1
@@ -67,8 +74,7 @@ def _compare(own: Engine) -> int:
     expected = incident.in_process(every, 1)
     seen = _in_containers(every, own)
     wrong = incident.complaints(expected, seen)
-    for each in wrong:
-        print(f"WRONG: {each}")
+    incident.show(wrong)
     print(
         f"{len(every)} functions by sam local invoke: "
         + (f"{len(wrong)} WRONG" if wrong else "as in this process")
@@ -126,8 +132,8 @@ def _invoke(step: Step, own: Engine, environment: dict[str, str], folder: Path, 
         timeout=_INVOKE_SECONDS,
         check=False,
     )
-    if own.image is None and "failed to pull" in done.stderr.lower():
-        raise NotReady(f"sam could not fetch Lambda's image: {done.stderr.strip()[-500:]}")
+    if own.image is None and any(sign in done.stderr for sign in _NO_IMAGE):
+        raise NotReady(f"sam could not fetch Lambda's image: {done.stderr.strip().splitlines()[-1]}")
     # Nothing on stdout is a time-out or a death, of which only stderr tells.
     payload = _parsed((done.stdout.strip() or done.stderr.strip()).splitlines()[-1])
     print(f"{time.monotonic() - begun:5.1f} s  {step.name:20} {shown(payload)}", flush=True)
