@@ -16,10 +16,12 @@ import yaml
 from runtimes import ministack
 from runtimes.inventory import KINDS, called, inventory, unlisted
 from runtimes.ministack import Ministack
+from runtimes.policies import Policies, of_local_account, policies
 from runtimes.steps import BUILT, ROOT, STACK, NotReady, built_template, steps
 from runtimes.worker import Worker
 from sandbox.account import LocalAccount
 from sandbox.seeds import retainwise as seed
+from sandbox.snapshot import difference
 
 SERVICE = f"{seed.CLUSTER}/{seed.WORKER}"
 RUN_SECONDS = 120.0
@@ -35,10 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m runtimes.deploy", description=__doc__)
     parser.parse_args(arguments)
     try:
-        every = steps()
+        functions = [step.function for step in steps()]
+        allowed = of_local_account(functions)
         with ministack.running() as account:
             try:
-                _story(account, [step.function for step in every])
+                _story(account, functions, allowed)
             except Exception:
                 print(account.output.read_text()[-3000:], file=sys.stderr)
                 raise
@@ -52,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _story(account: Ministack, functions: list[str]) -> None:
+def _story(account: Ministack, functions: list[str], allowed: Policies) -> None:
     unseen = unlisted({resource["Type"] for resource in built_template()["Resources"].values()} - SAM_TYPES)
     _demand(not unseen, f"the inventory does not look for {unseen}")
     _step("create the incident's account", lambda: seed.create(cast(LocalAccount, account)))
@@ -61,6 +64,8 @@ def _story(account: Ministack, functions: list[str]) -> None:
     made = inventory(account.client) - before
     absent = set(functions) - {name for kind, name in made if kind == "function"}
     _demand(not absent, f"functions that were not made: {absent}")
+    other = "; ".join(difference(allowed, policies(account.client, functions)))
+    _demand(not other, f"the roles' policies are not those of the local account: {other}")
     queue = _url(account, seed.QUEUE)
     with Worker(account.client, queue) as worker:
         _step("contain the incident", lambda: _contain(account, worker, queue))

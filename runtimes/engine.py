@@ -65,7 +65,7 @@ def prepare() -> None:
     """Have the programs that an engine of ours needs. Raises NotReady."""
     if sys.platform != "linux" or os.geteuid() != 0:
         raise NotReady("no container engine answers, and only root on Linux can bring one up")
-    missing = [program for program in _PROGRAMS if shutil.which(program) is None]
+    missing = _missing()
     if not missing:
         return
     if shutil.which("apt-get") is None:
@@ -85,8 +85,8 @@ def prepare() -> None:
             )
         except subprocess.TimeoutExpired as error:
             raise NotReady(f"{' '.join(command)} took longer than {_INSTALL_SECONDS} s") from error
-    if done.returncode != 0:
-        raise NotReady(f"apt-get install failed: {done.stderr.strip()[-500:]}")
+    if done.returncode != 0 or _missing():
+        raise NotReady(f"apt-get did not bring {', '.join(_missing())}: {done.stderr.strip()[-500:]}")
 
 
 def apart(command: list[str]) -> int:
@@ -136,6 +136,10 @@ def ours(folder: Path, image: Path) -> Iterator[Engine]:
             process.wait(20)
         process.kill()
         _remove_cgroups(parent)
+
+
+def _missing() -> list[str]:
+    return [program for program in _PROGRAMS if shutil.which(program) is None]
 
 
 def _wait_for(process: subprocess.Popen[bytes], environment: Mapping[str, str], output: Path) -> None:
