@@ -25,16 +25,9 @@ STAND_IN = "regrant-standin:latest"
 BRIDGE = "172.17.0.1"
 """Address of docker0, of an engine that begins with nothing."""
 
-_INSTALL = [
-    "apt-get",
-    "install",
-    "-y",
-    "-qq",
-    "--no-install-recommends",
-    "docker.io",
-    "iptables",
-    "mmdebstrap",
-]
+_PACKAGES = ("docker.io", "iptables", "mmdebstrap")
+# Another apt may be at work.
+_APT = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60")
 _PROGRAMS = ("dockerd", "docker", "iptables", "ip", "mmdebstrap", "unshare")
 _INSTALL_SECONDS = 100
 _READY_SECONDS = 30.0
@@ -73,7 +66,7 @@ def prepare() -> None:
     print(f"installing docker.io, iptables and mmdebstrap with apt, for {', '.join(missing)}", flush=True)
     # In runlevel 1 no package starts its service: this engine is ours to start, and to stop.
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for command in (["apt-get", "update", "-qq"], _INSTALL):
+    for command in ([*_APT, "update"], [*_APT, "install", "-y", "--no-install-recommends", *_PACKAGES]):
         try:
             done = subprocess.run(
                 command,

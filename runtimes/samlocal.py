@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,15 +83,31 @@ def _compare(own: Engine) -> int:
 
 
 def _in_containers(every: list[Step], own: Engine) -> Outcome:
-    with tempfile.TemporaryDirectory() as name, incident.account_of_the_incident(own.bind) as account:
-        folder = Path(name)
-        template = _template(folder)
+    """sam takes longer to load than to invoke, so the next one loads while this one works."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        incident.account_of_the_incident(own.bind) as account,
+        ExitStack() as ends,
+    ):
+        template = _template(Path(name))
+
+        def start(step: Step) -> subprocess.Popen[str]:
+            environment, _, _ = incident.variables(account, step)
+            environment["AWS_ENDPOINT_URL"] = environment["AWS_ENDPOINT_URL"].replace(own.bind, own.reach)
+            process = _start(step, own, environment, template)
+            ends.callback(process.kill)
+            return process
+
+        later = iter([*every[1:], None])
+        waiting = start(every[0])
 
         @contextmanager
         def runtime(step: Step) -> Iterator[Callable[[], Any]]:
-            environment, _, _ = incident.variables(account, step)
-            environment["AWS_ENDPOINT_URL"] = environment["AWS_ENDPOINT_URL"].replace(own.bind, own.reach)
-            yield lambda: _invoke(step, own, environment, folder, template)
+            nonlocal waiting
+            process, following = waiting, next(later)
+            if following is not None:
+                waiting = start(following)
+            yield lambda: _invoke(step, own, process)
 
         return incident.play(account, every, runtime, 1)
 
@@ -107,35 +123,34 @@ def _template(folder: Path) -> Path:
     return path
 
 
-def _invoke(step: Step, own: Engine, environment: dict[str, str], folder: Path, template: Path) -> Any:
-    """The payload. Its exit status is 0 for a failed function, so the payload alone says what happened."""
-    event, variables = folder / "event.json", folder / "variables.json"
-    event.write_text(json.dumps(step.event))
+def _start(step: Step, own: Engine, environment: dict[str, str], template: Path) -> subprocess.Popen[str]:
+    """sam, which waits for the event on its stdin before it does anything."""
+    variables = template.parent / f"{step.name}.json"
     variables.write_text(json.dumps({step.logical_id: environment}))
     command = [
         *(str(ROOT / ".venv-sam" / "bin" / "sam"), "local", "invoke", step.logical_id),
-        *("--template", str(template), "--event", str(event), "--env-vars", str(variables)),
+        *("--template", str(template), "--event", "-", "--env-vars", str(variables)),
         *("--region", environment["AWS_REGION"], "--add-host", "host.docker.internal:host-gateway"),
         *(("--invoke-image", own.image, "--skip-pull-image") if own.image else ()),
     ]
     keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     mine = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     mine |= {key: environment[key] for key in keys} | dict(own.environment) | _TO_NOBODY
-    begun = time.monotonic()
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=mine,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_INVOKE_SECONDS,
-        check=False,
+    mine["TMPDIR"] = str(template.parent)  # sam leaves a note there about the image that it built
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=template.parent, env=mine, stdin=pipe, stdout=pipe, stderr=pipe, text=True
     )
-    if own.image is None and any(sign in done.stderr for sign in _NO_IMAGE):
-        raise NotReady(f"sam could not fetch Lambda's image: {done.stderr.strip().splitlines()[-1]}")
+
+
+def _invoke(step: Step, own: Engine, process: subprocess.Popen[str]) -> Any:
+    """The payload. sam's exit status is 0 for a failed function, so the payload alone says what happened."""
+    begun = time.monotonic()
+    output, errors = process.communicate(json.dumps(step.event), timeout=_INVOKE_SECONDS)
+    if own.image is None and any(sign in errors for sign in _NO_IMAGE):
+        raise NotReady(f"sam could not fetch Lambda's image: {errors.strip().splitlines()[-1]}")
     # Nothing on stdout is a time-out or a death, of which only stderr tells.
-    payload = _parsed((done.stdout.strip() or done.stderr.strip()).splitlines()[-1])
+    payload = _parsed((output.strip() or errors.strip()).splitlines()[-1])
     print(f"{time.monotonic() - begun:5.1f} s  {step.name:20} {shown(payload)}", flush=True)
     return payload
 

@@ -60,6 +60,6 @@ def test_its_programs_are_installed_without_starting_a_service(
     with pytest.raises(NotReady, match="apt-get did not bring dockerd"):
         engine.prepare()
     assert wrote.read_text().splitlines() == [
-        "1 update -qq",
-        "1 install -y -qq --no-install-recommends docker.io iptables mmdebstrap",
+        "1 -qq -o DPkg::Lock::Timeout=60 update",
+        "1 -qq -o DPkg::Lock::Timeout=60 install -y --no-install-recommends docker.io iptables mmdebstrap",
     ]
