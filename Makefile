@@ -7,6 +7,7 @@ FULL ?=
 HOST ?= 127.0.0.1
 PORT ?= 4599
 SEED ?= retainwise
+STACK ?= regrant
 TESTS ?= tests
 
 BIN := .venv/bin
@@ -16,8 +17,8 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt \
 	requirements/runtime.txt requirements/ministack.txt
 
-.PHONY: help setup test check demo scenarios serve build format lock clean bench-denials chaos rie deploy-local sam-local \
-	lint types templates statemachine docs-check addresses
+.PHONY: help setup test check demo scenarios serve audit build format lock clean bench-denials chaos rie deploy-local \
+	sam-local lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -30,6 +31,9 @@ scenarios: .venv/.made  ## List the stories that make demo can play
 
 serve: .venv/.made  ## Serve the local account to any AWS client until Ctrl-C (PORT=4599, SEED=retainwise or empty)
 	@$(PY) -m sandbox.serve --host $(HOST) --port $(PORT) --seed $(SEED)
+
+audit: .venv/.made  ## List what the deployed runbook has attached for a time (STACK=regrant, JSON=grants.json)
+	@$(PY) -m scripts.audit --stack $(STACK) $(if $(JSON),--json $(JSON))
 
 test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
 	@# One test asks an npm package for its opinion. Without npm, or off line, it says that it is skipped.

@@ -32,8 +32,10 @@ from sandbox import (
     functions,
     gateway,
     polling,
+    scheduler,
     server,
     stepfunctions,
+    taskdefinitions,
     template,
 )
 from sandbox.clock import START, Clock
@@ -88,16 +90,18 @@ class LocalAccount:
             self.gateway = gateway.install(self)
             self.functions = functions.install(self)
             self.events = events.install(self)
+            scheduler.install(self)
             stepfunctions.install(self)
             # The data plane, and moto's own random ids, so that runs repeat.
             mock_random.seed(self.seed)
             ecs.install(self, self._timing)
+            taskdefinitions.install(self)
             cloudwatch.install(self)
             polling.install(self)
             # Undone first: what still runs ends while the account is whole.
             undo.callback(self.clock.close)
             if self._http_address is not None:
-                self.endpoint_url, stop = server.start(*self._http_address)
+                self.endpoint_url, stop = server.start(*self._http_address, self.clock.now)
                 undo.callback(stop)
             self._undo = undo.pop_all()
         return self

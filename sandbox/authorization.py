@@ -105,9 +105,11 @@ def _ecs(operation: str, p: Parameters) -> Answer:
         if "clusters" in p:
             resources = [_named("ecs", "cluster/", each) for each in p["clusters"]]
         return resources, context, None
-    if operation in ("RunTask", "DeregisterTaskDefinition"):
+    if operation == "RunTask":
         return [_named("ecs", "task-definition/", p.get("taskDefinition"))], context, None
-    return ["*"], {}, None  # task definitions can be read on * only
+    if operation == "RegisterTaskDefinition":
+        return [arn("ecs", f"task-definition/{p.get('family')}:*")], {}, None
+    return ["*"], {}, None  # task definitions can be read and deregistered on * only
 
 
 def _sqs(operation: str, p: Parameters) -> Answer:
@@ -168,6 +170,14 @@ def _events(operation: str, p: Parameters) -> Answer:
     return [arn("events", f"rule/{name}") if name else "*"], {}, None
 
 
+def _scheduler(operation: str, p: Parameters) -> Answer:
+    if operation.endswith("ScheduleGroup"):
+        return [arn("scheduler", f"schedule-group/{p['Name']}")], {}, None
+    if "Name" in p:
+        return [arn("scheduler", f"schedule/{p.get('GroupName') or 'default'}/{p['Name']}")], {}, None
+    return ["*"], {}, None
+
+
 def _cloudwatch(operation: str, p: Parameters) -> Answer:
     context = {"cloudwatch:namespace": p["Namespace"]} if "Namespace" in p else {}
     names = p.get("AlarmNames") or ([p["AlarmName"]] if "AlarmName" in p else [])
@@ -190,6 +200,7 @@ _SERVICES: dict[str, Callable[[str, Parameters], Answer]] = {
     "lambda": _lambda,
     "states": _states,
     "events": _events,
+    "scheduler": _scheduler,
     "cloudwatch": _cloudwatch,
     "sts": _sts,
 }

@@ -1,53 +1,32 @@
-"""EventBridge: rules reach their targets, and CloudWatch alarms and Step Functions reach EventBridge.
+"""EventBridge: events reach rules, and CloudWatch alarms, Step Functions and the time of day make events.
 
-Targets are called with the rule's own permission: a role for state machines, a resource policy for functions,
-queues and topics. What cannot be delivered goes to the dead-letter queue of the target, at once if trying
-again cannot help, else after the target's retry policy (EventBridge User Guide, "Using dead-letter queues to
-process undelivered events"). Event shapes: "Alarm events and EventBridge" and "EventBridge for Step
+Rules with a pattern are offered every event of the bus; rules with a rate get one of their own each time the
+rate says so (EventBridge User Guide, "Creating a scheduled rule that runs at regular rates"). How the targets
+are reached is delivery.py's part. Event shapes: "Alarm events and EventBridge" and "EventBridge for Step
 Functions".
 """
 
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-from moto.awslambda.models import lambda_backends
 from moto.cloudwatch.models import Alarm
-from moto.events.models import Rule, events_backends
-from moto.sns.models import sns_backends
-from moto.sqs.models import sqs_backends
+from moto.events.models import EventsBackend, Rule, events_backends
 
 from sandbox.authorization import ACCOUNT, REGION
-from sandbox.iam import Request, evaluate
-from sandbox.patterns import matches, target_input
+from sandbox.delivery import RuleTargets, Undelivered
+from sandbox.patterns import matches
 
 if TYPE_CHECKING:
     from sandbox.account import LocalAccount
 
-_WORTH_ANOTHER_TRY = ("Throttl", "TooManyRequests", "ServiceException", "InternalError", "InternalFailure")
-
-
-@dataclass(frozen=True)
-class Undelivered:
-    """An event that did not reach a target, as metric FailedInvocations counts them."""
-
-    rule: str
-    target: str
-    code: str
-    message: str
-
-
-class _Refused(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 
 
 class Events:
@@ -55,11 +34,43 @@ class Events:
         self._account = account
         self._count = 0
         self.undelivered: list[Undelivered] = []
+        self._targets = RuleTargets(account, self.undelivered)
 
     def emit(self, source: str, detail_type: str, resources: list[str], detail: Mapping[str, Any]) -> None:
         """An event of an AWS service, on the default bus."""
+        event = self._event(source, detail_type, resources, detail)
+        for rule in list(_rules().values()):
+            self.offer(rule, event)
+
+    def offer(self, rule: Any, event: Mapping[str, Any]) -> None:
+        """Send the event to the rule's targets if it matches."""
+        pattern = rule.event_pattern.get_pattern()
+        if rule.state.startswith("ENABLED") and pattern and matches(pattern, event):
+            self._targets.offer(rule, event)
+
+    def repeat(self, rule: Rule) -> None:
+        """Send the rule's targets a Scheduled Event at its rate, first when one period has passed.
+
+        It ends when the rule is deleted or put again.
+        """
+        rate = _RATE.fullmatch(rule.scheduled_expression or "")
+        if rate is None:
+            raise NotImplementedError(f"The local account's EventBridge has no {rule.scheduled_expression}")
+
+        def fire() -> None:
+            if _rules().get(rule.name) is not rule:
+                timer.cancel()
+            elif rule.state.startswith("ENABLED"):
+                event = self._event("aws.events", "Scheduled Event", [rule.arn], {})
+                self._targets.offer(rule, event)
+
+        timer = self._account.clock.every(float(rate[1]) * _SECONDS[rate[2]], fire)
+
+    def _event(
+        self, source: str, detail_type: str, resources: list[str], detail: Mapping[str, Any]
+    ) -> dict[str, Any]:
         self._count += 1
-        event = {
+        return {
             "version": "0",
             "id": str(uuid.UUID(int=self._count, version=4)),
             "detail-type": detail_type,
@@ -70,95 +81,6 @@ class Events:
             "resources": resources,
             "detail": detail,
         }
-        for rule in list(events_backends[ACCOUNT][REGION].event_buses["default"].rules.values()):
-            self.offer(rule, event)
-
-    def offer(self, rule: Any, event: Mapping[str, Any]) -> None:
-        """Send the event to the rule's targets if it matches."""
-        pattern = rule.event_pattern.get_pattern()
-        if rule.state.startswith("ENABLED") and pattern and matches(pattern, event):
-            for target in rule.targets:
-                self._account.clock.spawn(partial(self._deliver, rule, target, event), rule.name)
-
-    def _deliver(self, rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-        policy = target.get("RetryPolicy") or {}
-        tries = int(policy.get("MaximumRetryAttempts", 185))
-        give_up = self._account.clock.elapsed() + int(policy.get("MaximumEventAgeInSeconds", 86_400))
-        pause = 1.0
-        while True:
-            try:
-                self._send(rule, target, event)
-                return
-            except (ClientError, _Refused) as error:
-                code = error.response["Error"]["Code"] if isinstance(error, ClientError) else error.code
-                again = any(word in code for word in _WORTH_ANOTHER_TRY)
-                if not again or tries <= 0 or self._account.clock.elapsed() + pause > give_up:
-                    self._bury(rule, target, event, code, str(error))
-                    return
-            tries -= 1
-            self._account.clock.sleep(pause)
-            pause = min(pause * 2, 900)
-
-    def _send(self, rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-        arn, body = target["Arn"], target_input(target, event, rule.arn)
-        service, name = arn.split(":")[2], arn.rpartition(":")[2]
-        if service == "states":
-            role = str(target.get("RoleArn", "")).rpartition("/")[2]
-            # The name that EventBridge gives: the event's id and one of its own.
-            run = uuid.uuid5(uuid.UUID(event["id"]), rule.arn + target["Id"])
-            self._account.role_client(role, "stepfunctions", "events").start_execution(
-                stateMachineArn=arn, name=f"{event['id']}_{run}", input=body
-            )
-        elif service == "lambda":
-            functions = lambda_backends[ACCOUNT][REGION]
-            statements = functions.get_function(arn, None).policy.statements
-            self._allowed({"Statement": statements}, "lambda:InvokeFunction", arn, rule.arn)
-            self._account.client("lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=body)
-        elif service == "sqs":
-            queue = sqs_backends[ACCOUNT][REGION].get_queue(name)
-            self._allowed(queue.policy, "sqs:SendMessage", arn, rule.arn)
-            self._account.client("sqs").send_message(QueueUrl=_queue_url(name), MessageBody=body)
-        elif service == "sns":
-            topic = sns_backends[ACCOUNT][REGION].get_topic(arn)
-            self._allowed(topic.policy, "sns:Publish", arn, rule.arn)
-            self._account.client("sns").publish(TopicArn=arn, Message=body)
-        else:
-            raise NotImplementedError(f"The local account's EventBridge does not deliver to {arn}")
-
-    @staticmethod
-    def _allowed(policy: Any, action: str, resource: str, rule_arn: str) -> None:
-        """Whether the resource's own policy lets EventBridge in, for this rule."""
-        document = json.loads(policy) if isinstance(policy, str) and policy else policy or {}
-        ours = [s for s in document.get("Statement", []) if "events.amazonaws.com" in _services(s)]
-        request = Request(action, resource, {"aws:sourcearn": rule_arn, "aws:sourceaccount": ACCOUNT})
-        if not evaluate(request, [{"Statement": ours}]).allowed:
-            raise _Refused("NO_PERMISSIONS", f"{resource} does not let events.amazonaws.com do {action}")
-
-    def _bury(
-        self, rule: Any, target: Mapping[str, Any], event: Mapping[str, Any], code: str, text: str
-    ) -> None:
-        self.undelivered.append(Undelivered(rule.name, target["Arn"], code, text))
-        queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
-        if not queue_arn:
-            return
-        name = queue_arn.rpartition(":")[2]
-        try:
-            queue = sqs_backends[ACCOUNT][REGION].get_queue(name)
-            self._allowed(queue.policy, "sqs:SendMessage", queue_arn, rule.arn)
-        except _Refused as error:
-            self.undelivered.append(Undelivered(rule.name, queue_arn, error.code, str(error)))
-            return
-        about = {
-            "RULE_ARN": rule.arn,
-            "TARGET_ARN": target["Arn"],
-            "ERROR_CODE": code,
-            "ERROR_MESSAGE": text,
-        }
-        self._account.client("sqs").send_message(
-            QueueUrl=_queue_url(name),
-            MessageBody=json.dumps(event),
-            MessageAttributes={k: {"DataType": "String", "StringValue": v} for k, v in about.items()},
-        )
 
     # What other services tell
 
@@ -205,7 +127,7 @@ class Events:
 
 def install(account: LocalAccount) -> Events:
     events = Events(account)
-    update_state = Alarm.update_state
+    update_state, put_rule = Alarm.update_state, EventsBackend.put_rule
 
     def changed(alarm: Any, reason: str, reason_data: str, state_value: str) -> None:
         previous = _alarm_state(alarm)
@@ -217,7 +139,14 @@ def install(account: LocalAccount) -> Events:
         time = event["time"]
         events.offer(rule, event if isinstance(time, str) else {**event, "time": _iso(account.clock.now())})
 
+    def put(self: Any, *args: Any, **more: Any) -> Any:
+        rule = put_rule(self, *args, **more)
+        if rule.scheduled_expression:
+            events.repeat(rule)
+        return rule
+
     account.patch(Alarm, "update_state", changed)
+    account.patch(EventsBackend, "put_rule", put)
     account.patch(Rule, "send_to_targets", send)
     return events
 
@@ -234,13 +163,10 @@ def _alarm_state(alarm: Any) -> dict[str, Any]:
     return state
 
 
-def _services(statement: Mapping[str, Any]) -> Any:
-    principal = statement.get("Principal", {})
-    return principal.get("Service", []) if isinstance(principal, Mapping) else ["events.amazonaws.com"]
-
-
-def _queue_url(name: str) -> str:
-    return f"https://queue.amazonaws.com/{ACCOUNT}/{name}"
+def _rules() -> dict[str, Rule]:
+    """Of the default bus."""
+    rules: dict[str, Rule] = events_backends[ACCOUNT][REGION].event_buses["default"].rules
+    return rules
 
 
 def _iso(at: datetime) -> str:

@@ -144,6 +144,7 @@ THROTTLED = {
     "sqs": ("RequestThrottled", 403, "Request was throttled."),
     "s3": ("SlowDown", 503, "Please reduce your request rate."),
     "lambda": ("TooManyRequestsException", 429, "Rate Exceeded."),
+    "scheduler": ("ThrottlingException", 429, "Rate exceeded"),
 }
 SERVER_ERRORS = {
     "iam": ("ServiceFailure", 500, "The request processing has failed because of an unknown error."),
@@ -152,6 +153,7 @@ SERVER_ERRORS = {
     "ssm": ("InternalServerError", 500, "An error occurred on the server side."),
     "dynamodb": ("InternalServerError", 500, "Internal server error"),
     "lambda": ("ServiceException", 500, "The service encountered an internal error."),
+    "scheduler": ("InternalServerException", 500, "Unexpected error encountered while processing."),
     "logs": ("ServiceUnavailableException", 503, "The service cannot complete the request."),
 }
 

@@ -146,6 +146,9 @@ class Gateway:
         asked = authorization.asks(service, operation, parameters)
         if service == "ecs":
             asked += _passed_roles(operation, parameters)
+        elif service == "scheduler" and "Target" in parameters:
+            role = parameters["Target"]["RoleArn"]
+            asked.append(authorization.pass_role(role, "scheduler.amazonaws.com"))
         return _Incoming(service, operation, parameters, self.principal(response.get_access_key()), asked)
 
     def _fault(self, incoming: _Incoming) -> Effect | None:
@@ -279,5 +282,7 @@ def _task_role(parameters: dict[str, Any]) -> str | None:
         wanted = service.task_definition if service else None
     family, _, revision = str(wanted).rpartition("/")[2].partition(":")
     revisions = backend.task_definitions.get(family, {})
-    found = revisions.get(int(revision) if revision else max(revisions, default=0))
-    return found.task_role_arn if found else None
+    active = (number for number, each in revisions.items() if each.status == "ACTIVE")
+    found = revisions.get(int(revision) if revision else max(active, default=0))
+    # moto has the attribute only where a role was named.
+    return getattr(found, "task_role_arn", None)

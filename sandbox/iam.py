@@ -71,6 +71,17 @@ def evaluate(request: Request, policies: Sequence[Document], boundary: Document 
     return Verdict(Decision.ALLOWED)
 
 
+def lets_service(policy: Document, service: str, request: Request) -> bool:
+    """Whether a resource's own policy, or a role's trust policy, lets an AWS service (its principal) in."""
+    statements = [each for each in _items(policy.get("Statement", [])) if _names_service(each, service)]
+    return evaluate(request, [{"Statement": statements}]).allowed
+
+
+def _names_service(statement: Document, service: str) -> bool:
+    principal = statement.get("Principal", {})
+    return principal == "*" or service in _items(principal.get("Service", []))
+
+
 def _decide(request: Request, policies: Sequence[Document]) -> Decision:
     decision = Decision.IMPLICIT_DENY
     for policy in policies:

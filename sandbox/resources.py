@@ -143,6 +143,12 @@ def _rule(stack: Stack, logical_id: str, p: Properties) -> Created:
     return Created(name, {"Arn": arn})
 
 
+def _schedule_group(stack: Stack, logical_id: str, p: Properties) -> Created:
+    name = p.get("Name") or stack.physical_name(logical_id)
+    answer = stack.account.client("scheduler").create_schedule_group(Name=name, **_only(p, "Tags"))
+    return Created(name, {"Arn": answer["ScheduleGroupArn"]})
+
+
 def _table(stack: Stack, logical_id: str, p: Properties) -> Created:
     dynamodb = stack.account.client("dynamodb")
     name = p.get("TableName") or stack.physical_name(logical_id)
@@ -276,5 +282,6 @@ CREATORS: dict[str, Callable[[Stack, str, Properties], Created]] = {
     "AWS::SQS::Queue": _queue,
     "AWS::SQS::QueuePolicy": _queue_policy,
     "AWS::SSM::Parameter": _parameter,
+    "AWS::Scheduler::ScheduleGroup": _schedule_group,
     "AWS::StepFunctions::StateMachine": _state_machine,
 }

@@ -9,7 +9,7 @@ credentials").
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
@@ -20,7 +20,7 @@ from moto.iam.models import AWSManagedPolicy, iam_backends
 
 from sandbox.authorization import ACCOUNT
 from sandbox.gateway_errors import AwsError
-from sandbox.iam import Document
+from sandbox.iam import Document, Request, lets_service
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,15 @@ def _stored(role: str) -> Permissions:
         # A boundary that no longer exists allows nothing.
         boundary = _document(managed) if managed else {"Statement": []}
     return Permissions(policies, boundary)
+
+
+def trusts(role: str, service: str, context: Mapping[str, str]) -> bool:
+    """Whether the role's trust policy lets an AWS service (its principal) assume it."""
+    found = _find(role)
+    if found is None:
+        return False
+    request = Request("sts:AssumeRole", found.arn, context)
+    return lets_service(_parsed(found.assume_role_policy_document), service, request)
 
 
 def provide_aws_policy(arn: str) -> None:

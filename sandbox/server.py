@@ -1,5 +1,5 @@
 """The account over HTTP, for any AWS client: a server on one address, on the same backends as the clients in
-process.
+process. Its Date headers tell the account's time, as those of AWS tell AWS's.
 
 Like every moto server it does not check signatures. A key that the account issued for a role is that role;
 any other key is the administrator, so that `aws --endpoint-url` works with whatever is configured.
@@ -12,18 +12,26 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.http import http_date
 from werkzeug.serving import make_server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-def start(host: str, port: int) -> tuple[str, Callable[[], None]]:
-    """(URL, what stops it). Port 0 takes a free one. Raises OSError if the port is taken."""
+def start(host: str, port: int, now: Callable[[], datetime]) -> tuple[str, Callable[[], None]]:
+    """(URL, what stops it). Port 0 takes a free one. `now` is the account's time. Raises OSError if taken."""
+
+    class Handler(MotoRequestHandler):
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            """For the Date header."""
+            return http_date(now() if timestamp is None else timestamp)
+
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -38,7 +46,7 @@ def start(host: str, port: int) -> tuple[str, Callable[[], None]]:
         0,
         _say_what_is_missing(DomainDispatcherApplication(_backend_app)),
         threaded=True,
-        request_handler=MotoRequestHandler,
+        request_handler=Handler,
         fd=listener.fileno(),
     )
     log = logging.getLogger("werkzeug")

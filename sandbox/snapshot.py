@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 def snapshot(account: LocalAccount) -> dict[str, Any]:
-    """Every role, policy, service and parameter."""
+    """Every role, policy, service, parameter and schedule."""
     iam, ecs, ssm = account.client("iam"), account.client("ecs"), account.client("ssm")
+    scheduler = account.client("scheduler")
     details = [*iam.get_paginator("get_account_authorization_details").paginate()]
     return {
         "roles": {role["RoleName"]: _role(role) for page in details for role in page["RoleDetailList"]},
@@ -31,6 +32,9 @@ def snapshot(account: LocalAccount) -> dict[str, Any]:
         "parameters": {
             p["Name"]: p["Value"]
             for p in _pages(ssm, "get_parameters_by_path", "Parameters", Path="/", Recursive=True)
+        },
+        "schedules": {
+            s["Arn"]: _schedule(scheduler, s) for s in _pages(scheduler, "list_schedules", "Schedules")
         },
     }
 
@@ -68,6 +72,16 @@ def _service(ecs: Any, cluster: str, arn: str) -> dict[str, Any]:
     kept = ("status", "taskDefinition", "desiredCount", "runningCount", "deploymentConfiguration")
     deployments = [(d["taskDefinition"], d["status"], d["rolloutState"]) for d in service["deployments"]]
     return {key: service[key] for key in kept} | {"deployments": deployments}
+
+
+def _schedule(scheduler: Any, found: dict[str, Any]) -> dict[str, Any]:
+    schedule = scheduler.get_schedule(GroupName=found["GroupName"], Name=found["Name"])
+    target = schedule["Target"]
+    return {
+        "expression": schedule["ScheduleExpression"],
+        "target": target["Arn"],
+        "input": target.get("Input"),
+    }
 
 
 def _pages(client: Any, operation: str, key: str, **query: Any) -> Iterator[Any]:

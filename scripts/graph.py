@@ -28,14 +28,15 @@ WRITE = ".venv/bin/python scripts/graph.py --write"
 States: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 _SIGNS = {"GreaterThanEquals": "≥", "GreaterThan": ">", "LessThanEquals": "≤", "LessThan": "<"}
+_ANY = "States.ALL"
 # What a frame is called, by the state that takes its errors.
 _FRAMES = {
     "CloseIncident": "Look, change nothing",
-    "RestoreService": "Change, and prove that it helped",
+    "ReattachPolicies": "Change, and prove that it helped",
     "PageOperator": "Undo",
 }
 # The branches that a run takes when all goes well; at any other Choice that is the default.
-_GOOD = ("CONTAIN", "HELD", "redeploy", "HEALTHY")
+_GOOD = ("CONTAIN", "HELD", "contain", "redeploy", "HEALTHY")
 
 
 def mermaid(definition: Mapping[str, Any]) -> str:
@@ -52,12 +53,13 @@ def mermaid(definition: Mapping[str, Any]) -> str:
     happy = set(_happy_path(definition["StartAt"], states))
     lines += [f"  {edge}" for name, state in states.items() for edge in _arrows(name, state, happy)]
     lines += [f"  frame{n} -. any error .-> {handler}" for n, handler in enumerate(frames, start=1)]
-    lines += [
-        f"  {name} -. any error .-> {catch['Next']}"
-        for name, state in states.items()
-        if name not in framed
-        for catch in state.get("Catch", [])
-    ]
+    for name, state in states.items():
+        for catch in state.get("Catch", []):
+            named = ", ".join(catch["ErrorEquals"])
+            if named != _ANY:
+                lines.append(f"  {name} -. {named} .-> {catch['Next']}")
+            elif name not in framed:
+                lines.append(f"  {name} -. any error .-> {catch['Next']}")
     return "\n".join(lines)
 
 
@@ -81,7 +83,7 @@ def _frames(states: States) -> dict[str, list[str]]:
     for name, state in states.items():
         if state["Type"] == "Task":
             # A frame is worth it for several states; OpenIncident, which catches nothing, has none.
-            caught = [catch["Next"] for catch in state.get("Catch", [])]
+            caught = [catch["Next"] for catch in state.get("Catch", []) if catch["ErrorEquals"] == [_ANY]]
             current = caught[0] if caught else None
         elif state["Type"] in ("Succeed", "Fail"):
             current = None
@@ -136,11 +138,13 @@ def _happy_path(name: str, states: States) -> Iterator[tuple[str, str]]:
 
 
 def _label(choice: Mapping[str, Any]) -> str:
+    if "And" in choice:  # a guard that the variable is there, and what it must be
+        return _label(choice["And"][-1])
     variable = choice["Variable"].removeprefix("$.").removesuffix(".code").split(".")[-1]
     for operator, value in choice.items():
         if operator == "StringEquals":
             return str(value)
-        if operator in ("BooleanEquals", "IsPresent"):
+        if operator in ("BooleanEquals", "IsPresent", "IsString"):
             return variable if value else f"no {variable}"
         if operator.startswith("Numeric"):
             return f"{variable} {_SIGNS[operator.removeprefix('Numeric')]} {value}"

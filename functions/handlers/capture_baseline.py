@@ -9,7 +9,7 @@ from regrant.aws.journal import DynamoJournal
 from regrant.aws.queues import SqsQueues
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
-from regrant.baseline import capture
+from regrant.capture import capture
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
 from regrant.wire import encode
@@ -27,5 +27,5 @@ holds = DynamoHolds(dynamodb, settings.journal_table)
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
     incident, diagnosis = step.state.incident, step.state.diagnosis
-    assert diagnosis and diagnosis.plan  # Decide sends only plans here
-    return encode(capture(incident, diagnosis.plan, services, roles, queues, holds, journal, step.now))
+    assert diagnosis  # Decide sends only plans here
+    return encode(capture(incident, diagnosis, services, roles, queues, holds, journal, step.now))

@@ -6,6 +6,7 @@ from typing import Any
 from regrant.aws.clients import client
 from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
+from regrant.aws.revisions import EcsRevisions
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
 from regrant.observability import logger, read_step
@@ -14,7 +15,8 @@ from regrant.settings import Settings
 from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
-services = EcsServices(client("ecs"))
+ecs = client("ecs")
+services, revisions = EcsServices(ecs), EcsRevisions(ecs)
 roles = IamRoles(client("iam"))
 dynamodb = client("dynamodb")
 journal = DynamoJournal(dynamodb, settings.journal_table)
@@ -26,5 +28,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
     assert step.state.restore  # RestoreService ran before
     return encode(
-        confirm_baseline(step.state.incident, step.state.restore, services, roles, holds, journal, step.now)
+        confirm_baseline(
+            step.state.incident, step.state.restore, services, roles, revisions, holds, journal, step.now
+        )
     )

@@ -7,6 +7,7 @@ from regrant.aws.clients import client
 from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.roles import IamRoles
+from regrant.aws.schedules import EventBridgeSchedules
 from regrant.observability import logger, read_step
 from regrant.rollback import detach_policies
 from regrant.settings import Settings
@@ -16,12 +17,13 @@ settings = Settings.from_environment(os.environ)
 roles = IamRoles(client("iam"))
 dynamodb = client("dynamodb")
 journal = DynamoJournal(dynamodb, settings.journal_table)
+schedules = EventBridgeSchedules.of(client("scheduler"), settings)
 holds = DynamoHolds(dynamodb, settings.journal_table)
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
-    detach = detach_policies(step.state.incident, roles, holds, journal, step.now)
+    detach = detach_policies(step.state.incident, roles, holds, journal, schedules, step.now)
     logger.info("detached", policies=detach.detached, left=detach.left)
     return encode(detach)

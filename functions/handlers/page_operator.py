@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from regrant.aws.clients import client
+from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.leases import DynamoLeases
 from regrant.aws.topic import SnsTopic
@@ -16,6 +17,7 @@ from regrant.wire import encode
 settings = Settings.from_environment(os.environ)
 dynamodb = client("dynamodb")
 journal = DynamoJournal(dynamodb, settings.journal_table)
+holds = DynamoHolds(dynamodb, settings.journal_table)
 leases = DynamoLeases(dynamodb, settings.journal_table)
 topic = SnsTopic(client("sns"), settings.topic)
 
@@ -24,7 +26,7 @@ topic = SnsTopic(client("sns"), settings.topic)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
-    report = page_operator(step.state, journal, leases, topic, step.now)
+    report = page_operator(step.state, journal, holds, leases, topic, step.now)
     logger.info("closed", outcome=report.outcome)
     count_outcome(report)
     return encode(report)

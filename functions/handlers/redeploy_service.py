@@ -19,7 +19,9 @@ journal = DynamoJournal(client("dynamodb"), settings.journal_table)
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
-    assert step.state.baseline  # CaptureBaseline ran before
-    rollout = redeploy(step.state.incident, step.state.baseline, services, journal, step.now)
+    state, revision = step.state, step.state.revision
+    assert state.baseline  # CaptureBaseline ran before
+    new = revision.task_definition if revision else None
+    rollout = redeploy(state.incident, state.baseline, new, services, journal, step.now)
     logger.info("redeployed", deployment=rollout.deployment)
     return encode(rollout)

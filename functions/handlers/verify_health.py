@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from msgspec.structs import replace
-
 from regrant.aws.clients import client
 from regrant.aws.logs import CloudWatchLogs
 from regrant.aws.queues import SqsQueues
@@ -11,6 +9,7 @@ from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
 from regrant.health import verify_health
 from regrant.observability import logger, read_step
+from regrant.watch import watch_of
 from regrant.wire import encode
 
 services = EcsServices(client("ecs"))
@@ -23,14 +22,12 @@ queues = SqsQueues(client("sqs"))
 def handler(event: dict[str, Any], context: Any) -> Any:
     step = read_step(event)
     state, diagnosis = step.state, step.state.diagnosis
-    assert diagnosis and state.baseline and state.grant and state.access  # written by the states before
+    assert diagnosis and state.baseline  # written by the states before
     health = verify_health(
         incident=state.incident,
         routes=diagnosis.logs,
         baseline=state.baseline,
-        grant=replace(state.grant, at=state.access.at),  # when every policy had been attached
-        rollout=state.rollout,
-        previous=state.health,
+        watch=watch_of(state),
         services=services,
         roles=roles,
         logs=logs,

@@ -13,11 +13,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from regrant.concurrency import all_three, both
-from regrant.errors import RoleGone, ServiceChanged, ServiceGone
-from regrant.evidence import waiting
-from regrant.models import BaselineMark, Change, Hold, Incident, Plan, Receipt, Service
-from regrant.ports import Holds, Journal, Queues, Roles, Services
+from regrant.models import Receipt
+from regrant.records import Change, Hold
 from regrant.resources import Baseline, RoleState, ServiceState
 from regrant.wire import seconds_between
 
@@ -65,49 +62,6 @@ def fingerprint(lines: frozenset[str]) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def capture(
-    incident: Incident,
-    plan: Plan,
-    services: Services,
-    roles: Roles,
-    queues: Queues,
-    holds: Holds,
-    journal: Journal,
-    now: str,
-) -> BaselineMark:
-    """Record role and service before the first change. A second call keeps the first baseline.
-
-    Raises ServiceChanged if the service runs another revision than the one that was diagnosed.
-    """
-    service, entry = incident.service, incident.entry
-    assert service is not None and entry is not None
-    (role, held), state, depths = all_three(
-        lambda: both(lambda: _read(roles, plan.role), lambda: holds.of(plan.role)),
-        lambda: existing_service(services, service),
-        lambda: both(
-            lambda: waiting(queues, entry.health.queue),
-            lambda: waiting(queues, entry.health.dead_letter_queue),
-        ),
-    )
-    if plan.task_definition not in (None, state.task_definition):
-        raise ServiceChanged(f"{state.task_definition} was deployed since the diagnosis; start again.")
-    granted = granted_by_others(held, incident.id)
-    kept = journal.keep_baseline(
-        incident.id,
-        Baseline(service_key=str(service), role=role, service=state, captured_at=now, granted=granted),
-    )
-    primary = kept.service.primary
-    return BaselineMark(
-        sha256=fingerprint(facts(without(kept.role, kept.granted), kept.service)),
-        at=kept.captured_at,
-        primary_deployment=primary.id if primary else "",
-        task_definition=kept.service.task_definition,
-        kept=tuple(policy for policy in plan.attach if policy in attached_before(kept)),
-        backlog=depths[0],
-        dead_letters=depths[1],
-    )
-
-
 def compare(
     before: Baseline,
     role: RoleState | None,
@@ -115,23 +69,22 @@ def compare(
     changes: tuple[Change, ...],
     others: tuple[Hold, ...],
     now: str,
+    active: tuple[str, ...] = (),
 ) -> Receipt:
     """The receipt: equal hashes once others' changes are set aside; `diff` is what is left of ours.
 
-    The only fact that a run of ours can add is an attachment (it never names a revision, a count or a
-    configuration in UpdateService), so every other difference is somebody else's. So is an attachment that
-    was taken off a while ago and is there again. The temporary grants of `others` (incidents) are no state of
-    the role's, neither in the baseline nor now.
+    Ours can only be what `changes` say (see `_ours`), so every other difference is somebody else's. The
+    temporary grants of `others` (incidents) are no state of the role's, neither in the baseline nor now,
+    unless this incident withdrew them. active: the revisions (ARNs) that it registered and that still are.
     """
-    grants = tuple(hold.policy for hold in others)
-    old = facts(without(before.role, before.granted), before.service)
+    was = without(before.role, before.granted)
+    foreign = tuple(hold for hold in others if hold.policy not in was.attached)
+    grants = tuple(hold.policy for hold in foreign)
+    old = facts(was, before.service)
     new = facts(without(role, grants) if role else None, service)
-    ours = frozenset(
-        f"role.attached.{c.value} = true"
-        for c in changes
-        if c.kind == "attach" and not (c.undone_at and seconds_between(c.undone_at, now) > _SETTLED)
-    )
-    foreign_added, foreign_removed = new - old - ours, old - new
+    new |= {f"revision.{arn} = true" for arn in active}
+    added, removed = _ours(changes, old, new, now)
+    foreign_added, foreign_removed = new - old - added, old - new - removed
     mine = (new - foreign_added) | foreign_removed
     return Receipt(
         before=fingerprint(old),
@@ -139,17 +92,42 @@ def compare(
         observed=fingerprint(new),
         equal=old == mine,
         at=now,
-        diff=tuple(f"+ {line}" for line in sorted(mine - old)),
+        diff=(*(f"+ {line}" for line in sorted(mine - old)), *(f"- {line}" for line in sorted(old - mine))),
         changed_by_others=tuple(
             [f"+ {line}"[:_LINE] for line in sorted(foreign_added)]
             + [f"- {line}"[:_LINE] for line in sorted(foreign_removed)]
         ),
         grants_of_others=tuple(
             f"{hold.policy} for {hold.service}, run {hold.incident}"
-            for hold in others
+            for hold in foreign
             if role and hold.policy in role.attached
         ),
     )
+
+
+def _ours(
+    changes: tuple[Change, ...], old: frozenset[str], new: frozenset[str], now: str
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The facts that this incident may have added and taken away.
+
+    An attachment that was taken off (or put back) a while ago and is there (or gone) again is somebody
+    else's. A revision that is in use now where ours was put back since is, too: ECS has one revision for a
+    service.
+    """
+    added, removed = set[str](), set[str]()
+    for change in changes:
+        settled = change.undone_at is not None and seconds_between(change.undone_at, now) > _SETTLED
+        if change.kind in ("attach", "withdraw") and not settled:
+            fact = f"role.attached.{change.value} = true"
+            (added if change.kind == "attach" else removed).add(fact)
+        elif change.kind == "register":
+            in_use = f'service.task_definition = "{change.value}"'
+            added |= {in_use, f"service.revisions.{change.value} = true", f"revision.{change.value} = true"}
+            if in_use in new:
+                removed |= {
+                    line for line in old if line.startswith(("service.task_def", "service.revisions."))
+                }
+    return frozenset(added), frozenset(removed)
 
 
 def without(role: RoleState, policies: tuple[str, ...]) -> RoleState:
@@ -165,21 +143,6 @@ def attached_before(baseline: Baseline | None) -> tuple[str, ...]:
 def granted_by_others(held: tuple[Hold, ...], incident: str) -> tuple[str, ...]:
     """The policies (ARNs) that incidents other than this one hold."""
     return tuple(sorted({hold.policy for hold in held if hold.incident != incident}))
-
-
-def existing_service(services: Services, service: Service) -> ServiceState:
-    """The service, which the run has seen before. Raises ServiceGone."""
-    state = services.describe(service)
-    if state is None:
-        raise ServiceGone(f"{service} is gone.")
-    return state
-
-
-def _read(roles: Roles, role: str) -> RoleState:
-    state = roles.read(role)
-    if state is None:
-        raise RoleGone(f"{role} is gone.")
-    return state
 
 
 def _flatten(path: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -6,20 +6,26 @@ import re
 
 import msgspec
 
+from regrant.entry import CatalogueEntry, Service
 from regrant.evidence import DENIAL_TERM
-from regrant.models import CatalogueEntry, Refusal, Service
+from regrant.models import Refusal
 from regrant.settings import Settings
+
+PREFIX = "/regrant/services/"
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,576}")
 _POLICY = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,640}")
 _QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?")
 # The text goes, quoted, into a CloudWatch Logs filter pattern, so what could end the quotes is not allowed.
+_ADDRESS = re.compile(
+    r'(module\.[\w-]+(\[[\w"-]{1,80}\])?\.){0,5}aws_ecs_task_definition\.[\w-]{1,120}(\[[\w"-]{1,80}\])?'
+)
 _TERM = re.compile(r'[^"\\\s\x00-\x1f][^"\\\x00-\x1f]{1,198}[^"\\\s\x00-\x1f]')
 
 
 def parameter_name(service: Service) -> str:
     """Name of the SSM parameter with the service's entry."""
-    return f"/regrant/services/{service}"
+    return f"{PREFIX}{service}"
 
 
 def read_entry(text: str | None, service: Service, settings: Settings) -> CatalogueEntry | Refusal:
@@ -70,6 +76,10 @@ def _wrong_field(entry: CatalogueEntry) -> str | None:
         return "health.queue or health.dead_letter_queue is not the ARN of an SQS queue"
     if not 1 <= entry.health.samples <= 20:
         return "health.samples must be 1 to 20"
+    if not 1 <= entry.grant_ttl_hours <= 720:
+        return "grant_ttl_hours must be 1 to 720 (30 days)"
+    if entry.terraform_address is not None and not _ADDRESS.fullmatch(entry.terraform_address):
+        return "terraform_address is not the address of an aws_ecs_task_definition"
     return None
 
 

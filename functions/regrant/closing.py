@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.baseline import attached_before
+from regrant.approval import judge_answer
+from regrant.by_hand import finish_by_hand, left_by
 from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
 from regrant.leasing import release_all
-from regrant.models import Change, Finding, Outcome, Plan, Report, RunState, Stage
-from regrant.ports import Journal, Leases, Topic
+from regrant.models import Finding, Plan, Refusal, Report, RunState, Stage
+from regrant.ports import Holds, Journal, Leases, Topic
+from regrant.records import Change, Outcome
 from regrant.resources import name_of
 from regrant.summary import render
 from regrant.wire import seconds_between
@@ -29,16 +31,17 @@ def close_incident(state: RunState, journal: Journal, leases: Leases, topic: Top
     return _tell(report, topic)
 
 
-def page_operator(state: RunState, journal: Journal, leases: Leases, topic: Topic, now: str) -> Report:
+def page_operator(
+    state: RunState, journal: Journal, holds: Holds, leases: Leases, topic: Topic, now: str
+) -> Report:
     """The undo did not finish: say what is left, with the commands that finish it.
 
     A person is told even if the journal, whose failure may be why, can be neither read nor written.
     """
-    changes, left, troubles = _planned_changes(state), _planned_changes(state), []
+    changes, left, troubles = _planned_changes(state), tuple[Change, ...](), []
     try:
         record = journal.load(state.incident.subject)
-        kept = attached_before(record.baseline)
-        changes, left = record.changes, tuple(c for c in record.changes if c.value not in kept)
+        changes, left = record.changes, left_by(state, record, holds)
     except (AwsRefused, AwsUnavailable) as error:
         where = "is taken from the plan" if changes else f"is in the journal, at {state.incident.subject}"
         troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done {where}: {error}"))
@@ -56,34 +59,31 @@ def page_operator(state: RunState, journal: Journal, leases: Leases, topic: Topi
 def decide_outcome(state: RunState) -> Outcome:
     """The outcome of a run that comes to CloseIncident."""
     diagnosis = state.diagnosis
-    if state.refusal:
-        return state.refusal.outcome
+    if refusal := _refusal(state):
+        return refusal.outcome
     if state.receipt:
         return "ROLLED_BACK"
     if diagnosis and diagnosis.decision == "NOTHING_TO_FIX":
         return "NOTHING_TO_FIX"
     if diagnosis and diagnosis.decision == "PLAN":
         return "PLANNED"
-    if state.health and state.health.verdict == "HEALTHY":
+    if state.withdrawal and not _only_renewed(state):
+        return "CURED"
+    if state.grant and state.health and state.health.verdict == "HEALTHY":
         return "CONTAINED"
-    return "REFUSED"  # failed before the first change: `$.error` says how
+    return "REFUSED"  # nothing was changed: `$.error`, or the grant's reason to stay, says why
 
 
-def finish_by_hand(state: RunState, changes: tuple[Change, ...]) -> str:
-    """The commands that take off what this incident left, and the one that checks the result."""
-    subject = state.incident.subject
-    again = f'start the state machine with {{"mode": "rollback", "incident": "{subject}"}}'
-    if state.receipt:
-        return f"Everything is undone, but that could not be recorded. To record it, {again}."
-    commands = [
-        f"aws iam detach-role-policy --role-name {name_of(c.target)} --policy-arn {c.value}"
-        for c in changes
-        if c.kind == "attach" and c.undone_at is None
-    ]
-    service = state.incident.service
-    if service:
-        commands.insert(0, f"aws ecs describe-services --cluster {service.cluster} --services {service.name}")
-    return f"See that the service is settled, then: {'; '.join(commands)}. Or {again}."
+def _only_renewed(state: RunState) -> bool:
+    """An expiry whose grant is still needed: nothing was taken off, and it is tried again."""
+    withdrawal = state.withdrawal
+    renewed = withdrawal and not withdrawal.removed and all(stay.until for stay in withdrawal.stays)
+    return bool(renewed) and state.incident.mode == "expire"
+
+
+def _refusal(state: RunState) -> Refusal | None:
+    """Why the run does not go on: a step of it, or a person, said no. What was undone was not refused."""
+    return None if state.receipt else state.refusal or judge_answer(state)
 
 
 def _planned_changes(state: RunState) -> tuple[Change, ...]:
@@ -125,16 +125,42 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
     found = [Finding("TRIGGER", f"Started by {state.incident.trigger}.")]
     diagnosis = state.diagnosis
     found += diagnosis.findings if diagnosis else ()
-    refusal = state.refusal
+    refusal = _refusal(state)
     if refusal and refusal.code not in (finding.code for finding in found):
         found.append(Finding(refusal.code, refusal.message))
     if diagnosis and diagnosis.plan and outcome == "PLANNED":
         found += _planned(diagnosis.plan)
+        if state.incident.entry and state.incident.entry.approval == "required":
+            found.append(Finding("WOULD_ASK", "Would first ask for a person's approval on the topic."))
+    found += _staying(state)
     if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
         found.append(_why_undone(state))
+    if state.incident.mode == "expire" and outcome in ("ROLLED_BACK", "REFUSED") and not state.error:
+        found.append(_overdue(state))
     if state.error:
         found.append(Finding(state.error.Error, state.error.Cause[:1000]))
     return found
+
+
+def _staying(state: RunState) -> list[Finding]:
+    """Why a temporary grant was not taken off."""
+    stays = state.withdrawal.stays if state.withdrawal else ()
+    return [
+        Finding(
+            "GRANT_STAYS",
+            f"{name_of(stay.policy)} stays attached: {stay.why}."
+            + (f" It is tried again at {stay.until}." if stay.until else ""),
+            (stay.policy,),
+        )
+        for stay in stays
+    ]
+
+
+def _overdue(state: RunState) -> Finding:
+    entry, incident = state.incident.entry, state.incident
+    role = name_of(entry.task_role) if entry else "its declared role"
+    text = f"The time of the grant of run {incident.expires} is over, and the service still needs it."
+    return Finding("CURE_OVERDUE", f"{text} It has one more period. Move the service to {role}.")
 
 
 def _planned(plan: Plan) -> list[Finding]:
@@ -165,8 +191,12 @@ def _timeline(state: RunState, now: str) -> list[Stage]:
         marks.append(("diagnose", state.baseline.at if state.baseline else now))
     if state.access:
         marks.append(("grant", state.access.at))
+    if state.revision:
+        marks.append(("register", state.revision.at))
     if state.rollout:
         marks.append(("rollout", state.rollout.at))
+    if state.withdrawal:
+        marks.append(("withdraw", state.withdrawal.at))
     if state.health:
         marks.append(("verify", state.health.at))
     if state.receipt:
@@ -180,13 +210,21 @@ def _timeline(state: RunState, now: str) -> list[Stage]:
 
 
 def _next_step(state: RunState, outcome: Outcome) -> str:
-    incident = state.incident
-    if state.refusal:
-        return state.refusal.next
+    incident, refusal = state.incident, _refusal(state)
+    if refusal:
+        return refusal.next
+    if state.incident.mode == "expire" and outcome in ("REFUSED", "ROLLED_BACK") and not state.error:
+        return f'Cure it: {{"service": "{incident.service}", "mode": "cure"}}'
+    if outcome == "CURED":
+        return _after_the_cure(state)
     if outcome == "CONTAINED":
         undo = f'{{"mode": "rollback", "incident": "{incident.subject}"}}'
-        role = name_of(incident.entry.task_role) if incident.entry else "its declared role"
-        return f"The grant is temporary: move the task definition to {role}, then undo this run with {undo}."
+        cure = f'{{"service": "{incident.service}", "mode": "cure"}}'
+        hours = f"{incident.entry.grant_ttl_hours} hours" if incident.entry else "its time"
+        return (
+            f"The grant is temporary: after {hours} the service is tried without it. Cure the cause before,"
+            f" with {cure}. To undo this run: {undo}."
+        )
     if outcome == "PLANNED":
         return f'Nothing was changed. To do it: {{"service": "{incident.service}", "mode": "contain"}}'
     if outcome == "NOTHING_TO_FIX":
@@ -196,6 +234,15 @@ def _next_step(state: RunState, outcome: Outcome) -> str:
     if outcome == "ROLLED_BACK":
         return f"{_why_again(state)}{_left_behind(state)}"
     return "AWS or the runbook failed before anything was changed: see the error, and start again."
+
+
+def _after_the_cure(state: RunState) -> str:
+    stays = state.withdrawal.stays if state.withdrawal else ()
+    if stays:
+        return "Nothing of this service is left to do. A grant stays for others: see the findings."
+    if state.revision:
+        return f"Nothing. {state.revision.task_definition} is in use; keep later revisions on the same role."
+    return "Nothing: no temporary grant of the service is left."
 
 
 def _why_again(state: RunState) -> str:

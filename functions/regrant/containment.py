@@ -1,4 +1,4 @@
-"""Contain: attach the missing policies, see that IAM shows them, start a deployment.
+"""Contain: attach the missing policies for a time, see that IAM shows them, start a deployment.
 
 Intent before action: the journal says what will be done before it is done, so that a rollback can start
 from any crash point. Every step can run twice with the same effect as once.
@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.baseline import existing_service
-from regrant.errors import AttachmentNotVisible, ServiceChanged, ServiceGone
-from regrant.models import Access, BaselineMark, Change, Grant, Hold, Incident, Plan, Rollout, Service
-from regrant.ports import Holds, Journal, Roles, Services
+from regrant.capture import existing_service
+from regrant.entry import CatalogueEntry, Service
+from regrant.errors import AttachmentNotVisible, GrantWithdrawn, ServiceChanged, ServiceGone
+from regrant.models import Access, BaselineMark, Grant, Incident, Plan, Rollout
+from regrant.ports import Holds, Journal, Roles, Schedules, Services
+from regrant.records import Change, Hold
 from regrant.resources import Deployment
+from regrant.wire import earlier
+
+HOUR = 3600.0
 
 
 def attach_policies(
@@ -22,20 +27,66 @@ def attach_policies(
     roles: Roles,
     holds: Holds,
     journal: Journal,
+    schedules: Schedules,
     now: str,
 ) -> Grant:
-    """Attach the plan's policies to its role, one journal entry and one hold each.
+    """Attach the plan's policies to its role, one journal entry and one hold each. Their end is scheduled
+    first.
 
     One that another run granted is held by this one too; one that somebody attached meanwhile is theirs.
+    Raises GrantWithdrawn if this incident has been undone (a run that is redriven after its undo).
     """
-    attach = tuple(policy for policy in plan.attach if policy not in baseline.kept)
-    for policy in attach:
-        change = Change(kind="attach", target=plan.role, value=policy, intended_at=now)
-        journal.intend(incident.id, change)
-        holds.write(plan.role, Hold(policy, incident.id, str(incident.service)))
-        roles.attach(plan.role, policy)
+    entry = incident.entry
+    assert entry is not None
+    ends = earlier(now, -entry.grant_ttl_hours * HOUR)
+    wanted = tuple(policy for policy in plan.attach if policy not in baseline.kept)
+    theirs = _attached_meanwhile(incident, plan, wanted, roles, holds, journal)
+    attach = tuple(policy for policy in wanted if policy not in theirs)
+    changes = [Change(kind="attach", target=plan.role, value=policy, intended_at=now) for policy in attach]
+    for change in changes:
+        if not journal.intend(incident.id, change):
+            _raise_if_undone(incident, journal)
+        holds.write(plan.role, _hold(incident, change.value, entry, now, ends))
+    # After the holds, by which an undo finds it, and before the grant, which it ends.
+    if attach:
+        schedules.put(incident.id, ends)
+    for change in changes:
+        roles.attach(plan.role, change.value)
         journal.record(incident.id, replace(change, done_at=now))
     return Grant(role=plan.role, attached=attach, at=now)
+
+
+def _attached_meanwhile(
+    incident: Incident,
+    plan: Plan,
+    wanted: tuple[str, ...],
+    roles: Roles,
+    holds: Holds,
+    journal: Journal,
+) -> frozenset[str]:
+    """What is there although the baseline has it not, no other run granted it and no earlier try of ours."""
+    there = frozenset(wanted) & frozenset(roles.attached(plan.role))
+    if not there:
+        return there
+    ours = {change.value for change in journal.load(incident.id).changes if change.kind == "attach"}
+    return there - ours - {hold.policy for hold in holds.of(plan.role)}
+
+
+def _raise_if_undone(incident: Incident, journal: Journal) -> None:
+    if any(c.undone_at for c in journal.load(incident.id).changes if c.kind == "attach"):
+        raise GrantWithdrawn(f"{incident.id} has been undone; start a new run instead of going on with it.")
+
+
+def _hold(incident: Incident, policy: str, entry: CatalogueEntry, now: str, ends: str) -> Hold:
+    return Hold(
+        policy,
+        incident.id,
+        str(incident.service),
+        held_at=now,
+        expires_at=ends,
+        ttl_hours=entry.grant_ttl_hours,
+        why=incident.trigger,
+    )
 
 
 def confirm_access(grant: Grant, roles: Roles, now: str) -> Access:
@@ -47,9 +98,14 @@ def confirm_access(grant: Grant, roles: Roles, now: str) -> Access:
 
 
 def redeploy(
-    incident: Incident, baseline: BaselineMark, services: Services, journal: Journal, now: str
+    incident: Incident,
+    baseline: BaselineMark,
+    revision: str | None,
+    services: Services,
+    journal: Journal,
+    now: str,
 ) -> Rollout:
-    """Force a new deployment of the revision in use, once, however often the step runs.
+    """Force a new deployment of the revision in use, or deploy the cure's (ARN), however often the step runs.
 
     UpdateService has no idempotency token: if an earlier try may have been heard, a PRIMARY of the same
     revision that is not the baseline's is taken to be its deployment instead of starting a second one.
@@ -61,8 +117,8 @@ def redeploy(
     first_try = journal.intend(incident.id, change)
     primary = _primary(service, services)
     if primary.id == baseline.primary_deployment:
-        deployment = services.redeploy(service)
-    elif primary.task_definition == baseline.task_definition and not first_try:
+        deployment = services.deploy(service, revision) if revision else services.redeploy(service)
+    elif primary.task_definition == (revision or baseline.task_definition) and not first_try:
         deployment = primary.id
     else:
         if first_try:  # nothing was sent, so there is nothing of ours to wait for or to put right

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from regrant.cause import IN_THE_WAY, Judgement, asked_resource, judge
 from regrant.concurrency import all_three, both, each
 from regrant.denied_calls import DeniedCall, read_calls, told_calls
+from regrant.drift import see
+from regrant.eligibility import judge_role, judge_service
 from regrant.evidence import DENIAL_TERM, joined, read_lines
 from regrant.findings import Judged, denial_findings, missing_findings, ranked, role_findings
-from regrant.models import Decision, Diagnosis, Finding, Incident, Plan, Refusal, Service
+from regrant.models import Decision, Diagnosis, Finding, Incident, Plan, Refusal
 from regrant.permissions import RolePermissions
 from regrant.plan import least_cover
-from regrant.ports import Logs, Queues, Roles, Services
+from regrant.ports import Holds, Logs, Queues, Roles, Services
 from regrant.resources import LogLines, ServiceState, TaskDefinition, name_of
 from regrant.settings import Settings
 from regrant.wire import earlier, seconds_between
@@ -22,6 +26,8 @@ _LOOK_BACK = 15 * 60.0  # seconds
 _RECENT = 120.0
 # Kinds of denied calls that are judged; a storm on S3 makes every object a kind of its own.
 _KINDS = 2_000
+# How often a run makes a plan of an account that goes on changing under it.
+ROUNDS = 3
 
 
 def diagnose(
@@ -30,10 +36,33 @@ def diagnose(
     roles: Roles,
     logs: Logs,
     queues: Queues,
+    holds: Holds,
+    settings: Settings,
+    now: str,
+    before: Diagnosis | None = None,
+) -> Diagnosis:
+    """Findings, and the plan if a grant can help. Reads only.
+
+    before: this run's last diagnosis, if the account was not the one of its plan any more.
+    """
+    diagnosis = _diagnose(incident, services, roles, logs, queues, holds, settings, now)
+    checks = before.checks + 1 if before else 1
+    if checks > ROUNDS and diagnosis.plan:
+        moving = replace(diagnosis, decision="REFUSE", plan=None, refusal=_moving(diagnosis.plan.role))
+        return replace(moving, checks=checks)
+    return replace(diagnosis, checks=checks)
+
+
+def _diagnose(
+    incident: Incident,
+    services: Services,
+    roles: Roles,
+    logs: Logs,
+    queues: Queues,
+    holds: Holds,
     settings: Settings,
     now: str,
 ) -> Diagnosis:
-    """Findings, and the plan if a grant can help. Reads only."""
     service, entry = incident.service, incident.entry
     assert service is not None and entry is not None  # OpenIncident refused everything else
     state = services.describe(service)
@@ -47,14 +76,18 @@ def diagnose(
     role = definition.task_role
     since = _begin_of_window(state, now)
     watched = tuple(q for q in (entry.health.queue, entry.health.dead_letter_queue) if q)
-    permissions, log, there = all_three(
-        lambda: roles.permissions(role, tuple(dict.fromkeys(entry.policies))),
+    (permissions, held), log, there = all_three(
+        lambda: both(
+            lambda: roles.permissions(role, tuple(dict.fromkeys(entry.policies))), lambda: holds.of(role)
+        ),
         lambda: _denials(logs, definition, since, now),
         lambda: each(queues.exists, watched),
     )
     if not all(there):
         return _refused(_queue_missing(watched[there.index(False)]), now)
-    return conclude(incident, definition, permissions, log, now)
+    # What another incident was granted goes with it, so this one has to hold it as well.
+    granted = {hold.policy for hold in held if hold.incident != incident.id}
+    return conclude(incident, definition, permissions.without(granted), log, now)
 
 
 def _denials(logs: Logs, definition: TaskDefinition, since: str, now: str) -> LogLines:
@@ -73,62 +106,6 @@ def _begin_of_window(state: ServiceState, now: str) -> str:
     """Fifteen minutes ago, or when the deployment in use began: what came before it says nothing of it."""
     begin, began = earlier(now, _LOOK_BACK), state.primary.created_at if state.primary else ""
     return began if began and seconds_between(begin, began) > 0 else begin
-
-
-def judge_service(service: Service, state: ServiceState | None) -> Refusal | None:
-    """Why this service cannot be contained now, if so. Each case is one that AWS would reject or confuse."""
-    if state is None:
-        return Refusal(
-            "UNKNOWN_SERVICE",
-            f"ECS knows no service {service} in this account and Region.",
-            "Check the cluster's and the service's name.",
-        )
-    if state.status != "ACTIVE":
-        return Refusal(
-            "SERVICE_INACTIVE", f"{service} is {state.status}, not ACTIVE.", "Create the service again first."
-        )
-    if state.controller != "ECS":
-        return Refusal(
-            "UNSUPPORTED_CONTROLLER",
-            f"{service} is deployed by {state.controller}; ECS lets only that controller redeploy it.",
-            "Redeploy it there. Regrant works with the ECS deployment controller.",
-        )
-    if state.desired_count == 0:
-        return Refusal(
-            "DESIRED_COUNT_ZERO",
-            f"{service} has a desired count of 0: no task runs, so nothing could be verified.",
-            "Scale it up and start again.",
-        )
-    if not state.settled:
-        return Refusal(
-            "DEPLOYMENT_IN_FLIGHT",
-            f"{service} has another deployment in flight: {_deployments(state)}.",
-            "Wait until it is completed, or roll it back, and start again.",
-        )
-    return None
-
-
-def judge_role(definition: TaskDefinition, settings: Settings) -> Refusal | None:
-    """Why this task definition's role cannot be granted anything, if so."""
-    if definition.task_role is None:
-        return Refusal(
-            "NO_TASK_ROLE",
-            f"{definition.arn} has no task role, so there is nothing to attach a policy to.",
-            "Register a revision with the service's task role and deploy it.",
-        )
-    if definition.task_role not in settings.roles:
-        return Refusal(
-            "ROLE_NOT_MANAGED",
-            f"The role in use, {definition.task_role}, is not one that this stack may change.",
-            "If it should be, the stack's owner adds it to ManagedRoleArns.",
-        )
-    if not definition.logs:
-        return Refusal(
-            "NO_LOGS",
-            f"{definition.arn} has no container that logs with awslogs, so a fix could not be verified.",
-            "Give a container the awslogs log driver with a stream prefix.",
-        )
-    return None
 
 
 def _queue_missing(queue: str) -> Refusal:
@@ -171,8 +148,15 @@ def conclude(
             findings = (*findings, Finding("ALREADY_GRANTED", f"{name_of(permissions.role)} {nothing}"))
         return Diagnosis("NOTHING_TO_FIX", now, findings, logs=definition.logs)
     plan = Plan(permissions.role, attach, entry.redeploy == "always", task_definition=definition.arn)
-    decision: Decision = "PLAN" if incident.mode == "plan" else "CONTAIN"
-    return Diagnosis(decision, now, findings, plan=plan, logs=definition.logs)
+    assert permissions.state is not None
+    seen = see(permissions.state, tuple(p for p in permissions.missing if p.arn in attach))
+    return Diagnosis(_decide(incident), now, findings, plan=plan, logs=definition.logs, seen=seen)
+
+
+def _decide(incident: Incident) -> Decision:
+    if incident.mode == "plan":
+        return "PLAN"
+    return "ASK" if incident.entry and incident.entry.approval == "required" else "CONTAIN"
 
 
 def choose(
@@ -250,9 +234,13 @@ def _cannot_attach(attach: tuple[str, ...], permissions: RolePermissions) -> Ref
     )
 
 
+def _moving(role: str) -> Refusal:
+    return Refusal(
+        "ACCOUNT_MOVING",
+        f"{name_of(role)} or the service was changed by somebody after each of {ROUNDS} diagnoses.",
+        "Find out who is changing them, and start again when they have finished.",
+    )
+
+
 def _refused(refusal: Refusal | None, now: str) -> Diagnosis:
     return Diagnosis("REFUSE", now, refusal=refusal)
-
-
-def _deployments(state: ServiceState) -> str:
-    return ", ".join(f"{d.id} {d.status} {d.rollout_state}" for d in state.deployments)

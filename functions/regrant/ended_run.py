@@ -16,6 +16,8 @@ from regrant.settings import Settings
 
 EVENT = "Step Functions Execution Status Change"
 _ENDED = ("ABORTED", "TIMED_OUT", "FAILED")
+# An undo that dies is begun again, but each one's input holds those before it.
+_RESCUES = 3
 
 
 def read_ended_run(detail: Mapping[str, Any], settings: Settings) -> Request:
@@ -26,8 +28,25 @@ def read_ended_run(detail: Mapping[str, Any], settings: Settings) -> Request:
     refusal = _refusal(name, detail, given, settings)
     if refusal:
         return Request("rollback", trigger, automatic=True, refusal=refusal)
-    undone = execution_name(given.get("incident")) if given.get("mode") == "rollback" else None
-    return Request("rollback", trigger, incident=undone or name, ended=name, automatic=True)
+    return Request("rollback", trigger, incident=_undone_by(given) or name, ended=name, automatic=True)
+
+
+def _undone_by(given: Mapping[str, Any]) -> str | None:
+    """The incident that a run with this input was to undo; None if it was no undo."""
+    if given.get("mode") == "rollback":
+        return execution_name(given.get("incident"))
+    detail = given.get("detail")
+    if given.get("detail-type") != EVENT or not isinstance(detail, Mapping):
+        return None
+    return _undone_by(_input(detail.get("input"))) or execution_name(detail.get("name"))
+
+
+def _rescues(given: Mapping[str, Any]) -> int:
+    """How many undos in a row, begun by an end, have ended like that themselves."""
+    detail = given.get("detail")
+    if given.get("detail-type") != EVENT or not isinstance(detail, Mapping):
+        return 0
+    return 1 + _rescues(_input(detail.get("input")))
 
 
 def _refusal(
@@ -47,12 +66,14 @@ def _refusal(
             "Correct the rule that sent it.",
             outcome="NOTHING_TO_FIX",
         )
-    if given.get("detail-type") == EVENT:
+    rescues = _rescues(given)
+    if rescues >= _RESCUES or (rescues and status == "ABORTED"):
         # A person who stops an undo wants it stopped; without this the two would take turns.
         return Refusal(
             "UNDO_STOPPED",
-            f"Run {name} was itself an undo that another run's end had started.",
-            'Take that run from its input, and undo it: {"mode": "rollback", "incident": "<execution name>"}',
+            f"Run {name} was itself an undo that another run's end had started; it is {status}.",
+            "What the first run changed may still be there. Undo it by hand:"
+            f' {{"mode": "rollback", "incident": "{_undone_by(given)}"}}',
         )
     return None
 

@@ -6,9 +6,11 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     RegrantError
     ├── AwsUnavailable        retried: throttled, 5xx, time-out, connection lost
     ├── AwsRefused            not retried: AWS said no (access denied, limit exceeded, not found)
+    ├── AccountMoved          retried: the role is not what the plan was made from; then diagnosed anew
     ├── AttachmentNotVisible  retried: IAM does not show yet what we attached
     ├── BaselineDiffers       retried: role or service is not (yet) as it was before us
     ├── GrantWithdrawn        not retried: another run undid this one while it was going on
+    ├── RevisionDiffers       not retried: the copy that the cure registered is no exact copy
     ├── RoleGone              not retried: the role was deleted during the run
     ├── ServiceGone           not retried: the service was deleted during the run
     ├── ServiceChanged        not retried: somebody else deployed during the run
@@ -34,6 +36,10 @@ class AwsRefused(RegrantError):
         self.code = code
 
 
+class AccountMoved(RegrantError):
+    """Role, revision or policy version is another than the plan was made from (or the read is stale)."""
+
+
 class AttachmentNotVisible(RegrantError):
     """A policy that we attached is not listed on the role yet (IAM is eventually consistent)."""
 
@@ -44,6 +50,11 @@ class BaselineDiffers(RegrantError):
 
 class GrantWithdrawn(RegrantError):
     """Another run undid this incident's grant before the incident was closed."""
+
+
+class RevisionDiffers(RegrantError):
+    """What the cure registered differs from the revision in use in more than its role. The message is the
+    diff."""
 
 
 class RoleGone(RegrantError):

@@ -18,27 +18,17 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from regrant.concurrency import all_three, both
+from regrant.entry import CatalogueEntry
 from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines, waiting
-from regrant.models import (
-    BaselineMark,
-    CatalogueEntry,
-    Grant,
-    Health,
-    Incident,
-    LogRoute,
-    Rollout,
-    Sample,
-    Verdict,
-)
+from regrant.models import BaselineMark, Grant, Health, Incident, LogRoute, Sample, Verdict
 from regrant.ports import Logs, Queues, Roles, Services
 from regrant.resources import LogLine, LogLines, name_of
 from regrant.rollout import judge as judge_deployment
+from regrant.watch import Watch
 from regrant.wire import earlier, seconds_between
 
 # Authorization lag is seconds as a rule and answers may flap during it (IAM user guide, Troubleshooting).
 PROPAGATION = 120.0
-# Seconds that the proof may take, so that slow answers do not lengthen the loop.
-LIMIT = 900.0
 # A line bears the time of the task; awslogs sends in batches, and the service takes its time.
 LATE = 30.0
 
@@ -47,9 +37,7 @@ def verify_health(
     incident: Incident,
     routes: tuple[LogRoute, ...],
     baseline: BaselineMark,
-    grant: Grant,
-    rollout: Rollout | None,
-    previous: Health | None,
+    watch: Watch,
     services: Services,
     roles: Roles,
     logs: Logs,
@@ -59,8 +47,8 @@ def verify_health(
     """Take one sample and judge it together with the ones before. Everything is read at the same time."""
     entry, service = incident.entry, incident.service
     assert entry is not None and service is not None
-    started = rollout.started_at if rollout else grant.at
-    since = _window(started, previous)
+    grant, rollout, previous = watch.grant, watch.rollout, watch.previous
+    since = _window(watch.since, previous)
     (state, tasks, stopped, attached), (succeeded, denied), (backlog, dead) = all_three(
         lambda: (
             *all_three(
@@ -103,9 +91,10 @@ def verify_health(
         detached=tuple(policy for policy in grant.attached if policy not in attached),
     )
     watched = rollout.deployment if rollout else baseline.primary_deployment
-    health = judge(sample, judge_deployment(watched, state), previous, baseline, grant, entry)
-    if health.verdict == "PENDING" and seconds_between(rollout.at if rollout else grant.at, now) >= LIMIT:
-        late = f"Not proved after {LIMIT / 60:.0f} minutes."
+    health = judge(sample, judge_deployment(watched, state), previous, baseline, grant, entry, watch.strict)
+    began = watch.since if watch.strict else replaced_at
+    if health.verdict == "PENDING" and seconds_between(began, now) >= watch.limit:
+        late = f"Not proved after {watch.limit / 60:.0f} minutes."
         return replace(health, verdict="UNHEALTHY", evidence=(*health.evidence, late))
     return health
 
@@ -131,14 +120,15 @@ def judge(
     baseline: BaselineMark,
     grant: Grant,
     entry: CatalogueEntry,
+    strict: bool = False,
 ) -> Health:
-    """HEALTHY, UNHEALTHY (cannot get better by waiting) or PENDING, with the reasons."""
+    """HEALTHY, UNHEALTHY (cannot get better by waiting) or PENDING, with the reasons. strict: see Watch."""
     before = previous.last.backlog if previous and previous.last else baseline.backlog
     burying = _burying(sample, previous)
     objections = (
         *_of_deployment(sample, deployed),
         *_of_grant(sample, grant),
-        *_of_log(sample, grant),
+        *_of_log(sample, grant, strict),
         *_of_backlog(sample, before),
         *_of_dead_letters(sample, previous, burying),
     )
@@ -209,9 +199,10 @@ def _troubled_at(sample: Sample, troubles: tuple[Objection, ...], previous: Heal
     return sample.denied_at or (previous.troubled_at if previous else None)
 
 
-def _of_log(sample: Sample, grant: Grant) -> Iterator[Objection]:
+def _of_log(sample: Sample, grant: Grant, strict: bool) -> Iterator[Objection]:
     if sample.denials:
-        spreading = sample.denied_at is None or seconds_between(grant.at, sample.denied_at) <= PROPAGATION
+        recent = sample.denied_at is None or seconds_between(grant.at, sample.denied_at) <= PROPAGATION
+        spreading = recent and not strict
         text = f"{sample.denials} denied calls since {sample.since}: {sample.last_denial}"
         yield Objection(text, final=not spreading)
     if not sample.complete:

@@ -11,23 +11,12 @@ from typing import Any, Literal
 import msgspec
 
 from regrant.denial_types import Denial
+from regrant.entry import CatalogueEntry, Service
+from regrant.records import Change, Outcome
 
-Mode = Literal["plan", "contain", "rollback"]
+Mode = Literal["plan", "contain", "cure", "rollback", "expire"]
 Verdict = Literal["HEALTHY", "UNHEALTHY", "PENDING"]
-Decision = Literal["CONTAIN", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
-Outcome = Literal[
-    "CONTAINED", "CURED", "PLANNED", "NOTHING_TO_FIX", "REFUSED", "ROLLED_BACK", "ROLLBACK_INCOMPLETE"
-]
-
-
-class Service(msgspec.Struct, frozen=True):
-    """An ECS service, written `cluster/name` by people."""
-
-    cluster: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.cluster}/{self.name}"
+Decision = Literal["CONTAIN", "CURE", "EXPIRE", "ASK", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -39,35 +28,12 @@ class Refusal(msgspec.Struct, frozen=True):
     outcome: Literal["REFUSED", "NOTHING_TO_FIX"] = "REFUSED"
 
 
-class HealthPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What proves that the service works: `success` in its log, no denial, a queue that drains.
-
-    queue and dead_letter_queue are SQS ARNs; samples is how many good samples in a row are the proof.
-    """
-
-    success: str
-    queue: str | None = None
-    dead_letter_queue: str | None = None
-    samples: int = 3
-
-
-class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one service is entitled to: SSM parameter `/regrant/services/<cluster>/<service>`.
-
-    task_role and policies are ARNs. redeploy says whether a contained service's tasks are replaced.
-    """
-
-    task_role: str
-    policies: tuple[str, ...]
-    health: HealthPolicy
-    redeploy: Literal["always", "never"] = "always"
-
-
 class Incident(msgspec.Struct, frozen=True):
     """One run for one service. `subject` is the incident whose changes a rollback undoes (else itself).
 
     mode is a Mode, or with a refusal whatever was asked for instead. denials are the refused calls that the
-    trigger itself told of; an alarm and a person tell of none. role (ARN) is there for an undo.
+    trigger itself told of; an alarm and a person tell of none. role (ARN) is there for an undo. expires is
+    the incident whose grants are at their end, ended the run whose end has started this undo.
     """
 
     id: str
@@ -80,30 +46,8 @@ class Incident(msgspec.Struct, frozen=True):
     refusal: Refusal | None = None
     denials: tuple[Denial, ...] = ()
     role: str | None = None
-
-
-class Lease(msgspec.Struct, frozen=True):
-    """The right to change `resource` (`service/<cluster>/<service>`, `role/<ARN>`) until `ends_at`.
-
-    owner is an execution's name.
-    """
-
-    resource: str
-    owner: str
-    taken_at: str
-    ends_at: str
-
-
-class Hold(msgspec.Struct, frozen=True):
-    """That an incident needs a temporary grant, a policy (ARN) on a role, until `dropped_at`.
-
-    The undo of the last holder takes it off.
-    """
-
-    policy: str
-    incident: str
-    service: str
-    dropped_at: str | None = None
+    expires: str | None = None
+    ended: str | None = None
 
 
 class Leasing(msgspec.Struct, frozen=True):
@@ -127,13 +71,20 @@ class Finding(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """The exact changes a run will make; nothing else is ever changed.
 
-    role, policies and task_definition (the revision whose role it is) are ARNs.
+    role, policies and task_definition (the revision whose role it is) are ARNs. A cure registers a revision
+    with new_role; it and an expiry take the temporary grants `withdraw` off the role, unless something else
+    needs them. postpone is why an expiry cannot try that now. watch says whether the service has to be proved
+    to work without them.
     """
 
     role: str
     attach: tuple[str, ...]
     redeploy: bool
     task_definition: str | None = None
+    new_role: str | None = None
+    withdraw: tuple[str, ...] = ()
+    postpone: str | None = None
+    watch: bool = True
 
 
 class LogRoute(msgspec.Struct, frozen=True):
@@ -143,8 +94,22 @@ class LogRoute(msgspec.Struct, frozen=True):
     stream_prefix: str
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What a plan was made from: the role's managed policies (ARNs), the SHA-256 of everything else of it,
+    and the default versions of the policies that are to be attached, by ARN. new_role is the SHA-256 of the
+    role that a cure moves the service to."""
+
+    attached: tuple[str, ...]
+    rest: str
+    versions: dict[str, str] = {}
+    new_role: str | None = None
+
+
 class Diagnosis(msgspec.Struct, frozen=True):
-    """Decision with findings; plan only where there is something to attach."""
+    """Decision with findings; plan and seen only where there is something to attach.
+
+    ASK is CONTAIN once a person has said yes. checks counts the diagnoses of this run.
+    """
 
     decision: Decision
     at: str
@@ -152,6 +117,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
     plan: Plan | None = None
     logs: tuple[LogRoute, ...] = ()
     refusal: Refusal | None = None
+    seen: Seen | None = None
+    checks: int = 1
 
 
 class BaselineMark(msgspec.Struct, frozen=True):
@@ -174,6 +141,53 @@ class Grant(msgspec.Struct, frozen=True):
 
     role: str
     attached: tuple[str, ...]
+    at: str
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """The revision (ARN) that a cure registered."""
+
+    task_definition: str
+    at: str
+
+
+class Stay(msgspec.Struct, frozen=True):
+    """A temporary grant that was not withdrawn, and why. until: when it is tried again; None: not by us."""
+
+    policy: str
+    why: str
+    until: str | None = None
+
+
+class Withdrawal(msgspec.Struct, frozen=True):
+    """The temporary grants (ARNs) that were taken off the role, and those that stay.
+
+    PENDING while another run changes the role. watch: the service has to be proved to work without them.
+    """
+
+    verdict: Verdict
+    checks: int
+    at: str
+    removed: tuple[str, ...] = ()
+    stays: tuple[Stay, ...] = ()
+    watch: bool = False
+    evidence: tuple[str, ...] = ()
+
+
+class Reattachment(msgspec.Struct, frozen=True):
+    """The temporary grants (ARNs) that are on the role again. PENDING while another run changes the role."""
+
+    verdict: Verdict
+    checks: int
+    at: str
+    attached: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+class Deregistration(msgspec.Struct, frozen=True):
+    """The revisions (ARNs) that are not registered any more."""
+
+    revisions: tuple[str, ...]
     at: str
 
 
@@ -240,25 +254,17 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Restore(msgspec.Struct, frozen=True):
-    """The service's way back to a settled state; `task_definition` is the baseline's revision (ARN)."""
+    """The service's way back to a settled state; `task_definition` is the baseline's revision (ARN), and
+    `registered` that which a cure registered. waits_for is the run that is changing the role meanwhile."""
 
     verdict: Verdict
     checks: int
     started_at: str
     at: str
     task_definition: str = ""
+    registered: str | None = None
+    waits_for: str | None = None
     evidence: tuple[str, ...] = ()
-
-
-class Change(msgspec.Struct, frozen=True):
-    """One journal entry: what was intended on what, whether it was done and undone."""
-
-    kind: Literal["attach", "redeploy", "restore"]
-    target: str
-    value: str
-    intended_at: str
-    done_at: str | None = None
-    undone_at: str | None = None
 
 
 class Detach(msgspec.Struct, frozen=True):
@@ -309,14 +315,6 @@ class Report(msgspec.Struct, frozen=True):
     next: str
 
 
-class LastOutcome(msgspec.Struct, frozen=True):
-    """How the last run that changed a service ended."""
-
-    incident: str
-    outcome: Outcome
-    at: str
-
-
 class Failure(msgspec.Struct, frozen=True):
     """What Catch wrote under `$.error`."""
 
@@ -334,12 +332,18 @@ class RunState(msgspec.Struct, frozen=True):
     access: Access | None = None
     rollout: Rollout | None = None
     health: Health | None = None
+    revision: Revision | None = None
+    withdrawal: Withdrawal | None = None
+    reattachment: Reattachment | None = None
     restore: Restore | None = None
+    deregistration: Deregistration | None = None
     detach: Detach | None = None
     receipt: Receipt | None = None
     error: Failure | None = None
     lease: Leasing | None = None
     turn: Leasing | None = None
+    answer: Any = None
+    """What a person said to AskApproval, of any shape; None before."""
 
     @property
     def role(self) -> str | None:

@@ -6,12 +6,14 @@ from msgspec.structs import replace
 
 from regrant.catalogue import read_entry
 from regrant.concurrency import both, each
-from regrant.models import Incident, LastOutcome, OpenEvent, Refusal, Service
+from regrant.entry import Service, parse_service
+from regrant.models import Incident, OpenEvent, Refusal
 from regrant.ports import Catalogue, Journal, Record, Services
+from regrant.records import LastOutcome
 from regrant.request import EXAMPLE, Request, shown
 from regrant.resources import name_of
 from regrant.settings import Settings
-from regrant.triggers import parse_service, read_trigger
+from regrant.triggers import read_trigger
 from regrant.wire import seconds_between
 
 COOL_DOWN = 24 * 3600.0
@@ -25,6 +27,8 @@ def open_incident(
     request = read_trigger(event.state, settings)
     if request.refusal:
         return _incident(event, request, refusal=request.refusal)
+    if request.incident is not None and request.mode == "expire":
+        return _open_expiry(event, request, request.incident, catalogue, journal, settings)
     if request.incident is not None:
         return _open_rollback(event, request, request.incident, journal)
     service = request.service or find_service(request.task or "", services, settings)
@@ -80,7 +84,7 @@ def judge_last_outcome(last: LastOutcome | None, now: str) -> Refusal | None:
 
     An undo brings the denials back, and with them the events; without this the two would take turns.
     """
-    if last is None or last.outcome == "CONTAINED" or seconds_between(last.at, now) > COOL_DOWN:
+    if last is None or last.outcome in ("CONTAINED", "CURED") or seconds_between(last.at, now) > COOL_DOWN:
         return None
     return Refusal(
         "RECENTLY_UNDONE",
@@ -94,12 +98,7 @@ def _open_rollback(event: OpenEvent, request: Request, subject: str, journal: Jo
     if request.ended and (record.baseline is None or _closed(request.ended, subject, record, journal)):
         return _incident(event, request, refusal=_nothing_to_undo(request.ended))
     if record.baseline is None:
-        refusal = Refusal(
-            "UNKNOWN_INCIDENT",
-            f"The journal has no baseline for {subject}: that run changed nothing, or there was none.",
-            "Take the incident's id from the run's report; it is the execution's name.",
-        )
-        return _incident(event, request, refusal=refusal)
+        return _incident(event, request, refusal=_unknown_incident(subject))
     return Incident(
         id=event.execution,
         subject=subject,
@@ -108,6 +107,44 @@ def _open_rollback(event: OpenEvent, request: Request, subject: str, journal: Jo
         opened_at=event.now,
         service=parse_service(record.baseline.service_key),
         role=record.baseline.role.arn,
+        ended=request.ended,
+    )
+
+
+def _open_expiry(
+    event: OpenEvent,
+    request: Request,
+    granted: str,
+    catalogue: Catalogue,
+    journal: Journal,
+    settings: Settings,
+) -> Incident:
+    """The end of the grants of an incident, for a service that may not be enrolled any more."""
+    record = journal.load(granted)
+    service = parse_service(record.baseline.service_key) if record.baseline else None
+    if record.baseline is None or service is None:
+        return _incident(event, request, refusal=_unknown_incident(granted))
+    entry = read_entry(catalogue.entry(service), service, settings)
+    if isinstance(entry, Refusal) and entry.code != "NOT_ENROLLED":
+        return _incident(event, replace(request, service=service), refusal=entry)
+    return Incident(
+        id=event.execution,
+        subject=event.execution,
+        mode="expire",
+        trigger=request.trigger,
+        opened_at=event.now,
+        service=service,
+        entry=None if isinstance(entry, Refusal) else entry,
+        role=record.baseline.role.arn,
+        expires=granted,
+    )
+
+
+def _unknown_incident(incident: str) -> Refusal:
+    return Refusal(
+        "UNKNOWN_INCIDENT",
+        f"The journal has no baseline for {incident}: that run changed nothing, or there was none.",
+        "Take the incident's id from the run's report; it is the execution's name.",
     )
 
 

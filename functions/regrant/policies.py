@@ -25,10 +25,11 @@ _WITH_VARIABLES = "2012-10-17"
 
 
 class Policy(msgspec.Struct, frozen=True, dict=True):
-    """A policy's ARN (an inline policy's name) and its document as IAM returns it."""
+    """A policy's ARN (an inline policy's name), its document as IAM returns it, and which version that is."""
 
     arn: str
     document: Mapping[str, Any]
+    version: str = ""
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:

@@ -5,10 +5,13 @@ Every method raises AwsUnavailable (try again) or AwsRefused (AWS said no).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
-from regrant.models import Change, Hold, LastOutcome, Lease, LogRoute, Report, Service
+from regrant.entry import Service
+from regrant.models import LogRoute, Report
 from regrant.permissions import RolePermissions
+from regrant.records import Change, Hold, LastOutcome, Lease
 from regrant.resources import (
     Baseline,
     LogLines,
@@ -23,6 +26,9 @@ class Catalogue(Protocol):
     def entry(self, service: Service) -> str | None:
         """The parameter's text; None if the service is not enrolled."""
 
+    def entries(self) -> dict[Service, str]:
+        """The text of every enrolled service."""
+
 
 class Services(Protocol):
     def describe(self, service: Service) -> ServiceState | None:
@@ -33,6 +39,9 @@ class Services(Protocol):
 
     def redeploy(self, service: Service) -> str:
         """Force a new deployment of the revision in use; its id. Sent once: a second is a second rollout."""
+
+    def deploy(self, service: Service, revision: str) -> str:
+        """Start a deployment of the revision (ARN) unless it is in use; the primary deployment's id."""
 
     def task_ids(self, service: Service, deployment: str | None) -> tuple[str, ...]:
         """Running tasks of one deployment, or of the service if None."""
@@ -53,6 +62,9 @@ class Roles(Protocol):
 
     def read(self, role: str) -> RoleState | None:
         """None if the role does not exist."""
+
+    def versions(self, policies: tuple[str, ...]) -> dict[str, str]:
+        """The default version of each policy (ARN)."""
 
     def attach(self, role: str, policy: str) -> None:
         """A policy that is attached already stays attached."""
@@ -127,12 +139,53 @@ class Holds(Protocol):
     def of(self, role: str) -> tuple[Hold, ...]:
         """Everybody who needs a temporary grant on the role, as it is written now."""
 
+    def dropped_by(self, role: str, incident: str) -> tuple[Hold, ...]:
+        """The holds on the role that the incident dropped."""
+
 
 class Executions(Protocol):
     def ended_at(self, execution: str) -> str | None:
         """When the run (its name) ended; None while it goes on, and of one that is not known (yet)."""
 
 
+class Runs(Protocol):
+    def start(self, name: str, given: Mapping[str, str]) -> None:
+        """Start a run of that name with that input; if there is one of that name, it was started."""
+
+
 class Topic(Protocol):
     def publish(self, subject: str, message: str) -> None:
         """Tell whoever subscribed."""
+
+
+class Schedules(Protocol):
+    def put(self, incident: str, at: str) -> None:
+        """Let the incident's grant expire then; what is scheduled already stays."""
+
+    def cancel(self, incident: str, at: str) -> None:
+        """It need not expire then any more; one that has fired or is not there counts as cancelled."""
+
+
+class Revisions(Protocol):
+    """Task definitions. A revision is named by its ARN."""
+
+    def latest(self, arn: str) -> str:
+        """The latest ACTIVE revision of that revision's family."""
+
+    def register(self, arn: str, role: str) -> str:
+        """A copy with that task role (ARN), else identical. Sent once: a second is a second revision."""
+
+    def copies(self, arn: str, role: str, after: str) -> tuple[str, ...]:
+        """The ACTIVE revisions newer than `after` that are exactly such a copy, oldest first."""
+
+    def differences(self, arn: str, copy: str) -> tuple[str, ...]:
+        """Field by field what was registered differently, sorted; empty for equal."""
+
+    def status(self, arn: str) -> str:
+        """ACTIVE, INACTIVE (deregistered) or DELETE_IN_PROGRESS."""
+
+    def deregister(self, arn: str) -> None:
+        """What runs on it goes on. One that is not ACTIVE (any more) counts as deregistered."""
+
+    def execution_role(self, arn: str) -> str | None:
+        """The role (ARN) that ECS itself uses to start the tasks; None if there is none."""

@@ -7,7 +7,8 @@ import re
 import msgspec
 
 from regrant.denial_types import Denial
-from regrant.models import Refusal, Service
+from regrant.entry import Service
+from regrant.models import Refusal
 
 EXAMPLE = '{"service": "<cluster>/<service>", "mode": "contain"}'
 

@@ -111,11 +111,12 @@ class QueueDepth(msgspec.Struct, frozen=True):
 class Baseline(msgspec.Struct, frozen=True):
     """Role and service before the first change, with the incident they belong to.
 
-    granted are the policies (ARNs) that were on the role as other incidents' temporary grants.
+    granted are the policies (ARNs) that were on the role as other incidents' temporary grants. A service that
+    is gone already can only be an expiry's.
     """
 
     service_key: str
     role: RoleState
-    service: ServiceState
+    service: ServiceState | None
     captured_at: str
     granted: tuple[str, ...] = ()

@@ -10,52 +10,62 @@ from msgspec.structs import replace
 
 from regrant.baseline import attached_before, compare, granted_by_others
 from regrant.concurrency import all_three
+from regrant.entry import Service, parse_service
 from regrant.errors import BaselineDiffers, ServiceNotSettled
-from regrant.models import Change, Detach, Incident, Receipt, Restore, Service, Verdict
-from regrant.ports import Holds, Journal, Roles, Services
+from regrant.models import Detach, Incident, Receipt, Restore, Verdict
+from regrant.ports import Holds, Journal, Revisions, Roles, Schedules, Services
+from regrant.records import Change
 from regrant.resources import ServiceState
 from regrant.rollout import LIMIT
-from regrant.triggers import parse_service
 from regrant.wire import seconds_between
 
 
 def restore_service(incident: Incident, services: Services, journal: Journal, now: str) -> Restore:
-    """Bring the service back to a settled state, if our redeploy left it otherwise."""
+    """Bring the service back to a settled state on the baseline's revision, if we left it otherwise."""
     record = journal.load(incident.subject)
-    if record.closed and incident.id == incident.subject:
-        journal.reopen(incident.id, now)  # so that the undo is taken up if this run is stopped in it
     redeploys = [c for c in record.changes if c.kind == "redeploy" and c.undone_at is None]
-    if record.baseline is None or not redeploys:
+    if record.baseline is None or record.baseline.service is None or not redeploys:
         return Restore("HEALTHY", 0, now, now, evidence=("The service was not changed.",))
     service = parse_service(record.baseline.service_key)
     assert service is not None  # the journal was written by OpenIncident's parse of it
     state, revision = services.describe(service), record.baseline.service.task_definition
-    verdict, evidence = judge_restored(state, revision)
+    registered = next((c.value for c in record.changes if c.kind == "register" and c.done_at), None)
+    verdict, evidence = judge_restored(state, revision, registered)
     restores = [c for c in record.changes if c.kind == "restore"]
-    if state and verdict == "PENDING" and _stuck(state, redeploys[0], restores):
-        _supersede(incident, service, state, services, journal, now)
-    return Restore(verdict, 0, now, now, task_definition=revision, evidence=evidence)
+    if state and verdict == "PENDING":
+        if state.task_definition == registered:
+            _go_back(incident, service, state, revision, services, journal, now)
+        elif _stuck(state, redeploys[0], restores):
+            _supersede(incident, service, state, services, journal, now)
+    return Restore(verdict, 0, now, now, task_definition=revision, registered=registered, evidence=evidence)
 
 
 def check_restore(restore: Restore, service: Service, services: Services, now: str) -> Restore:
     """One more look at the service that is to settle; UNHEALTHY once it has taken longer than LIMIT."""
     if not restore.task_definition:  # the service was not changed; only the role was waited for
-        return replace(restore, verdict="HEALTHY", checks=restore.checks + 1, at=now)
-    verdict, evidence = judge_restored(services.describe(service), restore.task_definition)
+        return replace(restore, verdict="HEALTHY", checks=restore.checks + 1, at=now, waits_for=None)
+    state = services.describe(service)
+    verdict, evidence = judge_restored(state, restore.task_definition, restore.registered)
     if verdict == "PENDING" and seconds_between(restore.started_at, now) >= LIMIT:
         verdict = "UNHEALTHY"
-    return replace(restore, verdict=verdict, checks=restore.checks + 1, at=now, evidence=evidence)
+    checks = restore.checks + 1
+    return replace(restore, verdict=verdict, checks=checks, at=now, waits_for=None, evidence=evidence)
 
 
-def judge_restored(state: ServiceState | None, revision: str) -> tuple[Verdict, tuple[str, ...]]:
+def judge_restored(
+    state: ServiceState | None, revision: str, registered: str | None = None
+) -> tuple[Verdict, tuple[str, ...]]:
     """HEALTHY once there is nothing of ours left to wait for, else PENDING.
 
     It does not matter whose deployment settles: a circuit breaker that goes back to the old one has
-    restored the service, and what somebody else deployed, scaled or deleted is not ours to undo.
+    restored the service, and what somebody else deployed, scaled or deleted is not ours to undo. Only the
+    revision that we registered must not stay in use.
     """
     primary = state.primary if state and state.status == "ACTIVE" else None
     if state is None or primary is None:
         return "HEALTHY", ("The service is gone; somebody else deleted it.",)
+    if primary.task_definition == registered:
+        return "PENDING", (f"{primary.id} still runs {registered}, which this run registered.",)
     if primary.task_definition != revision:
         return "HEALTHY", (f"Somebody else deployed {primary.task_definition}.",)
     if state.desired_count == 0:
@@ -64,6 +74,23 @@ def judge_restored(state: ServiceState | None, revision: str) -> tuple[Verdict, 
         return "HEALTHY", (f"The service has settled on {primary.id}.",)
     waits = f"{primary.id} {primary.rollout_state}: {primary.running} of {primary.desired} tasks running"
     return "PENDING", (f"{waits}, {primary.failed_tasks} failed.",)
+
+
+def _go_back(
+    incident: Incident,
+    service: Service,
+    state: ServiceState,
+    revision: str,
+    services: Services,
+    journal: Journal,
+    now: str,
+) -> None:
+    """Deploy the baseline's revision again. Asked a second time, ECS starts no second deployment of it."""
+    assert state.primary is not None
+    change = Change(kind="restore", target=str(service), value=state.primary.id, intended_at=now)
+    journal.intend(incident.subject, change)
+    services.deploy(service, revision)
+    journal.record(incident.subject, replace(change, done_at=now))
 
 
 def _stuck(state: ServiceState, redeploy: Change, restores: list[Change]) -> bool:
@@ -95,7 +122,9 @@ def _supersede(
     journal.record(incident.subject, replace(change, done_at=now))
 
 
-def detach_policies(incident: Incident, roles: Roles, holds: Holds, journal: Journal, now: str) -> Detach:
+def detach_policies(
+    incident: Incident, roles: Roles, holds: Holds, journal: Journal, schedules: Schedules, now: str
+) -> Detach:
     """Detach what this incident attached. What was attached before it, or another incident needs, stays.
 
     The hold goes last, so that a try that comes after a crash knows no more than the first.
@@ -114,7 +143,9 @@ def detach_policies(incident: Incident, roles: Roles, holds: Holds, journal: Jou
             journal.record(incident.subject, replace(change, undone_at=now))
         for hold in held[change.target]:
             if (hold.policy, hold.incident) == (change.value, incident.subject):
-                holds.write(change.target, replace(hold, dropped_at=now))
+                if hold.expires_at:
+                    schedules.cancel(hold.incident, hold.expires_at)
+                holds.write(change.target, replace(hold, dropped_at=now, dropped_by=incident.subject))
     gone = tuple(change.value for change in ours if change.value not in left)
     return Detach(detached=gone, at=now, left=tuple(left))
 
@@ -124,6 +155,7 @@ def confirm_baseline(
     restore: Restore,
     services: Services,
     roles: Roles,
+    revisions: Revisions,
     holds: Holds,
     journal: Journal,
     now: str,
@@ -144,8 +176,10 @@ def confirm_baseline(
         lambda: services.describe(service),
         lambda: holds.of(before.role.arn),
     )
+    registered = [c.value for c in record.changes if c.kind == "register" and c.done_at]
+    active = tuple(arn for arn in registered if revisions.status(arn) == "ACTIVE")
     others = tuple(hold for hold in held if hold.incident != incident.subject)
-    receipt = compare(before, role, state, record.changes, others, now)
+    receipt = compare(before, role, state, record.changes, others, now, active)
     if not receipt.equal:
         raise BaselineDiffers("; ".join(receipt.diff))
     if restore.verdict != "HEALTHY":

@@ -11,7 +11,8 @@ import math
 
 from msgspec.structs import replace
 
-from regrant.models import Rollout, Service, Verdict
+from regrant.entry import Service
+from regrant.models import Rollout, Verdict
 from regrant.ports import Services
 from regrant.resources import Deployment, ServiceState
 from regrant.wire import seconds_between

@@ -23,6 +23,9 @@ class Settings(msgspec.Struct, frozen=True):
     journal_table: str
     state_machine: str
     topic: str
+    execution_roles: frozenset[str] = frozenset()
+    schedule_group: str = ""
+    schedule_role: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -35,6 +38,9 @@ class Settings(msgspec.Struct, frozen=True):
             journal_table=environment["JOURNAL_TABLE"],
             state_machine=environment["STATE_MACHINE_ARN"],
             topic=environment["TOPIC_ARN"],
+            execution_roles=_arns(environment["EXECUTION_ROLE_ARNS"]),
+            schedule_group=environment["SCHEDULE_GROUP"],
+            schedule_role=environment["SCHEDULE_ROLE_ARN"],
         )
 
     def cluster_is_managed(self, cluster: str) -> bool:

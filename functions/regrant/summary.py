@@ -50,8 +50,17 @@ def _changes(report: Report) -> Iterator[str]:
             "attach": f"attached {name_of(change.value)} to {name_of(change.target)}",
             "redeploy": f"redeployed {change.target} as {change.value}",
             "restore": f"redeployed {change.target} in place of {change.value}",
+            "register": f"registered {name_of(change.value)}, with {name_of(change.role or '')}",
+            "withdraw": f"took {name_of(change.value)} off {name_of(change.target)}",
         }[change.kind]
-        state = "detached again" if change.undone_at else "done" if change.done_at else "intended"
+        undone = {"attach": "detached again", "register": "deregistered again", "withdraw": "attached again"}
+        state = (
+            undone.get(change.kind, "undone")
+            if change.undone_at
+            else "done"
+            if change.done_at
+            else "intended"
+        )
         yield f"{what} ({state})"
 
 

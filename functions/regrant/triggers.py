@@ -13,13 +13,10 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from regrant.ended_run import EVENT, read_ended_run
-from regrant.models import Mode, Refusal, Service
+from regrant.entry import parse_service
+from regrant.models import Mode, Refusal
 from regrant.request import EXAMPLE, Request, execution_name, shown
 from regrant.settings import Settings
-
-# ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
-_SERVICE = re.compile(r"([A-Za-z0-9_-]{1,255})/([A-Za-z0-9_-]{1,255})")
-_LATER = ("cure", "expire")
 
 
 def read_trigger(raw: object, settings: Settings) -> Request:
@@ -31,7 +28,8 @@ def read_trigger(raw: object, settings: Settings) -> Request:
     mode = raw.get("mode", "contain")
     asked = Request(
         mode=mode if isinstance(mode, str) and mode.isprintable() and len(mode) <= 20 else shown(mode),
-        trigger="a person",
+        # A schedule starts an expiry with the same input that a person types.
+        trigger="the end of its time, or a person" if mode == "expire" else "a person",
         service=parse_service(raw.get("service")),
         incident=execution_name(raw.get("incident")),
     )
@@ -44,36 +42,32 @@ def _wrong_input(raw: Mapping[str, Any], mode: object, asked: Request) -> Refusa
         some = ", ".join(map(shown, unknown[:5]))
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         return _invalid(f"The input has keys that mean nothing here: {some}{more}.")
-    if mode in _LATER:
-        return Refusal(
-            "MODE_NOT_AVAILABLE",
-            f"Mode {mode} is not available in this version.",
-            "Use plan, contain or rollback.",
-        )
     if mode not in get_args(Mode):
         return Refusal(
             "UNKNOWN_MODE",
             f"There is no mode {shown(mode)}.",
             f"Use one of {', '.join(get_args(Mode))}: {EXAMPLE}",
         )
-    if mode == "rollback":
-        return _wrong_rollback(raw, asked)
+    if mode in ("rollback", "expire"):
+        return _wrong_incident(raw, asked)
     if "incident" in raw:
-        return _invalid("Only mode rollback takes an incident.")
+        return _invalid("Only modes rollback and expire take an incident.")
     if asked.service is None:
         return _invalid(f"The service {shown(raw.get('service'))} is not of the form <cluster>/<service>.")
     return None
 
 
-def _wrong_rollback(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
+def _wrong_incident(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
     if asked.incident is None:
         return Refusal(
             "INVALID_INPUT",
             f"The incident {shown(raw.get('incident'))} is not an execution's name.",
-            'Give the run to undo: {"mode": "rollback", "incident": "<execution name>"}',
+            f'Give the run that made the changes: {{"mode": "{asked.mode}", "incident": "<execution name>"}}',
         )
     if "service" in raw:
-        return _invalid("Mode rollback takes the incident only; the service is in the incident's journal.")
+        return _invalid(
+            f"Mode {asked.mode} takes the incident only; the service is in the incident's journal."
+        )
     return None
 
 
@@ -122,12 +116,6 @@ def _not_firing(name: str, value: object) -> Refusal:
         "Nothing to do. The rule should match state.value ALARM only.",
         outcome="NOTHING_TO_FIX",
     )
-
-
-def parse_service(text: object) -> Service | None:
-    """`cluster/service`; None for anything else."""
-    match = _SERVICE.fullmatch(text) if isinstance(text, str) else None
-    return Service(cluster=match[1], name=match[2]) if match else None
 
 
 def _other_alarm(name: object, alarm_prefix: str) -> Refusal:

@@ -6,6 +6,7 @@ that is entered. Each is tried where the story comes to it first; with `every`, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,7 @@ class Kind:
     at_reads: bool = True
     at_changes: bool = True
     at_functions: bool = True
+    in_full: bool = False
 
 
 KINDS = (
@@ -42,6 +44,8 @@ KINDS = (
     Kind("crash after, every try", Effect.CRASH_AFTER, _ALWAYS, at_reads=False, at_functions=False),
     # Three are all the tries that the SDK makes.
     Kind("throttled x3", Effect.THROTTLE, times=3),
+    # The runbook takes these two alike, so the second is tried in the larger search only.
+    Kind("server error x3", Effect.SERVER_ERROR, times=3, at_functions=False, in_full=True),
     Kind("timeout after the effect", Effect.TIMEOUT_AFTER),
     Kind("denied", Effect.DENIED, times=_ALWAYS),
     Kind("stale read", Effect.STALE_READ, at_changes=False, at_functions=False),
@@ -68,8 +72,10 @@ class Explorer(Faults):
         super().__init__()
         self.exploring = False
         self.every = False
-        self.after: str | None = None
-        """The function with whose first call the exploring begins; None for the first of all."""
+        self.stops = True
+        """Whether runs are stopped."""
+        self.functions: frozenset[str] | None = None
+        """The functions at which faults are tried, and the states named after them; None for all."""
         self.only: Callable[[Point], bool] = lambda point: True
         self._forks, self._story, self._stop, self._straggle = forks, story, stop, straggle
         self._tried: set[tuple[str, int]] = set()
@@ -77,7 +83,6 @@ class Explorer(Faults):
 
     def match(self, service: str, operation: str, function: str | None, **about: Any) -> Effect | None:
         if self.exploring and function is not None:
-            self.after = None if function == self.after else self.after
             if (service, operation) == ("lambda", "Invoke"):
                 self._try_function(function)
             elif (service, operation) == ("function", "start"):
@@ -89,10 +94,10 @@ class Explorer(Faults):
 
     def entered(self, state: str) -> bool:
         """A state is entered; whether the run was stopped there."""
-        return self._new(f"state {state}", 0) and self._stops(f"state {state}")
+        return self._new(f"state {state}", 0, _function_of(state)) and self._stops(f"state {state}")
 
     def _try_function(self, function: str) -> None:
-        if self._new(function, 0):
+        if self._new(function, 0, function):
             for kind in KINDS:
                 if kind.at_functions and self._branch(function, kind.name):
                     service, operation = _OF_FUNCTIONS[kind.effect]
@@ -101,11 +106,11 @@ class Explorer(Faults):
 
     def _try_call(self, service: str, operation: str, function: str, repeated: bool) -> None:
         place = f"{function} {service}:{operation}"
-        if not self._new(place, self._calls):
+        if not self._new(place, self._calls, function):
             return
         reads = operation.startswith(_READS)
         for kind in KINDS:
-            if not (kind.at_reads if reads else kind.at_changes):
+            if not (kind.at_reads if reads else kind.at_changes) or (kind.in_full and not self.every):
                 continue
             # The journal is read consistently; where nothing was read before, nothing is stale.
             if kind.effect is Effect.STALE_READ and (service == "dynamodb" or not repeated):
@@ -117,14 +122,16 @@ class Explorer(Faults):
             self._straggle(STRAGGLES)
 
     def _stops(self, place: str) -> bool:
-        if not self._branch(place, STOPPED):
+        if not self.stops or not self._branch(place, STOPPED):
             return False
         self._stop()
         return True
 
-    def _new(self, place: str, call: int) -> bool:
-        new = self.exploring and self.after is None and (self.every or (place, call) not in self._tried)
-        self._tried.add((place, call))
+    def _new(self, place: str, call: int, function: str) -> bool:
+        tries = self.exploring and (self.functions is None or function in self.functions)
+        new = tries and (self.every or (place, call) not in self._tried)
+        if tries:
+            self._tried.add((place, call))
         return new
 
     def _branch(self, place: str, fault: str) -> bool:
@@ -133,6 +140,11 @@ class Explorer(Faults):
             return False
         self.exploring = False
         return True
+
+
+def _function_of(state: str) -> str:
+    """The function of a Task state; of another state none, but the name has the same form."""
+    return "regrant-" + re.sub(r"(?<!^)(?=[A-Z])", "-", state).lower()
 
 
 def watch_states(account: Any, explorer: Explorer) -> None:

@@ -4,32 +4,145 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox.chaos.explorer import Explorer, watch_states
 from sandbox.chaos.forks import Forks, Point
 from sandbox.chaos.judge import judge
 from sandbox.chaos.world import WORKER, World, world
+from sandbox.faults import Effect
+
+_ALWAYS = 10_000
 
 
 @dataclass(frozen=True)
 class Story:
-    """variant: of the seed. uploads: seconds between two. `undo`: a person undoes the run, and that undo is
-    where the faults are. `after`: the function before whose first call they begin, since up to there the
-    story is another one's."""
+    """variant: of the seed. ending: how it ends without a fault. wanted: what its run is for (see judge).
+    uploads: seconds between two. begin: brings the account to where the run starts, and says with what
+    (nothing if it starts by itself). functions: at which faults are tried, since the rest is another
+    story's; with `every` at all.
+    stops: whether the run is stopped; whoever stops an undo that an end has started has it stopped."""
 
     name: str
     variant: str
     ending: str
+    wanted: str
+    begin: Callable[[World, Explorer], dict[str, Any]]
     uploads: int = 60
-    undo: bool = False
-    after: str | None = None
+    functions: tuple[str, ...] = ()
+    stops: bool = True
 
 
+def _contain(there: World, explorer: Explorer) -> dict[str, Any]:
+    return {"service": WORKER}
+
+
+def _ask(there: World, explorer: Explorer) -> dict[str, Any]:
+    there.ask_first()
+    return {"service": WORKER}
+
+
+def _contained(there: World) -> None:
+    there.start({"service": WORKER})
+    there.rest()
+    there.remember()
+
+
+def _undo(there: World, explorer: Explorer) -> dict[str, Any]:
+    _contained(there)
+    return {"mode": "rollback", "incident": there.first}
+
+
+def _rescue(there: World, explorer: Explorer) -> dict[str, Any]:
+    """A run is stopped in its proof; the faults are in the undo that its end starts."""
+    there.start({"service": WORKER})
+    there.account.clock.run_for(60)
+    assert there.running(), "the run is over before it can be stopped"
+    there.stop()
+    return {}
+
+
+def _cure(there: World, explorer: Explorer) -> dict[str, Any]:
+    _contained(there)
+    return {"service": WORKER, "mode": "cure"}
+
+
+def _failing_cure(there: World, explorer: Explorer) -> dict[str, Any]:
+    """The second proof, after the grant is gone, cannot be had: three good samples of two searches come
+    before."""
+    _contained(there)
+    explorer.add(
+        Effect.DENIED,
+        "logs",
+        "FilterLogEvents",
+        function="regrant-verify-health",
+        occurrence=7,
+        times=_ALWAYS,
+    )
+    return {"service": WORKER, "mode": "cure"}
+
+
+def _expire(there: World, explorer: Explorer) -> dict[str, Any]:
+    _contained(there)
+    return {"mode": "expire", "incident": there.first}
+
+
+def _expire_unused(there: World, explorer: Explorer) -> dict[str, Any]:
+    _contained(there)
+    there.move_to_declared_role(WORKER)
+    there.remember()
+    return {"mode": "expire", "incident": there.first}
+
+
+_UNDO = (
+    *("reattach-policies", "restore-service", "check-restore", "detach-policies", "deregister-revision"),
+    *("confirm-baseline", "close-incident"),
+)
 STORIES = (
-    Story("contain", "broken", "fixed"),
-    # What fails has to come often enough to be seen.
-    Story("failing health", "model-missing", "restored", uploads=15, after="regrant-capture-baseline"),
-    Story("rollback", "broken", "restored", undo=True),
+    Story("contain", "broken", "fixed", "contained", _contain),
+    Story(
+        "failing health",
+        "model-missing",
+        "restored",
+        "contained",
+        _contain,
+        uploads=15,  # what fails has to come often enough to be seen
+        functions=(
+            *("capture-baseline", "attach-policies", "confirm-access", "redeploy-service", "check-rollout"),
+            *("verify-health", *_UNDO),
+        ),
+    ),
+    Story("rollback", "broken", "restored", "undone", _undo),
+    Story("rescue", "broken", "restored", "undone", _rescue, stops=False),
+    Story("approval", "broken", "fixed", "contained", _ask, functions=("ask-approval", "decide-approval")),
+    Story(
+        "cure",
+        "broken",
+        "fixed",
+        "cured",
+        _cure,
+        functions=(
+            *("capture-baseline", "decide-change", "register-revision", "redeploy-service"),
+            *("withdraw-grants", "decide-withdrawal", "close-incident"),
+        ),
+    ),
+    Story("failing cure", "broken", "restored", "cured", _failing_cure, functions=_UNDO),
+    Story(
+        "expiry",
+        "broken",
+        "restored",
+        "expired",
+        _expire,
+        functions=("withdraw-grants", "verify-health", *_UNDO),
+    ),
+    Story(
+        "expiry of what nobody needs",
+        "broken",
+        "fixed",
+        "expired",
+        _expire_unused,
+        functions=("withdraw-grants", "close-incident"),
+    ),
 )
 
 
@@ -38,21 +151,18 @@ def explore(story: Story, forks: Forks, seed: int, *, every: bool, only: Callabl
     with world(story.variant, seed, uploads=story.uploads) as there:
         there.rehearse()
         explorer = Explorer(forks, story.name, there.stop, there.straggle)
-        explorer.every, explorer.only, explorer.after = every, only, None if every else story.after
-        there.account.faults = explorer
+        explorer.every, explorer.only, explorer.stops = every, only, story.stops
+        if story.functions and not every:
+            explorer.functions = frozenset(f"regrant-{name}" for name in story.functions)
         watch_states(there.account, explorer)
-        if story.undo:
-            there.start({"service": WORKER})
-            there.rest()
+        there.account.faults = explorer
+        given = story.begin(there, explorer)
         explorer.exploring = True
-        there.start(_begin(story, there))
+        if given:
+            there.start(given)
         there.rest()
         explorer.exploring = False
-        ending, why = judge(there, forks.point)
+        ending, why = judge(there, story.wanted, forks.point)
         if forks.point:
             forks.end(ending, why)
         assert ending == story.ending, f"{story.name} without a fault ended {ending}: {why}"
-
-
-def _begin(story: Story, there: World) -> dict[str, str]:
-    return {"mode": "rollback", "incident": there.first} if story.undo else {"service": WORKER}

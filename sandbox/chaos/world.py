@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from moto.sns.models import sns_backends
@@ -38,9 +39,15 @@ class World:
         self.account = account
         self.machine = outputs["RunbookArn"]
         self.journal = outputs["JournalTable"]
-        self.before = snapshot(account)
+        self.origin = snapshot(account)
+        self.before = self.origin
+        self.told = 0
+        """How many reports came before those that count."""
         self.first = ""
         """The name of the first run."""
+        self.granted_by: dict[str, str] = {}
+        """The run that contained a service, for those that are cured since."""
+        self._answered = 0
         self.straggling_until = 0.0
         """When what a stopped run left has ended."""
 
@@ -59,8 +66,13 @@ class World:
             self.start({"mode": "rollback", "incident": run})
             self.rest()
         assert snapshot(self.account) == self.before
+        self.remember()
         self.first = ""
         self.rehearsed()
+
+    def remember(self) -> None:
+        """From here on, changes and reports count."""
+        self.before, self.told = snapshot(self.account), len(self.reports())
 
     @staticmethod
     def rehearsed() -> None:
@@ -68,6 +80,26 @@ class World:
         gc.collect()
         gc.freeze()
         gc.disable()
+
+    def ask_first(self) -> None:
+        """From here on the worker's enrolment asks for approval, and somebody gives it soon after."""
+        ssm: Any = self.account.client("ssm")
+        name = f"/regrant/services/{WORKER}"
+        entry = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"]) | {"approval": "required"}
+        ssm.put_parameter(Name=name, Value=json.dumps(entry), Overwrite=True)
+        self.origin = snapshot(self.account)
+        self.remember()
+        self.account.clock.every(30, self._approve)
+
+    def _approve(self) -> None:
+        """Run the command for yes of the newest question, once."""
+        if self._sent("APPROVAL NEEDED")[self._answered :]:
+            self._answered = len(self._sent("APPROVAL NEEDED"))
+            lines = self._sent("APPROVAL NEEDED")[-1].splitlines()
+            command = shlex.split(lines[lines.index("Yes:") + 1])
+            # The run may have been stopped meanwhile, and then nobody hears it.
+            with suppress(self._sfn.exceptions.TaskTimedOut, self._sfn.exceptions.TaskDoesNotExist):
+                self._sfn.send_task_success(taskToken=command[4], output=command[6])
 
     def rest(self) -> None:
         """Let time pass until every run has ended, and those that their ends started, too."""
@@ -115,10 +147,8 @@ class World:
         return self._last(service)["incident"]
 
     def pages(self) -> list[str]:
-        """The subjects of what the topic was told of undos that did not finish."""
-        topics = sns_backends[self.account.account_id][self.account.region].topics.values()
-        sent = [notice[2] or "" for topic in topics for notice in topic.sent_notifications]
-        return [subject for subject in sent if subject.startswith("ROLLBACK_INCOMPLETE")]
+        """What the topic was told of undos that did not finish."""
+        return self._sent("ROLLBACK_INCOMPLETE", "NOT_OPENED")
 
     def works(self, service: str) -> bool:
         """Whether the service has done its work in the last two minutes, as its own log says."""
@@ -137,11 +167,43 @@ class World:
         text = ssm.get_parameter(Name=f"/regrant/services/{service}")["Parameter"]["Value"]
         return list(json.loads(text)["policies"])
 
+    def declared_role(self, service: str) -> str:
+        """The role (ARN) of the service's catalogue entry."""
+        ssm: Any = self.account.client("ssm")
+        text = ssm.get_parameter(Name=f"/regrant/services/{service}")["Parameter"]["Value"]
+        return str(json.loads(text)["task_role"])
+
+    def definition(self, revision: str) -> dict[str, Any]:
+        """What was registered as the revision (ARN)."""
+        ecs: Any = self.account.client("ecs")
+        answer = ecs.describe_task_definition(taskDefinition=revision, include=["TAGS"])
+        output = ("taskDefinitionArn", "revision", "registeredAt", "registeredBy")
+        shape = {key: value for key, value in answer["taskDefinition"].items() if key not in output}
+        return shape | {"tags": answer.get("tags", [])}
+
+    def move_to_declared_role(self, service: str) -> None:
+        """Somebody deploys a revision with it, as Terraform does."""
+        ecs: Any = self.account.client("ecs")
+        cluster, _, name = service.partition("/")
+        shape = ecs.describe_services(cluster=cluster, services=[name])["services"][0]
+        given = self.definition(shape["taskDefinition"]) | {"taskRoleArn": self.declared_role(service)}
+        output = ("status", "requiresAttributes", "compatibilities", *(["tags"] if not given["tags"] else []))
+        new = ecs.register_task_definition(**{k: v for k, v in given.items() if k not in output})
+        revision = new["taskDefinition"]["taskDefinitionArn"]
+        ecs.update_service(cluster=cluster, service=name, taskDefinition=revision)
+        self.account.clock.run_for(200)
+
     def granted(self, now: Mapping[str, Any]) -> dict[str, set[str]]:
         """The policies that roles have more than before, by role."""
         roles = now["roles"]
-        more = {r: {*roles[r]["attached"]} - {*self.before["roles"][r]["attached"]} for r in roles}
+        more = {r: {*roles[r]["attached"]} - {*self.origin["roles"][r]["attached"]} for r in roles}
         return {role: policies for role, policies in more.items() if policies}
+
+    def _sent(self, *subjects: str) -> list[str]:
+        """The messages to the topic whose subject begins with one of those."""
+        topics = sns_backends[self.account.account_id][self.account.region].topics.values()
+        notices = [notice for topic in topics for notice in topic.sent_notifications]
+        return [str(notice[1]) for notice in notices if str(notice[2]).startswith(subjects)]
 
     def _last(self, service: str) -> dict[str, str]:
         key = {"incident": {"S": f"service#{service}"}, "entry": {"S": "last"}}

@@ -48,6 +48,7 @@ def _queue_arn(name: str) -> str:
 PARAMETERS = {
     "ManagedRoleArns": ",".join(map(_role_arn, (OLD_ROLE, BACKEND_ROLE, WORKER_ROLE))),
     "GrantablePolicyArns": ",".join(map(_policy_arn, (SEND, RECEIVE))),
+    "ExecutionRoleArns": _role_arn(EXECUTION_ROLE),
     "ManagedClusterArns": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{CLUSTER}",
     "AlarmNamePrefix": "regrant/",
     "NotifyEmail": "",

@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from regrant.models import CatalogueEntry
+from regrant.entry import CatalogueEntry
 from regrant.wire import encode
 from tests.unit.fakes import (
     CLUSTER,
@@ -15,11 +15,13 @@ from tests.unit.fakes import (
     ENTRY,
     OLD_ROLE,
     QUEUE,
+    RECEIVE,
     REGION,
     ROLE,
     ROUTE,
     SETTINGS,
     WORKER,
+    WORKER_ROLE,
 )
 
 TABLE = SETTINGS.journal_table
@@ -36,6 +38,9 @@ ENVIRONMENT = {
     "MANAGED_ROLE_ARNS": ",".join(sorted(SETTINGS.roles)),
     "GRANTABLE_POLICY_ARNS": ",".join(sorted(SETTINGS.policies)),
     "MANAGED_CLUSTER_ARNS": ",".join(sorted(SETTINGS.clusters)),
+    "EXECUTION_ROLE_ARNS": ",".join(sorted(SETTINGS.execution_roles)),
+    "SCHEDULE_GROUP": SETTINGS.schedule_group,
+    "SCHEDULE_ROLE_ARN": SETTINGS.schedule_role,
     "ALARM_NAME_PREFIX": SETTINGS.alarm_prefix,
     "POWERTOOLS_SERVICE_NAME": "regrant",
     "POWERTOOLS_METRICS_NAMESPACE": "Regrant",
@@ -85,6 +90,21 @@ def create_policy(iam: Any, name: str) -> str:
     }
     answer = iam.create_policy(PolicyName=name, Path="/retainwise/", PolicyDocument=json.dumps(document))
     return str(answer["Policy"]["Arn"])
+
+
+def create_new_role() -> Any:
+    """The role that the catalogue declares, with its policy."""
+    iam = client("iam")
+    name = WORKER_ROLE.rpartition("/")[2]
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(ROLE.trust))
+    iam.attach_role_policy(RoleName=name, PolicyArn=RECEIVE)
+    return iam
+
+
+def create_schedules() -> Any:
+    scheduler = client("scheduler")
+    scheduler.create_schedule_group(Name=SETTINGS.schedule_group)
+    return scheduler
 
 
 def create_service(**changed: Any) -> Any:

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from regrant.aws.journal import DynamoJournal
 from regrant.errors import AwsRefused
-from regrant.models import Change, LastOutcome, Report
+from regrant.models import Report
+from regrant.records import Change, LastOutcome
 from regrant.resources import Baseline
 from tests.aws.account import TABLE, client, create_journal
 from tests.unit.fakes import INCIDENT, OLD_DEPLOYMENT, OLD_ROLE, RECEIVE, ROLE, RUNNING, SEND, WORKER, at
@@ -103,7 +104,8 @@ def test_a_table_that_refuses_is_not_an_intent_that_was_there() -> None:
 
 
 def test_how_the_last_run_of_a_service_ended_is_kept_with_the_service(journal: DynamoJournal) -> None:
-    report = Report(INCIDENT, str(WORKER), "contain", "ROLLED_BACK", (), (), None, None, (), "x")
+    changes = (Change("attach", OLD_ROLE, RECEIVE, at(3), at(3), at(200)),)
+    report = Report(INCIDENT, str(WORKER), "contain", "ROLLED_BACK", (), changes, None, None, (), "x")
     assert journal.last_outcome(WORKER) is None
     journal.close(INCIDENT, report, at(240))
     assert journal.last_outcome(WORKER) == LastOutcome(INCIDENT, "ROLLED_BACK", at(240))

@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.leases import DynamoLeases
 from regrant.errors import AwsRefused
-from regrant.models import Lease
+from regrant.records import Lease
 from tests.aws.account import TABLE, client, create_journal
 from tests.unit.fakes import SETTINGS, at
 
@@ -24,7 +24,7 @@ def leases() -> DynamoLeases:
 
 
 def lease(owner: str, second: float = 0, end: float = 100) -> Lease:
-    return Lease(RESOURCE, owner, at(second), at(end))
+    return Lease(RESOURCE, owner, at(second), at(end), subject=owner)
 
 
 def test_one_owner_at_a_time(leases: DynamoLeases) -> None:

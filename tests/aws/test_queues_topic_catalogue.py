@@ -9,8 +9,8 @@ from regrant.aws.catalogue import ParameterCatalogue
 from regrant.aws.queues import SqsQueues
 from regrant.aws.topic import SnsTopic
 from regrant.catalogue import read_entry
+from regrant.entry import Service
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import Service
 from regrant.resources import QueueDepth
 from tests.aws.account import client, create_queues, create_topic, enrol
 from tests.unit.fakes import ENTRY, QUEUE, SETTINGS, WORKER

@@ -19,12 +19,16 @@ from tests.aws.account import (
     create_journal,
     create_queues,
     create_role,
+    create_schedules,
     create_service,
     create_topic,
     enrol,
 )
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
+CREATE: tuple[Callable[[], Any], ...] = (
+    *(create_journal, create_topic, create_role, create_schedules, create_service, create_queues, enrol),
+)
 Invoke = Callable[..., Any]
 
 
@@ -35,7 +39,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # PutLogEvents takes no event older than 14 days.
     monkeypatch.setattr("moto.logs.models.utcnow", lambda: datetime.fromisoformat("2025-11-11T22:00"))
     with mock_aws():
-        for create in (create_journal, create_topic, create_role, create_service, create_queues, enrol):
+        for create in CREATE:
             create()
         yield
 

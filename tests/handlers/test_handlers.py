@@ -9,11 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 from moto.ecs.models import ecs_backends
+from moto.sns.models import sns_backends
 
 from regrant.aws.journal import DynamoJournal
 from regrant.errors import AttachmentNotVisible, AwsRefused, BaselineDiffers, ServiceNotSettled
-from regrant.models import Change, OpenEvent, StepEvent
+from regrant.models import OpenEvent, StepEvent
+from regrant.records import Change
 from regrant.resources import Baseline
+from regrant.unopened import UnopenedEvent
 from regrant.wire import decode
 from tests.aws.account import ROLE_NAME, TABLE, client
 from tests.handlers.conftest import EVENTS, Invoke, load
@@ -33,7 +36,8 @@ from tests.unit.fakes import (
     at,
 )
 
-STEPS = [*sorted(path.stem for path in EVENTS.glob("*_*.json")), "diagnose"]
+# audit_grants is no step of a run; tests/handlers/test_audit_grants.py has it.
+STEPS = [*sorted({path.stem for path in EVENTS.glob("*_*.json")} - {"audit_grants"}), "diagnose"]
 
 
 def service() -> dict[str, Any]:
@@ -69,9 +73,13 @@ def contained(invoke: Invoke) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_an_event_is_what_the_state_machine_passes(step: str) -> None:
-    event = load(step)
-    assert set(event) == {"state", "now", "execution"}
-    decode(event, OpenEvent if step == "open_incident" else StepEvent)
+    event, shape = (
+        load(step),
+        {"open_incident": OpenEvent, "page_unopened": UnopenedEvent}.get(step, StepEvent),
+    )
+    if step != "page_unopened":
+        assert set(event) - {"token"} == {"state", "now", "execution"}
+    decode(event, shape)
 
 
 def test_open_incident_finds_the_enrolled_service(invoke: Invoke) -> None:
@@ -115,6 +123,14 @@ def settle() -> None:
     for deployment in in_moto.deployments:
         deployment |= {"rolloutState": "COMPLETED", "runningCount": deployment["desiredCount"]}
         deployment["createdAt"] = datetime(2025, 11, 11, 9, tzinfo=UTC)  # long before the incident
+
+
+def test_ask_approval_tells_the_topic(invoke: Invoke) -> None:
+    assert invoke("ask_approval") == {"until": "2025-11-11T22:52:15.402Z"}
+    (topic,) = sns_backends[ACCOUNT][REGION].topics.values()
+    ((_, message, subject, *_),) = topic.sent_notifications
+    assert subject == f"APPROVAL NEEDED {WORKER}"
+    assert load("ask_approval")["token"] in message
 
 
 def test_capture_baseline_keeps_role_and_service(invoke: Invoke) -> None:

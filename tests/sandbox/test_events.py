@@ -136,7 +136,7 @@ def test_a_rule_without_permission_leaves_the_event_in_the_dead_letter_queue(acc
     assert event["detail"] == {"a": 1}
     assert about["TARGET_ARN"]["StringValue"] == target["Arn"]
     assert about["ERROR_CODE"]["StringValue"] == "AccessDeniedException"
-    assert account.events.undelivered[0].rule == "rule"
+    assert account.events.undelivered[0].sender == "rule"
 
 
 def test_a_queue_that_does_not_let_events_in_gets_none(account: LocalAccount) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import boto3
@@ -69,6 +70,12 @@ def test_what_it_does_not_stand_for_is_an_error_that_says_so(service: str, call:
     with LocalAccount(http_port=0) as account, pytest.raises(ClientError, match="does not stand for") as told:
         getattr(remote(account, service), call)(**parameters)
     assert told.value.response["Error"]["Code"] == "NotImplemented"
+
+
+def test_it_tells_the_time_of_the_account() -> None:
+    with LocalAccount(http_port=0) as account:
+        metadata = remote(account, "sts").get_caller_identity()["ResponseMetadata"]
+        assert parsedate_to_datetime(metadata["HTTPHeaders"]["date"]) == account.clock.now()
 
 
 def test_a_taken_port_is_an_error_and_leaves_nothing_behind() -> None:

@@ -62,6 +62,8 @@ class World:
         self.outputs = outputs
         self.machine = outputs["RunbookArn"]
         self.before = snapshot(account)
+        self.contained = ""
+        """The run that the story's own run undoes, cures or ends, where there is one."""
 
     def remember(self) -> None:
         """From here on, changes count."""

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from regrant.models import CatalogueEntry, HealthPolicy
+from regrant.entry import CatalogueEntry, HealthPolicy
 from regrant.wire import decode
 from tests.template.cloudformation import Template, Values, load
 

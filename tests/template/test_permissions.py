@@ -11,22 +11,35 @@ from tests.template.cloudformation import Template, Values
 
 ROLE = "arn:aws:iam::123456789012:role/app/worker"
 POLICY = "arn:aws:iam::123456789012:policy/app/sqs-send"
+EXECUTION_ROLE = "arn:aws:iam::123456789012:role/app/execution"
 CLUSTERS = [f"arn:aws:ecs:us-east-1:123456789012:cluster/{name}" for name in ("first", "second")]
 SERVICES = [f"arn:aws:ecs:us-east-1:123456789012:service/{name}/*" for name in ("first", "second")]
 
 # Who may change what. A step that is not named here only reads.
 CHANGES = {
-    "iam:AttachRolePolicy": {"AttachPolicies"},
-    "iam:DetachRolePolicy": {"DetachPolicies"},
-    "iam:PassRole": {"RedeployService", "RestoreService"},
+    "iam:AttachRolePolicy": {"AttachPolicies", "ReattachPolicies"},
+    "iam:DetachRolePolicy": {"DetachPolicies", "WithdrawGrants"},
+    "iam:PassRole": {
+        *("RedeployService", "RestoreService", "RegisterRevision"),
+        *("AttachPolicies", "WithdrawGrants", "ReattachPolicies"),  # the schedules' role only
+    },
+    "ecs:RegisterTaskDefinition": {"RegisterRevision"},
+    "ecs:TagResource": {"RegisterRevision"},
+    "ecs:DeregisterTaskDefinition": {"DeregisterRevision"},
+    "scheduler:CreateSchedule": {"AttachPolicies", "WithdrawGrants", "ReattachPolicies"},
+    "scheduler:DeleteSchedule": {"DetachPolicies", "WithdrawGrants"},
+    "states:StartExecution": {"AlarmRuleRole", "ScheduleRole", "AuditGrants"},
+    "sqs:SendMessage": {"AuditGrants"},  # its own failures, to the dead-letter queue
     "ecs:UpdateService": {"RedeployService", "RestoreService"},
-    "sns:Publish": {"CloseIncident", "PageOperator"},
+    "sns:Publish": {"AskApproval", "AuditGrants", "CloseIncident", "PageOperator", "PageUnopened"},
 }
 JOURNAL = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}
 
 # Every call that is allowed on all resources, and why it cannot be narrower.
 UNLIMITED = {
     "ecs:DescribeTaskDefinition": "ECS has no resource for it; it only reads",
+    "ecs:DeregisterTaskDefinition": "ECS has no resource for it; undone by registering again, tasks go on",
+    "ecs:ListTaskDefinitions": "ECS has no resource for it; it only reads names",
     "ecs:ListTasks": "authorized on container instances, which Fargate has none of; limited by ecs:cluster",
     "iam:GetAccountSummary": "IAM has no resource for it; it only reads counts",
     "logs:CreateLogDelivery": "log delivery has no resource",
@@ -57,7 +70,8 @@ def statements(stack: Template) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, role in roles(stack).items():
         for policy in role["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
-                yield name.removesuffix("FunctionRole"), statement
+                # A statement that is there under a condition: as if it is.
+                yield name.removesuffix("FunctionRole"), statement.get("Fn::If", [None, statement])[1]
 
 
 def granted(stack: Template, action: str) -> list[dict[str, Any]]:
@@ -75,6 +89,7 @@ def values(source: Template) -> Values:
         ManagedRoleArns=[ROLE],
         GrantablePolicyArns=[POLICY],
         ManagedClusterArns=CLUSTERS,
+        ExecutionRoleArns=[EXECUTION_ROLE],
         **resources,
         **attributes,
     )
@@ -100,7 +115,7 @@ def test_a_change_is_allowed_to_its_steps_only(stack: Template, action: str) -> 
 def test_every_other_step_only_reads(stack: Template) -> None:
     reading = ("Get", "List", "Describe", "FilterLogEvents")
     for owner, statement in statements(stack):
-        if owner in ("RunbookRole", "AlarmRuleRole"):
+        if owner in ("RunbookRole", "AlarmRuleRole", "ScheduleRole"):
             continue
         for action in as_list(statement["Action"]):
             if action not in CHANGES and action not in JOURNAL:
@@ -114,10 +129,38 @@ def test_only_listed_policies_on_listed_roles(stack: Template, values: Values, a
         assert values(statement["Condition"]) == {"ArnEquals": {"iam:PolicyARN": [POLICY]}}
 
 
-def test_roles_are_passed_to_ecs_tasks_only(stack: Template, values: Values) -> None:
+def test_roles_are_passed_to_ecs_tasks_only_but_for_the_schedules_own(
+    stack: Template, values: Values
+) -> None:
+    to_tasks = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    to_scheduler = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
     for statement in granted(stack, "iam:PassRole"):
-        assert values(statement["Resource"]) == [ROLE]
-        assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+        passed = values(statement["Resource"])
+        assert passed in ([ROLE], [EXECUTION_ROLE], "<ScheduleRole.Arn>")
+        assert statement["Condition"] == (to_scheduler if passed == "<ScheduleRole.Arn>" else to_tasks)
+
+
+def test_only_the_cure_may_keep_an_execution_role(stack: Template, values: Values) -> None:
+    owners = [o for o, each in statements(stack) if values(each["Resource"]) == [EXECUTION_ROLE]]
+    assert owners == ["RegisterRevision"]
+
+
+@pytest.mark.parametrize("action", ["scheduler:CreateSchedule", "scheduler:DeleteSchedule"])
+def test_only_schedules_of_the_stacks_own_group(stack: Template, values: Values, action: str) -> None:
+    for statement in granted(stack, action):
+        own = "arn:aws:scheduler:us-east-1:123456789012:schedule/<ScheduleGroup>/*"
+        assert values(statement["Resource"]) == own
+
+
+def test_the_schedules_role_starts_the_runbook_and_is_schedulers_only(
+    stack: Template, values: Values
+) -> None:
+    role = roles(stack)["ScheduleRole"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert values(trust["Condition"]) == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    (statement,) = role["Policies"][0]["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "states:StartExecution"
 
 
 def test_only_tasks_of_managed_clusters(stack: Template, values: Values) -> None:
@@ -169,9 +212,9 @@ def test_the_state_machine_invokes_its_steps_only(stack: Template, values: Value
     assert sorted(values(statement["Resource"])) == sorted(f"<{task}Function.Arn>" for task in tasks)
 
 
-def test_the_rule_starts_the_runbook_only(stack: Template, values: Values) -> None:
-    (statement,) = granted(stack, "states:StartExecution")
-    assert values(statement["Resource"]) == "<Runbook>"
+def test_the_rule_and_the_schedules_start_the_runbook_only(stack: Template, values: Values) -> None:
+    for statement in granted(stack, "states:StartExecution"):
+        assert str(values(statement["Resource"])).endswith(("<Runbook>", ":stateMachine:regrant-runbook"))
     (trust,) = roles(stack)["AlarmRuleRole"]["AssumeRolePolicyDocument"]["Statement"]
     assert values(trust["Condition"]) == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
@@ -181,5 +224,5 @@ def test_only_the_rules_write_to_the_dead_letter_queue(stack: Template, values: 
     (statement,) = document["Statement"]
     assert statement["Action"] == "sqs:SendMessage"
     assert values(statement["Condition"]) == {
-        "ArnEquals": {"aws:SourceArn": ["<AlarmRule.Arn>", "<EndedRunRule.Arn>"]}
+        "ArnEquals": {"aws:SourceArn": ["<AlarmRule.Arn>", "<EndedRunRule.Arn>", "<AuditRule.Arn>"]}
     }

@@ -10,6 +10,9 @@ import pytest
 
 from tests.template.cloudformation import ROOT, Template, Values
 
+# Functions that are no step of a run.
+BESIDE = {"AuditGrants"}
+
 
 def of_type(stack: Template, kind: str) -> dict[str, Any]:
     return {name: each for name, each in stack["Resources"].items() if each["Type"] == kind}
@@ -23,15 +26,18 @@ def test_each_task_state_has_a_function_and_each_function_a_task_state(
     stack: Template, tasks: Template
 ) -> None:
     functions = of_type(stack, "AWS::Lambda::Function")
-    assert {name.removesuffix("Function") for name in functions} == set(tasks)
+    assert {name.removesuffix("Function") for name in functions} - BESIDE == set(tasks)
     for task, state in tasks.items():
-        assert state["Resource"] == f"${{{task}FunctionArn}}"
+        # A state that waits for a task token names its function among its parameters.
+        invoked = state["Parameters"].get("FunctionName", state["Resource"])
+        assert invoked == f"${{{task}FunctionArn}}"
 
 
 def test_every_substitution_is_defined_and_used(source: Template) -> None:
     defined = source["Resources"]["Runbook"]["Properties"]["DefinitionSubstitutions"]
     used = re.findall(r"\$\{(\w+)\}", (ROOT / "statemachine/runbook.asl.yaml").read_text())
     assert set(defined) == set(used)
+    assert defined.pop("Partition") == {"Ref": "AWS::Partition"}
     for name, value in defined.items():
         assert value == {"Fn::GetAtt": [name.removesuffix("Arn"), "Arn"]}
 
@@ -40,7 +46,7 @@ def test_each_function_is_named_after_its_step_and_its_handler_exists(
     source: Template, stack: Template, tasks: Template
 ) -> None:
     values = Values(source)
-    for task in tasks:
+    for task in {*tasks, *BESIDE}:
         properties = stack["Resources"][f"{task}Function"]["Properties"]
         assert values(properties["FunctionName"]) == f"regrant-{kebab(task)}"
         module, _, name = properties["Handler"].rpartition(".")
@@ -127,8 +133,14 @@ def test_the_record_outlives_the_stack(stack: Template) -> None:
 
 def test_mail_is_sent_only_where_an_address_is_given(source: Template, stack: Template) -> None:
     assert stack["Resources"]["TopicSubscription"]["Condition"] == "HasNotifyEmail"
-    assert Values(source).conditions == {"HasNotifyEmail": False}
-    assert Values(source, NotifyEmail="ops@example.com").conditions == {"HasNotifyEmail": True}
+    assert Values(source).conditions["HasNotifyEmail"] is False
+    assert Values(source, NotifyEmail="ops@example.com").conditions["HasNotifyEmail"] is True
+
+
+def test_execution_roles_are_passed_only_where_some_are_listed(source: Template) -> None:
+    role = "arn:aws:iam::123456789012:role/app/execution"
+    assert Values(source).conditions["HasExecutionRoles"] is False
+    assert Values(source, ExecutionRoleArns=[role]).conditions["HasExecutionRoles"] is True
 
 
 @pytest.mark.parametrize(
@@ -138,6 +150,11 @@ def test_mail_is_sent_only_where_an_address_is_given(source: Template, stack: Te
             "ManagedRoleArns",
             "arn:aws:iam::123456789012:role/app/worker",
             ["*", "arn:aws:iam::123456789012:role/*", "arn:aws:iam::123456789012:policy/x", "worker"],
+        ),
+        (
+            "ExecutionRoleArns",
+            "arn:aws:iam::123456789012:role/app/execution",
+            ["*", "arn:aws:iam::123456789012:role/*", "execution"],
         ),
         (
             "GrantablePolicyArns",

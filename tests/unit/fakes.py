@@ -12,23 +12,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from regrant.drift import see
+from regrant.entry import CatalogueEntry, HealthPolicy, Service
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import (
-    CatalogueEntry,
-    Change,
-    Diagnosis,
-    HealthPolicy,
-    Hold,
-    Incident,
-    LastOutcome,
-    Lease,
-    LogRoute,
-    Plan,
-    Report,
-    Service,
-)
+from regrant.models import Diagnosis, Incident, LogRoute, Plan, Report
 from regrant.permissions import RolePermissions
 from regrant.policies import Policy
+from regrant.records import Change, Hold, LastOutcome, Lease
 from regrant.resources import (
     Baseline,
     Deployment,
@@ -47,6 +37,7 @@ WORKER = Service(CLUSTER, "retainwise-worker")
 OLD_ROLE = f"arn:aws:iam::{ACCOUNT}:role/retainwise-ecs-task-role"
 WORKER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/prod-retainwise-worker-task-role"
 BACKEND_ROLE = f"arn:aws:iam::{ACCOUNT}:role/prod-retainwise-backend-task-role"
+EXECUTION_ROLE = f"arn:aws:iam::{ACCOUNT}:role/retainwise-ecs-execution-role"
 RECEIVE = f"arn:aws:iam::{ACCOUNT}:policy/retainwise/prod-retainwise-sqs-worker"
 SEND = f"arn:aws:iam::{ACCOUNT}:policy/retainwise/prod-retainwise-sqs-send"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:prod-retainwise-predictions-queue"
@@ -72,6 +63,9 @@ SETTINGS = Settings(
     journal_table="regrant-journal",
     state_machine=f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:regrant-runbook",
     topic=f"arn:aws:sns:{REGION}:{ACCOUNT}:regrant-incidents",
+    execution_roles=frozenset({EXECUTION_ROLE}),
+    schedule_group="regrant-grants",
+    schedule_role=f"arn:aws:iam::{ACCOUNT}:role/regrant-schedules",
 )
 DOCUMENTS = {
     policy: {
@@ -204,6 +198,17 @@ class FakeServices:
             raise AwsUnavailable("Connection was closed before we received a valid response")
         return new
 
+    def deploy(self, service: Service, revision: str) -> str:
+        self.fuse.pass_by()
+        assert self.state is not None and self.state.primary is not None
+        if self.state.primary.task_definition != revision:
+            self._start(f"ecs-svc/50265318400000001{len(self.redeployed):02}", revision)
+            self.redeployed.append(self.state.primary.id)
+        self.fuse.pass_by()
+        if self.response_lost:
+            raise AwsUnavailable("Connection was closed before we received a valid response")
+        return self.state.primary.id
+
     def somebody_deploys(self, revision: str) -> None:
         self._start(THEIRS, revision)
 
@@ -243,6 +248,7 @@ class FakeRoles:
     role: RoleState = ROLE
     gone: bool = False
     quota: int = 10
+    version: str = "v1"
     nonexistent: tuple[str, ...] = ()
     documents: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(DOCUMENTS))
     fuse: Fuse = field(default_factory=Fuse)
@@ -250,7 +256,7 @@ class FakeRoles:
 
     def permissions(self, role: str, wanted: tuple[str, ...]) -> RolePermissions:
         def read(*policies: str) -> tuple[Policy, ...]:
-            return tuple(Policy(p, self.documents[p]) for p in policies if p in self.documents)
+            return tuple(Policy(p, self.documents[p], self.version) for p in policies if p in self.documents)
 
         boundary = self.role.boundary
         return RolePermissions(
@@ -261,7 +267,11 @@ class FakeRoles:
             boundary=read(boundary)[0] if boundary else None,
             declared=read(*(p for p in wanted if p not in self.nonexistent)),
             nonexistent=self.nonexistent,
+            state=self.role,
         )
+
+    def versions(self, policies: tuple[str, ...]) -> dict[str, str]:
+        return dict.fromkeys(policies, self.version)
 
     def attached(self, role: str) -> tuple[str, ...]:
         return self.role.attached
@@ -332,7 +342,7 @@ class FakeJournal:
 
 def _key(incident: str, change: Change) -> tuple[str, str, str]:
     # As in the table: an incident has one redeploy and one restore of a service.
-    return incident, change.kind, change.value if change.kind == "attach" else change.target
+    return incident, change.kind, change.value if change.kind in ("attach", "withdraw") else change.target
 
 
 @dataclass
@@ -398,6 +408,69 @@ class FakeHolds:
     def of(self, role: str) -> tuple[Hold, ...]:
         return tuple(h for (on, *_), h in self.written.items() if on == role and h.dropped_at is None)
 
+    def dropped_by(self, role: str, incident: str) -> tuple[Hold, ...]:
+        return tuple(h for (on, *_), h in self.written.items() if on == role and h.dropped_by == incident)
+
+
+@dataclass
+class FakeSchedules:
+    at: dict[tuple[str, str], str] = field(default_factory=dict)  # by (incident, time)
+    fuse: Fuse = field(default_factory=Fuse)
+
+    def put(self, incident: str, at: str) -> None:
+        self.fuse.pass_by()
+        self.at[incident, at] = "put"
+        self.fuse.pass_by()
+
+    def cancel(self, incident: str, at: str) -> None:
+        self.fuse.pass_by()
+        self.at.pop((incident, at), None)
+        self.fuse.pass_by()
+
+
+@dataclass
+class FakeRevisions:
+    """registered: (ARN of what was copied, role) by ARN, of ACTIVE revisions newer than the seed's."""
+
+    registered: dict[str, tuple[str, str]] = field(default_factory=dict)
+    inactive: list[str] = field(default_factory=list)
+    wrong: tuple[str, ...] = ()
+    execution: str | None = None
+    fuse: Fuse = field(default_factory=Fuse)
+
+    def latest(self, arn: str) -> str:
+        return list(self.registered)[-1] if self.registered else DEFINITION
+
+    def register(self, arn: str, role: str) -> str:
+        self.fuse.pass_by()
+        new = f"{DEFINITION.rpartition(':')[0]}:{42 + len(self.registered) + len(self.inactive)}"
+        self.registered[new] = (arn, role)
+        self.fuse.pass_by()
+        return new
+
+    def copies(self, arn: str, role: str, after: str) -> tuple[str, ...]:
+        number = int(after.rpartition(":")[2])
+        return tuple(
+            new
+            for new, made in self.registered.items()
+            if made == (arn, role) and int(new.rpartition(":")[2]) > number
+        )
+
+    def differences(self, arn: str, copy: str) -> tuple[str, ...]:
+        return (f'taskRoleArn: "{OLD_ROLE}" -> "{WORKER_ROLE}"', *self.wrong)
+
+    def status(self, arn: str) -> str:
+        return "INACTIVE" if arn in self.inactive else "ACTIVE"
+
+    def deregister(self, arn: str) -> None:
+        self.fuse.pass_by()
+        self.registered.pop(arn, None)
+        self.inactive.append(arn)
+        self.fuse.pass_by()
+
+    def execution_role(self, arn: str) -> str | None:
+        return self.execution
+
 
 @dataclass
 class FakeExecutions:
@@ -425,6 +498,9 @@ class FakeCatalogue:
     def entry(self, service: Service) -> str | None:
         return self.parameters.get(service)
 
+    def entries(self) -> dict[Service, str]:
+        return self.parameters
+
 
 @dataclass
 class World:
@@ -438,9 +514,17 @@ class World:
         self.journal, self.holds = FakeJournal(fuse=self.fuse), FakeHolds(fuse=self.fuse)
         self.logs, self.queues, self.topic = FakeLogs(), FakeQueues(), FakeTopic()
         self.leases, self.executions = FakeLeases(), FakeExecutions()
+        self.schedules, self.revisions = FakeSchedules(fuse=self.fuse), FakeRevisions(fuse=self.fuse)
+        self.catalogue = FakeCatalogue()
 
     def changes(self, kind: str = "") -> list[Change]:
         return [c for c in self.journal.load(INCIDENT).changes if kind in ("", c.kind)]
 
 
-CONTAIN = Diagnosis("CONTAIN", at(1), plan=PLAN, logs=(ROUTE,))
+def diagnosed(role: RoleState = ROLE, **changed: Any) -> Diagnosis:
+    """What Diagnose wrote of the plan, made when the role was like that."""
+    seen = see(role, tuple(Policy(arn, DOCUMENTS[arn], "v1") for arn in PLAN.attach))
+    return Diagnosis("CONTAIN", at(1), plan=replace(PLAN, **changed), logs=(ROUTE,), seen=seen)
+
+
+CONTAIN = diagnosed()

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from regrant.baseline import capture, compare, facts, fingerprint
+from regrant.baseline import compare, facts, fingerprint
+from regrant.capture import capture
 from regrant.errors import RoleGone, ServiceGone
-from regrant.models import Change, Receipt
+from regrant.models import Receipt
+from regrant.records import Change
 from regrant.resources import Baseline, RoleState, ServiceState
 from tests.unit.fakes import (
     INCIDENT_OF_WORKER,
@@ -17,7 +19,6 @@ from tests.unit.fakes import (
     OLD,
     OLD_DEPLOYMENT,
     OLD_ROLE,
-    PLAN,
     RECEIVE,
     ROLE,
     RUNNING,
@@ -25,6 +26,7 @@ from tests.unit.fakes import (
     WORKER,
     World,
     at,
+    diagnosed,
 )
 
 BEFORE = Baseline(str(WORKER), ROLE, RUNNING, at(2))
@@ -200,5 +202,12 @@ def test_a_role_that_is_gone_has_no_baseline() -> None:
 
 def captured(world: World, now: str) -> Any:
     return capture(
-        INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, now
+        INCIDENT_OF_WORKER,
+        diagnosed(world.roles.role),
+        world.services,
+        world.roles,
+        world.queues,
+        world.holds,
+        world.journal,
+        now,
     )

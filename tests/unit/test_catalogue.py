@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regrant.catalogue import parameter_name, read_entry
-from regrant.models import CatalogueEntry, Refusal, Service
+from regrant.entry import CatalogueEntry, Service
+from regrant.models import Refusal
 from regrant.wire import encode
 from tests.unit.fakes import ENTRY, RECEIVE, SETTINGS, WORKER
 

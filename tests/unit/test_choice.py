@@ -19,6 +19,7 @@ from tests.unit.fakes import (
     INCIDENT_OF_WORKER,
     OLD_ROLE,
     RECEIVE,
+    ROLE,
     SEND,
     TASK_DEFINITION,
     at,
@@ -49,6 +50,7 @@ def concluded(
         identity=tuple(Policy(arn, documents[arn]) for arn in attached),
         declared=tuple(Policy(arn, document) for arn, document in documents.items()),
         nonexistent=nonexistent,
+        state=ROLE,
     )
     lines = tuple(LogLine(at(-60 + n / 1000), "ecs/worker/t", text) for n, text in enumerate(messages))
     return conclude(incident, TASK_DEFINITION, permissions, LogLines(lines, complete), at(1))

@@ -28,12 +28,12 @@ BOTH = replace(PLAN, attach=(RECEIVE, SEND))
 
 def attach(world: World, seconds: float = 3) -> Grant:
     return attach_policies(
-        INCIDENT_OF_WORKER, BOTH, MARK, world.roles, world.holds, world.journal, at(seconds)
+        INCIDENT_OF_WORKER, BOTH, MARK, world.roles, world.holds, world.journal, world.schedules, at(seconds)
     )
 
 
 def start(world: World, seconds: float = 5) -> Rollout:
-    return redeploy(INCIDENT_OF_WORKER, MARK, world.services, world.journal, at(seconds))
+    return redeploy(INCIDENT_OF_WORKER, MARK, None, world.services, world.journal, at(seconds))
 
 
 def test_the_grant_is_the_plans_policies_on_its_role() -> None:
@@ -70,7 +70,7 @@ def test_wherever_attaching_crashes_nothing_is_attached_that_was_not_intended(mo
 def test_attaching_has_no_more_moments_than_those() -> None:
     world = World()
     attach(world)
-    assert world.fuse.passed == 16
+    assert world.fuse.passed == 18
 
 
 def test_access_is_confirmed_when_iam_lists_all_of_the_grant() -> None:

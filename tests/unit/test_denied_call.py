@@ -205,7 +205,9 @@ def test_a_run_needs_no_line_in_the_log() -> None:
     world = World()
     world.services.groups[CLUSTER, TASK] = f"service:{WORKER.name}"
     incident = opened(world, EVENT)
-    found = diagnose(incident, world.services, world.roles, world.logs, world.queues, SETTINGS, at(1))
+    found = diagnose(
+        incident, world.services, world.roles, world.logs, world.queues, world.holds, SETTINGS, at(1)
+    )
     assert found.plan is not None and found.plan.attach == (RECEIVE,)
     assert found.findings[0].text.endswith(
         f"sqs:ReceiveMessage on {QUEUE}, denied once at 2025-11-11T21:52:14Z."

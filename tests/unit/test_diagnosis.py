@@ -31,7 +31,9 @@ from tests.unit.fakes import (
 
 
 def diagnosed(world: World, incident: Incident = INCIDENT_OF_WORKER) -> Diagnosis:
-    return diagnose(incident, world.services, world.roles, world.logs, world.queues, SETTINGS, at(1))
+    return diagnose(
+        incident, world.services, world.roles, world.logs, world.queues, world.holds, SETTINGS, at(1)
+    )
 
 
 def declaring(*policies: str) -> Incident:

@@ -54,6 +54,7 @@ def diagnosed(*lines: str, world: World | None = None, incident: Incident = INCI
         world.roles,
         world.logs,
         world.queues,
+        world.holds,
         SETTINGS,
         at(1),
     )

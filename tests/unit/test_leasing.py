@@ -23,7 +23,7 @@ def world() -> World:
 
 
 def service(world: World, state: RunState, second: float) -> Leasing:
-    return lease_service(state, world.leases, world.executions, at(second))
+    return lease_service(state, world.leases, world.executions, world.journal, at(second))
 
 
 def role(world: World, state: RunState, second: float) -> Leasing:

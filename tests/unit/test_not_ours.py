@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
-from regrant.baseline import capture
+from regrant.capture import capture
 from regrant.closing import close_incident, page_operator
 from regrant.containment import attach_policies, redeploy
-from regrant.errors import AwsRefused, BaselineDiffers, ServiceChanged
+from regrant.errors import AccountMoved, AwsRefused, BaselineDiffers, ServiceChanged
 from regrant.models import Failure, OpenEvent, Receipt, Report, Restore, RunState
 from regrant.opening import open_incident
 from regrant.rollback import confirm_baseline, detach_policies, restore_service
@@ -29,6 +28,7 @@ from tests.unit.fakes import (
     FakeCatalogue,
     World,
     at,
+    diagnosed,
 )
 from tests.unit.undo import contained, undo
 
@@ -38,12 +38,21 @@ SETTLED = Restore("HEALTHY", 0, at(400), at(400), evidence=("settled",))
 def test_a_deployment_that_came_first_is_left_alone_by_the_undo_even_if_it_fails() -> None:
     world = World()
     mark = capture(
-        INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, at(2)
+        INCIDENT_OF_WORKER,
+        diagnosed(world.roles.role),
+        world.services,
+        world.roles,
+        world.queues,
+        world.holds,
+        world.journal,
+        at(2),
     )
-    attach_policies(INCIDENT_OF_WORKER, PLAN, mark, world.roles, world.holds, world.journal, at(3))
+    attach_policies(
+        INCIDENT_OF_WORKER, PLAN, mark, world.roles, world.holds, world.journal, world.schedules, at(3)
+    )
     world.services.somebody_deploys(DEFINITION)
     with pytest.raises(ServiceChanged):
-        redeploy(INCIDENT_OF_WORKER, mark, world.services, world.journal, at(5))
+        redeploy(INCIDENT_OF_WORKER, mark, None, world.services, world.journal, at(5))
     world.services.stall()
     restore = restore_service(INCIDENT_OF_WORKER, world.services, world.journal, at(8))
     assert (restore.verdict, restore.evidence) == ("HEALTHY", ("The service was not changed.",))
@@ -52,12 +61,12 @@ def test_a_deployment_that_came_first_is_left_alone_by_the_undo_even_if_it_fails
 
 
 def test_a_service_that_was_deployed_since_the_diagnosis_is_not_touched() -> None:
-    world, plan = World(), replace(PLAN, task_definition=DEFINITION)
+    world = World()
     world.services.somebody_deploys(NEWER_DEFINITION)
-    with pytest.raises(ServiceChanged, match="since the diagnosis"):
+    with pytest.raises(AccountMoved, match="since the diagnosis"):
         capture(
             INCIDENT_OF_WORKER,
-            plan,
+            diagnosed(task_definition=DEFINITION),
             world.services,
             world.roles,
             world.queues,
@@ -72,9 +81,9 @@ def test_a_policy_that_is_attached_again_long_after_the_undo_is_somebody_elses()
     world = contained()
     undo(world)
     world.roles.attach(OLD_ROLE, RECEIVE)
-    detach_policies(UNDO, world.roles, world.holds, world.journal, at(5000))
+    detach_policies(UNDO, world.roles, world.holds, world.journal, world.schedules, at(5000))
     receipt = confirm_baseline(
-        UNDO, SETTLED, world.services, world.roles, world.holds, world.journal, at(5001)
+        UNDO, SETTLED, world.services, world.roles, world.revisions, world.holds, world.journal, at(5001)
     )
     assert receipt.equal and world.roles.role.attached == (RECEIVE,)
     assert receipt.changed_by_others == (f"+ role.attached.{RECEIVE} = true",)
@@ -85,7 +94,9 @@ def test_a_policy_that_is_still_shown_right_after_the_undo_is_ours() -> None:
     undo(world)
     world.roles.attach(OLD_ROLE, RECEIVE)  # as a stale read shows it
     with pytest.raises(BaselineDiffers):
-        confirm_baseline(UNDO, SETTLED, world.services, world.roles, world.holds, world.journal, at(200))
+        confirm_baseline(
+            UNDO, SETTLED, world.services, world.roles, world.revisions, world.holds, world.journal, at(200)
+        )
 
 
 def test_a_refused_input_does_not_report_the_changes_of_the_incident_that_it_names() -> None:
@@ -113,7 +124,12 @@ def test_an_undo_whose_journal_cannot_be_read_does_not_say_that_nothing_was_chan
     world = contained()
     world.journal.failure = AwsRefused("AccessDenied on Query", "AccessDeniedException")
     report = page_operator(
-        RunState(UNDO, error=Failure("AwsRefused", "x")), world.journal, world.leases, world.topic, at(600)
+        RunState(UNDO, error=Failure("AwsRefused", "x")),
+        world.journal,
+        world.holds,
+        world.leases,
+        world.topic,
+        at(600),
     )
     text = " ".join(render(report).split())
     assert "changed not known" in text and f"is in the journal, at {INCIDENT}" in text

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from regrant.models import Change, Incident, LastOutcome, OpenEvent, Outcome
+from regrant.models import Incident, OpenEvent
 from regrant.opening import open_incident
+from regrant.records import Change, LastOutcome, Outcome
 from regrant.resources import Baseline
 from tests.unit.fakes import (
     ENTRY,

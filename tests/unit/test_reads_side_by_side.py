@@ -6,9 +6,9 @@ from threading import Barrier
 from typing import Any
 
 from regrant.aws.roles import IamRoles
-from regrant.baseline import capture
+from regrant.capture import capture
 from regrant.diagnosis import diagnose
-from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, PLAN, RECEIVE, SEND, SETTINGS, World, at
+from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, RECEIVE, SEND, SETTINGS, World, at, diagnosed
 
 PATIENCE = 10  # seconds until a barrier that nobody else comes to breaks
 
@@ -31,7 +31,14 @@ def test_diagnose_reads_role_log_and_queues_at_the_same_time() -> None:
     meet(barrier, world.logs, "search")  # of what is recent and of what is not
     meet(barrier, world.queues, "exists")  # of two queues
     found = diagnose(
-        INCIDENT_OF_WORKER, world.services, world.roles, world.logs, world.queues, SETTINGS, at(1)
+        INCIDENT_OF_WORKER,
+        world.services,
+        world.roles,
+        world.logs,
+        world.queues,
+        world.holds,
+        SETTINGS,
+        at(1),
     )
     assert found.decision == "CONTAIN"
 
@@ -42,7 +49,14 @@ def test_the_baseline_reads_role_service_and_queues_at_the_same_time() -> None:
     meet(barrier, world.services, "describe")
     meet(barrier, world.queues, "depth")  # of two queues
     mark = capture(
-        INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, at(2)
+        INCIDENT_OF_WORKER,
+        diagnosed(world.roles.role),
+        world.services,
+        world.roles,
+        world.queues,
+        world.holds,
+        world.journal,
+        at(2),
     )
     assert mark.sha256
 
@@ -56,7 +70,7 @@ class Iam:
 
     def get_role(self, RoleName: str) -> dict[str, Any]:  # noqa: N803  boto3's names
         self.first.wait(PATIENCE)
-        return {"Role": {}}
+        return {"Role": {"Arn": OLD_ROLE, "AssumeRolePolicyDocument": {}}}
 
     def get_paginator(self, operation: str) -> Iam:
         return self

@@ -26,7 +26,7 @@ from tests.unit.undo import contain, contained, finish, look, restore, undo
 SETTLED = Restore("HEALTHY", 1, at(100), at(115))
 
 # Before and after each change of: attach (intent, IAM, done), redeploy (intent, ECS, done).
-MOMENTS = range(1, 15)
+MOMENTS = range(1, 17)
 
 
 def test_containing_has_no_more_moments_than_those() -> None:
@@ -38,7 +38,7 @@ def test_wherever_the_run_crashed_the_undo_is_exact(moment: int) -> None:
     world = contained(moment)
     receipt = undo(world)
     assert receipt.equal and receipt.changed_by_others == ()
-    assert world.roles.role == ROLE
+    assert (world.roles.role, world.schedules.at) == (ROLE, {})
 
 
 # Before and after each change of: restore (intent, ECS, done), detach (IAM, undone).
@@ -137,11 +137,20 @@ def test_a_policy_that_is_left_is_told_before_a_service_that_did_not_settle() ->
     world = contained()
     with pytest.raises(BaselineDiffers):
         confirm_baseline(
-            UNDO, restore(world), world.services, world.roles, world.holds, world.journal, at(117)
+            UNDO,
+            restore(world),
+            world.services,
+            world.roles,
+            world.revisions,
+            world.holds,
+            world.journal,
+            at(117),
         )
 
 
 def test_while_iam_still_shows_our_policy_the_baseline_differs() -> None:
     world = contained()
     with pytest.raises(BaselineDiffers, match=r"role\.attached\..*prod-retainwise-sqs-worker"):
-        confirm_baseline(UNDO, SETTLED, world.services, world.roles, world.holds, world.journal, at(117))
+        confirm_baseline(
+            UNDO, SETTLED, world.services, world.roles, world.revisions, world.holds, world.journal, at(117)
+        )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.baseline import capture
+from regrant.capture import capture
 from regrant.containment import attach_policies
 from regrant.models import BaselineMark, Incident, Receipt, Restore
 from regrant.rollback import confirm_baseline, detach_policies
-from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, PLAN, RECEIVE, World, at
+from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, PLAN, RECEIVE, World, at, diagnosed
 
 FIRST = replace(INCIDENT_OF_WORKER, id="run-1", subject="run-1")
 SECOND = replace(INCIDENT_OF_WORKER, id="run-2", subject="run-2")
@@ -17,16 +17,32 @@ SETTLED = Restore("HEALTHY", 0, at(90), at(90), evidence=("settled",))
 
 def grant(world: World, incident: Incident, second: float) -> BaselineMark:
     mark = capture(
-        incident, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, at(second)
+        incident,
+        diagnosed(world.roles.role),
+        world.services,
+        world.roles,
+        world.queues,
+        world.holds,
+        world.journal,
+        at(second),
     )
-    attach_policies(incident, PLAN, mark, world.roles, world.holds, world.journal, at(second))
+    attach_policies(
+        incident, PLAN, mark, world.roles, world.holds, world.journal, world.schedules, at(second)
+    )
     return mark
 
 
 def undo(world: World, incident: Incident, second: float) -> Receipt:
-    detach_policies(incident, world.roles, world.holds, world.journal, at(second))
+    detach_policies(incident, world.roles, world.holds, world.journal, world.schedules, at(second))
     return confirm_baseline(
-        incident, SETTLED, world.services, world.roles, world.holds, world.journal, at(second + 1)
+        incident,
+        SETTLED,
+        world.services,
+        world.roles,
+        world.revisions,
+        world.holds,
+        world.journal,
+        at(second + 1),
     )
 
 

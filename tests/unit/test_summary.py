@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from regrant.models import Change, Finding, Health, Receipt, Report, Sample, Stage
+from regrant.models import Finding, Health, Receipt, Report, Sample, Stage
+from regrant.records import Change
 from regrant.summary import render
 from tests.unit.fakes import DENIAL, INCIDENT, OLD_ROLE, RECEIVE, SUCCESS, WORKER, at
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.models import Refusal, Service
+from regrant.entry import Service, parse_service
+from regrant.models import Refusal
 from regrant.request import Request
-from regrant.triggers import parse_service, read_trigger
+from regrant.triggers import read_trigger
 from tests.unit.fakes import SETTINGS
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -90,8 +91,9 @@ def test_an_alarm_names_the_service_that_it_belongs_to() -> None:
         ({"service": "c/s", "mode": "destroy"}, "UNKNOWN_MODE"),
         ({"service": "c/s", "mode": ["contain"]}, "UNKNOWN_MODE"),
         ({"service": "c/s", "mode": None}, "UNKNOWN_MODE"),
-        ({"service": "c/s", "mode": "cure"}, "MODE_NOT_AVAILABLE"),
-        ({"service": "c/s", "mode": "expire"}, "MODE_NOT_AVAILABLE"),
+        ({"service": "c/s", "mode": "expire"}, "INVALID_INPUT"),
+        ({"mode": "expire"}, "INVALID_INPUT"),
+        ({"service": "c/s", "mode": "cure", "incident": "a"}, "INVALID_INPUT"),
         ({"mode": "rollback"}, "INVALID_INPUT"),
         ({"mode": "rollback", "incident": "a b"}, "INVALID_INPUT"),
         ({"mode": "rollback", "incident": 'a"b'}, "INVALID_INPUT"),

@@ -2,19 +2,28 @@
 
 import pytest
 
-from regrant.baseline import capture
+from regrant.capture import capture
 from regrant.containment import attach_policies, redeploy
 from regrant.models import Receipt, Restore
 from regrant.rollback import check_restore, confirm_baseline, detach_policies, restore_service
-from tests.unit.fakes import INCIDENT_OF_WORKER, PLAN, UNDO, WORKER, Crash, Fuse, World, at
+from tests.unit.fakes import INCIDENT_OF_WORKER, PLAN, UNDO, WORKER, Crash, Fuse, World, at, diagnosed
 
 
 def contain(world: World) -> None:
     mark = capture(
-        INCIDENT_OF_WORKER, PLAN, world.services, world.roles, world.queues, world.holds, world.journal, at(2)
+        INCIDENT_OF_WORKER,
+        diagnosed(world.roles.role),
+        world.services,
+        world.roles,
+        world.queues,
+        world.holds,
+        world.journal,
+        at(2),
     )
-    attach_policies(INCIDENT_OF_WORKER, PLAN, mark, world.roles, world.holds, world.journal, at(3))
-    redeploy(INCIDENT_OF_WORKER, mark, world.services, world.journal, at(5))
+    attach_policies(
+        INCIDENT_OF_WORKER, PLAN, mark, world.roles, world.holds, world.journal, world.schedules, at(3)
+    )
+    redeploy(INCIDENT_OF_WORKER, mark, None, world.services, world.journal, at(5))
 
 
 def primary(world: World) -> str:
@@ -28,8 +37,10 @@ def restore(world: World, seconds: float = 100) -> Restore:
 
 def finish(world: World, restoring: Restore) -> Receipt:
     """The steps after the wait for the service."""
-    detach_policies(UNDO, world.roles, world.holds, world.journal, at(116))
-    return confirm_baseline(UNDO, restoring, world.services, world.roles, world.holds, world.journal, at(117))
+    detach_policies(UNDO, world.roles, world.holds, world.journal, world.schedules, at(116))
+    return confirm_baseline(
+        UNDO, restoring, world.services, world.roles, world.revisions, world.holds, world.journal, at(117)
+    )
 
 
 def undo(world: World) -> Receipt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from regrant import watch
 from regrant.health import verify_health
 from regrant.models import BaselineMark, Grant, Health, Rollout, Verdict
 from tests.unit.fakes import (
@@ -51,9 +52,9 @@ class Watch:
             replace(INCIDENT_OF_WORKER, entry=self.entry),
             (ROUTE,),
             self.mark,
-            GRANT,
-            rollout,
-            self.health,
+            watch.Watch(
+                GRANT, rollout, self.health, rollout.started_at if rollout else GRANT.at, watch.LIMIT
+            ),
             self.world.services,
             self.world.roles,
             self.world.logs,

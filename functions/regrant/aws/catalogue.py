@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from regrant.aws.clients import aws_errors
-from regrant.catalogue import parameter_name
+from regrant.catalogue import PREFIX, parameter_name
+from regrant.entry import Service, parse_service
 from regrant.errors import AwsRefused
-from regrant.models import Service
 
 
 class ParameterCatalogue:
@@ -26,3 +26,13 @@ class ParameterCatalogue:
                 return None
             raise
         return str(answer["Parameter"]["Value"])
+
+    def entries(self) -> dict[Service, str]:
+        """GetParametersByPath: the text of each parameter that is named after a service.
+
+        Raises AwsUnavailable, AwsRefused (denied).
+        """
+        with aws_errors():
+            pages = self._ssm.get_paginator("get_parameters_by_path").paginate(Path=PREFIX, Recursive=True)
+            texts = {p["Name"].removeprefix(PREFIX): p["Value"] for page in pages for p in page["Parameters"]}
+        return {service: text for name, text in texts.items() if (service := parse_service(name))}

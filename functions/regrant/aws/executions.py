@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
@@ -10,7 +12,7 @@ from regrant.errors import AwsRefused
 
 
 class StateMachineExecutions:
-    """Implements ports.Executions. `machine` is the state machine's ARN."""
+    """Implements ports.Executions and ports.Runs. `machine` is the state machine's ARN."""
 
     def __init__(self, stepfunctions: Any, machine: str) -> None:
         self._stepfunctions = stepfunctions
@@ -31,3 +33,20 @@ class StateMachineExecutions:
         if shape["status"] == "RUNNING" or stopped is None:
             return None
         return str(stopped.astimezone(UTC).isoformat(timespec="milliseconds")).replace("+00:00", "Z")
+
+    def start(self, name: str, given: Mapping[str, str]) -> None:
+        """StartExecution. While a run of that name and input goes on, AWS takes a second start for the first;
+        once it has ended, AWS refuses the name for 90 days, which counts as started too.
+
+        Raises AwsUnavailable (too many starts at once too), AwsRefused (denied, no such state machine, the
+        quota of open executions).
+        """
+        try:
+            with aws_errors():
+                # One and the same text each time: another input would be another run.
+                self._stepfunctions.start_execution(
+                    stateMachineArn=self._machine, name=name, input=json.dumps(given, sort_keys=True)
+                )
+        except AwsRefused as refused:
+            if refused.code != "ExecutionAlreadyExists":
+                raise

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from regrant.aws.clients import aws_errors
-from regrant.models import Hold
+from regrant.records import Hold
 
 
 class DynamoHolds:
@@ -30,6 +30,13 @@ class DynamoHolds:
 
     def of(self, role: str) -> tuple[Hold, ...]:
         """Query, consistent: those that were not dropped."""
+        return tuple(hold for hold in self._all(role) if hold.dropped_at is None)
+
+    def dropped_by(self, role: str, incident: str) -> tuple[Hold, ...]:
+        """Query, consistent: those that the incident dropped."""
+        return tuple(hold for hold in self._all(role) if hold.dropped_by == incident)
+
+    def _all(self, role: str) -> tuple[Hold, ...]:
         with aws_errors():
             pages = self._dynamodb.get_paginator("query").paginate(
                 TableName=self._table,
@@ -38,5 +45,4 @@ class DynamoHolds:
                 ConsistentRead=True,
             )
             bodies = [item["body"]["S"] for page in pages for item in page["Items"]]
-        holds = (msgspec.json.decode(body, type=Hold) for body in bodies)
-        return tuple(hold for hold in holds if hold.dropped_at is None)
+        return tuple(msgspec.json.decode(body, type=Hold) for body in bodies)

@@ -14,8 +14,10 @@ from typing import Any
 import msgspec
 
 from regrant.aws.clients import aws_errors
+from regrant.entry import Service
 from regrant.errors import AwsRefused
-from regrant.models import Change, LastOutcome, Report, Service
+from regrant.models import Report
+from regrant.records import Change, LastOutcome
 from regrant.resources import Baseline
 
 
@@ -71,7 +73,10 @@ class DynamoJournal:
     def close(self, incident: str, report: Report, at: str) -> None:
         """PutItem of the report, and of how the service's last changing run ended."""
         self._put(incident, "outcome", report)
-        if report.service and report.outcome in ("CONTAINED", "ROLLED_BACK", "ROLLBACK_INCOMPLETE"):
+        attached = any(change.kind == "attach" for change in report.changes)
+        # A cure or an expiry that was undone leaves the service contained, as it was.
+        lasting = ("CONTAINED", "CURED", "ROLLBACK_INCOMPLETE", *(["ROLLED_BACK"] if attached else []))
+        if report.service and report.outcome in lasting:
             last = LastOutcome(incident=incident, outcome=report.outcome, at=at)
             self._put(f"service#{report.service}", "last", last)
 
@@ -110,6 +115,6 @@ def _key(incident: str, entry: str) -> dict[str, dict[str, str]]:
 
 
 def _entry(change: Change) -> str:
-    # A redeploy's value changes from the old deployment to ours, so it is not part of the key.
-    value = change.value if change.kind == "attach" else change.target
+    # Another value than a policy changes from what was there to what is ours, so it is not part of the key.
+    value = change.value if change.kind in ("attach", "withdraw") else change.target
     return f"change#{change.kind}#{value}"

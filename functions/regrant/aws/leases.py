@@ -6,7 +6,7 @@ from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import Lease
+from regrant.records import Lease
 
 
 class DynamoLeases:
@@ -28,7 +28,9 @@ class DynamoLeases:
             ).get("Item")
         if item is None:
             raise AwsUnavailable(f"The lease on {lease.resource} was there and is not")
-        return Lease(lease.resource, item["held_by"]["S"], item["taken_at"]["S"], item["ends_at"]["S"])
+        text = {name: value["S"] for name, value in item.items()}
+        owner, subject = text["held_by"], text.get("works_on", text["held_by"])
+        return Lease(lease.resource, owner, text["taken_at"], text["ends_at"], subject)
 
     def release(self, resource: str, owner: str, now: str) -> None:
         """PutItem of an end, on the condition that it is the owner's."""
@@ -40,6 +42,7 @@ class DynamoLeases:
             "held_by": {"S": lease.owner},
             "taken_at": {"S": lease.taken_at},
             "ends_at": {"S": lease.ends_at},
+            "works_on": {"S": lease.subject or lease.owner},
         }
         try:
             with aws_errors():

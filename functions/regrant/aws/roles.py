@@ -32,20 +32,22 @@ class IamRoles:
         attached = self.attached(role)
         boundary = shape().get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
         others = {arn: later(partial(self._policy, arn)) for arn in {*attached, boundary} - {None, *wanted}}
-        documents = {name: later(partial(self._document, role, name)) for name in inline()}
+        reading_inline = {name: later(partial(self._document, role, name)) for name in inline()}
         read = {arn: policy for arn, reading in (declared | others).items() if (policy := reading())}
+        documents = {name: document() for name, document in reading_inline.items()}
         return RolePermissions(
             role=role,
             attached=attached,
             quota=quota(),
             identity=(
                 *(read[arn] for arn in attached if arn in read),
-                *(Policy(name, document()) for name, document in documents.items()),
+                *(Policy(name, document) for name, document in documents.items()),
             ),
             # A boundary whose policy is gone is not known to allow anything.
             boundary=read.get(boundary, Policy(boundary, {})) if boundary else None,
             declared=tuple(read[arn] for arn in wanted if arn in read),
             nonexistent=tuple(arn for arn in wanted if arn not in read),
+            state=_role(shape(), attached, documents),
         )
 
     def attached(self, role: str) -> tuple[str, ...]:
@@ -68,14 +70,11 @@ class IamRoles:
             if refused.code == "NoSuchEntity" and not self._exists(role):
                 return None
             raise
-        return RoleState(
-            arn=shape["Arn"],
-            attached=attached,
-            inline=inline,
-            boundary=shape.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
-            trust=shape["AssumeRolePolicyDocument"],
-            tags={tag["Key"]: tag["Value"] for tag in shape.get("Tags", [])},
-        )
+        return _role(shape, attached, inline)
+
+    def versions(self, policies: tuple[str, ...]) -> dict[str, str]:
+        """GetPolicy for each: the default versions by ARN. Raises AwsUnavailable, AwsRefused."""
+        return dict(zip(policies, each(self._version, policies), strict=True))
 
     def attach(self, role: str, policy: str) -> None:
         """AttachRolePolicy. Raises AwsUnavailable, AwsRefused (denied, LimitExceeded, NoSuchEntity)."""
@@ -129,10 +128,25 @@ class IamRoles:
         """Its default version; None if there is no such policy."""
         try:
             with aws_errors():
-                version = self._iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
+                version = self._version(policy)
                 shape = self._iam.get_policy_version(PolicyArn=policy, VersionId=version)
         except AwsRefused as refused:
             if refused.code == "NoSuchEntity":
                 return None
             raise
-        return Policy(policy, shape["PolicyVersion"]["Document"])
+        return Policy(policy, shape["PolicyVersion"]["Document"], version)
+
+    def _version(self, policy: str) -> str:
+        with aws_errors():
+            return str(self._iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"])
+
+
+def _role(shape: dict[str, Any], attached: tuple[str, ...], inline: dict[str, Any]) -> RoleState:
+    return RoleState(
+        arn=shape["Arn"],
+        attached=attached,
+        inline=inline,
+        boundary=shape.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+        trust=shape["AssumeRolePolicyDocument"],
+        tags={tag["Key"]: tag["Value"] for tag in shape.get("Tags", [])},
+    )

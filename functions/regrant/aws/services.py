@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from regrant.aws.clients import aws_errors
+from regrant.entry import Service
 from regrant.errors import AwsRefused
-from regrant.models import LogRoute, Service
+from regrant.models import LogRoute
 from regrant.resources import Deployment, ServiceState, TaskDefinition, name_of
 
 
@@ -44,12 +45,21 @@ class EcsServices:
 
         Raises AwsRefused, and AwsUnavailable, after which it may have started one all the same.
         """
-        assert self._once is not None
         # Without a task definition, so that it can never bring back a revision that somebody replaced.
+        return self._update(service, forceNewDeployment=True)
+
+    def deploy(self, service: Service, revision: str) -> str:
+        """UpdateService with the revision (ARN): the primary deployment's id (`ecs-svc/N`).
+
+        Raises AwsRefused (inactive revision, PassRole), and AwsUnavailable, after which it may have started
+        one all the same. Asked a second time ECS starts no second one.
+        """
+        return self._update(service, taskDefinition=revision)
+
+    def _update(self, service: Service, **change: Any) -> str:
+        assert self._once is not None
         with aws_errors():
-            answer = self._once.update_service(
-                cluster=service.cluster, service=service.name, forceNewDeployment=True
-            )
+            answer = self._once.update_service(cluster=service.cluster, service=service.name, **change)
         state = _service(answer["service"])
         if state.primary is None:
             raise AwsRefused(f"UpdateService of {service} answered without a primary deployment")

@@ -1,0 +1,34 @@
+"""Task state ReattachPolicies."""
+
+import os
+from typing import Any
+
+from regrant.aws.clients import client
+from regrant.aws.executions import StateMachineExecutions
+from regrant.aws.holds import DynamoHolds
+from regrant.aws.journal import DynamoJournal
+from regrant.aws.leases import DynamoLeases
+from regrant.aws.roles import IamRoles
+from regrant.aws.schedules import EventBridgeSchedules
+from regrant.observability import logger, read_step
+from regrant.reattachment import reattach_policies
+from regrant.settings import Settings
+from regrant.wire import encode
+
+settings = Settings.from_environment(os.environ)
+dynamodb, roles = client("dynamodb"), IamRoles(client("iam"))
+journal = DynamoJournal(dynamodb, settings.journal_table)
+holds = DynamoHolds(dynamodb, settings.journal_table)
+leases = DynamoLeases(dynamodb, settings.journal_table)
+executions = StateMachineExecutions(client("stepfunctions"), settings.state_machine)
+schedules = EventBridgeSchedules.of(client("scheduler"), settings)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> Any:
+    step = read_step(event)
+    reattachment = reattach_policies(
+        step.state, roles, holds, journal, schedules, leases, executions, step.now
+    )
+    logger.info("reattached", verdict=reattachment.verdict, policies=reattachment.attached)
+    return encode(reattachment)

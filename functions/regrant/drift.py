@@ -1,0 +1,32 @@
+"""Is the account still the one that the plan was made from? Two reads that agree are neither stale nor
+moved."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from regrant.baseline import facts, fingerprint
+from regrant.models import Seen
+from regrant.policies import Policy
+from regrant.resources import RoleState
+
+
+def see(role: RoleState, attach: tuple[Policy, ...] = (), new_role: RoleState | None = None) -> Seen:
+    """The role as a plan is made from it, the policies to attach, and the role that a cure moves to."""
+    versions = {policy.arn: policy.version for policy in attach}
+    return Seen(role.attached, _rest(role), versions, whole(new_role) if new_role else None)
+
+
+def moved(seen: Seen, role: RoleState, granted: tuple[str, ...]) -> tuple[str, ...]:
+    """What is different from when the plan was made; what other incidents were `granted` meanwhile is not."""
+    attachments = tuple(sorted(({*seen.attached} ^ {*role.attached}) - {*granted}))
+    return (*attachments, *(["the role itself"] if _rest(role) != seen.rest else []))
+
+
+def whole(role: RoleState) -> str:
+    """SHA-256 of the role with its attachments."""
+    return fingerprint(facts(role, None))
+
+
+def _rest(role: RoleState) -> str:
+    return whole(replace(role, attached=()))

@@ -1,0 +1,58 @@
+"""A service, and what its catalogue entry says of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+# ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
+_SERVICE = re.compile(r"([A-Za-z0-9_-]{1,255})/([A-Za-z0-9_-]{1,255})")
+
+
+class Service(msgspec.Struct, frozen=True):
+    """An ECS service, written `cluster/name` by people."""
+
+    cluster: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.name}"
+
+
+def parse_service(text: object) -> Service | None:
+    """`cluster/service`; None for anything else."""
+    match = _SERVICE.fullmatch(text) if isinstance(text, str) else None
+    return Service(cluster=match[1], name=match[2]) if match else None
+
+
+class HealthPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What proves that the service works: `success` in its log, no denial, a queue that drains.
+
+    queue and dead_letter_queue are SQS ARNs; samples is how many good samples in a row are the proof.
+    """
+
+    success: str
+    queue: str | None = None
+    dead_letter_queue: str | None = None
+    samples: int = 3
+
+
+class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one service is entitled to: SSM parameter `/regrant/services/<cluster>/<service>`.
+
+    task_role and policies are ARNs. redeploy says whether a contained service's tasks are replaced, approval
+    whether a person must say yes before anything is changed. grant_ttl_hours is how long a grant lasts before
+    it is tried without. managed_by says who registers the service's task definitions, if not the cure, and
+    terraform_address which resource there is the task definition.
+    """
+
+    task_role: str
+    policies: tuple[str, ...]
+    health: HealthPolicy
+    redeploy: Literal["always", "never"] = "always"
+    approval: Literal["none", "required"] = "none"
+    grant_ttl_hours: int = 24
+    managed_by: Literal["terraform"] | None = None
+    terraform_address: str | None = None

@@ -1,0 +1,63 @@
+"""The first step of an undo: put back on the role what this incident withdrew, before anything restarts
+there."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from regrant.leasing import holder_of_role
+from regrant.models import Incident, Reattachment, RunState
+from regrant.ports import Executions, Holds, Journal, Leases, Roles, Schedules
+from regrant.records import Change, Hold
+from regrant.wire import earlier, seconds_between
+from regrant.withdrawal import HOUR, renewed
+
+
+def reattach_policies(
+    state: RunState,
+    roles: Roles,
+    holds: Holds,
+    journal: Journal,
+    schedules: Schedules,
+    leases: Leases,
+    executions: Executions,
+    now: str,
+) -> Reattachment:
+    """Attach again what was withdrawn, with its holds; PENDING while another run changes the role.
+
+    A grant that was at its end gets one more period: the service is not cured.
+    """
+    incident, checks = state.incident, state.reattachment.checks + 1 if state.reattachment else 1
+    record = journal.load(incident.subject)
+    if record.closed and incident.id == incident.subject:
+        journal.reopen(incident.id, now)  # so that the undo is taken up if this run is stopped in it
+    withdrawn = [c for c in record.changes if c.kind == "withdraw"]
+    if all(change.undone_at for change in withdrawn):
+        attached = tuple(change.value for change in withdrawn)
+        return Reattachment("HEALTHY", checks, now, attached)
+    if holder := holder_of_role(state, leases, executions, now):
+        waits = f"Waits for run {holder}, which is changing the role."
+        return Reattachment("PENDING", checks, now, evidence=(waits,))
+    for change in withdrawn:
+        if change.undone_at is None:
+            for hold in _holds_of(change, incident, holds):
+                _put_back(change.target, hold, holds, schedules, now)
+            roles.attach(change.target, change.value)
+            journal.record(incident.subject, replace(change, undone_at=now))
+    return Reattachment("HEALTHY", checks, now, tuple(change.value for change in withdrawn))
+
+
+def _holds_of(change: Change, incident: Incident, holds: Holds) -> tuple[Hold, ...]:
+    """Those that the withdrawal dropped, and after a crash in it those that it had not dropped yet."""
+    dropped = holds.dropped_by(change.target, incident.subject)
+    standing = tuple(hold for hold in holds.of(change.target) if hold.service == str(incident.service))
+    return tuple(hold for hold in (*dropped, *standing) if hold.policy == change.value)
+
+
+def _put_back(role: str, hold: Hold, holds: Holds, schedules: Schedules, now: str) -> None:
+    at, why = hold.expires_at, hold.why
+    if at is None or seconds_between(now, at) <= 0:
+        at = earlier(now, -hold.ttl_hours * HOUR)
+        why = renewed(hold, now, "the service did not work without it")
+    schedules.put(hold.incident, at)
+    holds.write(role, replace(hold, expires_at=at, why=why, dropped_at=None, dropped_by=None))

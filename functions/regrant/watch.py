@@ -1,0 +1,51 @@
+"""What VerifyHealth has to look at, by what the run has done so far."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from regrant.models import Grant, Health, Rollout, RunState
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """grant: what has to be attached to which role, and since when. since: from when on log lines count.
+
+    strict: nothing is spreading that would excuse a denial, since permissions were only taken away.
+    limit: seconds that the proof may take.
+    """
+
+    grant: Grant
+    rollout: Rollout | None
+    previous: Health | None
+    since: str
+    limit: float
+    strict: bool = False
+
+
+# Seconds that the proof may take, so that slow answers do not lengthen the loop; and while a role is kept
+# from other runs, since whatever they attached would spoil the trial.
+LIMIT, TRIAL = 900.0, 300.0
+
+
+def watch_of(state: RunState) -> Watch:
+    """The proof that is to be had now: after a grant, after a new revision, or after a withdrawal."""
+    withdrawal, rollout = state.withdrawal, state.rollout
+    grant = _grant(state)
+    if withdrawal is None:
+        since = rollout.started_at if rollout else grant.at
+        return Watch(grant, rollout, state.health, since, LIMIT)
+    # The samples of before the withdrawal prove nothing now.
+    fresh = state.health if state.health and state.health.at > withdrawal.at else None
+    return Watch(grant, rollout, fresh, withdrawal.at, TRIAL, strict=True)
+
+
+def _grant(state: RunState) -> Grant:
+    if state.grant and state.access:  # when every policy had been attached
+        return replace(state.grant, at=state.access.at)
+    plan, entry = state.diagnosis.plan if state.diagnosis else None, state.incident.entry
+    assert plan is not None
+    if state.revision and plan.new_role and entry:
+        return Grant(plan.new_role, entry.policies, state.revision.at)
+    assert state.withdrawal is not None  # the only other change after which there is something to prove
+    return Grant(plan.role, (), state.withdrawal.at)

@@ -1,0 +1,129 @@
+"""`make audit`: what the deployed runbook has attached for a time, asked of the stack's own function.
+
+A look: it starts nothing and tells nobody. The AWS environment is the usual one, AWS_ENDPOINT_URL included.
+Exit code 0; 1 if a grant is overdue or recorded but not attached; 2 if the stack could not be asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import ConnectionError as ConnectionFailed
+
+from regrant.audit import Audit, AuditedGrant
+from regrant.resources import name_of
+from regrant.wire import decode, encode
+
+# The function may take 50 seconds.
+_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 2})
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
+_HEADER = ("STATE", "ROLE", "POLICY", "SERVICE", "AGE", "ENDS", "INCIDENT", "WHY")
+
+
+class Unasked(Exception):
+    """The stack could not be asked. The text says what to do."""
+
+
+def ask(stack: str) -> Audit:
+    """What the function of that stack found. Raises Unasked."""
+    function = f"{stack}-audit-grants"
+    try:
+        account, now = _here_and_now()
+        client = boto3.client("lambda", config=_CONFIG)
+        event = json.dumps({"time": now, "dry_run": True})
+        answer = client.invoke(FunctionName=function, Payload=event)
+    except NoRegionError as error:
+        raise Unasked("No Region: set AWS_DEFAULT_REGION to that of the stack.") from error
+    except ConnectionFailed as error:
+        raise Unasked(f"{error} Is AWS_ENDPOINT_URL right, and make serve running?") from error
+    except BotoCoreError as error:
+        raise Unasked(f"{error}. Log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and its secret.") from error
+    except ClientError as error:
+        raise Unasked(_advice(error, function)) from error
+    payload = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        told = f"{payload.get('errorType')}: {payload.get('errorMessage')}"
+        raise Unasked(f"{function} in account {account} failed. {told}\nIts log is /aws/lambda/{function}.")
+    return decode(payload, Audit)
+
+
+def _here_and_now() -> tuple[str, str]:
+    """The account, and AWS's own time in ISO 8601: a clock that is wrong would tell wrong ages."""
+    caller: Any = boto3.client("sts", config=_CONFIG).get_caller_identity()
+    date = parsedate_to_datetime(caller["ResponseMetadata"]["HTTPHeaders"]["date"])
+    return caller["Account"], date.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _advice(error: ClientError, function: str) -> str:
+    code = error.response["Error"]["Code"]
+    if code == "ResourceNotFoundException":
+        return (
+            f"There is no function {function} in this account and Region. Name the stack with STACK=, and see"
+            " that the credentials and the Region are those that it was deployed with."
+        )
+    if code in _EXPIRED:
+        return f"The credentials are not valid (any more): {error}. Log in again."
+    if code.startswith("AccessDenied"):
+        return f"{error}. You need lambda:InvokeFunction on {function}."
+    return str(error)
+
+
+def table(grants: Iterable[AuditedGrant]) -> str:
+    """One line for each grant, columns two blanks apart. Only the last may have blanks in it."""
+    rows = [_HEADER, *map(_row, grants)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _row(grant: AuditedGrant) -> tuple[str, ...]:
+    age = "?" if grant.age_hours is None else f"{grant.age_hours:.1f}h"
+    cells = (
+        grant.state.replace(" ", "-"),
+        name_of(grant.role),
+        name_of(grant.policy),
+        grant.service,
+        age,
+        _minute(grant.expires_at),
+        grant.incident,
+        grant.why,
+    )
+    # What others wrote must not move the terminal's cursor.
+    return tuple("".join(char if char.isprintable() else " " for char in cell) for cell in cells)
+
+
+def _minute(moment: str | None) -> str:
+    return f"{moment[:16]}Z" if moment else "never"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="make audit", description=__doc__)
+    parser.add_argument("--stack", default="regrant")
+    parser.add_argument("--json", type=Path, help="write the audit to this file")
+    options = parser.parse_args(arguments)
+    try:
+        audit = ask(options.stack)
+    except Unasked as told:
+        print(told, file=sys.stderr)
+        return 2
+    print(table(audit.grants) if audit.grants else "Nothing of this tool is attached.")
+    for role, count in audit.not_by_us.items():
+        text = "grantable, attached and held by no run (they may be there for good)"
+        print(f"{name_of(role)}: {count} {text}", file=sys.stderr)
+    if options.json:
+        options.json.write_text(json.dumps(encode(audit), indent=2) + "\n", encoding="utf-8")
+    return int(any(grant.state != "held" for grant in audit.grants))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

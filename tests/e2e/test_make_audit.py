@@ -1,0 +1,133 @@
+"""`make audit` as a person runs it: another process, against the local account over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sandbox.account import LocalAccount
+from sandbox.faults import Effect
+from sandbox.play import TEMPLATE
+from sandbox.seeds import empty
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make_audit(account: LocalAccount, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {
+        "PYTHONPATH": "functions",
+        "AWS_ENDPOINT_URL": str(account.endpoint_url),
+        "AWS_DEFAULT_REGION": account.region,
+        "AWS_ACCESS_KEY_ID": "anything",
+        "AWS_SECRET_ACCESS_KEY": "at all",
+    }
+    command = [sys.executable, "-m", "scripts.audit", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def served() -> Iterator[LocalAccount]:
+    """As `make serve SEED=empty` has it; the demo's role does not exist."""
+    with LocalAccount(http_port=0) as account:
+        account.deploy(TEMPLATE, empty.PARAMETERS)
+        empty.create(account)
+        yield account
+
+
+def record(account: LocalAccount, **changed: str) -> None:
+    """A hold that is five hours old, of a policy that is on its role if the role exists."""
+    made = account.clock.now() - timedelta(hours=5)
+    hold = {
+        "policy": empty.PARAMETERS["GrantablePolicyArns"],
+        "incident": "run-1",
+        "service": "demo-cluster/demo",
+        "held_at": made.isoformat(),
+        "expires_at": (made + timedelta(hours=24)).isoformat(),
+        "why": "alarm regrant/demo-cluster/demo\x1b[2J",
+    }
+    item = {
+        "incident": f"role#{empty.PARAMETERS['ManagedRoleArns']}",
+        "entry": f"hold#{hold['policy']}#run-1",
+        "body": json.dumps(hold | changed),
+    }
+    (table,) = account.client("dynamodb").list_tables()["TableNames"]
+    account.client("dynamodb").put_item(TableName=table, Item={k: {"S": v} for k, v in item.items()})
+
+
+def attach(account: LocalAccount) -> None:
+    iam = account.client("iam")
+    iam.create_role(RoleName="demo-task-role", AssumeRolePolicyDocument="{}")
+    allow = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [allow]}
+    iam.create_policy(PolicyName="demo-policy", PolicyDocument=json.dumps(document))
+    iam.attach_role_policy(RoleName="demo-task-role", PolicyArn=empty.PARAMETERS["GrantablePolicyArns"])
+
+
+def test_make_audit_lists_what_is_attached_by_the_accounts_own_clock(
+    served: LocalAccount, tmp_path: Path
+) -> None:
+    attach(served)
+    record(served)
+    made = make_audit(served, "--json", str(tmp_path / "audit.json"))
+    assert (made.returncode, made.stderr) == (0, "")
+    header, row = made.stdout.splitlines()
+    assert header.split() == ["STATE", "ROLE", "POLICY", "SERVICE", "AGE", "ENDS", "INCIDENT", "WHY"]
+    found = [
+        "held",
+        "demo-task-role",
+        "demo-policy",
+        "demo-cluster/demo",
+        "5.0h",
+        "2026-03-03T04:00Z",
+        "run-1",
+    ]
+    # The why is a trigger's text, and must not clear the screen.
+    assert re.split(" {2,}", row) == [*found, "alarm regrant/demo-cluster/demo [2J"]
+    assert [header.index("ENDS"), header.index("WHY")] == [row.index("2026"), row.index("alarm")]
+    (grant,) = json.loads((tmp_path / "audit.json").read_text())["grants"]
+    assert (grant["incident"], grant["age_hours"]) == ("run-1", 5.0)
+
+
+def test_make_audit_fails_where_a_grant_is_overdue_and_starts_nothing(served: LocalAccount) -> None:
+    attach(served)
+    record(served, expires_at=(served.clock.now() - timedelta(hours=2)).isoformat())
+    made = make_audit(served)
+    assert (made.returncode, made.stdout.splitlines()[1].split()[0]) == (1, "overdue")
+    sfn = served.client("stepfunctions")
+    (machine,) = sfn.list_state_machines()["stateMachines"]
+    assert sfn.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"] == []
+
+
+def test_make_audit_fails_where_the_role_is_gone_and_the_grant_on_record(served: LocalAccount) -> None:
+    record(served)
+    made = make_audit(served)
+    assert (made.returncode, made.stdout.splitlines()[1].split()[0]) == (1, "recorded-but-not-attached")
+
+
+def test_make_audit_counts_what_is_not_the_runbooks(served: LocalAccount) -> None:
+    attach(served)
+    made = make_audit(served)
+    assert (made.returncode, made.stdout) == (0, "Nothing of this tool is attached.\n")
+    assert made.stderr.startswith("demo-task-role: 1 ")
+
+
+def test_make_audit_says_what_to_do_where_there_is_no_such_stack(served: LocalAccount) -> None:
+    made = make_audit(served, "--stack", "other")
+    assert (made.returncode, made.stdout) == (2, "")
+    assert made.stderr.startswith("There is no function other-audit-grants") and "STACK=" in made.stderr
+
+
+def test_make_audit_tells_of_an_audit_that_failed(served: LocalAccount) -> None:
+    served.faults.add(Effect.DENIED, "dynamodb", "Query", function="regrant-audit-grants")
+    made = make_audit(served)
+    assert (made.returncode, made.stdout) == (2, "")
+    assert "AwsRefused" in made.stderr and "/aws/lambda/regrant-audit-grants" in made.stderr

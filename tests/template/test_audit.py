@@ -1,0 +1,75 @@
+"""The audit comes every hour, may do what it does and no more, and does not fail unseen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.template.cloudformation import Template, Values
+
+ROLE = "arn:aws:iam::123456789012:role/app/worker"
+QUEUE = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+
+
+@pytest.fixture
+def values(source: Template) -> Values:
+    """As in the stack: a resource's Ref and ARN are its name."""
+    names = {name: f"<{name}>" for name in source["Resources"]}
+    arns = {f"{name}.Arn": f"<{name}.Arn>" for name in names}
+    return Values(source, ManagedRoleArns=[ROLE], **names, **arns)
+
+
+def properties(stack: Template, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = stack["Resources"][name]["Properties"]
+    return found
+
+
+def test_the_audit_may_read_start_the_runbook_tell_the_topic_and_nothing_else(
+    stack: Template, values: Values
+) -> None:
+    policies = properties(stack, "AuditGrantsFunctionRole")["Policies"]
+    statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
+    assert {each["Action"]: values(each["Resource"]) for each in statements} == {
+        "iam:ListAttachedRolePolicies": [ROLE],
+        "dynamodb:Query": "<JournalTable.Arn>",
+        "states:StartExecution": "arn:aws:states:us-east-1:123456789012:stateMachine:regrant-runbook",
+        "sns:Publish": "<Topic>",
+        # Lambda sends there what came of an audit that failed.
+        "sqs:SendMessage": "<DeadLetterQueue.Arn>",
+    }
+    assert {each["Effect"] for each in statements} == {"Allow"}
+
+
+def test_it_comes_every_hour_and_no_call_is_lost(stack: Template) -> None:
+    rule = properties(stack, "AuditRule")
+    assert rule["ScheduleExpression"] == "rate(1 hour)"
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["AuditGrantsFunction", "Arn"]}
+    assert target["DeadLetterConfig"] == {"Arn": QUEUE}
+    # An older one would only do what the next has done.
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 3600
+
+
+def test_only_its_rule_may_invoke_it(stack: Template, values: Values) -> None:
+    permissions = [
+        each["Properties"]
+        for each in stack["Resources"].values()
+        if each["Type"] == "AWS::Lambda::Permission"
+    ]
+    assert values(permissions) == [
+        {
+            "FunctionName": "<AuditGrantsFunction>",
+            "Action": "lambda:InvokeFunction",
+            "Principal": "events.amazonaws.com",
+            "SourceArn": "<AuditRule.Arn>",
+        }
+    ]
+
+
+def test_an_audit_that_fails_is_seen(stack: Template) -> None:
+    config = properties(stack, "AuditGrantsFunctionEventInvokeConfig")
+    assert config["FunctionName"] == {"Ref": "AuditGrantsFunction"}
+    assert config["DestinationConfig"] == {"OnFailure": {"Destination": QUEUE}}
+    (watched,) = properties(stack, "UndeliveredAlarmsAlarm")["Dimensions"]
+    assert watched["Value"] == {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
