@@ -52,7 +52,7 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> 
         f"- attach {name_of(policy)} ({policy}, version {seen.versions.get(policy, '?')}) to {plan.role}"
         for policy in plan.attach
     ]
-    if plan.redeploy:
+    if plan.redeploy or plan.redeploy_if_needed:
         changes.append(f"- force a new deployment of {state.incident.service} ({plan.task_definition})")
     found = [f"- {finding.code}: {_line(finding.text)}" for finding in diagnosis.findings]
     return "\n".join(

@@ -10,7 +10,7 @@ from regrant.errors import AccountMoved, RoleGone, ServiceGone
 from regrant.evidence import waiting
 from regrant.models import BaselineMark, Diagnosis, Incident
 from regrant.ports import Holds, Journal, Queues, Roles, Services
-from regrant.resources import Baseline, RoleState, ServiceState
+from regrant.resources import Baseline, QueueDepth, RoleState, ServiceState
 
 
 def capture(
@@ -31,7 +31,7 @@ def capture(
     """
     service, plan = incident.service, diagnosis.plan
     assert service is not None and plan is not None
-    (role, held), state, (backlog, dead_letters) = all_three(
+    (role, held), state, (depth, dead_letters) = all_three(
         lambda: both(lambda: _read(roles, plan.role), lambda: holds.of(plan.role)),
         lambda: services.describe(service) if incident.expires else existing_service(services, service),
         lambda: _depths(queues, incident.entry),
@@ -55,8 +55,9 @@ def capture(
         primary_deployment=primary.id if primary else "",
         task_definition=kept.service.task_definition if kept.service else "",
         kept=tuple(policy for policy in plan.attach if policy in attached_before(kept)),
-        backlog=backlog,
+        backlog=depth.waiting if depth else None,
         dead_letters=dead_letters,
+        buries_after=depth.buries_after if depth and dead_letters is not None else None,
     )
 
 
@@ -91,8 +92,11 @@ def _read(roles: Roles, role: str) -> RoleState:
     return state
 
 
-def _depths(queues: Queues, entry: CatalogueEntry | None) -> tuple[int | None, int | None]:
+def _depths(queues: Queues, entry: CatalogueEntry | None) -> tuple[QueueDepth | None, int | None]:
     if entry is None:  # not enrolled any more, so there is nothing to compare with either
         return None, None
     health = entry.health
-    return both(lambda: waiting(queues, health.queue), lambda: waiting(queues, health.dead_letter_queue))
+    return both(
+        lambda: queues.depth(health.queue) if health.queue else None,
+        lambda: waiting(queues, health.dead_letter_queue),
+    )

@@ -169,8 +169,10 @@ def _planned(plan: Plan) -> list[Finding]:
         Finding("WOULD_ATTACH", f"Would attach {name_of(policy)} to {role}.", (policy,))
         for policy in plan.attach
     ]
-    if plan.redeploy:
-        would.append(Finding("WOULD_REDEPLOY", "Would force a new deployment of the same task definition."))
+    if plan.redeploy or plan.redeploy_if_needed:
+        soon = "" if plan.redeploy else ", unless the tasks recover by themselves"
+        text = f"Would force a new deployment of the same task definition{soon}."
+        would.append(Finding("WOULD_REDEPLOY", text))
     return would
 
 

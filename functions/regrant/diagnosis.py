@@ -147,7 +147,13 @@ def conclude(
             nothing = f"has every declared policy attached, and no denial {where}."
             findings = (*findings, Finding("ALREADY_GRANTED", f"{name_of(permissions.role)} {nothing}"))
         return Diagnosis("NOTHING_TO_FIX", now, findings, logs=definition.logs)
-    plan = Plan(permissions.role, attach, entry.redeploy == "always", task_definition=definition.arn)
+    plan = Plan(
+        permissions.role,
+        attach,
+        entry.redeploy == "always",
+        task_definition=definition.arn,
+        redeploy_if_needed=entry.redeploy == "if-needed",
+    )
     assert permissions.state is not None
     seen = see(permissions.state, tuple(p for p in permissions.missing if p.arn in attach))
     return Diagnosis(_decide(incident), now, findings, plan=plan, logs=definition.logs, seen=seen)

@@ -51,7 +51,7 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     task_role: str
     policies: tuple[str, ...]
     health: HealthPolicy
-    redeploy: Literal["always", "never"] = "always"
+    redeploy: Literal["if-needed", "always", "never"] = "if-needed"
     approval: Literal["none", "required"] = "none"
     grant_ttl_hours: int = 24
     managed_by: Literal["terraform"] | None = None

@@ -91,11 +91,19 @@ def verify_health(
         detached=tuple(policy for policy in grant.attached if policy not in attached),
     )
     watched = rollout.deployment if rollout else baseline.primary_deployment
-    health = judge(sample, judge_deployment(watched, state), previous, baseline, grant, entry, watch.strict)
+    deployed = judge_deployment(watched, state)
+    health = judge(sample, deployed, previous, baseline, grant, entry, watch.strict)
     began = watch.since if watch.strict else replaced_at
     if health.verdict == "PENDING" and seconds_between(began, now) >= watch.limit:
         late = f"Not proved after {watch.limit / 60:.0f} minutes."
         return replace(health, verdict="UNHEALTHY", evidence=(*health.evidence, late))
+    spent = seconds_between(watch.since, now)
+    if health.verdict == "HEALTHY" and spent < watch.least:
+        waits = f"Watched for {spent:.0f} s; a message that always fails shows after {watch.least:.0f}."
+        return replace(health, verdict="PENDING", evidence=(*health.evidence, waits))
+    if watch.brief and health.verdict == "PENDING" and (not tasks or deployed[0] != "HEALTHY"):
+        down = "A task is down; it is not waited for here."
+        return replace(health, verdict="UNHEALTHY", evidence=(*health.evidence, down))
     return health
 
 

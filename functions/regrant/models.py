@@ -74,7 +74,7 @@ class Plan(msgspec.Struct, frozen=True):
     role, policies and task_definition (the revision whose role it is) are ARNs. A cure registers a revision
     with new_role; it and an expiry take the temporary grants `withdraw` off the role, unless something else
     needs them. postpone is why an expiry cannot try that now. watch says whether the service has to be proved
-    to work without them.
+    to work without them. redeploy_if_needed: only if the tasks that run do not recover by themselves soon.
     """
 
     role: str
@@ -85,6 +85,7 @@ class Plan(msgspec.Struct, frozen=True):
     withdraw: tuple[str, ...] = ()
     postpone: str | None = None
     watch: bool = True
+    redeploy_if_needed: bool = False
 
 
 class LogRoute(msgspec.Struct, frozen=True):
@@ -125,6 +126,7 @@ class BaselineMark(msgspec.Struct, frozen=True):
     """The baseline's hash and what later steps compare with; its text is in the journal.
 
     kept are the plan's policies (ARNs) that were attached before us, and not as another run's grant.
+    buries_after: see QueueDepth.
     """
 
     sha256: str
@@ -134,6 +136,7 @@ class BaselineMark(msgspec.Struct, frozen=True):
     kept: tuple[str, ...] = ()
     backlog: int | None = None
     dead_letters: int | None = None
+    buries_after: float | None = None
 
 
 class Grant(msgspec.Struct, frozen=True):

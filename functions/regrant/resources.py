@@ -102,10 +102,15 @@ class LogLines(msgspec.Struct, frozen=True):
 
 
 class QueueDepth(msgspec.Struct, frozen=True):
-    """Messages waiting (not those in flight). SQS counts are approximate for a minute."""
+    """Messages waiting (not those in flight). SQS counts are approximate for a minute.
+
+    buries_after: seconds in which a message that always fails goes to the dead-letter queue; None without
+    one.
+    """
 
     waiting: int
     in_flight: int
+    buries_after: float | None = None
 
 
 class Baseline(msgspec.Struct, frozen=True):

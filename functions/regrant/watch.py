@@ -11,8 +11,9 @@ from regrant.models import Grant, Health, Rollout, RunState
 class Watch(msgspec.Struct, frozen=True):
     """grant: what has to be attached to which role, and since when. since: from when on log lines count.
 
-    strict: nothing is spreading that would excuse a denial, since permissions were only taken away.
-    limit: seconds that the proof may take.
+    strict: nothing is spreading that would excuse a denial, since permissions were only taken away. limit:
+    seconds that the proof may take, least: that it has to take. brief: tasks that are down, or do not recover
+    by then, are replaced.
     """
 
     grant: Grant
@@ -20,12 +21,16 @@ class Watch(msgspec.Struct, frozen=True):
     previous: Health | None
     since: str
     limit: float
+    least: float = 0.0
     strict: bool = False
+    brief: bool = False
 
 
 # Seconds that the proof may take, so that slow answers do not lengthen the loop; and while a role is kept
-# from other runs, since whatever they attached would spoil the trial.
-LIMIT, TRIAL = 900.0, 300.0
+# from other runs, since whatever they attached would spoil the trial; and before the tasks are replaced,
+# which is as long as a grant may take to reach them (regrant.health, PROPAGATION).
+LIMIT, TRIAL, BRIEF = 900.0, 300.0, 120.0
+TWO_SAMPLES = 40.0
 
 
 def watch_of(state: RunState) -> Watch:
@@ -34,7 +39,15 @@ def watch_of(state: RunState) -> Watch:
     grant = _grant(state)
     if withdrawal is None:
         since = rollout.started_at if rollout else grant.at
-        return Watch(grant, rollout, state.health, since, LIMIT)
+        plan = state.diagnosis.plan if state.diagnosis else None
+        brief = rollout is None and plan is not None and plan.redeploy_if_needed
+        fresh = state.health if state.health and state.health.at >= since else None
+        if not brief:
+            return Watch(grant, rollout, fresh, since, LIMIT)
+        # A rollout takes its time, in which a message that always fails shows itself; this has none.
+        buries_after = state.baseline.buries_after if state.baseline else None
+        least = min(buries_after, BRIEF) + TWO_SAMPLES if buries_after else 0.0
+        return Watch(grant, None, fresh, since, max(BRIEF, least + TWO_SAMPLES), least, brief=True)
     # The samples of before the withdrawal prove nothing now.
     fresh = state.health if state.health and state.health.at > withdrawal.at else None
     return Watch(grant, rollout, fresh, withdrawal.at, TRIAL, strict=True)

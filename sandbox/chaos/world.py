@@ -243,7 +243,9 @@ def world(
     """
     with LocalAccount(seed=seed, timing=QUICK) as account:
         outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
-        retainwise.create(account, variant=variant, upload_seconds=uploads, poll_seconds=20)
+        retainwise.create(
+            account, variant=variant, upload_seconds=uploads, poll_seconds=20, redeploy="always"
+        )
         if sending:
             policy = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.SEND}"
             iam: Any = account.client("iam")

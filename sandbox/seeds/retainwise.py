@@ -132,8 +132,9 @@ def create(
     variant: str = "broken",
     upload_seconds: int = 15,
     poll_seconds: int = 10,
+    redeploy: str = "if-needed",
 ) -> None:
-    """The account of one of VARIANTS, running."""
+    """The account of one of VARIANTS, running. redeploy: what the enrolments say of it."""
     if variant not in VARIANTS:
         raise ValueError(f"no such variant: {variant}")
     chosen = VARIANTS[variant]
@@ -146,9 +147,10 @@ def create(
     polling = {"POLL_SECONDS": str(poll_seconds), **chosen.worker}
     _service(account, WORKER, 2, OLD_ROLE, shared | polling)
     # The backend does not answer for the queue: it fills for as long as the worker is broken.
-    _enrol(account, BACKEND, BACKEND_ROLE, SEND, "Successfully published", {})
-    queues = {"QueueArn": _queue_arn(QUEUE), "DeadLetterQueueArn": _queue_arn(DEAD_LETTER_QUEUE)}
-    _enrol(account, WORKER, WORKER_ROLE, RECEIVE, "Successfully received", queues)
+    more = {"Redeploy": redeploy}
+    _enrol(account, BACKEND, BACKEND_ROLE, SEND, "Successfully published", more)
+    more |= {"QueueArn": _queue_arn(QUEUE), "DeadLetterQueueArn": _queue_arn(DEAD_LETTER_QUEUE)}
+    _enrol(account, WORKER, WORKER_ROLE, RECEIVE, "Successfully received", more)
     if chosen.storm:
         # After the metric filter, which does not look back.
         storm.write(
@@ -268,7 +270,7 @@ def _service(account: LocalAccount, name: str, desired: int, role: str, environm
 
 
 def _enrol(
-    account: LocalAccount, service: str, role: str, policy: str, success: str, queues: dict[str, str]
+    account: LocalAccount, service: str, role: str, policy: str, success: str, more: dict[str, str]
 ) -> None:
     """The stack that a user deploys for each service: catalogue entry, metric filter, alarm."""
     account.deploy(
@@ -280,7 +282,7 @@ def _enrol(
             "PolicyArns": _policy_arn(policy),
             "LogGroupName": f"/ecs/{service}",
             "SuccessText": success,
-            **queues,
+            **more,
         },
         stack=f"regrant-{service}",
     )

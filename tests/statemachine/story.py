@@ -31,6 +31,7 @@ class Story:
         default_factory=lambda: {"service": WORKER}
     )
     variant: str = "broken"
+    redeploy: str = "always"
     restored: bool = True
 
     def asks(self, world: World) -> dict[str, Any]:
@@ -54,14 +55,6 @@ def deny_all(*calls: tuple[str, str, str]) -> Arrange:
             world.deny(function, service, operation)
 
     return arrange
-
-
-def never_redeploy(world: World) -> None:
-    ssm = world.account.client("ssm")
-    name = f"/regrant/services/{WORKER}"
-    entry = ssm.get_parameter(Name=name)["Parameter"]["Value"]
-    ssm.put_parameter(Name=name, Value=entry.replace('"always"', '"never"'), Overwrite=True)
-    world.before["parameters"][name] = entry.replace('"always"', '"never"')
 
 
 def somebody_deploys_when(entered: str) -> Callable[[World, str], None]:
@@ -200,7 +193,7 @@ ROLL_BACK = (
 
 
 def play(story: Story) -> None:
-    with incident(story.variant) as world:
+    with incident(story.variant, story.redeploy) as world:
         story.arrange(world)
         meanwhile = story.meanwhile
         ended = world.run(story.asks(world), (lambda state: meanwhile(world, state)) if meanwhile else None)

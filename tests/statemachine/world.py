@@ -142,11 +142,11 @@ class World:
 
 
 @contextmanager
-def incident(variant: str = "broken") -> Iterator[World]:
+def incident(variant: str = "broken", redeploy: str = "always") -> Iterator[World]:
     """The seed's incident of the worker. The backend may send, so that there is something to receive."""
     with LocalAccount() as account:
         outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
-        retainwise.create(account, variant=variant)
+        retainwise.create(account, variant=variant, redeploy=redeploy)
         sending = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.SEND}"
         account.client("iam").attach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=sending)
         # The stories start their runs themselves.

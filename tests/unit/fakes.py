@@ -54,6 +54,7 @@ ENTRY = CatalogueEntry(
     task_role=WORKER_ROLE,
     policies=(RECEIVE,),
     health=HealthPolicy(success="Successfully received", queue=QUEUE, dead_letter_queue=DEAD_LETTERS),
+    redeploy="always",
 )
 SETTINGS = Settings(
     roles=frozenset({OLD_ROLE, WORKER_ROLE, BACKEND_ROLE}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,8 @@ from regrant.resources import QueueDepth
 
 # The query protocol's code and that of the JSON protocol (API reference, GetQueueUrl).
 _NONEXISTENT = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
+
+_COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
 
 class SqsQueues:
@@ -32,17 +35,24 @@ class SqsQueues:
         return True
 
     def depth(self, queue: str) -> QueueDepth:
-        """GetQueueAttributes: approximate counts. Raises AwsUnavailable, AwsRefused (no such queue)."""
+        """GetQueueAttributes: approximate counts, VisibilityTimeout times the RedrivePolicy's
+        maxReceiveCount.
+
+        Raises AwsUnavailable, AwsRefused (no such queue).
+        """
         with aws_errors():
             answer = self._sqs.get_queue_attributes(
                 QueueUrl=self._url(queue),
-                AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+                AttributeNames=[*_COUNTS, "VisibilityTimeout", "RedrivePolicy"],
             )
-        counts = answer["Attributes"]
-        return QueueDepth(
-            waiting=int(counts["ApproximateNumberOfMessages"]),
-            in_flight=int(counts["ApproximateNumberOfMessagesNotVisible"]),
-        )
+        attributes = answer["Attributes"]
+        waiting, in_flight = (int(attributes[name]) for name in _COUNTS)
+        # A queue without a dead-letter queue has no RedrivePolicy; else it is JSON, with numbers as either
+        # type.
+        redrive = json.loads(attributes.get("RedrivePolicy", "{}"))
+        receives = redrive.get("maxReceiveCount")
+        buries = float(attributes["VisibilityTimeout"]) * int(receives) if receives else None
+        return QueueDepth(waiting, in_flight, buries)
 
     def _find_url(self, queue: str) -> str:
         *_, account, name = queue.split(":")
