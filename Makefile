@@ -4,6 +4,7 @@
 SCENARIO ?= contained
 JSON ?=
 FULL ?=
+HOST ?= 127.0.0.1
 PORT ?= 4599
 SEED ?= retainwise
 STACK ?= regrant
@@ -13,10 +14,11 @@ BIN := .venv/bin
 # The zip's root is the import root of the functions.
 PY := PYTHONPATH=functions $(BIN)/python
 SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
-LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt
+LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt \
+	requirements/runtime.txt requirements/ministack.txt
 
-.PHONY: help setup test check demo scenarios serve audit build format lock clean bench-denials chaos \
-	lint types templates statemachine docs-check addresses
+.PHONY: help setup test check demo scenarios serve audit build format lock clean bench-denials chaos rie deploy-local \
+	sam-local lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -28,7 +30,7 @@ scenarios: .venv/.made  ## List the stories that make demo can play
 	@$(PY) -m sandbox.scenarios
 
 serve: .venv/.made  ## Serve the local account to any AWS client until Ctrl-C (PORT=4599, SEED=retainwise or empty)
-	@$(PY) -m sandbox.serve --port $(PORT) --seed $(SEED)
+	@$(PY) -m sandbox.serve --host $(HOST) --port $(PORT) --seed $(SEED)
 
 audit: .venv/.made  ## List what the deployed runbook has attached for a time (STACK=regrant, JSON=grants.json)
 	@$(PY) -m scripts.audit --stack $(STACK) $(if $(JSON),--json $(JSON))
@@ -77,6 +79,15 @@ build: .venv/.made .venv-sam/.made  ## Build the functions' packages for a deplo
 	@$(PY) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13) and "make build needs Python 3.13, the version the functions run on")'
 	PATH="$$($(PY) -c 'import sys; print(sys.base_prefix)')/bin:$$PATH" $(SAM) build
 
+rie: build .venv-runtime/.made  ## Run every function in Lambda's runtime client and emulator (JSON=figures.json)
+	@$(PY) -m runtimes.rie $(if $(JSON),--json $(JSON))
+
+sam-local: build .venv-runtime/.made  ## Run every function in a container by sam local invoke (needs Docker, or root on Debian)
+	@$(PY) -m runtimes.samlocal
+
+deploy-local: build .venv-ministack/.made  ## Deploy, run, update and delete the stack on another emulator of AWS
+	@$(PY) -m runtimes.deploy
+
 format: .venv/.made  ## Format the code and sort its imports
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
@@ -90,7 +101,7 @@ lock: .venv/.made  ## Compile the requirements anew (package-lock.json: npm inst
 	done
 
 clean:  ## Remove everything that was made
-	rm -rf .venv .venv-sam .venv-bench .venv-uv .venv.lock .aws-sam node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-bench .venv-runtime .venv-ministack .venv-uv .venv.lock .aws-sam node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.made: requirements/dev.txt scripts/venv.sh
@@ -102,6 +113,13 @@ clean:  ## Remove everything that was made
 
 .venv-bench/.made: requirements/bench.txt scripts/venv.sh
 	@scripts/venv.sh .venv-bench requirements/bench.txt
+
+# What Lambda's own runtime has: the client that calls a handler, and boto3.
+.venv-runtime/.made: requirements/runtime.txt scripts/venv.sh
+	@scripts/venv.sh .venv-runtime requirements/runtime.txt
+
+.venv-ministack/.made: requirements/ministack.txt scripts/venv.sh
+	@scripts/venv.sh .venv-ministack requirements/ministack.txt
 
 node_modules/.made: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "make check needs Node.js 18 or later with npm, for asl-validator; install it" >&2; exit 1; }

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -50,8 +51,9 @@ _clients: dict[tuple[str, str, int], BaseClient] = {}
 class LocalAccount:
     """A context manager. In it, every AWS client of this process talks to this account.
 
-    `pace` is simulated seconds per real second, None to jump from event to event. With `http_port` (0 for any
-    free one) the account also answers on loopback HTTP. `processes` asks the data plane for real processes.
+    `pace` is simulated seconds per real second, None to jump from event to event; its time begins at `start`.
+    With `http_port` (0 for any free one) the account also answers HTTP at `http_host`: loopback, unless
+    containers are to reach it. `processes` asks the data plane for real processes.
     What is drawn by chance (ids, the jitter of retries) is the same for the same `seed`.
     `timing` says how long ECS takes for what.
     """
@@ -62,19 +64,21 @@ class LocalAccount:
     def __init__(
         self,
         *,
+        start: datetime = START,
         pace: float | None = None,
         http_port: int | None = None,
+        http_host: str = "127.0.0.1",
         processes: bool = False,
         seed: int = 0,
         timing: Timing | None = None,
     ) -> None:
-        self.clock = Clock(START, pace)
+        self.clock = Clock(start, pace)
         self.faults = Faults()
         self.calls: list[Call] = []
         self.processes = processes
         self.seed = seed
         self.endpoint_url: str | None = None
-        self._http_port = http_port
+        self._http_address = None if http_port is None else (http_host, http_port)
         self._timing = timing
         self._undo = ExitStack()
 
@@ -96,8 +100,8 @@ class LocalAccount:
             polling.install(self)
             # Undone first: what still runs ends while the account is whole.
             undo.callback(self.clock.close)
-            if self._http_port is not None:
-                self.endpoint_url, stop = server.start(self._http_port, self.clock.now)
+            if self._http_address is not None:
+                self.endpoint_url, stop = server.start(*self._http_address, self.clock.now)
                 undo.callback(stop)
             self._undo = undo.pop_all()
         return self
@@ -117,6 +121,10 @@ class LocalAccount:
     def deploy(self, path: Path, parameters: dict[str, str], stack: str = "regrant") -> dict[str, str]:
         """Create the resources of a CloudFormation or SAM template. Returns the outputs."""
         return template.deploy(self, path, parameters, stack)
+
+    def settled(self) -> AbstractContextManager[None]:
+        """Services created inside have been running for a while."""
+        return ecs.of(self).settled()
 
     # Clients and credentials
 

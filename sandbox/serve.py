@@ -19,7 +19,8 @@ PACE = 10.0
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox.serve", description=__doc__)
-    parser.add_argument("--port", type=int, default=4599, help="on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine, such as a bridge's")
+    parser.add_argument("--port", type=int, default=4599, help="0 takes a free one")
     parser.add_argument("--seed", default="retainwise", choices=sorted(SEEDS))
     options = parser.parse_args(arguments)
     stop = threading.Event()
@@ -30,13 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, leave)
     signal.signal(signal.SIGTERM, leave)
     try:
-        account = LocalAccount(pace=PACE, http_port=options.port, processes=True)
+        account = LocalAccount(pace=PACE, http_host=options.host, http_port=options.port, processes=True)
         with account:
             _deploy(account, options.seed)
             print(f"ready {account.endpoint_url}", flush=True)
             account.clock.run(until=stop.is_set, limit=float("inf"))
     except (OSError, OverflowError) as error:
-        print(f"cannot serve on port {options.port}: {error}. Choose another with PORT=.", file=sys.stderr)
+        where = f"{options.host}:{options.port}"
+        print(f"cannot serve on {where}: {error}. Choose another with PORT= or HOST=.", file=sys.stderr)
         return 1
     print("stopped", flush=True)
     return 0

@@ -1,4 +1,4 @@
-"""The account over HTTP, for any AWS client: one server on loopback, on the same backends as the clients in
+"""The account over HTTP, for any AWS client: a server on one address, on the same backends as the clients in
 process. Its Date headers tell the account's time, as those of AWS tell AWS's.
 
 Like every moto server it does not check signatures. A key that the account issued for a role is that role;
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-def start(port: int, now: Callable[[], datetime]) -> tuple[str, Callable[[], None]]:
+def start(host: str, port: int, now: Callable[[], datetime]) -> tuple[str, Callable[[], None]]:
     """(URL, what stops it). Port 0 takes a free one. `now` is the account's time. Raises OSError if taken."""
 
     class Handler(MotoRequestHandler):
@@ -35,14 +35,14 @@ def start(port: int, now: Callable[[], datetime]) -> tuple[str, Callable[[], Non
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
         listener.listen(128)
     except OSError:
         listener.close()
         raise
     # werkzeug leaves the process when it cannot bind, so it gets a socket that is bound.
     server = make_server(
-        "127.0.0.1",
+        host,
         0,
         _say_what_is_missing(DomainDispatcherApplication(_backend_app)),
         threaded=True,
@@ -61,7 +61,7 @@ def start(port: int, now: Callable[[], datetime]) -> tuple[str, Callable[[], Non
         listener.close()
         log.setLevel(level)
 
-    return f"http://127.0.0.1:{listener.getsockname()[1]}", stop
+    return f"http://{host}:{listener.getsockname()[1]}", stop
 
 
 def _backend_app(service: Any) -> Any:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import ecs
 from sandbox.seeds import storm
 
 if TYPE_CHECKING:
@@ -251,7 +250,7 @@ def _service(account: LocalAccount, name: str, desired: int, role: str, environm
         containerDefinitions=[container],
     )["taskDefinition"]
     network = _client(account, "ec2").describe_subnets()["Subnets"]
-    with ecs.of(account).settled():
+    with account.settled():
         client.create_service(
             cluster=CLUSTER,
             serviceName=name,

@@ -1,0 +1,145 @@
+"""The incident of events/, twice: once with the handlers in this process, once with them in a runtime.
+
+Both accounts are made from the same seed, and their clocks stand still at the moment of the events. So
+whatever differs, in an answer, in the calls of AWS or in the account afterwards, the runtime has made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from runtimes.steps import STACK, Step
+from sandbox.account import LocalAccount
+from sandbox.gateway import ADMINISTRATOR, Call
+from sandbox.play import TEMPLATE
+from sandbox.seeds import retainwise
+from sandbox.snapshot import difference, snapshot
+
+BROKEN_AT = datetime(2025, 11, 11, 21, 50, 45, tzinfo=UTC)
+SEEN_AT = datetime(2025, 11, 11, 21, 52, 14, tzinfo=UTC)
+"""When events/open_incident.json is; the alarm has seen the denials by then."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an invocation returned, and the AWS calls that it made, sorted."""
+
+    step: str
+    payload: Any
+    calls: tuple[str, ...]
+
+
+Runtime = Callable[[Step], AbstractContextManager[Callable[[], Any]]]
+"""Starts a step's function. Inside, each call sends it the step's event and returns the payload, parsed."""
+
+Outcome = tuple[list[Answer], dict[str, Any]]
+"""The answers, and the account after the last."""
+
+
+@contextmanager
+def account_of_the_incident(http_host: str | None = None) -> Iterator[LocalAccount]:
+    """The seed's account when its denials have been seen and no run has begun. Rules start none."""
+    port = None if http_host is None else 0
+    with LocalAccount(start=BROKEN_AT, http_port=port, http_host=http_host or "127.0.0.1") as account:
+        account.deploy(TEMPLATE, retainwise.PARAMETERS, STACK)
+        events: Any = account.client("events")
+        for rule in events.list_rules()["Rules"]:
+            events.disable_rule(Name=rule["Name"])
+        retainwise.create(account)
+        account.clock.run_for((SEEN_AT - BROKEN_AT).total_seconds())
+        yield account
+
+
+def play(account: LocalAccount, steps: Sequence[Step], runtime: Runtime, times: int) -> Outcome:
+    """Send each event that often; any step may run twice."""
+    answers = []
+    for step in steps:
+        with runtime(step) as invoke:
+            for _ in range(times):
+                before = len(account.calls)
+                payload = invoke()
+                made = [call for call in account.calls[before:] if call.principal != ADMINISTRATOR]
+                answers.append(Answer(step.name, _comparable(payload), tuple(sorted(map(_line, made)))))
+    return answers, snapshot(account)
+
+
+def in_process(steps: Sequence[Step], times: int) -> Outcome:
+    """What the handlers answer in this process."""
+    with account_of_the_incident() as account:
+        client: Any = account.client("lambda")
+
+        @contextmanager
+        def runtime(step: Step) -> Iterator[Callable[[], Any]]:
+            def invoke() -> Any:
+                answer = client.invoke(FunctionName=step.function, Payload=json.dumps(step.event))
+                return json.loads(answer["Payload"].read())
+
+            yield invoke
+
+        return play(account, steps, runtime, times)
+
+
+def complaints(expected: Outcome, seen: Outcome) -> list[str]:
+    """What is not as in this process, a line each."""
+    found = []
+    for ours, theirs in zip(expected[0], seen[0], strict=True):
+        found += [f"{ours.step}: {each}" for each in difference(ours.payload, theirs.payload)]
+        wanted, made = Counter(ours.calls), Counter(theirs.calls)
+        found += [f"{ours.step}: did not call {call}" for call in (wanted - made).elements()]
+        found += [f"{ours.step}: called {call}" for call in (made - wanted).elements()]
+    return found + [f"afterwards: {each}" for each in difference(expected[1], seen[1])]
+
+
+def show(wrong: list[str]) -> None:
+    """Print complaints, as many and as much of each as a person reads."""
+    for each in wrong[:20]:
+        print(f"WRONG: {each[:400]}")
+    if len(wrong) > 20:
+        print(f"WRONG: and {len(wrong) - 20} more")
+
+
+def shown(payload: Any) -> str:
+    """An answer in a few words."""
+    if not isinstance(payload, dict):
+        return str(payload)[:70]
+    if "errorType" in payload:
+        return f"{payload['errorType']}: {payload['errorMessage'][:50]}"
+    words = [f"{key}={payload[key]}" for key in ("decision", "verdict", "outcome", "equal") if key in payload]
+    return " ".join(words) or "answered " + ", ".join(payload)[:60]
+
+
+def variables(account: LocalAccount, step: Step) -> tuple[dict[str, str], int, int]:
+    """(what the deployed function has in its environment to reach this account as its own role, its time-out
+    in seconds, its memory in MB).
+    """
+    client: Any = account.client("lambda")
+    shown = client.get_function_configuration(FunctionName=step.function)
+    role = shown["Role"].rpartition("/")[2]
+    assert account.endpoint_url is not None
+    environment = {
+        **shown["Environment"]["Variables"],
+        **account.role_credentials(role, step.function),
+        "AWS_REGION": account.region,
+        "AWS_DEFAULT_REGION": account.region,
+        "AWS_ENDPOINT_URL": account.endpoint_url,
+    }
+    return environment, shown["Timeout"], shown["MemorySize"]
+
+
+def _comparable(payload: Any) -> Any:
+    """Without what no two invocations share: the request's id, and the paths of the code in a trace."""
+    if isinstance(payload, dict) and "errorType" in payload:
+        return {key: payload[key] for key in ("errorType", "errorMessage")}
+    return payload
+
+
+def _line(call: Call) -> str:
+    who = call.principal.rpartition("/")[2]
+    ending = f" {call.error}" if call.error else ""
+    return f"{who} {call.service}:{call.operation} {call.resource}{ending}"

@@ -1,0 +1,45 @@
+"""What each function's role may do, as an account made it of template.yaml.
+
+The template puts ARNs together from its parameters. Two implementations of CloudFormation that agree on every
+statement are better evidence of what it says than one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from runtimes.steps import STACK
+from sandbox.account import LocalAccount
+from sandbox.play import TEMPLATE
+from sandbox.seeds import retainwise
+
+Policies = dict[str, list[Any]]
+"""Statements of the inline policies, in order, by the function's name."""
+
+_MADE_UP = re.compile(rf"{STACK}-([A-Za-z]+)-[0-9A-F]{{12,13}}")
+"""A name that CloudFormation makes up ends in what is different in each account."""
+
+
+def policies(client: Callable[[str], Any], functions: Iterable[str]) -> Policies:
+    """Of the functions' roles in that account."""
+    return {name: _statements(client, name) for name in functions}
+
+
+def of_local_account(functions: Iterable[str]) -> Policies:
+    """Of the same roles in the local account."""
+    with LocalAccount() as account:
+        account.deploy(TEMPLATE, retainwise.PARAMETERS, STACK)
+        return policies(account.client, functions)
+
+
+def _statements(client: Callable[[str], Any], function: str) -> list[Any]:
+    iam = client("iam")
+    role = client("lambda").get_function_configuration(FunctionName=function)["Role"].rpartition("/")[2]
+    names = sorted(iam.list_role_policies(RoleName=role)["PolicyNames"])
+    documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+    text = json.dumps([statement for document in documents for statement in document["Statement"]])
+    statements: list[Any] = json.loads(_MADE_UP.sub(r"\1", text))
+    return statements
