@@ -41,7 +41,7 @@ class Context:
     function_name: str
     function_version: str
     invoked_function_arn: str
-    memory_limit_in_mb: int
+    memory_limit_in_mb: str
     aws_request_id: str
     log_group_name: str
     log_stream_name: str
@@ -75,7 +75,7 @@ class Functions:
             function.function_name,
             "$LATEST",
             function.function_arn,
-            int(function.memory_size),
+            str(function.memory_size),
             request_id,
             function.logs_group_name,
             "local",

@@ -25,6 +25,7 @@ from tests.unit.fakes import (
     CLUSTER,
     DENIAL,
     INCIDENT,
+    NEWER_DEFINITION,
     OLD_ROLE,
     RECEIVE,
     REGION,
@@ -226,7 +227,8 @@ def test_check_restore_waits_for_the_deployment_that_is_there(invoke: Invoke) ->
 
 
 def test_check_restore_does_not_wait_for_a_revision_that_somebody_else_deployed(invoke: Invoke) -> None:
-    restored = invoke("check_restore")  # the event's revision is not the one in this account
+    restore = load("check_restore")["state"]["restore"] | {"task_definition": NEWER_DEFINITION}
+    restored = invoke("check_restore", event_of("check_restore", restore=restore))
     assert restored["verdict"] == "HEALTHY"
     assert service()["taskDefinition"] in restored["evidence"][0]
 

@@ -42,8 +42,8 @@ RECEIVE = f"arn:aws:iam::{ACCOUNT}:policy/retainwise/prod-retainwise-sqs-worker"
 SEND = f"arn:aws:iam::{ACCOUNT}:policy/retainwise/prod-retainwise-sqs-send"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:prod-retainwise-predictions-queue"
 DEAD_LETTERS = f"{QUEUE}-dlq"
-DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-worker:41"
-NEWER_DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-worker:42"
+DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-worker:1"
+NEWER_DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-worker:2"
 OLD_DEPLOYMENT = "ecs-svc/4026531840000000041"
 THEIRS = "ecs-svc/77"  # somebody else's deployment
 ROUTE = LogRoute("/ecs/retainwise-worker", "ecs/worker")
@@ -132,25 +132,38 @@ RUNNING = ServiceState(
     deployments=(OLD,),
 )
 TASK_DEFINITION = TaskDefinition(arn=DEFINITION, task_role=OLD_ROLE, logs=(ROUTE,))
-ROLE = RoleState(
+ROLE = RoleState(  # as sandbox/seeds/retainwise.py makes it, so that the events fit both
     arn=OLD_ROLE,
     attached=(),
     inline={
         "retainwise-data": {
             "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::prod/*"}],
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Action": ["s3:GetObject", "s3:PutObject"],
+                    "Resource": "arn:aws:s3:::prod-retainwise-uploads/*",
+                },
+                {
+                    "Effect": "Allow",
+                    "Action": [f"dynamodb:{a}" for a in ("GetItem", "PutItem", "UpdateItem", "Scan")],
+                    "Resource": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/prod-retainwise-predictions",
+                },
+            ],
         }
     },
     boundary=None,
     trust={
         "Version": "2012-10-17",
-        "Statement": {
-            "Effect": "Allow",
-            "Principal": {"Service": "ecs-tasks.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        },
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
     },
-    tags={"Environment": "prod"},
+    tags={},
 )
 
 
@@ -444,7 +457,7 @@ class FakeRevisions:
 
     def register(self, arn: str, role: str) -> str:
         self.fuse.pass_by()
-        new = f"{DEFINITION.rpartition(':')[0]}:{42 + len(self.registered) + len(self.inactive)}"
+        new = f"{DEFINITION.rpartition(':')[0]}:{2 + len(self.registered) + len(self.inactive)}"
         self.registered[new] = (arn, role)
         self.fuse.pass_by()
         return new
