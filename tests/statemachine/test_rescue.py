@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.statemachine.world import OLD_ROLE, World, incident
 
@@ -64,6 +66,65 @@ def test_a_run_that_is_stopped_is_undone_by_itself(state: str) -> None:
         assert told["receipt"]["equal"] is True
         # The stopped run's last function may go on for up to a minute.
         assert (undo["stopDate"] - undo["startDate"]).total_seconds() >= 60
+        assert world.changed() == []
+
+
+def changed(world: World, change: Callable[[dict[str, Any]], object]) -> None:
+    """From here on the state machine has another definition, whose runs end where no Catch sees it."""
+    sfn = world.account.client("stepfunctions")
+    shown = sfn.describe_state_machine(stateMachineArn=world.machine)
+    definition = yaml.safe_load(shown["definition"])
+    change(definition)
+    sfn.update_state_machine(stateMachineArn=world.machine, definition=json.dumps(definition))
+
+
+def too_large(definition: dict[str, Any]) -> None:
+    """As Step Functions ends an execution whose data is too large, which no Catch of States.ALL catches."""
+    fail = {"Type": "Fail", "Error": "States.DataLimitExceeded", "Cause": "too large"}
+    definition["States"]["VerifyHealth"] = fail
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "error"),
+    [
+        (lambda definition: definition.update(TimeoutSeconds=70), "TIMED_OUT", None),
+        (
+            lambda definition: definition["States"]["DecideHealth"].update(InputPath="$.nowhere"),
+            "FAILED",
+            "States.Runtime",
+        ),
+        (too_large, "FAILED", "States.DataLimitExceeded"),
+    ],
+    ids=["timed out", "runtime error", "payload too large"],
+)
+def test_a_run_that_ends_where_no_catch_sees_it_is_undone_by_itself(
+    change: Callable[[dict[str, Any]], object], status: str, error: str | None
+) -> None:
+    with incident() as world:
+        sfn = world.account.client("stepfunctions")
+        whole = sfn.describe_state_machine(stateMachineArn=world.machine)["definition"]
+        changed(world, change)
+        ended = world.run()
+        assert (ended.status, ended.error) == (status, error)
+        sfn.update_state_machine(stateMachineArn=world.machine, definition=whole)
+        world.after(900)
+        told = report(executions(world)[-1])
+        assert (told["outcome"], told["receipt"]["equal"]) == ("ROLLED_BACK", True)
+        assert world.changed() == []
+
+
+def test_an_undo_that_dies_is_begun_again() -> None:
+    with incident() as world:
+        sfn = world.account.client("stepfunctions")
+        whole = sfn.describe_state_machine(stateMachineArn=world.machine)["definition"]
+        first = world.run(meanwhile=stopping_at(world, "PauseForHealth"))
+        changed(world, lambda definition: definition.update(TimeoutSeconds=30))
+        world.after(45)  # the undo, which waits for the stopped run's last function, hits its limit
+        sfn.update_state_machine(stateMachineArn=world.machine, definition=whole)
+        world.after(900)
+        ends = [each["status"] for each in executions(world)]
+        assert (first.status, ends[:2]) == ("ABORTED", ["ABORTED", "TIMED_OUT"])
+        assert report(executions(world)[-1])["outcome"] == "ROLLED_BACK"
         assert world.changed() == []
 
 
