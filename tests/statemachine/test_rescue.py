@@ -79,8 +79,11 @@ def changed(world: World, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def too_large(definition: dict[str, Any]) -> None:
-    """As Step Functions ends an execution whose data is too large, which no Catch of States.ALL catches."""
-    fail = {"Type": "Fail", "Error": "States.DataLimitExceeded", "Cause": "too large"}
+    """As Step Functions ends an execution whose data is too large, which no Catch of States.ALL catches.
+
+    The interpreter has no such limit, and takes no reserved name (States.DataLimitExceeded) in a Fail state.
+    """
+    fail = {"Type": "Fail", "Error": "DataLimitExceeded", "Cause": "too large"}
     definition["States"]["VerifyHealth"] = fail
 
 
@@ -93,7 +96,7 @@ def too_large(definition: dict[str, Any]) -> None:
             "FAILED",
             "States.Runtime",
         ),
-        (too_large, "FAILED", "States.DataLimitExceeded"),
+        (too_large, "FAILED", "DataLimitExceeded"),
     ],
     ids=["timed out", "runtime error", "payload too large"],
 )
