@@ -4,6 +4,7 @@
 SCENARIO ?= contained
 JSON ?=
 FULL ?=
+ACCOUNT ?=
 HOST ?= 127.0.0.1
 PORT ?= 4599
 SEED ?= retainwise
@@ -17,7 +18,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt \
 	requirements/runtime.txt requirements/ministack.txt
 
-.PHONY: help setup test check demo scenarios serve audit build format lock clean bench-denials chaos rie deploy-local \
+.PHONY: live help setup test check demo scenarios serve audit build format lock clean bench-denials chaos rie deploy-local \
 	sam-local lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
@@ -74,6 +75,10 @@ docs-check: .venv/.made
 addresses:
 	@! grep -nE '://|index-url|find-links' $(LOCKS)
 	@! grep -n '"resolved"' package-lock.json
+
+live: .venv/.made .venv-sam/.made  ## Play it in an AWS account of your own, and delete all of it (ACCOUNT=<id>, costs cents)
+	@$(if $(ACCOUNT),$(MAKE) --no-print-directory build,:)
+	@$(PY) -m scripts.live --account "$(ACCOUNT)"
 
 build: .venv/.made .venv-sam/.made  ## Build the functions' packages for a deployment (sam build)
 	@$(PY) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13) and "make build needs Python 3.13, the version the functions run on")'
