@@ -72,11 +72,14 @@ class LocalAccount:
         seed: int = 0,
         timing: Timing | None = None,
     ) -> None:
+        self.pace = pace
         self.clock = Clock(start, pace)
         self.faults = Faults()
         self.calls: list[Call] = []
         self.processes = processes
         self.seed = seed
+        self.leisure: float = 1
+        """How many times longer than they ask the workloads in this process rest between two turns."""
         self.endpoint_url: str | None = None
         self._http_address = None if http_port is None else (http_host, http_port)
         self._timing = timing

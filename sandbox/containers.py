@@ -113,6 +113,9 @@ class _Participant:
         if self._account.clock.wait(signal, seconds) or self._killed:
             raise Stopped
 
+    def rest(self, seconds: float) -> None:
+        self.sleep(seconds * self._account.leisure)
+
     # What the task sees
 
     def terminate(self) -> None:
@@ -158,7 +161,7 @@ class Process:
                 "AWS_REGION": account.region,
                 "AWS_DEFAULT_REGION": account.region,
                 "AWS_EC2_METADATA_DISABLED": "true",
-                "PACE": str(account.clock.pace or 1),
+                "PACE": str(account.pace or 1),
                 "TASK_ID": order.session_name,
                 "SUPERVISED": "1",
                 **account.role_credentials(order.role_name, order.session_name),

@@ -3,63 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from sandbox.account import LocalAccount
+from sandbox.judgement import granted, misjudged_account, misjudged_predictions, misjudged_runs
 from sandbox.narrator import Narrator
-from sandbox.scenarios import Scenario
+from sandbox.results import Result, Told, read_log_reads, read_messages, read_run
+from sandbox.scenarios import Chapter, Scenario
 from sandbox.seeds import retainwise
-from sandbox.snapshot import difference, fingerprint, snapshot
+from sandbox.snapshot import fingerprint, snapshot
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "template.yaml"
 LIMIT = 2 * 3600.0
-"""Simulated seconds after which a story that has not ended is given up."""
+"""Simulated seconds after which a story, or a chapter of it, that has not ended is given up."""
 
 IAM_LAG = 4.0
 """Simulated seconds until a new attachment is felt; about what has been measured on AWS."""
 
+LEISURE = 60
+"""How many times longer workloads in this process rest while a day passes: each of their turns costs time."""
+AWAKE, HERE = 1200.0, 60.0
+"""Simulated seconds before the end of a grant at which the workloads turn as ever again, and the narrator
+looks again."""
 
-@dataclass
-class Run:
-    """One execution as anybody can read it from Step Functions."""
-
-    execution: str
-    service: str
-    status: str
-    error: str | None
-    states: int
-    report: dict[str, Any]
-
-    @property
-    def attached(self) -> tuple[str, ...]:
-        """Names of the policies that the run attached."""
-        changes = [change for change in self.report.get("changes", ()) if change["kind"] == "attach"]
-        return tuple(change["value"].rpartition("/")[2] for change in changes)
-
-
-@dataclass
-class Result:
-    """How the story ended; `complaints` is empty if it ended as it says.
-
-    log_reads: how many pages of each log group Diagnose read.
-    """
-
-    scenario: str
-    ok: bool = False
-    complaints: list[str] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
-    predictions: dict[str, int] = field(default_factory=dict)
-    log_reads: dict[str, int] = field(default_factory=dict)
-    account_before: str = ""
-    account_after: str = ""
-    simulated_seconds: float = 0
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+ECHO = 90.0
+"""Simulated seconds after which no alarm tells any more of a denial that is over."""
 
 
 def play(account: LocalAccount, scenario: Scenario, say: Callable[[str], None] = lambda line: None) -> Result:
@@ -69,106 +40,74 @@ def play(account: LocalAccount, scenario: Scenario, say: Callable[[str], None] =
     # What the seed attached has been there for long, so only later changes are felt late.
     account.clock.call_later(IAM_LAG, lambda: setattr(account.faults, "iam_lag", IAM_LAG))
     narrator = Narrator(account, outputs["RunbookArn"], say)
-    before = snapshot(account)
+    states = [snapshot(account)]
     narrator.watch()
 
     def ended() -> bool:
-        executions = narrator.executions()
-        finished = [e for e in executions if e["status"] != "RUNNING"]
-        if len(finished) < max(len(scenario.outcomes), len(executions)):
-            return False
-        return not scenario.repaired or _drained(narrator)
+        return narrator.over(len(scenario.outcomes)) and (not scenario.repaired or narrator.drained)
 
     account.clock.run(until=ended, limit=LIMIT)
+    states.append(snapshot(account))
+    for number, chapter in enumerate(scenario.then, 1):
+        narrator.begin(number, chapter.story)
+        _play(account, narrator, chapter)
+        states.append(snapshot(account))
+    known = set(narrator.histories)
+    if scenario.repaired:
+        account.clock.run(until=lambda: narrator.done_since(known), limit=LIMIT)
     narrator.look()
-    after = snapshot(account)
     result = Result(
         scenario=scenario.name,
-        runs=[_read_run(account, e["executionArn"]) for e in narrator.executions()],
+        runs=[read_run(account, arn, seen.chapter, seen.alarm) for arn, seen in narrator.runs.items()],
         predictions=dict(narrator.predictions),
-        log_reads=_log_reads(account),
-        account_before=fingerprint(before),
-        account_after=fingerprint(after),
+        log_reads=read_log_reads(account),
+        account_before=fingerprint(states[0]),
+        account_after=fingerprint(states[-1]),
         simulated_seconds=account.clock.elapsed(),
+        chapters=[
+            Told(chapter.story, fingerprint(was), fingerprint(now), granted(states[0], now))
+            for chapter, (was, now) in zip(scenario.then, pairwise(states[1:]), strict=True)
+        ],
+        messages=read_messages(account),
     )
     result.complaints = [
-        *_misjudged_runs(scenario, result),
-        *_misjudged_account(scenario, before, after),
-        *_misjudged_predictions(scenario, narrator),
+        *misjudged_runs(scenario, result),
+        *misjudged_account(scenario, states),
+        *misjudged_predictions(scenario, narrator, known),
     ]
     result.ok = not result.complaints
     return result
 
 
-def _drained(narrator: Narrator) -> bool:
-    return narrator.predictions["COMPLETED"] > narrator.predictions["QUEUED"]
+def _play(account: LocalAccount, narrator: Narrator, chapter: Chapter) -> None:
+    if chapter.does:
+        chapter.does(account)
+    if chapter.expiry:
+        _pass_time(account, narrator)
+    if chapter.starts:
+        sfn = account.client("stepfunctions")
+        sfn.start_execution(stateMachineArn=narrator.machine, input=json.dumps(chapter.starts))
+    account.clock.run(until=lambda: narrator.over(len(chapter.outcomes)), limit=LIMIT)
+    if chapter.denied:
+        # The alarm sees a denial up to a minute later, and may start a run that has nothing left to do.
+        account.clock.run_for(ECHO)
+        account.clock.run(until=lambda: narrator.over(len(chapter.outcomes)), limit=LIMIT)
 
 
-def _read_run(account: LocalAccount, arn: str) -> Run:
-    sfn = account.client("stepfunctions")
-    shown = sfn.describe_execution(executionArn=arn)
-    history = sfn.get_execution_history(executionArn=arn, maxResults=1000)["events"]
-    report = json.loads(shown.get("output") or shown.get("cause") or "{}")
-    return Run(
-        execution=shown["name"],
-        service=str(report.get("service") or "").rsplit("/", 1)[-1],
-        status=shown["status"],
-        error=shown.get("error"),
-        states=sum("stateEnteredEventDetails" in event for event in history),
-        report=report,
-    )
+def _pass_time(account: LocalAccount, narrator: Narrator) -> None:
+    """Until HERE before the end of the first grant, as fast as the clock goes, with nobody looking."""
+    clock = account.clock
+    left = (_next_end(account) - clock.now()).total_seconds()
+    narrator.look_away()
+    clock.pace, account.leisure = None, LEISURE
+    clock.run_for(left - AWAKE)
+    account.leisure = 1
+    clock.run_for(AWAKE - HERE)
+    clock.pace = account.pace
+    narrator.watch()
 
 
-def _log_reads(account: LocalAccount) -> dict[str, int]:
-    return dict(
-        Counter(
-            str(call.parameters.get("logGroupName"))
-            for call in account.calls
-            if call.operation == "FilterLogEvents" and str(call.function).endswith("-diagnose")
-        )
-    )
-
-
-def _misjudged_runs(scenario: Scenario, result: Result) -> Iterator[str]:
-    """What the runs did not do as told."""
-    outcomes = sorted((run.service, run.report.get("outcome", run.status)) for run in result.runs)
-    if outcomes != sorted(scenario.outcomes.items()):
-        yield f"runs ended {outcomes}, not {sorted(scenario.outcomes.items())}"
-    for run in result.runs:
-        succeeded = run.report.get("outcome") in ("CONTAINED", "PLANNED", "NOTHING_TO_FIX", "REFUSED")
-        if (run.status == "SUCCEEDED") != succeeded:
-            yield f"{run.service}: status {run.status} with outcome {run.report.get('outcome')}"
-        codes = [finding["code"] for finding in run.report.get("findings", ())]
-        if run.service in scenario.findings and scenario.findings[run.service] not in codes:
-            yield f"{run.service}: found {codes}, not {scenario.findings[run.service]}"
-        attached = run.attached
-        if run.service in scenario.attached and attached != scenario.attached[run.service]:
-            yield f"{run.service}: attached {attached}, not {scenario.attached[run.service]}"
-    if scenario.most_log_reads is not None:
-        for group, reads in result.log_reads.items():
-            if reads > scenario.most_log_reads:
-                yield f"Diagnose read {reads} pages of {group}, not {scenario.most_log_reads} at most"
-
-
-def _misjudged_account(scenario: Scenario, before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
-    """What is not as told in the account, whatever the runs say of it."""
-    if scenario.restored and before != after:
-        yield f"the account is not what it was: {'; '.join(difference(before, after))}"
-    if scenario.attached:
-        added = {role: _attached(after, role) - _attached(before, role) for role in after["roles"]}
-        added = {role: policies for role, policies in added.items() if policies}
-        wanted = {policy for policies in scenario.attached.values() for policy in policies}
-        if added != {retainwise.OLD_ROLE: wanted}:
-            yield f"roles gained {added}, not {retainwise.OLD_ROLE} {sorted(wanted)}"
-
-
-def _attached(state: dict[str, Any], role: str) -> set[str]:
-    return {arn.rpartition("/")[2] for arn in state["roles"][role]["attached"]}
-
-
-def _misjudged_predictions(scenario: Scenario, narrator: Narrator) -> Iterator[str]:
-    """What the services' work does not show as told."""
-    if scenario.repaired and not {"QUEUED", "PROCESSING", "COMPLETED"} <= narrator.statuses_seen:
-        yield f"predictions were only ever seen {sorted(narrator.statuses_seen)}"
-    if scenario.repaired and not _drained(narrator):
-        yield f"predictions are stuck: {dict(narrator.predictions)}"
+def _next_end(account: LocalAccount) -> datetime:
+    """The time of the earliest schedule. Raises ValueError if there is none."""
+    expressions = [schedule["expression"] for schedule in snapshot(account)["schedules"].values()]
+    return min(datetime.strptime(each, "at(%Y-%m-%dT%H:%M:%S)").replace(tzinfo=UTC) for each in expressions)

@@ -70,8 +70,10 @@ def _policy(policy: dict[str, Any]) -> Any:
 def _service(ecs: Any, cluster: str, arn: str) -> dict[str, Any]:
     service = ecs.describe_services(cluster=cluster, services=[arn])["services"][0]
     kept = ("status", "taskDefinition", "desiredCount", "runningCount", "deploymentConfiguration")
+    definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
     deployments = [(d["taskDefinition"], d["status"], d["rolloutState"]) for d in service["deployments"]]
-    return {key: service[key] for key in kept} | {"deployments": deployments}
+    role = definition.get("taskRoleArn")
+    return {key: service[key] for key in kept} | {"deployments": deployments, "taskRole": role}
 
 
 def _schedule(scheduler: Any, found: dict[str, Any]) -> dict[str, Any]:

@@ -233,6 +233,11 @@ def _next_step(state: RunState, outcome: Outcome) -> str:
         return "If it is still denied, the cause is another layer: resource policy, boundary, SCP or KMS key."
     if outcome == "ROLLED_BACK" and incident.mode == "rollback":
         return "Everything that the incident changed is undone."
+    if outcome == "ROLLED_BACK" and incident.mode == "cure":
+        return (
+            "The service is back on its old revision, with its grant. See why it did not work with"
+            " its declared role, mend that, and start the cure again before the grant's time is over."
+        )
     if outcome == "ROLLED_BACK":
         return f"{_why_again(state)}{_left_behind(state)}"
     return "AWS or the runbook failed before anything was changed: see the error, and start again."

@@ -85,8 +85,9 @@ def _diagnose(
     )
     if not all(there):
         return _refused(_queue_missing(watched[there.index(False)]), now)
-    # What another incident was granted goes with it, so this one has to hold it as well.
-    granted = {hold.policy for hold in held if hold.incident != incident.id}
+    # What another service was granted goes with its incident, so this one has to hold it as well.
+    own = {hold.policy for hold in held if hold.service == str(service)}
+    granted = {hold.policy for hold in held} - own
     return conclude(incident, definition, permissions.without(granted), log, now)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ACCOUNT, REGION = "123456789012", "us-east-1"
 CLUSTER = "retainwise-cluster"
 BACKEND, WORKER = "retainwise-backend", "retainwise-worker"
+SECOND_WORKER = "retainwise-worker-premium"
 OLD_ROLE = "retainwise-ecs-task-role"
 BACKEND_ROLE, WORKER_ROLE = "prod-retainwise-backend-task-role", "prod-retainwise-worker-task-role"
 EXECUTION_ROLE = "retainwise-ecs-execution-role"
@@ -33,7 +34,7 @@ BUCKET, TABLE = "prod-retainwise-uploads", "prod-retainwise-predictions"
 ENROLMENT = Path(__file__).resolve().parents[2] / "enrol" / "service.yaml"
 
 
-def _policy_arn(name: str) -> str:
+def policy_arn(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:policy/retainwise/{name}"
 
 
@@ -47,7 +48,7 @@ def _queue_arn(name: str) -> str:
 
 PARAMETERS = {
     "ManagedRoleArns": ",".join(map(_role_arn, (OLD_ROLE, BACKEND_ROLE, WORKER_ROLE))),
-    "GrantablePolicyArns": ",".join(map(_policy_arn, (SEND, RECEIVE))),
+    "GrantablePolicyArns": ",".join(map(policy_arn, (SEND, RECEIVE))),
     "ExecutionRoleArns": _role_arn(EXECUTION_ROLE),
     "ManagedClusterArns": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{CLUSTER}",
     "AlarmNamePrefix": "regrant/",
@@ -81,25 +82,45 @@ DATA_ACCESS = [FILES, PREDICTIONS]
 
 
 @dataclass(frozen=True)
+class Role:
+    """Who may assume a role, and its policies, `attached` by name, `inline` as statements."""
+
+    attached: tuple[str, ...] = ()
+    inline: Mapping[str, list[dict[str, Any]]] = field(default_factory=lambda: {DATA: DATA_ACCESS})
+    trusts: str = "ecs-tasks.amazonaws.com"
+
+
+@dataclass(frozen=True)
 class Variant:
     """What is wrong in the account. Policies are the old role's: `attached` by name, `inline` as statements,
     `boundary` as those of a customer managed policy.
 
-    backend_role: what the backend runs with. worker: variables of the worker's container. storm: denials that
-    are in the worker's log already.
+    backend_role: what the backend runs with. worker_role: the role that the worker is to run with, and does
+    not yet. worker: variables of the worker's container. second_worker: whether there is one more service
+    that takes predictions from the queue. storm: denials that are in the worker's log already.
     """
 
     attached: tuple[str, ...] = ()
     inline: Mapping[str, list[dict[str, Any]]] = field(default_factory=lambda: {DATA: DATA_ACCESS})
     boundary: list[dict[str, Any]] | None = None
     backend_role: str = OLD_ROLE
+    worker_role: Role = field(default_factory=lambda: Role((RECEIVE,)))
     worker: Mapping[str, str] = field(default_factory=dict)
+    second_worker: bool = False
     storm: int = 0
 
 
 VARIANTS = {
     # Both services lost SQS.
     "broken": Variant(),
+    # Only the worker did.
+    "worker-lost": Variant(attached=(SEND,)),
+    # Only the worker did, and its own role was made for EC2, without the queue's policy.
+    "new-role-broken": Variant(attached=(SEND,), worker_role=Role(trusts="ec2.amazonaws.com")),
+    # Only the worker did, and nobody thought of the table for its own role.
+    "new-role-short": Variant(attached=(SEND,), worker_role=Role((RECEIVE,), {DATA: [FILES]})),
+    # Two services of workers did, on the role that they share.
+    "two-workers": Variant(attached=(SEND,), second_worker=True),
     # Only the worker did, and its image lacks the model, so that no grant makes it work.
     "model-missing": Variant(attached=(SEND,), worker={"MODEL_PATH": "/srv/models/churn-2025-11.json"}),
     # Both did, and a Deny that was left from another incident defeats any grant.
@@ -143,14 +164,17 @@ def create(
     shared = {"QUEUE_URL": queue_url, "PREDICTIONS_TABLE": TABLE}
     uploads = {"UPLOADS_BUCKET": BUCKET, "UPLOAD_SECONDS": str(upload_seconds)}
     _client(account, "ecs").create_cluster(clusterName=CLUSTER)
-    _service(account, BACKEND, 1, chosen.backend_role, shared | uploads)
-    polling = {"POLL_SECONDS": str(poll_seconds), **chosen.worker}
-    _service(account, WORKER, 2, OLD_ROLE, shared | polling)
+    _service(account, BACKEND, "backend", 1, chosen.backend_role, shared | uploads)
+    polling = shared | {"POLL_SECONDS": str(poll_seconds), **chosen.worker}
+    _service(account, WORKER, "worker", 2, OLD_ROLE, polling)
     # The backend does not answer for the queue: it fills for as long as the worker is broken.
     more = {"Redeploy": redeploy}
     _enrol(account, BACKEND, BACKEND_ROLE, SEND, "Successfully published", more)
     more |= {"QueueArn": _queue_arn(QUEUE), "DeadLetterQueueArn": _queue_arn(DEAD_LETTER_QUEUE)}
     _enrol(account, WORKER, WORKER_ROLE, RECEIVE, "Successfully received", more)
+    if chosen.second_worker:
+        _service(account, SECOND_WORKER, "worker", 1, OLD_ROLE, polling)
+        _enrol(account, SECOND_WORKER, WORKER_ROLE, RECEIVE, "Successfully received", more)
     if chosen.storm:
         # After the metric filter, which does not look back.
         storm.write(
@@ -188,19 +212,22 @@ def _roles(account: LocalAccount, variant: Variant) -> None:
     for policy, actions in ACTIONS.items():
         statement = _statement("Allow", actions, _queue_arn(QUEUE))
         iam.create_policy(PolicyName=policy, Path="/retainwise/", PolicyDocument=_document(statement))
-    tasks = {"Service": "ecs-tasks.amazonaws.com"}
     logs = [_statement("Allow", ["logs:CreateLogStream", "logs:PutLogEvents"])]
-    _role(account, OLD_ROLE, tasks, variant.attached, variant.inline)
-    _role(account, BACKEND_ROLE, tasks, (SEND,), {DATA: DATA_ACCESS})
-    _role(account, WORKER_ROLE, tasks, (RECEIVE,), {DATA: DATA_ACCESS})
-    _role(account, EXECUTION_ROLE, tasks, (), {"logs": logs})
+    _service_role(account, OLD_ROLE, Role(variant.attached, variant.inline))
+    _service_role(account, BACKEND_ROLE, Role((SEND,)))
+    _service_role(account, WORKER_ROLE, variant.worker_role)
+    _service_role(account, EXECUTION_ROLE, Role((), {"logs": logs}))
     if "QUEUE_ROLE_ARN" in variant.worker:
         _role(account, QUEUE_READER_ROLE, {"AWS": _role_arn(OLD_ROLE)}, (), {})
     if variant.boundary:
         iam.create_policy(
             PolicyName=BOUNDARY, Path="/retainwise/", PolicyDocument=_document(*variant.boundary)
         )
-        iam.put_role_permissions_boundary(RoleName=OLD_ROLE, PermissionsBoundary=_policy_arn(BOUNDARY))
+        iam.put_role_permissions_boundary(RoleName=OLD_ROLE, PermissionsBoundary=policy_arn(BOUNDARY))
+
+
+def _service_role(account: LocalAccount, name: str, role: Role) -> None:
+    _role(account, name, {"Service": role.trusts}, role.attached, role.inline)
 
 
 def _role(
@@ -216,14 +243,28 @@ def _role(
     for policy, statements in inline.items():
         iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=_document(*statements))
     for policy in attached:
-        iam.attach_role_policy(RoleName=name, PolicyArn=_policy_arn(policy))
+        iam.attach_role_policy(RoleName=name, PolicyArn=policy_arn(policy))
+
+
+def move_worker(account: LocalAccount) -> None:
+    """As a colleague's Terraform does: a revision with the worker's own role, and the service on that."""
+    client = _client(account, "ecs")
+    old = client.describe_task_definition(taskDefinition=WORKER)["taskDefinition"]
+    taken = client.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
+    copy = {name: value for name, value in old.items() if name in taken}
+    new = client.register_task_definition(**copy | {"taskRoleArn": _role_arn(WORKER_ROLE)})
+    client.update_service(
+        cluster=CLUSTER, service=WORKER, taskDefinition=new["taskDefinition"]["taskDefinitionArn"]
+    )
 
 
 def _document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def _service(account: LocalAccount, name: str, desired: int, role: str, environment: dict[str, str]) -> None:
+def _service(
+    account: LocalAccount, name: str, workload: str, desired: int, role: str, environment: dict[str, str]
+) -> None:
     """A service that has been running for a while."""
     client = _client(account, "ecs")
     group = f"/ecs/{name}"
@@ -232,7 +273,7 @@ def _service(account: LocalAccount, name: str, desired: int, role: str, environm
         "name": name.removeprefix("retainwise-"),
         "image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}:2025.11",
         "essential": True,
-        "command": ["python", "-m", f"sandbox.workloads.{name.removeprefix('retainwise-')}"],
+        "command": ["python", "-m", f"sandbox.workloads.{workload}"],
         "environment": [{"name": key, "value": value} for key, value in environment.items()],
         "logConfiguration": {
             "logDriver": "awslogs",
@@ -279,7 +320,7 @@ def _enrol(
             "Cluster": CLUSTER,
             "Service": service,
             "TaskRoleArn": _role_arn(role),
-            "PolicyArns": _policy_arn(policy),
+            "PolicyArns": policy_arn(policy),
             "LogGroupName": f"/ecs/{service}",
             "SuccessText": success,
             **more,

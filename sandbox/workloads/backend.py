@@ -109,7 +109,7 @@ def run(runtime: Runtime) -> int:
                 step()
             except (ClientError, BotoCoreError) as error:
                 runtime.log(f"ERROR failed to {what}: {error}")
-        runtime.sleep(interval)
+        runtime.rest(interval)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ class Runtime(Protocol):
 
     def log(self, line: str) -> None: ...
     def sleep(self, seconds: float) -> None: ...
+    def rest(self, seconds: float) -> None:
+        """Sleep between two turns of work: longer, where time passes with nobody looking."""
 
 
 def started(runtime: Runtime, name: str) -> int | None:
@@ -69,6 +71,10 @@ class ProcessRuntime:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds / self._pace)
+
+    def rest(self, seconds: float) -> None:
+        # A clock that runs ahead leaves a process behind by itself.
+        self.sleep(seconds)
 
 
 def run_as_process(run: Callable[[Runtime], int]) -> None:

@@ -98,7 +98,7 @@ def run(runtime: Runtime) -> int:
             worker.turn()
         except (ClientError, BotoCoreError) as error:
             runtime.log(f"ERROR failed to receive messages from SQS: {error}")
-        runtime.sleep(interval)
+        runtime.rest(interval)
 
 
 if __name__ == "__main__":

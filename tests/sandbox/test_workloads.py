@@ -66,6 +66,15 @@ def test_without_permission_predictions_stay_queued(broken: RetainWise) -> None:
     assert broken.waiting(retainwise.QUEUE) == 0
 
 
+def test_while_nobody_looks_they_turn_less_often(broken: RetainWise) -> None:
+    broken.wait(1)
+    before = len(broken.predictions())
+    broken.account.leisure = 60
+    broken.wait(3600)
+    # One rest of 15 seconds had begun before; the others last 15 minutes.
+    assert len(broken.predictions()) == before + 1 + 3
+
+
 def test_both_log_the_real_text_of_the_denial(broken: RetainWise) -> None:
     broken.wait(20)
     for service, call, action in (

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from regrant.diagnosis import diagnose
 from regrant.evidence import DENIAL_TERM
 from regrant.models import Diagnosis, Incident
+from regrant.records import Hold
 from regrant.resources import ServiceState
 from tests.unit.fakes import (
     DEAD_LETTERS,
@@ -23,6 +24,7 @@ from tests.unit.fakes import (
     SEND,
     SETTINGS,
     TASK_DEFINITION,
+    WORKER,
     WORKER_ROLE,
     FakeServices,
     World,
@@ -130,6 +132,19 @@ def test_nothing_missing_is_nothing_to_fix() -> None:
     diagnosis = diagnosed(world)
     assert (diagnosis.decision, diagnosis.plan) == ("NOTHING_TO_FIX", None)
     assert "ALREADY_GRANTED" in codes(diagnosis)
+
+
+@pytest.mark.parametrize(
+    ("service", "decision"),
+    [("retainwise-cluster/retainwise-backend", "CONTAIN"), (str(WORKER), "NOTHING_TO_FIX")],
+)
+def test_a_grant_that_stands_is_held_once_by_each_service(service: str, decision: str) -> None:
+    """An expiry that is undone leaves denials behind, and their alarm starts a run."""
+    world = World()
+    world.roles.role = replace(ROLE, attached=(RECEIVE,))
+    world.logs.write(-60, DENIAL, "old-1")
+    world.holds.write(OLD_ROLE, Hold(RECEIVE, "another", service))
+    assert diagnosed(world).decision == decision
 
 
 def test_the_declared_role_in_use_is_no_finding() -> None:

@@ -20,6 +20,9 @@ from regrant.models import Report
 from regrant.records import Change, LastOutcome
 from regrant.resources import Baseline
 
+# In which order a run makes its changes, for those of one moment.
+_ORDER = ("attach", "register", "redeploy", "withdraw", "restore")
+
 
 class Record(msgspec.Struct, frozen=True):
     """What the journal holds of one incident."""
@@ -66,7 +69,9 @@ class DynamoJournal:
         baseline = items.get("baseline")
         return Record(
             baseline=msgspec.json.decode(baseline, type=Baseline) if baseline else None,
-            changes=tuple(sorted(changes, key=lambda change: change.intended_at)),
+            changes=tuple(
+                sorted(changes, key=lambda change: (change.intended_at, _ORDER.index(change.kind)))
+            ),
             closed="outcome" in items and "reopened" not in items,
         )
 
