@@ -96,14 +96,14 @@ def verify_health(
     began = watch.since if watch.strict else replaced_at
     if health.verdict == "PENDING" and seconds_between(began, now) >= watch.limit:
         late = f"Not proved after {watch.limit / 60:.0f} minutes."
-        return replace(health, verdict="UNHEALTHY", evidence=(*health.evidence, late))
+        return replace(health, verdict="UNHEALTHY", replace_tasks=True, evidence=(*health.evidence, late))
     spent = seconds_between(watch.since, now)
     if health.verdict == "HEALTHY" and spent < watch.least:
         waits = f"Watched for {spent:.0f} s; a message that always fails shows after {watch.least:.0f}."
         return replace(health, verdict="PENDING", evidence=(*health.evidence, waits))
     if watch.brief and health.verdict == "PENDING" and (not tasks or deployed[0] != "HEALTHY"):
         down = "A task is down; it is not waited for here."
-        return replace(health, verdict="UNHEALTHY", evidence=(*health.evidence, down))
+        return replace(health, verdict="UNHEALTHY", replace_tasks=True, evidence=(*health.evidence, down))
     return health
 
 
@@ -114,11 +114,12 @@ def _window(started: str, previous: Health | None) -> str:
 
 class Objection(NamedTuple):
     """Why a sample is not good; `final` if waiting cannot make it better, `open` if it may be good all the
-    same, which the next sample shows."""
+    same, which the next sample shows. `denied`: new tasks may not be."""
 
     text: str
     final: bool = False
     open: bool = False
+    denied: bool = False
 
 
 def judge(
@@ -146,7 +147,8 @@ def judge(
     bad = troubles or (objections if proof else (unproved,))
     streak = _streak(bad, previous)
     verdict: Verdict = "HEALTHY" if streak >= entry.health.samples else "PENDING"
-    if any(objection.final for objection in bad):
+    final = [objection for objection in bad if objection.final]
+    if final:
         verdict = "UNHEALTHY"
     return Health(
         verdict=verdict,
@@ -159,6 +161,7 @@ def judge(
         most_dead_letters=_most_dead_letters(sample, previous),
         burying=burying,
         troubled_at=_troubled_at(sample, troubles, previous),
+        replace_tasks=bool(final) and all(objection.denied for objection in final),
         evidence=tuple(objection.text for objection in bad)
         or (f"{streak} of {entry.health.samples} good samples in a row.",),
     )
@@ -212,7 +215,7 @@ def _of_log(sample: Sample, grant: Grant, strict: bool) -> Iterator[Objection]:
         recent = sample.denied_at is None or seconds_between(grant.at, sample.denied_at) <= PROPAGATION
         spreading = recent and not strict
         text = f"{sample.denials} denied calls since {sample.since}: {sample.last_denial}"
-        yield Objection(text, final=not spreading)
+        yield Objection(text, final=not spreading, denied=True)
     if not sample.complete:
         yield Objection("The logs were too many to read, so a denial may be among what was not.")
 

@@ -241,6 +241,7 @@ class Health(msgspec.Struct, frozen=True):
 
     `most_dead_letters` is the highest count of the samples so far, `burying` in how many in a row up to the
     last it grew. `troubled_at` is the last sample that was bad for another reason than a missing success.
+    `replace_tasks`: UNHEALTHY in a way that new tasks may mend: they are denied, down, or do nothing.
     """
 
     verdict: Verdict
@@ -253,6 +254,7 @@ class Health(msgspec.Struct, frozen=True):
     most_dead_letters: int | None = None
     burying: int = 0
     troubled_at: str | None = None
+    replace_tasks: bool = False
     evidence: tuple[str, ...] = ()
 
 

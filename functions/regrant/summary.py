@@ -67,7 +67,8 @@ def _changes(report: Report) -> Iterator[str]:
 def _proof(report: Report) -> Iterator[str]:
     health = report.health
     assert health is not None
-    yield f"{health.verdict}: {health.streak} of {health.needed} good samples in a row, {health.checks} taken"
+    needed = f"{health.needed} needed, {health.checks} taken"
+    yield f"{health.verdict}: {health.streak} good samples in a row, {needed}"
     if health.proof:
         yield f"  {health.proof.strip()}"
     if health.last:

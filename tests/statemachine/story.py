@@ -84,6 +84,21 @@ def somebody_deletes_when(entered: str) -> Callable[[World, str], None]:
     return meanwhile
 
 
+def tasks_die_when(entered: str) -> Callable[[World, str], None]:
+    """All of the worker's, once."""
+    done: list[str] = []
+
+    def meanwhile(world: World, state: str) -> None:
+        if state == entered and not done:
+            done.append(state)
+            ecs = world.account.client("ecs")
+            running = ecs.list_tasks(cluster=retainwise.CLUSTER, serviceName=retainwise.WORKER)["taskArns"]
+            for task in running:
+                ecs.stop_task(cluster=retainwise.CLUSTER, task=task)
+
+    return meanwhile
+
+
 def without_circuit_breaker(world: World) -> None:
     configuration = {"deploymentCircuitBreaker": {"enable": False, "rollback": False}}
     world.account.client("ecs").update_service(

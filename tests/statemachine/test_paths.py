@@ -30,6 +30,7 @@ from tests.statemachine.story import (
     somebody_deploys_when,
     somebody_holds,
     somebody_takes_the_role_when,
+    tasks_die_when,
     without_circuit_breaker,
     yes_after_somebody_tagged_the_role,
 )
@@ -60,8 +61,16 @@ STORIES = {
         redeploy="if-needed",
         restored=False,
     ),
-    "the tasks do not recover by themselves, so they are replaced": Story(
+    "a task dies while it is watched, so all are replaced": Story(
         "DecideHealth > RedeployService > PauseForRollout",
+        error=None,
+        outcome="CONTAINED",
+        meanwhile=tasks_die_when("PauseForHealth"),
+        redeploy="if-needed",
+        restored=False,
+    ),
+    "what new tasks would not mend is undone without replacing them": Story(
+        "DecideRedeploy > PauseForHealth; DecideHealth > ReattachPolicies",
         error="RolledBack",
         outcome="ROLLED_BACK",
         variant="model-missing",

@@ -57,7 +57,7 @@ def test_it_says_what_was_wrong_what_was_changed_the_proof_and_how_long_it_took(
         "found    Started by alarm",
         "changed  attached prod-retainwise-sqs-worker to retainwise-ecs-task-role (done)",
         f"redeployed {WORKER} as ecs-svc/42 (done)",
-        "proof    HEALTHY: 3 of 3 good samples in a row, 4 taken",
+        "proof    HEALTHY: 3 good samples in a row, 3 needed, 4 taken",
         SUCCESS,
         "last sample: 2 tasks, 0 denials, 0 messages waiting, 4 in the dead-letter queue",
         "took     grant 4.0 s, verify 84 s, total 240 s",
