@@ -129,6 +129,8 @@ def _stay(
         if incident.expires:
             until = earlier(now, -hold.ttl_hours * HOUR)
             schedules.put(hold.incident, until)
+            if hold.expires_at not in (None, until):  # it has not fired where a person began the expiry
+                schedules.cancel(hold.incident, str(hold.expires_at))
             holds.write(plan.role, replace(hold, expires_at=until, why=renewed(hold, now, why)))
     return Stay(policy, why, until)
 
@@ -137,9 +139,17 @@ def _drop(
     mine: tuple[Hold, ...], incident: Incident, role: str, holds: Holds, schedules: Schedules, now: str
 ) -> None:
     for hold in mine:
-        if hold.expires_at:
+        if hold.expires_at and not _share_its_schedule(hold, holds.of(role)):
             schedules.cancel(hold.incident, hold.expires_at)
         holds.write(role, replace(hold, dropped_at=now, dropped_by=incident.id))
+
+
+def _share_its_schedule(hold: Hold, held: tuple[Hold, ...]) -> bool:
+    """An incident's policies end together; the schedule is needed while one of them is there."""
+    return any(
+        (other.incident, other.expires_at) == (hold.incident, hold.expires_at) and other.policy != hold.policy
+        for other in held
+    )
 
 
 def renewed(hold: Hold, now: str, why: str) -> str:

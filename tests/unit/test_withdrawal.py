@@ -209,3 +209,43 @@ def test_an_expired_grant_that_another_incident_shares_ends_for_a_service_that_h
     (stay,) = outcome(world, EXPIRY, DAY).stays
     assert stay.until is None and hold_of(world, INCIDENT).dropped_by == EXPIRY.id
     assert world.roles.role.attached == (RECEIVE,)
+
+
+def test_the_schedule_of_an_incident_stays_while_one_of_its_policies_does() -> None:
+    for gone, stays in ((RECEIVE, SEND), (SEND, RECEIVE)):
+        world = granted()
+        ends = hold_of(world, INCIDENT).expires_at
+        assert ends is not None
+        world.roles.attach(OLD_ROLE, SEND)
+        world.holds.write(OLD_ROLE, replace(hold_of(world, INCIDENT), policy=SEND))
+        beside(world)
+        enrol(world, BACKEND, replace(ENTRY, policies=(stays,)))
+        assert outcome(world).removed == (gone,)
+        assert list(world.schedules.at) == [(INCIDENT, ends)]
+
+
+def test_both_policies_of_an_incident_go_with_their_one_schedule() -> None:
+    world = granted()
+    world.roles.attach(OLD_ROLE, SEND)
+    world.holds.write(OLD_ROLE, replace(hold_of(world, INCIDENT), policy=SEND))
+    assert set(outcome(world).removed) == {RECEIVE, SEND}
+    assert world.schedules.at == {}
+
+
+def test_a_grant_that_is_renewed_before_its_time_has_one_schedule() -> None:
+    world = granted()
+    beside(world)
+    (stay,) = outcome(world, EXPIRY, LATER).stays
+    assert list(world.schedules.at) == [(INCIDENT, stay.until)]
+
+
+# Before and after each change of a renewal: the new schedule, the old one, the hold.
+@pytest.mark.parametrize("moment", range(1, 7))
+def test_wherever_a_renewal_crashed_its_second_try_leaves_one_schedule(moment: int) -> None:
+    world = granted()
+    beside(world)
+    world.fuse.blows_at = moment
+    withdrawal = run(world, EXPIRY, LATER, retries=1).withdrawal
+    assert withdrawal is not None
+    assert list(world.schedules.at) == [(INCIDENT, withdrawal.stays[0].until)]
+    assert hold_of(world, INCIDENT).expires_at == withdrawal.stays[0].until
