@@ -138,8 +138,8 @@ class Holds(Protocol):
     def of(self, role: str) -> tuple[Hold, ...]:
         """Everybody who needs a temporary grant on the role, as it is written now."""
 
-    def dropped_by(self, role: str, incident: str) -> tuple[Hold, ...]:
-        """The holds on the role that the incident dropped."""
+    def dropped(self, role: str) -> tuple[Hold, ...]:
+        """The holds on the role that somebody dropped."""
 
 
 class Executions(Protocol):

@@ -423,8 +423,8 @@ class FakeHolds:
     def of(self, role: str) -> tuple[Hold, ...]:
         return tuple(h for (on, *_), h in self.written.items() if on == role and h.dropped_at is None)
 
-    def dropped_by(self, role: str, incident: str) -> tuple[Hold, ...]:
-        return tuple(h for (on, *_), h in self.written.items() if on == role and h.dropped_by == incident)
+    def dropped(self, role: str) -> tuple[Hold, ...]:
+        return tuple(h for (on, *_), h in self.written.items() if on == role and h.dropped_at is not None)
 
 
 @dataclass

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.cure import (
+    BACKEND,
     EXPIRY,
     LATER,
     UNDO_OF_EXPIRY,
+    another_grant,
     crashed,
     granted,
     let_go,
@@ -16,7 +19,8 @@ from tests.unit.cure import (
     standing,
     undo,
 )
-from tests.unit.fakes import NEWER_DEFINITION, OLD_ROLE, RECEIVE, Crash
+from tests.unit.fakes import INCIDENT, NEWER_DEFINITION, OLD_ROLE, RECEIVE, ROLE, UNDO, Crash, World
+from tests.unit.undo import undo as contains_undo
 
 # Before and after each change of: register (intent, ECS, done), redeploy (intent, ECS, done),
 # withdraw (intent, IAM, schedule, hold, done).
@@ -98,3 +102,52 @@ def test_what_is_put_back_waits_for_the_run_that_is_changing_the_role() -> None:
     waiting = reattach(world)
     assert waiting.verdict == "PENDING" and "cure-1" in waiting.evidence[0]
     assert world.roles.role.attached == ()
+
+
+def shared() -> World:
+    """Another service's incident holds the worker's policy too."""
+    world = granted()
+    another_grant(world, "run-2", BACKEND)
+    world.fuse.passed = 0
+    return world
+
+
+def test_a_hold_that_was_let_go_for_another_incident_is_there_again() -> None:
+    before, world = standing(shared()), shared()
+    run(world)
+    assert [hold.incident for hold in world.holds.of(OLD_ROLE)] == ["run-2"]
+    let_go(world)
+    assert undo(world).equal
+    assert standing(world) == before
+
+
+# Before and after each change: IAM, schedule, hold.
+@pytest.mark.parametrize("moment", range(1, 7))
+def test_wherever_that_crashed_it_can_be_done_again(moment: int) -> None:
+    before, world = standing(shared()), shared()
+    run(world)
+    let_go(world)
+    world.fuse.blows_at = moment
+    with pytest.raises(Crash):
+        undo(world)
+    let_go(world)
+    assert undo(world).equal
+    assert standing(world) == before
+
+
+def test_what_ended_with_the_other_incident_meanwhile_is_granted_again() -> None:
+    world = shared()
+    run(world)
+    let_go(world)
+    world.roles.detach(OLD_ROLE, RECEIVE)  # run-2 is undone: nobody has the grant on record any more
+    world.holds.written.pop((OLD_ROLE, RECEIVE, "run-2"))
+    assert undo(world).equal
+    assert world.roles.role.attached == (RECEIVE,)
+    assert [hold.incident for hold in world.holds.of(OLD_ROLE)] == [INCIDENT]
+
+
+def test_the_undo_of_a_containment_does_not_bring_its_own_hold_back() -> None:
+    world = granted()
+    contains_undo(world)
+    assert reattach(world, replace(UNDO, id="again", role=OLD_ROLE)).attached == ()
+    assert world.holds.of(OLD_ROLE) == () and world.roles.role == ROLE
