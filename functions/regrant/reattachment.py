@@ -25,8 +25,8 @@ def reattach_policies(
 ) -> Reattachment:
     """Attach again what was withdrawn, with its holds; PENDING while another run changes the role.
 
-    A grant that was at its end gets one more period: the service is not cured. A hold that was only let go,
-    because another incident has the same grant on record, is there again as well.
+    A grant that was at its end gets one more period: the service is not cured. A hold that was only let go
+    (another incident has the same grant on record, or somebody had taken it off) is there again as well.
     """
     incident, checks = state.incident, state.reattachment.checks + 1 if state.reattachment else 1
     record = journal.load(incident.subject)
@@ -46,26 +46,23 @@ def reattach_policies(
                 _put_back(change.target, hold, holds, schedules, now)
             roles.attach(change.target, change.value)
             journal.record(incident.subject, replace(change, undone_at=now))
-    for role, hold in let_go:
-        # The other incident may have ended meanwhile, and the grant with it.
-        roles.attach(role, hold.policy)
-        _put_back(role, hold, holds, schedules, now)
+    for hold in let_go:
+        assert record.baseline is not None
+        role = record.baseline.role
+        if hold.policy in role.attached:
+            # The other incident may have ended meanwhile, and the grant with it.
+            roles.attach(role.arn, hold.policy)
+        _put_back(role.arn, hold, holds, schedules, now)
     return Reattachment("HEALTHY", checks, now, tuple(change.value for change in withdrawn))
 
 
-def _let_go(
-    incident: Incident, record: Record, withdrawn: list[Change], holds: Holds
-) -> list[tuple[str, Hold]]:
-    """What this incident dropped without taking the policy off, with its role; of a containment, nothing."""
-    if record.baseline is None:
-        return []
-    role, taken_off = record.baseline.role, {change.value for change in withdrawn}
+def _let_go(incident: Incident, record: Record, withdrawn: list[Change], holds: Holds) -> list[Hold]:
+    """What this incident dropped without taking the policy off; of a containment, nothing."""
+    taken_off = {change.value for change in withdrawn}
     return [
-        (role.arn, hold)
-        for hold in holds.dropped(role.arn)
-        if hold.dropped_by == incident.subject != hold.incident
-        and hold.policy in role.attached
-        and hold.policy not in taken_off
+        hold
+        for hold in (holds.dropped(record.baseline.role.arn) if record.baseline else ())
+        if hold.dropped_by == incident.subject != hold.incident and hold.policy not in taken_off
     ]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from regrant.models import Incident, Withdrawal
+from regrant.errors import GrantWithdrawn
+from regrant.models import Incident, RunState, Withdrawal
 from regrant.records import Hold
 from regrant.resources import ServiceState, TaskDefinition
 from tests.unit.cure import (
@@ -21,8 +22,11 @@ from tests.unit.cure import (
     enrol,
     granted,
     let_go,
+    planned,
     ready,
     run,
+    standing,
+    undo,
     withdraw,
 )
 from tests.unit.fakes import (
@@ -37,6 +41,7 @@ from tests.unit.fakes import (
     RUNNING,
     SEND,
     WORKER_ROLE,
+    Crash,
     World,
     at,
 )
@@ -249,3 +254,47 @@ def test_wherever_a_renewal_crashed_its_second_try_leaves_one_schedule(moment: i
     assert withdrawal is not None
     assert list(world.schedules.at) == [(INCIDENT, withdrawal.stays[0].until)]
     assert hold_of(world, INCIDENT).expires_at == withdrawal.stays[0].until
+
+
+def test_what_a_person_took_off_before_is_not_withdrawn_and_its_record_ends() -> None:
+    for incident in (CURE, EXPIRY):
+        world = granted()
+        world.roles.detach(OLD_ROLE, RECEIVE)
+        withdrawal = outcome(world, incident)
+        assert (withdrawal.removed, withdrawal.stays, withdrawal.watch) == ((), (), False)
+        assert (world.holds.of(OLD_ROLE), world.schedules.at) == ((), {})
+        assert "withdraw" not in [change.kind for change in world.journal.load(incident.id).changes]
+
+
+def test_the_undo_does_not_attach_what_a_person_took_off_before() -> None:
+    world = granted()
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    before = standing(world)
+    run(world)
+    let_go(world)
+    receipt = undo(world)
+    assert receipt.equal and receipt.changed_by_others == ()
+    assert standing(world) == before
+
+
+def test_a_withdrawal_that_was_begun_is_finished_although_somebody_declares_the_policy_by_now() -> None:
+    world = granted()
+    world.fuse.blows_at = 16  # IAM has taken it off
+    with pytest.raises(Crash):
+        run(world)
+    world.fuse.blows_at = 0
+    beside(world)
+    diagnosis = planned(granted())
+    assert withdraw(world, RunState(CURE, diagnosis), LATER + 301).removed == (RECEIVE,)
+    assert (world.roles.role.attached, world.holds.of(OLD_ROLE)) == ((), ())
+
+
+def test_a_run_that_goes_on_after_its_undo_withdraws_nothing() -> None:
+    world = granted()
+    state = run(world)
+    let_go(world)
+    undo(world)
+    let_go(world)
+    with pytest.raises(GrantWithdrawn, match="cure-1 has been undone"):
+        withdraw(world, state, LATER + 900)
+    assert world.roles.role.attached == (RECEIVE,)
