@@ -11,7 +11,7 @@ from regrant.models import Grant, Health, Rollout, RunState
 class Watch(msgspec.Struct, frozen=True):
     """grant: what has to be attached to which role, and since when. since: from when on log lines count.
 
-    strict: nothing is spreading that would excuse a denial, since permissions were only taken away.
+    strict: permissions were only taken away. While that spreads no denial is excused, and no success counts.
     limit: seconds that the proof may take.
     """
 
@@ -23,9 +23,11 @@ class Watch(msgspec.Struct, frozen=True):
     strict: bool = False
 
 
-# Seconds that the proof may take, so that slow answers do not lengthen the loop; and while a role is kept
-# from other runs, since whatever they attached would spoil the trial.
-LIMIT, TRIAL = 900.0, 300.0
+# Seconds that the proof may take, so that slow answers do not lengthen the loop.
+LIMIT = 900.0
+# The same while a role is kept from other runs, since whatever they attached would spoil the trial: until the
+# change has spread and no sample looks back into that, and for each sample.
+SPREAD, ROUND = 225.0, 25.0
 
 
 def watch_of(state: RunState) -> Watch:
@@ -36,8 +38,10 @@ def watch_of(state: RunState) -> Watch:
         since = rollout.started_at if rollout else grant.at
         return Watch(grant, rollout, state.health, since, LIMIT)
     # The samples of before the withdrawal prove nothing now.
+    assert state.incident.entry is not None  # whoever took it out of the catalogue wants no proof
+    limit = SPREAD + ROUND * state.incident.entry.health.samples
     fresh = state.health if state.health and state.health.at > withdrawal.at else None
-    return Watch(grant, rollout, fresh, withdrawal.at, TRIAL, strict=True)
+    return Watch(grant, rollout, fresh, withdrawal.at, limit, strict=True)
 
 
 def _grant(state: RunState) -> Grant:
