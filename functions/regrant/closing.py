@@ -135,7 +135,7 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
     found += _staying(state)
     if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
         found.append(_why_undone(state))
-    if state.incident.mode == "expire" and outcome in ("ROLLED_BACK", "REFUSED") and not state.error:
+    if state.incident.mode == "expire" and (state.reattachment or _only_renewed(state)) and not state.error:
         found.append(_overdue(state))
     if state.error:
         found.append(Finding(state.error.Error, state.error.Cause[:1000]))

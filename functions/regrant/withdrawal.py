@@ -134,7 +134,8 @@ def _stay(
     same_service = any(hold.service == str(incident.service) for hold in others)
     if others and (not lives_on_it or same_service) and not plan.postpone:
         _drop(mine, incident, plan.role, holds, schedules, now)
-        return Stay(policy, why)
+        ends = [hold.expires_at for hold in others if hold.service == str(incident.service) and lives_on_it]
+        return Stay(policy, why, max((end for end in ends if end), default=None))
     until = None
     for hold in mine:
         until = hold.expires_at
