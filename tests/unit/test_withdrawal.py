@@ -298,3 +298,12 @@ def test_a_run_that_goes_on_after_its_undo_withdraws_nothing() -> None:
     with pytest.raises(GrantWithdrawn, match="cure-1 has been undone"):
         withdraw(world, state, LATER + 900)
     assert world.roles.role.attached == (RECEIVE,)
+
+
+def test_a_grant_that_a_later_incident_of_the_service_holds_goes_on_until_that_ones_time() -> None:
+    world = granted()
+    another_grant(world, "run-2", expires=2 * DAY)
+    (stay,) = outcome(world, EXPIRY, DAY).stays
+    assert stay.until == at(2 * DAY) and "run run-2 holds it" in stay.why
+    assert hold_of(world, INCIDENT).dropped_by == EXPIRY.id
+    assert list(world.schedules.at) == [("run-2", at(2 * DAY))]
