@@ -114,7 +114,7 @@ class Journal(Protocol):
     def close(self, incident: str, report: Report, at: str) -> None:
         """Store the report and, if the run changed the service, how it ended."""
 
-    def reopen(self, incident: str, at: str) -> None:
+    def reopen(self, incident: str) -> None:
         """What was closed is not at its end: its own run, which could not go on, undoes it."""
 
     def last_outcome(self, service: Service) -> LastOutcome | None:

@@ -31,7 +31,7 @@ def reattach_policies(
     incident, checks = state.incident, state.reattachment.checks + 1 if state.reattachment else 1
     record = journal.load(incident.subject)
     if record.closed and incident.id == incident.subject:
-        journal.reopen(incident.id, now)  # so that the undo is taken up if this run is stopped in it
+        journal.reopen(incident.id)  # so that the undo is taken up if this run is stopped in it
     withdrawn = [c for c in record.changes if c.kind == "withdraw"]
     let_go = _let_go(incident, record, withdrawn, holds)
     if not let_go and all(change.undone_at for change in withdrawn):

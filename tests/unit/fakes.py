@@ -348,7 +348,7 @@ class FakeJournal:
             raise self.failure
         self.closed[incident] = report
 
-    def reopen(self, incident: str, at: str) -> None:
+    def reopen(self, incident: str) -> None:
         del self.closed[incident]
 
     def last_outcome(self, service: Service) -> LastOutcome | None:

@@ -3,8 +3,7 @@
 incident (partition key)  entry (sort key)              other attributes
 <execution name>          baseline                      body
                           change#<kind>#<value>         body
-                          outcome                       body
-                          reopened                      body
+                          outcome                       body (null: reopened)
 """
 
 from __future__ import annotations
@@ -19,6 +18,9 @@ from regrant.errors import AwsRefused
 from regrant.models import Report
 from regrant.records import Change, LastOutcome
 from regrant.resources import Baseline
+
+
+_REOPENED = "null"
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -67,7 +69,7 @@ class DynamoJournal:
         return Record(
             baseline=msgspec.json.decode(baseline, type=Baseline) if baseline else None,
             changes=tuple(sorted(changes, key=lambda change: change.intended_at)),
-            closed="outcome" in items and "reopened" not in items,
+            closed=items.get("outcome", _REOPENED) != _REOPENED,
         )
 
     def close(self, incident: str, report: Report, at: str) -> None:
@@ -80,9 +82,9 @@ class DynamoJournal:
             last = LastOutcome(incident=incident, outcome=report.outcome, at=at)
             self._put(f"service#{report.service}", "last", last)
 
-    def reopen(self, incident: str, at: str) -> None:
-        """PutItem: the report that is there is not the end, since the run is being undone after all."""
-        self._put(incident, "reopened", at)
+    def reopen(self, incident: str) -> None:
+        """PutItem in place of the report, which is not the end: the run's next one is."""
+        self._put(incident, "outcome", None)
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
         """GetItem, consistent; None if no run has changed the service."""
