@@ -19,7 +19,6 @@ from regrant.models import Report
 from regrant.records import Change, LastOutcome
 from regrant.resources import Baseline
 
-
 _REOPENED = "null"
 
 
