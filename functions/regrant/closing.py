@@ -23,7 +23,8 @@ def close_incident(state: RunState, journal: Journal, leases: Leases, topic: Top
     """
     changes = journal.load(state.incident.subject).changes
     outcome = decide_outcome(state)
-    if outcome == "CONTAINED" and any(c.undone_at for c in changes if c.kind == "attach"):
+    lasting = [c for c in changes if c.kind in ("attach", "withdraw", "register")]
+    if outcome in ("CONTAINED", "CURED") and any(change.undone_at for change in lasting):
         raise GrantWithdrawn("Another run undid this incident before it was closed.")
     report = _report(state, outcome, changes, _next_step(state, outcome), now)
     journal.close(report.incident, report, now)

@@ -301,3 +301,11 @@ def test_a_cure_ends_cured_and_names_its_revision() -> None:
     cure = replace(EXPIRING, incident=CURE, revision=Revision(DEFINITION, at(4)))
     report = closed(replace(cure, withdrawal=Withdrawal("HEALTHY", 1, at(300), (RECEIVE,))))
     assert report.outcome == "CURED" and DEFINITION in report.next
+
+
+@pytest.mark.parametrize("kind", ["register", "withdraw"])
+def test_a_cure_that_another_run_undid_meanwhile_is_not_cured(kind: Any) -> None:
+    world = World()
+    world.journal.intend(CURE.id, Change(kind, OLD_ROLE, RECEIVE, at(3), at(3), undone_at=at(90)))
+    with pytest.raises(GrantWithdrawn):
+        closed(replace(EXPIRING, incident=CURE, withdrawal=Withdrawal("HEALTHY", 1, at(300))), world)
