@@ -16,10 +16,12 @@ PREFIX = "/regrant/services/"
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,576}")
 _POLICY = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,640}")
 _QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?")
-# The text goes, quoted, into a CloudWatch Logs filter pattern, so what could end the quotes is not allowed.
+# Terraform language, "Resource addressing": an index is a number or a quoted key of any characters.
+_INDEX = r'(\[(\d{1,6}|"[^"\\\x00-\x1f\x7f]{1,80}")\])?'
 _ADDRESS = re.compile(
-    r'(module\.[\w-]+(\[[\w"-]{1,80}\])?\.){0,5}aws_ecs_task_definition\.[\w-]{1,120}(\[[\w"-]{1,80}\])?'
+    rf"(module\.[\w-]{{1,120}}{_INDEX}\.){{0,5}}aws_ecs_task_definition\.[\w-]{{1,120}}{_INDEX}"
 )
+# The text goes, quoted, into a CloudWatch Logs filter pattern, so what could end the quotes is not allowed.
 _TERM = re.compile(r'[^"\\\s\x00-\x1f][^"\\\x00-\x1f]{1,198}[^"\\\s\x00-\x1f]')
 
 

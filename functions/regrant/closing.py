@@ -23,7 +23,8 @@ def close_incident(state: RunState, journal: Journal, leases: Leases, topic: Top
     """
     changes = journal.load(state.incident.subject).changes
     outcome = decide_outcome(state)
-    if outcome == "CONTAINED" and any(c.undone_at for c in changes if c.kind == "attach"):
+    lasting = [c for c in changes if c.kind in ("attach", "withdraw", "register")]
+    if outcome in ("CONTAINED", "CURED") and any(change.undone_at for change in lasting):
         raise GrantWithdrawn("Another run undid this incident before it was closed.")
     report = _report(state, outcome, changes, _next_step(state, outcome), now)
     journal.close(report.incident, report, now)
@@ -135,7 +136,7 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
     found += _staying(state)
     if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
         found.append(_why_undone(state))
-    if state.incident.mode == "expire" and outcome in ("ROLLED_BACK", "REFUSED") and not state.error:
+    if state.incident.mode == "expire" and (state.reattachment or _only_renewed(state)) and not state.error:
         found.append(_overdue(state))
     if state.error:
         found.append(Finding(state.error.Error, state.error.Cause[:1000]))

@@ -9,6 +9,7 @@ from regrant.entry import CatalogueEntry
 from regrant.models import Decision, Diagnosis, Finding, Incident, Plan, Refusal
 from regrant.new_role import problems
 from regrant.ports import Holds, Revisions, Roles, Services
+from regrant.records import Hold
 from regrant.resources import RoleState, TaskDefinition, name_of
 from regrant.settings import Settings
 from regrant.terraform import patch
@@ -38,8 +39,9 @@ def plan_cure(
     refusal = judge_role(definition, settings)
     if refusal or definition.task_role is None:
         return _refused(refusal, now, checks)
+    decision: Decision = "ASK" if entry.approval == "required" else "CURE"
     if definition.task_role == entry.task_role:
-        return _plan_leftovers(incident, definition, roles, holds, settings, now, checks)
+        return _plan_leftovers(incident, decision, definition, roles, holds, settings, now, checks)
     wrong_role = Finding(
         "WRONG_TASK_ROLE",
         f"The tasks run as {name_of(definition.task_role)}; the catalogue declares"
@@ -49,14 +51,20 @@ def plan_cure(
     if entry.managed_by == "terraform":
         refusal = _terraform(entry, definition)
         return Diagnosis("REFUSE", now, (wrong_role,), refusal=refusal, checks=checks)
-    old, new, (held, execution_role) = all_three(
+    old, new, (held, lent, (execution_role, status)) = all_three(
         lambda: roles.read(definition.task_role or ""),
         lambda: roles.read(entry.task_role),
-        lambda: both(
-            lambda: holds.of(definition.task_role or ""), lambda: revisions.execution_role(definition.arn)
+        lambda: all_three(
+            lambda: holds.of(definition.task_role or ""),
+            lambda: holds.of(entry.task_role),
+            lambda: both(
+                lambda: revisions.execution_role(definition.arn), lambda: revisions.status(definition.arn)
+            ),
         ),
     )
-    found = tuple(_unfit(entry, new, execution_role, roles, settings))
+    if status != "ACTIVE":
+        return _refused(_no_way_back(definition, status), now, checks)
+    found = tuple(_unfit(entry, new, lent, execution_role, roles, settings))
     if found or old is None or new is None:
         refusal = Refusal(
             "NEW_ROLE_UNFIT",
@@ -75,12 +83,12 @@ def plan_cure(
         withdraw=tuple(sorted({hold.policy for hold in held if hold.service == str(service)})),
     )
     seen = see(old, new_role=new)
-    decision: Decision = "ASK" if entry.approval == "required" else "CURE"
     return Diagnosis(decision, now, (wrong_role,), plan, definition.logs, seen=seen, checks=checks)
 
 
 def _plan_leftovers(
     incident: Incident,
+    decision: Decision,
     definition: TaskDefinition,
     roles: Roles,
     holds: Holds,
@@ -89,29 +97,36 @@ def _plan_leftovers(
     checks: int,
 ) -> Diagnosis:
     """The service runs with the right role already; a grant of its own may be left on another one."""
-    others = tuple(sorted(settings.roles - {definition.task_role or ""}))
-    held = each(holds.of, others)
+    assert incident.entry is not None and definition.task_role is not None
+    others = tuple(sorted(settings.roles - {definition.task_role}))
+    lent, *held = each(holds.of, (definition.task_role, *others))
     mine = {
         role: tuple(sorted({hold.policy for hold in found if hold.service == str(incident.service)}))
         for role, found in zip(others, held, strict=True)
     }
     role = next((role for role in others if mine[role]), None)
-    right = Finding(
-        "RIGHT_TASK_ROLE", f"The tasks run as {name_of(definition.task_role or '')}, as declared."
-    )
+    right = Finding("RIGHT_TASK_ROLE", f"The tasks run as {name_of(definition.task_role)}, as declared.")
     state = roles.read(role) if role else None
+    if role is None and (found := _lent(incident.entry, lent)):
+        refusal = Refusal(
+            "NEW_ROLE_UNFIT",
+            " ".join(finding.text for finding in found),
+            "Undo that run, and attach the policy for good where the role is managed.",
+        )
+        return Diagnosis("REFUSE", now, (right, *found), refusal=refusal, checks=checks)
     if role is None or state is None:
         nothing = Finding("NO_GRANT", "No temporary grant of the service is left on a managed role.")
         return Diagnosis("NOTHING_TO_FIX", now, (right, nothing), checks=checks)
     if checks > ROUNDS:
         return _refused(_moving(role), now, checks)
     plan = Plan(role, (), redeploy=False, task_definition=definition.arn, withdraw=mine[role])
-    return Diagnosis("CURE", now, (right,), plan, definition.logs, seen=see(state), checks=checks)
+    return Diagnosis(decision, now, (right,), plan, definition.logs, seen=see(state), checks=checks)
 
 
 def _unfit(
     entry: CatalogueEntry,
     new: RoleState | None,
+    lent: tuple[Hold, ...],
     execution_role: str | None,
     roles: Roles,
     settings: Settings,
@@ -128,8 +143,33 @@ def _unfit(
             " may not be registered."
         )
         found.append(Finding("EXECUTION_ROLE_NOT_PASSABLE", text, (execution_role,)))
+    found += _lent(entry, lent)
     permissions = roles.permissions(entry.task_role, tuple(dict.fromkeys(entry.policies)))
     return [*found, *(Finding("NEW_ROLE_UNFIT", text) for text in problems(new, permissions, entry.policies))]
+
+
+def _lent(entry: CatalogueEntry, held: tuple[Hold, ...]) -> list[Finding]:
+    """What the declared role has, but for a time only: a cure that builds on it would not last."""
+    return [
+        Finding(
+            "NEW_ROLE_UNFIT",
+            f"{name_of(entry.task_role)} has {name_of(hold.policy)} only as the temporary grant of run"
+            f" {hold.incident}.",
+            (hold.policy,),
+        )
+        for hold in held
+        if hold.policy in entry.policies
+    ]
+
+
+def _no_way_back(definition: TaskDefinition, status: str) -> Refusal:
+    # DescribeTaskDefinition, and UpdateService: "TaskDefinition is inactive".
+    return Refusal(
+        "REVISION_NOT_ACTIVE",
+        f"{name_of(definition.arn)}, which the service runs, is {status}: ECS would not deploy it again, so"
+        " the cure could not be undone.",
+        "Deploy an ACTIVE revision with the same content, and start the cure again.",
+    )
 
 
 def _terraform(entry: CatalogueEntry, definition: TaskDefinition) -> Refusal:

@@ -32,10 +32,11 @@ def plan_expiry(
     """
     service, role = incident.service, incident.role
     assert service is not None and role is not None  # OpenIncident has them from the journal
-    held, (state, was) = both(
-        lambda: holds.of(role), lambda: both(lambda: services.describe(service), lambda: roles.read(role))
-    )
+    held, state = both(lambda: holds.of(role), lambda: services.describe(service))
     mine = [hold for hold in held if hold.incident == incident.expires]
+    if refusal := _out_of_reach(mine, role, settings):
+        return Diagnosis("REFUSE", now, (_at_its_end(mine, role),), refusal=refusal, checks=checks)
+    was = roles.read(role) if mine else None
     if not mine or was is None:
         gone = Finding("NO_GRANT", f"Nothing is left of the grant of run {incident.expires}.")
         return Diagnosis("NOTHING_TO_FIX", now, (gone,), checks=checks)
@@ -60,6 +61,21 @@ def plan_expiry(
     findings = (_at_its_end(mine, role), *_told(lives_on_it, definition, role))
     routes = definition.logs if definition else ()
     return Diagnosis("EXPIRE", now, findings, plan, routes, seen=see(was), checks=checks)
+
+
+def _out_of_reach(mine: list[Hold], role: str, settings: Settings) -> Refusal | None:
+    """A grant that this stack may not take off any more."""
+    out = [hold.policy for hold in mine if role not in settings.roles or hold.policy not in settings.policies]
+    if not out:
+        return None
+    arguments = [f"--role-name {name_of(role)} --policy-arn {policy}" for policy in out]
+    commands = "; ".join(f"aws iam detach-role-policy {each}" for each in arguments)
+    return Refusal(
+        "GRANT_OUT_OF_REACH",
+        f"{', '.join(map(name_of, out))} on {name_of(role)} is out of this stack's reach by now.",
+        f"When the service does not need it, take it off by hand: {commands}. Or let the stack's owner add it"
+        " to ManagedRoleArns and GrantablePolicyArns again, and start the expiry again.",
+    )
 
 
 def _judge(

@@ -92,7 +92,8 @@ def verify_health(
     )
     watched = rollout.deployment if rollout else baseline.primary_deployment
     deployed = judge_deployment(watched, state)
-    health = judge(sample, deployed, previous, baseline, grant, entry, watch.strict)
+    trial = watch.since if watch.strict else None
+    health = judge(sample, deployed, previous, baseline, grant, entry, trial)
     began = watch.since if watch.strict else replaced_at
     if health.verdict == "PENDING" and seconds_between(began, now) >= watch.limit:
         late = f"Not proved after {watch.limit / 60:.0f} minutes."
@@ -129,15 +130,19 @@ def judge(
     baseline: BaselineMark,
     grant: Grant,
     entry: CatalogueEntry,
-    strict: bool = False,
+    trial: str | None = None,
 ) -> Health:
-    """HEALTHY, UNHEALTHY (cannot get better by waiting) or PENDING, with the reasons. strict: see Watch."""
+    """HEALTHY, UNHEALTHY (cannot get better by waiting) or PENDING, with the reasons.
+
+    trial: since when the service works without what it was granted (Watch.strict).
+    """
     before = previous.last.backlog if previous and previous.last else baseline.backlog
     burying = _burying(sample, previous)
     objections = (
         *_of_deployment(sample, deployed),
         *_of_grant(sample, grant),
-        *_of_log(sample, grant, strict),
+        *_of_log(sample, grant, trial is not None),
+        *_of_trial(sample, trial),
         *_of_backlog(sample, before),
         *_of_dead_letters(sample, previous, burying),
     )
@@ -218,6 +223,12 @@ def _of_log(sample: Sample, grant: Grant, strict: bool) -> Iterator[Objection]:
         yield Objection(text, final=not spreading, denied=True)
     if not sample.complete:
         yield Objection("The logs were too many to read, so a denial may be among what was not.")
+
+
+def _of_trial(sample: Sample, trial: str | None) -> Iterator[Objection]:
+    """What was taken off may go on to be allowed while that spreads, so what works then proves nothing."""
+    if trial is not None and seconds_between(trial, sample.since) < PROPAGATION:
+        yield Objection("IAM may still allow what was taken off.", open=True)
 
 
 def _of_backlog(sample: Sample, before: int | None) -> Iterator[Objection]:

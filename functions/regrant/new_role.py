@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from regrant.patterns import encode_action, encode_resource, match_action, within
 from regrant.permissions import RolePermissions
 from regrant.policies import Policy, Statement
 from regrant.resources import RoleState, name_of
@@ -36,32 +36,69 @@ def problems(role: RoleState, permissions: RolePermissions, policies: tuple[str,
 def _trusts_ecs(trust: Any, account: str) -> bool:
     statements = trust.get("Statement", []) if isinstance(trust, Mapping) else []
     statements = statements if isinstance(statements, list) else [statements]
-    trusting = [s for s in statements if isinstance(s, Mapping) and _names_ecs(s)]
-    denied = any(s.get("Effect") == "Deny" for s in trusting)
-    return not denied and any(s.get("Effect") == "Allow" and _is_open(s, account) for s in trusting)
+    about = [s for s in statements if isinstance(s, Mapping) and _acts(s)]
+    allowed = any(s.get("Effect") == "Allow" and _lets_in(s, account) for s in about)
+    return allowed and not any(s.get("Effect") == "Deny" and _shuts_out(s, account) for s in about)
 
 
-def _names_ecs(statement: Mapping[str, Any]) -> bool:
+def _acts(statement: Mapping[str, Any]) -> bool:
+    """On sts:AssumeRole, which is how ECS gets a task's credentials."""
+    inside = any(match_action(each, "sts:AssumeRole").possible for each in _texts(statement.get("Action")))
+    outside = "NotAction" in statement and not any(
+        match_action(each, "sts:AssumeRole").possible for each in _texts(statement["NotAction"])
+    )
+    return inside or outside
+
+
+def _lets_in(statement: Mapping[str, Any], account: str) -> bool:
+    return _names_ecs(statement.get("Principal")) and all(
+        key.lower() in _HARMLESS and not negated and any(_is_ours(key, value, account) for value in values)
+        for key, negated, values in _conditions(statement)
+    )
+
+
+def _shuts_out(statement: Mapping[str, Any], account: str) -> bool:
+    """Unless it is for everybody but this account's own services, as a guard against confused deputies is."""
     principal = statement.get("Principal")
-    services = principal.get("Service", []) if isinstance(principal, Mapping) else principal
-    actions = statement.get("Action", [])
-    return _has(services, (ECS, "*")) and _has(actions, ("sts:AssumeRole", "sts:*", "*"))
+    everybody = isinstance(principal, Mapping) and "*" in _texts(principal.get("AWS"))
+    excepted = _names_ecs(statement.get("NotPrincipal")) if "NotPrincipal" in statement else True
+    if not (_names_ecs(principal) or everybody or not excepted):
+        return False
+    return not any(
+        key.lower() in _HARMLESS and negated and any(_is_ours(key, value, account) for value in values)
+        for key, negated, values in _conditions(statement)
+    )
 
 
-def _has(value: Any, wanted: tuple[str, ...]) -> bool:
-    values = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    return any(str(each).lower() in {w.lower() for w in wanted} for each in values)
+def _names_ecs(principal: Any) -> bool:
+    if principal == "*":
+        return True
+    services = _texts(principal.get("Service")) if isinstance(principal, Mapping) else ()
+    return any(service.lower() in (ECS, "*") for service in services)
 
 
-def _is_open(statement: Mapping[str, Any], account: str) -> bool:
-    """Its conditions are none, or ask for this account only."""
+def _conditions(statement: Mapping[str, Any]) -> Iterator[tuple[str, bool, tuple[str, ...]]]:
+    """Each key, whether its operator negates, and its values. What cannot be read is a key of no name."""
     conditions = statement.get("Condition") or {}
-    for keys in conditions.values():
+    if not isinstance(conditions, Mapping) or not all(isinstance(k, Mapping) for k in conditions.values()):
+        yield "", False, ()
+        return
+    for operator, keys in conditions.items():
         for key, values in keys.items():
-            given = [values] if isinstance(values, str) else list(values)
-            if key.lower() not in _HARMLESS or not any(account in str(each) for each in given):
-                return False
-    return True
+            yield str(key), "not" in str(operator).lower(), _texts(values)
+
+
+def _is_ours(key: str, value: str, account: str) -> bool:
+    """All of this account's tasks: ECS knows no narrower source (developer guide, Task IAM role)."""
+    if key.lower() == "aws:sourceaccount":
+        return value == account
+    _, _, service, _, owner, resource = (*value.split(":", 5), *[""] * 5)[:6]
+    return value == "*" or (service in ("ecs", "*") and owner in (account, "*") and resource == "*")
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    return tuple(each for each in values if isinstance(each, str))
 
 
 def _blocked(policy: Policy, permissions: RolePermissions, name: str) -> Iterator[str]:
@@ -99,30 +136,46 @@ def _denied(statements: tuple[Statement, ...], action: str, resources: tuple[str
     """The label of a Deny whose patterns meet these; a conditional one may never be met, so it counts as
     none."""
     for statement in statements:
-        meets = any(_meet(action.lower(), each.lower()) for each in statement.actions)
-        if statement.effect == "Deny" and not statement.conditions and not statement.not_action and meets:
-            on = statement.resources or ("*",)
-            if statement.not_resource or any(_meet(r, each) for r in resources or ("*",) for each in on):
-                return statement.label
+        if statement.effect != "Deny" or statement.conditions or statement.unreadable:
+            continue
+        if _meets_action(statement, action) and any(_meets(statement, r) for r in resources or ("*",)):
+            return statement.label
     return None
 
 
 def _acts_on(statement: Statement, action: str) -> bool:
-    inside = any(_inside(action.lower(), each.lower()) for each in statement.actions)
-    return inside != statement.not_action
+    if statement.not_action:
+        return not any(_meet(encode_action(action), encode_action(each)) for each in statement.actions)
+    return any(within(encode_action(action), encode_action(each)) for each in statement.actions)
 
 
 def _reaches(statement: Statement, resource: str) -> bool:
+    narrow, wide = _resource(statement, resource), _resources(statement)
     if statement.not_resource:
-        return not any(_meet(resource, each) for each in statement.resources)
-    return any(_inside(resource, each) for each in statement.resources)
+        return not any(_meet(narrow, each) for each in wide)
+    return any(within(narrow, each) for each in wide)
 
 
-def _inside(pattern: str, outer: str) -> bool:
-    """Every text of the pattern is one of the outer pattern. `*` of the one is a text for `*` of the
-    other."""
-    return fnmatch.fnmatchcase(pattern, outer.replace("[", "[[]"))
+def _meets_action(statement: Statement, action: str) -> bool:
+    if statement.not_action:
+        return not any(within(encode_action(action), encode_action(each)) for each in statement.actions)
+    return any(_meet(encode_action(action), encode_action(each)) for each in statement.actions)
+
+
+def _meets(statement: Statement, resource: str) -> bool:
+    one, others = _resource(statement, resource), _resources(statement)
+    if statement.not_resource:
+        return not any(within(one, each) for each in others)
+    return any(_meet(one, each) for each in others)
+
+
+def _resource(statement: Statement, resource: str) -> str:
+    return encode_resource(resource, statement.variables)
+
+
+def _resources(statement: Statement) -> tuple[str, ...]:
+    return tuple(encode_resource(each, statement.variables) for each in statement.resources)
 
 
 def _meet(one: str, other: str) -> bool:
-    return _inside(one, other) or _inside(other, one)
+    return within(one, other) or within(other, one)

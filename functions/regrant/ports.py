@@ -115,7 +115,7 @@ class Journal(Protocol):
     def close(self, incident: str, report: Report, at: str) -> None:
         """Store the report and, if the run changed the service, how it ended."""
 
-    def reopen(self, incident: str, at: str) -> None:
+    def reopen(self, incident: str) -> None:
         """What was closed is not at its end: its own run, which could not go on, undoes it."""
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
@@ -139,8 +139,8 @@ class Holds(Protocol):
     def of(self, role: str) -> tuple[Hold, ...]:
         """Everybody who needs a temporary grant on the role, as it is written now."""
 
-    def dropped_by(self, role: str, incident: str) -> tuple[Hold, ...]:
-        """The holds on the role that the incident dropped."""
+    def dropped(self, role: str) -> tuple[Hold, ...]:
+        """The holds on the role that somebody dropped."""
 
 
 class Executions(Protocol):

@@ -127,25 +127,31 @@ def detach_policies(
 ) -> Detach:
     """Detach what this incident attached. What was attached before it, or another incident needs, stays.
 
-    The hold goes last, so that a try that comes after a crash knows no more than the first.
+    A grant that a cure or an expiry has ended is not this incident's any more: what is attached now is
+    somebody else's. One that their undo put back is. The hold goes last, so that a try that comes after a
+    crash knows no more than the first.
     """
     record = journal.load(incident.subject)
     kept = attached_before(record.baseline)
     ours = tuple(c for c in record.changes if c.kind == "attach" and c.value not in kept)
-    held = {target: holds.of(target) for target in {change.target for change in ours}}
+    targets = {change.target for change in ours}
+    held = {target: holds.of(target) for target in targets}
+    ended = {(h.policy, h.incident): h for target in targets for h in holds.dropped(target)}
     left = []
     for change in ours:
+        mine = [h for h in held[change.target] if (h.policy, h.incident) == (change.value, incident.subject)]
         needed = change.value in granted_by_others(held[change.target], incident.subject)
         left += [change.value] if needed else []
-        if change.undone_at is None:
-            if not needed:
+        if change.undone_at is None or mine:
+            before = ended.get((change.value, incident.subject))
+            if not needed and not before:
                 roles.detach(change.target, change.value)
-            journal.record(incident.subject, replace(change, undone_at=now))
-        for hold in held[change.target]:
-            if (hold.policy, hold.incident) == (change.value, incident.subject):
-                if hold.expires_at:
-                    schedules.cancel(hold.incident, hold.expires_at)
-                holds.write(change.target, replace(hold, dropped_at=now, dropped_by=incident.subject))
+            undone_at = before.dropped_at if before else now
+            journal.record(incident.subject, replace(change, undone_at=undone_at))
+        for hold in mine:
+            if hold.expires_at:
+                schedules.cancel(hold.incident, hold.expires_at)
+            holds.write(change.target, replace(hold, dropped_at=now, dropped_by=incident.subject))
     gone = tuple(change.value for change in ours if change.value not in left)
     return Detach(detached=gone, at=now, left=tuple(left))
 

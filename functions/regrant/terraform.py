@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
+# A key in brackets may hold anything, also what looks like a resource.
+_MODULE = r'module\.[\w-]+(\[[^]"]*\]|\["[^"]*"\])?'
+_RESOURCE = re.compile(
+    rf"((?P<module>{_MODULE}(\.{_MODULE})*)\.)?"
+    r"aws_ecs_task_definition\.(?P<name>[\w-]+)(?P<index>\[.*\])?"
+)
+
 
 def patch(address: str | None, old_role: str, new_role: str, family: str) -> str:
     """Lines of HCL with - and + before what goes and comes, as `terraform plan` shows it.
 
     address is the resource's; where the catalogue has none, the family tells which one it is.
     """
-    module, _, resource = (address or "").rpartition("aws_ecs_task_definition.")
-    name = resource.partition("[")[0] if address else "<the one of this family>"
-    where = f"# {module.rstrip('.')}\n" if module else ""
-    instance = f"  # {address}\n" if resource.endswith("]") else ""
+    found = _RESOURCE.fullmatch(address or "")
+    name = found["name"] if found else "<the one of this family>"
+    where = f"# {found['module']}\n" if found and found["module"] else ""
+    instance = f"  # {address}\n" if found and found["index"] else ""
     return (
         f'{where}resource "aws_ecs_task_definition" "{name}" {{\n'
         f"{instance}"

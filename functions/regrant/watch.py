@@ -11,9 +11,9 @@ from regrant.models import Grant, Health, Rollout, RunState
 class Watch(msgspec.Struct, frozen=True):
     """grant: what has to be attached to which role, and since when. since: from when on log lines count.
 
-    strict: nothing is spreading that would excuse a denial, since permissions were only taken away. limit:
-    seconds that the proof may take, least: that it has to take. brief: tasks that are down, or do not recover
-    by then, are replaced.
+    strict: permissions were only taken away. While that spreads no denial is excused, and no success counts.
+    limit: seconds that the proof may take, least: that it has to take. brief: tasks that are down, or do not
+    recover by then, are replaced.
     """
 
     grant: Grant
@@ -26,11 +26,13 @@ class Watch(msgspec.Struct, frozen=True):
     brief: bool = False
 
 
-# Seconds that the proof may take, so that slow answers do not lengthen the loop; and while a role is kept
-# from other runs, since whatever they attached would spoil the trial; and before the tasks are replaced,
-# which is as long as a grant may take to reach them (regrant.health, PROPAGATION).
-LIMIT, TRIAL, BRIEF = 900.0, 300.0, 120.0
-TWO_SAMPLES = 40.0
+# Seconds that the proof may take, so that slow answers do not lengthen the loop.
+LIMIT = 900.0
+# The same while a role is kept from other runs, since whatever they attached would spoil the trial: until the
+# change has spread and no sample looks back into that, and for each sample.
+SPREAD, ROUND = 225.0, 25.0
+# Before tasks are replaced: as long as a grant may take to reach them (regrant.health, PROPAGATION).
+BRIEF, TWO_SAMPLES = 120.0, 40.0
 
 
 def watch_of(state: RunState) -> Watch:
@@ -49,8 +51,10 @@ def watch_of(state: RunState) -> Watch:
         least = min(buries_after, BRIEF) + TWO_SAMPLES if buries_after else 0.0
         return Watch(grant, None, fresh, since, max(BRIEF, least + TWO_SAMPLES), least, brief=True)
     # The samples of before the withdrawal prove nothing now.
+    assert state.incident.entry is not None  # whoever took it out of the catalogue wants no proof
+    limit = SPREAD + ROUND * state.incident.entry.health.samples
     fresh = state.health if state.health and state.health.at > withdrawal.at else None
-    return Watch(grant, rollout, fresh, withdrawal.at, TRIAL, strict=True)
+    return Watch(grant, rollout, fresh, withdrawal.at, limit, strict=True)
 
 
 def _grant(state: RunState) -> Grant:

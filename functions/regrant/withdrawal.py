@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from regrant.dependents import needed_by_others
+from regrant.errors import GrantWithdrawn
 from regrant.leasing import holder_of_role
 from regrant.models import Incident, Plan, RunState, Stay, Withdrawal
 from regrant.ports import Catalogue, Executions, Holds, Journal, Leases, Roles, Schedules, Services
@@ -64,18 +65,29 @@ def withdraw(
     """Detach what the plan withdraws and nobody else needs; renew or leave the rest.
 
     needed: the other services (`cluster/name`) that run with the role and declare a policy (ARN), by policy.
+    What somebody took off before us is not withdrawn, so that an undo does not attach it. Raises
+    GrantWithdrawn if this incident has been undone (a run that is redriven after its undo).
     """
-    held = holds.of(plan.role)
+    held, record = holds.of(plan.role), journal.load(incident.id)
+    begun = {change.value: change for change in record.changes if change.kind == "withdraw"}
+    if any(change.undone_at for change in begun.values()):
+        raise GrantWithdrawn(f"{incident.id} has been undone; start a new run instead of going on with it.")
+    gone = set(plan.withdraw) - set(record.baseline.role.attached) if record.baseline else set[str]()
     # What an earlier try of this step took off has no hold any more.
-    removed = [c.value for c in journal.load(incident.id).changes if c.kind == "withdraw" and c.done_at]
+    removed = [policy for policy, change in begun.items() if change.done_at]
     stays = []
     for policy in plan.withdraw:
         if policy in removed:
             continue
         mine = tuple(hold for hold in held if hold.policy == policy and _is_ours(hold, incident))
         others = tuple(hold for hold in held if hold.policy == policy and hold not in mine)
-        if why := _why_it_stays(plan, others, needed.get(policy, ())):
+        why = _why_it_stays(plan, others, needed.get(policy, ()))
+        if why and policy not in begun:  # what an earlier try began is finished: it may be off already
             stays.append(_stay(policy, why, incident, plan, mine, others, holds, schedules, now))
+            continue
+        if policy in gone:
+            roles.detach(plan.role, policy)  # if that read was stale, nothing may be left without a record
+            _drop(mine, incident, plan.role, holds, schedules, now)
             continue
         change = Change("withdraw", plan.role, policy, intended_at=now)
         journal.intend(incident.id, change)
@@ -122,15 +134,16 @@ def _stay(
     same_service = any(hold.service == str(incident.service) for hold in others)
     if others and (not lives_on_it or same_service) and not plan.postpone:
         _drop(mine, incident, plan.role, holds, schedules, now)
-        return Stay(policy, why)
+        ends = [hold.expires_at for hold in others if hold.service == str(incident.service) and lives_on_it]
+        return Stay(policy, why, max((end for end in ends if end), default=None))
     until = None
     for hold in mine:
         until = hold.expires_at
         if incident.expires:
             until = earlier(now, -hold.ttl_hours * HOUR)
             schedules.put(hold.incident, until)
-            if hold.expires_at and hold.expires_at != until:  # a person's expiry came before its schedule
-                schedules.cancel(hold.incident, hold.expires_at)
+            if hold.expires_at not in (None, until):  # it has not fired where a person began the expiry
+                schedules.cancel(hold.incident, str(hold.expires_at))
             holds.write(plan.role, replace(hold, expires_at=until, why=renewed(hold, now, why)))
     return Stay(policy, why, until)
 
@@ -139,9 +152,17 @@ def _drop(
     mine: tuple[Hold, ...], incident: Incident, role: str, holds: Holds, schedules: Schedules, now: str
 ) -> None:
     for hold in mine:
-        if hold.expires_at:
+        if hold.expires_at and not _share_its_schedule(hold, holds.of(role)):
             schedules.cancel(hold.incident, hold.expires_at)
         holds.write(role, replace(hold, dropped_at=now, dropped_by=incident.id))
+
+
+def _share_its_schedule(hold: Hold, held: tuple[Hold, ...]) -> bool:
+    """An incident's policies end together; the schedule is needed while one of them is there."""
+    return any(
+        (other.incident, other.expires_at) == (hold.incident, hold.expires_at) and other.policy != hold.policy
+        for other in held
+    )
 
 
 def renewed(hold: Hold, now: str, why: str) -> str:

@@ -19,4 +19,5 @@ def test_a_role_has_the_holds_that_were_written_and_not_dropped() -> None:
         holds.write(OLD_ROLE, hold)
     holds.write(OLD_ROLE, replace(other, dropped_at=at(9)))
     assert set(holds.of(OLD_ROLE)) == {HOLD, more}
+    assert holds.dropped(OLD_ROLE) == (replace(other, dropped_at=at(9)),)
     assert holds.of(WORKER_ROLE) == ()

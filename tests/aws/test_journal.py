@@ -91,8 +91,10 @@ def test_an_incident_is_closed_by_its_report_until_its_run_undoes_it_after_all(
     assert not journal.load(INCIDENT).closed
     journal.close(INCIDENT, report, at(240))
     assert journal.load(INCIDENT).closed
-    journal.reopen(INCIDENT, at(241))
+    journal.reopen(INCIDENT)
     assert not journal.load(INCIDENT).closed
+    journal.close(INCIDENT, report, at(300))
+    assert journal.load(INCIDENT).closed
 
 
 def test_a_table_that_refuses_is_not_an_intent_that_was_there() -> None:

@@ -188,6 +188,8 @@ class Fuse:
 class FakeServices:
     state: ServiceState | None = RUNNING
     definition: TaskDefinition = TASK_DEFINITION
+    definitions: dict[str, TaskDefinition] = field(default_factory=dict)  # other revisions, by ARN
+    others: dict[Service, ServiceState] = field(default_factory=dict)
     tasks: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
     stopped: tuple[str, ...] = ()
     groups: dict[tuple[str, str], str] = field(default_factory=dict)  # of (cluster, task)
@@ -196,10 +198,10 @@ class FakeServices:
     redeployed: list[str] = field(default_factory=list)
 
     def describe(self, service: Service) -> ServiceState | None:
-        return self.state if service == WORKER else None
+        return self.state if service == WORKER else self.others.get(service)
 
     def task_definition(self, arn: str) -> TaskDefinition:
-        return self.definition
+        return self.definitions.get(arn, self.definition)
 
     def redeploy(self, service: Service) -> str:
         self.fuse.pass_by()
@@ -260,6 +262,7 @@ class FakeServices:
 @dataclass
 class FakeRoles:
     role: RoleState = ROLE
+    others: dict[str, RoleState] = field(default_factory=dict)  # roles beside the one in use, by ARN
     gone: bool = False
     quota: int = 10
     version: str = "v1"
@@ -272,37 +275,49 @@ class FakeRoles:
         def read(*policies: str) -> tuple[Policy, ...]:
             return tuple(Policy(p, self.documents[p], self.version) for p in policies if p in self.documents)
 
-        boundary = self.role.boundary
+        state = self._of(role)
         return RolePermissions(
             role=role,
-            attached=self.role.attached,
+            attached=state.attached,
             quota=self.quota,
-            identity=(*read(*self.role.attached), *(Policy(n, d) for n, d in self.role.inline.items())),
-            boundary=read(boundary)[0] if boundary else None,
+            identity=(*read(*state.attached), *(Policy(n, d) for n, d in state.inline.items())),
+            boundary=read(state.boundary)[0] if state.boundary else None,
             declared=read(*(p for p in wanted if p not in self.nonexistent)),
             nonexistent=self.nonexistent,
-            state=self.role,
+            state=state,
         )
 
     def versions(self, policies: tuple[str, ...]) -> dict[str, str]:
         return dict.fromkeys(policies, self.version)
 
     def attached(self, role: str) -> tuple[str, ...]:
-        return self.role.attached
+        return self._of(role).attached
 
     def read(self, role: str) -> RoleState | None:
-        return None if self.gone else self.role
+        if role in self.others:
+            return self.others[role]
+        return None if self.gone or role != self.role.arn else self.role
 
     def attach(self, role: str, policy: str) -> None:
         self.fuse.pass_by()
-        self.role = replace(self.role, attached=tuple(sorted({*self.role.attached, policy})))
+        self._set(role, tuple(sorted({*self._of(role).attached, policy})))
         self.fuse.pass_by()
 
     def detach(self, role: str, policy: str) -> None:
         self.fuse.pass_by()
         self.detached.append(policy)
-        self.role = replace(self.role, attached=tuple(p for p in self.role.attached if p != policy))
+        self._set(role, tuple(p for p in self._of(role).attached if p != policy))
         self.fuse.pass_by()
+
+    def _of(self, role: str) -> RoleState:
+        return self.others.get(role, self.role)
+
+    def _set(self, role: str, attached: tuple[str, ...]) -> None:
+        changed = replace(self._of(role), attached=attached)
+        if role in self.others:
+            self.others[role] = changed
+        else:
+            self.role = changed
 
 
 @dataclass(frozen=True)
@@ -347,7 +362,7 @@ class FakeJournal:
             raise self.failure
         self.closed[incident] = report
 
-    def reopen(self, incident: str, at: str) -> None:
+    def reopen(self, incident: str) -> None:
         del self.closed[incident]
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
@@ -422,8 +437,8 @@ class FakeHolds:
     def of(self, role: str) -> tuple[Hold, ...]:
         return tuple(h for (on, *_), h in self.written.items() if on == role and h.dropped_at is None)
 
-    def dropped_by(self, role: str, incident: str) -> tuple[Hold, ...]:
-        return tuple(h for (on, *_), h in self.written.items() if on == role and h.dropped_by == incident)
+    def dropped(self, role: str) -> tuple[Hold, ...]:
+        return tuple(h for (on, *_), h in self.written.items() if on == role and h.dropped_at is not None)
 
 
 @dataclass

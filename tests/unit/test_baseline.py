@@ -11,9 +11,10 @@ from regrant.baseline import compare, facts, fingerprint
 from regrant.capture import capture
 from regrant.errors import RoleGone, ServiceGone
 from regrant.models import Receipt
-from regrant.records import Change
+from regrant.records import Change, Hold
 from regrant.resources import Baseline, RoleState, ServiceState
 from tests.unit.fakes import (
+    DEFINITION,
     INCIDENT_OF_WORKER,
     NEWER_DEFINITION,
     OLD,
@@ -211,3 +212,82 @@ def captured(world: World, now: str) -> Any:
         world.journal,
         now,
     )
+
+
+REGISTERED = Change(
+    "register", DEFINITION, NEWER_DEFINITION, at(4), done_at=at(4), undone_at=at(50), role=OLD_ROLE
+)
+WITHDRAWN = Change("withdraw", OLD_ROLE, RECEIVE, intended_at=at(5), done_at=at(5))
+GRANTED = replace(BEFORE, role=replace(ROLE, attached=(RECEIVE,)))
+ON_OURS = replace(
+    RUNNING,
+    task_definition=NEWER_DEFINITION,
+    deployments=(replace(OLD, task_definition=NEWER_DEFINITION),),
+)
+
+
+def cured(
+    role: RoleState = GRANTED.role,
+    service: ServiceState = RUNNING,
+    changes: tuple[Change, ...] = (REGISTERED, WITHDRAWN),
+    others: tuple[Hold, ...] = (),
+    active: tuple[str, ...] = (),
+    now: float = 60,
+) -> Receipt:
+    return compare(GRANTED, role, service, changes, others, at(now), active)
+
+
+def test_a_cure_whose_role_service_and_revision_are_as_before_is_undone() -> None:
+    receipt = cured()
+    assert receipt.equal and receipt.changed_by_others == receipt.grants_of_others == ()
+
+
+def test_a_service_on_our_revision_is_not_undone() -> None:
+    receipt = cured(service=ON_OURS)
+    assert not receipt.equal and receipt.changed_by_others == ()
+    assert f'+ service.task_definition = "{NEWER_DEFINITION}"' in receipt.diff
+    assert f'- service.task_definition = "{DEFINITION}"' in receipt.diff
+
+
+def test_our_revision_beside_the_old_one_is_not_undone() -> None:
+    both = replace(RUNNING, deployments=(OLD, *ON_OURS.deployments))
+    assert cured(service=both).diff == (f"+ service.revisions.{NEWER_DEFINITION} = true",)
+
+
+def test_our_revision_that_is_still_registered_is_not_undone() -> None:
+    assert cured(active=(NEWER_DEFINITION,)).diff == (f"+ revision.{NEWER_DEFINITION} = true",)
+
+
+def test_a_grant_that_is_not_back_is_the_diff() -> None:
+    assert cured(role=ROLE).diff == (f"- role.attached.{RECEIVE} = true",)
+
+
+def test_a_grant_that_somebody_took_off_long_after_it_was_put_back_is_their_doing() -> None:
+    back = replace(WITHDRAWN, undone_at=at(50))
+    assert not cured(role=ROLE, changes=(back,), now=60).equal  # or a stale read
+    receipt = cured(role=ROLE, changes=(back,), now=2000)
+    assert receipt.equal and receipt.changed_by_others == (f"- role.attached.{RECEIVE} = true",)
+
+
+def test_what_somebody_else_deployed_after_the_cure_is_theirs() -> None:
+    theirs = f"{DEFINITION}0"
+    deployed = replace(OLD, task_definition=theirs)
+    receipt = cured(service=replace(RUNNING, task_definition=theirs, deployments=(deployed,)))
+    assert receipt.equal and any(theirs in line for line in receipt.changed_by_others)
+
+
+def test_what_somebody_attached_during_the_cure_is_theirs() -> None:
+    receipt = cured(role=replace(ROLE, attached=(RECEIVE, SEND)))
+    assert receipt.equal and receipt.changed_by_others == (f"+ role.attached.{SEND} = true",)
+
+
+def test_a_grant_that_another_incident_got_during_the_cure_is_set_aside_by_name() -> None:
+    hold = Hold(SEND, "run-2", "retainwise-cluster/retainwise-backend")
+    receipt = cured(role=replace(ROLE, attached=(RECEIVE, SEND)), others=(hold,))
+    assert receipt.equal and receipt.changed_by_others == ()
+    assert receipt.grants_of_others == (f"{SEND} for {hold.service}, run run-2",)
+
+
+def test_the_hold_of_the_containment_does_not_hide_that_its_grant_is_not_back() -> None:
+    hold = Hold(RECEIVE, "contain-1", str(WORKER))
+    assert not cured(role=ROLE, others=(hold,)).equal

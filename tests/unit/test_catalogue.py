@@ -109,3 +109,60 @@ def test_no_success_text_can_end_the_quotes_of_a_log_filter(success: str) -> Non
     answer = read_entry(health(success=success), WORKER, SETTINGS)
     if isinstance(answer, CatalogueEntry):
         assert not set(answer.health.success) & {'"', "\\", "\n", "\r", "\0"}
+
+
+@pytest.mark.parametrize("hours", [1, 24, 720])
+def test_a_grant_lasts_an_hour_at_least_and_thirty_days_at_most(hours: int) -> None:
+    answer = read_entry(text(grant_ttl_hours=hours), WORKER, SETTINGS)
+    assert isinstance(answer, CatalogueEntry) and answer.grant_ttl_hours == hours
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"grant_ttl_hours": hours} for hours in (0, -1, 721, 1.5, "24", True, None)),
+        *({"managed_by": by} for by in ("", "Terraform", "cdk", True)),
+    ],
+)
+def test_another_time_or_manager_is_not_used(changed: dict[str, Any]) -> None:
+    assert refused(text(**changed)).code == "INVALID_CATALOGUE"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        None,
+        "aws_ecs_task_definition.worker",
+        "module.a.module.b-c.aws_ecs_task_definition.worker_1",
+        "module.a[0].aws_ecs_task_definition.worker[12]",
+        'module.a["x"].aws_ecs_task_definition.worker["retainwise/worker"]',
+        'aws_ecs_task_definition.worker["eu west.1"]',
+    ],
+)
+def test_an_address_is_one_of_a_task_definition(address: str | None) -> None:
+    answer = read_entry(text(managed_by="terraform", terraform_address=address), WORKER, SETTINGS)
+    assert isinstance(answer, CatalogueEntry) and answer.terraform_address == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "worker",
+        "aws_ecs_service.worker",
+        "aws_ecs_task_definition.",
+        "aws_ecs_task_definition.worker\n",
+        'aws_ecs_task_definition.worker["a\nb"]',
+        "aws_ecs_task_definition.worker[]",
+        "aws_ecs_task_definition.worker[x]",
+        'aws_ecs_task_definition.worker["x]',
+        'aws_ecs_task_definition.worker["a"b"]',
+        "module.aws_ecs_task_definition.worker",
+        "data.aws_ecs_task_definition.worker",
+        "module.a." * 6 + "aws_ecs_task_definition.worker",
+        'x" { } resource "aws_iam_role" "y',
+        7,
+    ],
+)
+def test_another_address_is_not_used(address: object) -> None:
+    assert refused(text(terraform_address=address)).code == "INVALID_CATALOGUE"

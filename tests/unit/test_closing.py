@@ -16,15 +16,21 @@ from regrant.models import (
     Failure,
     Grant,
     Health,
+    Leasing,
+    Reattachment,
     Receipt,
     Refusal,
     Report,
     Restore,
+    Revision,
     Rollout,
     RunState,
+    Stay,
+    Withdrawal,
 )
 from regrant.records import Change
 from regrant.resources import Baseline
+from tests.unit.cure import CURE, EXPIRY
 from tests.unit.fakes import (
     CONTAIN,
     DEFINITION,
@@ -261,3 +267,45 @@ def test_a_grant_that_another_run_undid_is_not_contained() -> None:
 def test_a_plan_says_what_it_would_do() -> None:
     report = closed(RunState(INCIDENT_OF_WORKER, Diagnosis("PLAN", at(1), plan=PLAN)))
     assert codes(report)[-2:] == ["WOULD_ATTACH", "WOULD_REDEPLOY"]
+
+
+EXPIRING = RunState(EXPIRY, replace(CONTAIN, decision="EXPIRE"), DONE.baseline)
+STAYS = Withdrawal("HEALTHY", 1, at(300), stays=(Stay(RECEIVE, "it is needed", at(86_700)),))
+
+
+def test_an_expiry_that_was_only_renewed_is_refused_and_says_that_the_cure_is_overdue() -> None:
+    report = closed(replace(EXPIRING, withdrawal=STAYS))
+    assert report.outcome == "REFUSED" and '"mode": "cure"' in report.next
+    assert {"GRANT_STAYS", "CURE_OVERDUE"} <= set(codes(report))
+
+
+def test_an_expiry_that_was_put_back_says_that_the_cure_is_overdue() -> None:
+    back = Reattachment("HEALTHY", 1, at(400), (RECEIVE,))
+    report = closed(replace(EXPIRING, reattachment=back, receipt=RECEIPT))
+    assert report.outcome == "ROLLED_BACK" and "CURE_OVERDUE" in codes(report)
+
+
+def test_an_expiry_that_could_not_begin_claims_nothing_of_the_grant() -> None:
+    busy = Refusal("SERVICE_BUSY", "Run x works on it.", "Read its report.")
+    report = closed(RunState(EXPIRY, lease=Leasing("BUSY", at(2), 1, "x", busy)))
+    assert report.outcome == "REFUSED" and "CURE_OVERDUE" not in codes(report)
+
+
+def test_an_expiry_whose_grant_is_held_for_another_service_is_at_its_end() -> None:
+    others = replace(STAYS, stays=(Stay(RECEIVE, "run-2 holds it"),))
+    report = closed(replace(EXPIRING, withdrawal=others))
+    assert report.outcome == "CURED" and "A grant stays for others" in report.next
+
+
+def test_a_cure_ends_cured_and_names_its_revision() -> None:
+    cure = replace(EXPIRING, incident=CURE, revision=Revision(DEFINITION, at(4)))
+    report = closed(replace(cure, withdrawal=Withdrawal("HEALTHY", 1, at(300), (RECEIVE,))))
+    assert report.outcome == "CURED" and DEFINITION in report.next
+
+
+@pytest.mark.parametrize("kind", ["register", "withdraw"])
+def test_a_cure_that_another_run_undid_meanwhile_is_not_cured(kind: Any) -> None:
+    world = World()
+    world.journal.intend(CURE.id, Change(kind, OLD_ROLE, RECEIVE, at(3), at(3), undone_at=at(90)))
+    with pytest.raises(GrantWithdrawn):
+        closed(replace(EXPIRING, incident=CURE, withdrawal=Withdrawal("HEALTHY", 1, at(300))), world)

@@ -96,3 +96,43 @@ def opened(*, closed: bool, changed: bool = True) -> Any:
         close_incident(DONE, world.journal, world.leases, world.topic, at(300))
     event = OpenEvent(ended(), at(400), "rescue")
     return open_incident(event, FakeCatalogue({}), world.services, world.journal, SETTINGS)
+
+
+def nested(depth: int, innermost: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The event of a rescue's end, whose input is the event of the end before, and so on."""
+    event = ended(input=json.dumps(innermost or {"service": "a/b"}))
+    for number in range(1, depth):
+        event = ended(name=f"rescue-{number}", status="TIMED_OUT", input=json.dumps(event))
+    return event
+
+
+@pytest.mark.parametrize("status", ["TIMED_OUT", "FAILED"])
+@pytest.mark.parametrize("rescues", [1, 2])
+def test_a_rescue_that_died_is_begun_again_for_the_first_run(status: str, rescues: int) -> None:
+    asked = read(name="rescue-9", status=status, input=json.dumps(nested(rescues)))
+    assert (asked.incident, asked.ended, asked.refusal) == (INCIDENT, "rescue-9", None)
+
+
+@pytest.mark.parametrize("status", ["TIMED_OUT", "FAILED", "ABORTED"])
+def test_the_third_rescue_in_a_row_is_the_last(status: str) -> None:
+    refusal = read(name="rescue-9", status=status, input=json.dumps(nested(3))).refusal
+    assert refusal is not None and refusal.code == "UNDO_STOPPED"
+    assert f'"incident": "{INCIDENT}"' in refusal.next
+
+
+@pytest.mark.parametrize("rescues", [1, 2, 3])
+def test_a_rescue_that_a_person_stopped_stays_stopped(rescues: int) -> None:
+    refusal = read(name="rescue-9", status="ABORTED", input=json.dumps(nested(rescues))).refusal
+    assert refusal is not None and refusal.code == "UNDO_STOPPED"
+
+
+def test_the_rescue_of_an_undo_by_hand_is_for_what_that_was_to_undo() -> None:
+    by_hand = {"mode": "rollback", "incident": "contain-1"}
+    asked = read(name="rescue-9", status="FAILED", input=json.dumps(nested(2, by_hand)))
+    assert (asked.incident, asked.ended) == ("contain-1", "rescue-9")
+
+
+@pytest.mark.parametrize("mode", ["cure", "expire"])
+def test_a_cure_or_an_expiry_that_ended_is_undone_itself(mode: str) -> None:
+    asked = read(name="run-9", input=json.dumps({"mode": mode, "incident": "contain-1"}))
+    assert (asked.incident, asked.ended) == ("run-9", "run-9")

@@ -121,3 +121,30 @@ def test_an_alarm_tries_again_a_day_later(journal: FakeJournal) -> None:
 def test_an_alarm_after_a_fix_that_held_starts_a_run(journal: FakeJournal) -> None:
     last("CONTAINED", 60, journal)
     assert opened(ALARM, journal).refusal is None
+
+
+EXPIRE = {"mode": "expire", "incident": INCIDENT}
+
+
+def test_an_expiry_is_a_run_of_its_own_for_the_role_of_the_grant(journal: FakeJournal) -> None:
+    contained(journal, ATTACHED)
+    incident = opened(EXPIRE, journal)
+    assert (incident.id, incident.subject, incident.expires) == ("run-1", "run-1", INCIDENT)
+    assert (incident.role, incident.service, incident.entry) == (OLD_ROLE, WORKER, ENTRY)
+
+
+def test_the_grant_of_a_service_that_is_not_enrolled_any_more_ends_all_the_same(journal: FakeJournal) -> None:
+    contained(journal, ATTACHED)
+    incident = opened(EXPIRE, journal, enrolled=False)
+    assert (incident.refusal, incident.entry, incident.service) == (None, None, WORKER)
+
+
+def test_an_expiry_of_an_incident_that_is_not_known_is_refused(journal: FakeJournal) -> None:
+    refusal = opened(EXPIRE, journal).refusal
+    assert refusal is not None and refusal.code == "UNKNOWN_INCIDENT"
+
+
+@pytest.mark.parametrize("mode", ["cure", "contain", "plan"])
+def test_a_cure_takes_a_service_and_no_incident(mode: str, journal: FakeJournal) -> None:
+    refusal = opened({"mode": mode, "incident": INCIDENT}, journal).refusal
+    assert refusal is not None and refusal.code == "INVALID_INPUT"

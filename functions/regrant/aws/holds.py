@@ -32,9 +32,9 @@ class DynamoHolds:
         """Query, consistent: those that were not dropped."""
         return tuple(hold for hold in self._all(role) if hold.dropped_at is None)
 
-    def dropped_by(self, role: str, incident: str) -> tuple[Hold, ...]:
-        """Query, consistent: those that the incident dropped."""
-        return tuple(hold for hold in self._all(role) if hold.dropped_by == incident)
+    def dropped(self, role: str) -> tuple[Hold, ...]:
+        """Query, consistent: those that were dropped."""
+        return tuple(hold for hold in self._all(role) if hold.dropped_at is not None)
 
     def _all(self, role: str) -> tuple[Hold, ...]:
         with aws_errors():

@@ -3,8 +3,7 @@
 incident (partition key)  entry (sort key)              other attributes
 <execution name>          baseline                      body
                           change#<kind>#<value>         body
-                          outcome                       body
-                          reopened                      body
+                          outcome                       body (null: reopened)
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from regrant.resources import Baseline
 
 # In which order a run makes its changes, for those of one moment.
 _ORDER = ("attach", "register", "redeploy", "withdraw", "restore")
+_REOPENED = "null"
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class DynamoJournal:
             changes=tuple(
                 sorted(changes, key=lambda change: (change.intended_at, _ORDER.index(change.kind)))
             ),
-            closed="outcome" in items and "reopened" not in items,
+            closed=items.get("outcome", _REOPENED) != _REOPENED,
         )
 
     def close(self, incident: str, report: Report, at: str) -> None:
@@ -85,9 +85,9 @@ class DynamoJournal:
             last = LastOutcome(incident=incident, outcome=report.outcome, at=at)
             self._put(f"service#{report.service}", "last", last)
 
-    def reopen(self, incident: str, at: str) -> None:
-        """PutItem: the report that is there is not the end, since the run is being undone after all."""
-        self._put(incident, "reopened", at)
+    def reopen(self, incident: str) -> None:
+        """PutItem in place of the report, which is not the end: the run's next one is."""
+        self._put(incident, "outcome", None)
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
         """GetItem, consistent; None if no run has changed the service."""

@@ -1,0 +1,226 @@
+"""The cure of a worker that was contained, as far as it came, and that cure's undo, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from regrant.capture import capture
+from regrant.containment import redeploy
+from regrant.cure import plan_cure
+from regrant.entry import CatalogueEntry, Service
+from regrant.expiry import plan_expiry
+from regrant.models import Diagnosis, Incident, Reattachment, Receipt, Restore, RunState, Withdrawal
+from regrant.reattachment import reattach_policies
+from regrant.records import Hold
+from regrant.resources import RoleState, TaskDefinition
+from regrant.revision import deregister_revision, register_revision
+from regrant.rollback import check_restore, confirm_baseline, detach_policies, restore_service
+from regrant.withdrawal import withdraw_grants
+from tests.unit.fakes import (
+    ENTRY,
+    INCIDENT,
+    INCIDENT_OF_WORKER,
+    NEWER_DEFINITION,
+    OLD_ROLE,
+    RECEIVE,
+    ROLE,
+    ROUTE,
+    SETTINGS,
+    WORKER,
+    WORKER_ROLE,
+    Crash,
+    World,
+    at,
+)
+from tests.unit.undo import contain
+
+CURE = replace(INCIDENT_OF_WORKER, id="cure-1", subject="cure-1", mode="cure", trigger="a person")
+EXPIRY = replace(CURE, id="expire-1", subject="expire-1", mode="expire", role=OLD_ROLE, expires=INCIDENT)
+UNDO_OF_CURE = replace(CURE, id="undo-2", mode="rollback", role=OLD_ROLE, entry=None)
+UNDO_OF_EXPIRY = replace(UNDO_OF_CURE, id="undo-3", subject="expire-1")
+NEW_ROLE = replace(ROLE, arn=WORKER_ROLE, attached=(RECEIVE,), inline={})
+BACKEND = Service(WORKER.cluster, "retainwise-backend")
+DAY = 24 * 3600.0
+# When the cure begins, an hour after the containment.
+LATER = 3600.0
+
+T = TypeVar("T")
+Standing = tuple[RoleState, str, frozenset[Hold], dict[tuple[str, str], str], tuple[str, ...]]
+
+
+def enrol(world: World, service: Service, entry: CatalogueEntry = ENTRY) -> None:
+    world.catalogue.parameters[service] = msgspec.json.encode(entry).decode()
+
+
+def ready(*, attached: tuple[str, ...] = ()) -> World:
+    """The account with the declared role, fit for the worker, beside the one in use."""
+    world = World()
+    world.roles.role = replace(ROLE, attached=attached)
+    world.roles.others[WORKER_ROLE] = NEW_ROLE
+    new = TaskDefinition(NEWER_DEFINITION, WORKER_ROLE, (ROUTE,))
+    world.services.definitions[NEWER_DEFINITION] = new
+    enrol(world, WORKER)
+    return world
+
+
+def granted() -> World:
+    """The worker was contained and has settled."""
+    world = ready()
+    contain(world)
+    world.services.finish()
+    world.fuse.passed = 0
+    return world
+
+
+def planned(world: World, incident: Incident = CURE, seconds: float = LATER, checks: int = 1) -> Diagnosis:
+    if incident.mode == "expire":
+        return plan_expiry(incident, world.services, world.roles, world.holds, SETTINGS, at(seconds), checks)
+    return plan_cure(
+        incident,
+        world.services,
+        world.roles,
+        world.revisions,
+        world.holds,
+        SETTINGS,
+        at(seconds),
+        checks,
+    )
+
+
+def run(world: World, incident: Incident = CURE, seconds: float = LATER, retries: int = 0) -> RunState:
+    """A cure or an expiry from its plan to its withdrawal; a step that crashes is tried again that often."""
+
+    def tried(step: Callable[[], T]) -> T:
+        for _ in range(retries):
+            try:
+                return step()
+            except Crash:
+                continue
+        return step()
+
+    diagnosis = planned(world, incident, seconds)
+    plan = diagnosis.plan
+    assert plan is not None, diagnosis
+    mark = capture(
+        incident,
+        diagnosis,
+        world.services,
+        world.roles,
+        world.queues,
+        world.holds,
+        world.journal,
+        at(seconds + 1),
+    )
+    state = RunState(incident, diagnosis, mark)
+    if plan.new_role:
+        revision = tried(
+            lambda: register_revision(incident, plan, world.revisions, world.journal, at(seconds + 2))
+        )
+        new = revision.task_definition
+        rollout = tried(lambda: redeploy(incident, mark, new, world.services, world.journal, at(seconds + 3)))
+        world.services.finish()
+        state = replace(state, revision=revision, rollout=rollout)
+    return replace(state, withdrawal=tried(lambda: withdraw(world, state, seconds + 300)))
+
+
+def withdraw(world: World, state: RunState, seconds: float) -> Withdrawal:
+    return withdraw_grants(
+        state,
+        world.catalogue,
+        world.services,
+        SETTINGS,
+        world.roles,
+        world.holds,
+        world.journal,
+        world.schedules,
+        world.leases,
+        world.executions,
+        at(seconds),
+    )
+
+
+def crashed(moment: int, incident: Incident = CURE) -> World:
+    """The account after a cure that crashed at the moment."""
+    world = granted()
+    world.fuse.blows_at = moment
+    with pytest.raises(Crash):
+        run(world, incident)
+    let_go(world)
+    return world
+
+
+def let_go(world: World) -> None:
+    """The run has ended, so its role is for others."""
+    world.fuse.passed = world.fuse.blows_at = 0
+    world.leases.held.clear()
+
+
+def reattach(world: World, undo: Incident = UNDO_OF_CURE, seconds: float = LATER + 600) -> Reattachment:
+    return reattach_policies(
+        RunState(undo),
+        world.roles,
+        world.holds,
+        world.journal,
+        world.schedules,
+        world.leases,
+        world.executions,
+        at(seconds),
+    )
+
+
+def undo(world: World, incident: Incident = UNDO_OF_CURE, seconds: float = LATER + 600) -> Receipt:
+    """The undo from its first step to its receipt, in the order of the state machine."""
+    assert reattach(world, incident, seconds).verdict == "HEALTHY"
+    restoring = restore_service(incident, world.services, world.journal, at(seconds + 10))
+    if restoring.verdict == "PENDING":
+        world.services.finish()
+        restoring = check_restore(restoring, WORKER, world.services, at(seconds + 25))
+    return confirmed(world, restoring, incident, seconds + 30)
+
+
+def confirmed(world: World, restoring: Restore, incident: Incident, seconds: float) -> Receipt:
+    detach_policies(incident, world.roles, world.holds, world.journal, world.schedules, at(seconds))
+    deregister_revision(incident, world.revisions, world.services, world.journal, at(seconds + 1))
+    return confirm_baseline(
+        incident,
+        restoring,
+        world.services,
+        world.roles,
+        world.revisions,
+        world.holds,
+        world.journal,
+        at(seconds + 2),
+    )
+
+
+def standing(world: World) -> Standing:
+    """All that an undo has to bring back."""
+    assert world.services.state is not None
+    return (
+        world.roles.role,
+        world.services.state.task_definition,
+        frozenset(world.holds.of(OLD_ROLE)),
+        dict(world.schedules.at),
+        tuple(world.revisions.registered),
+    )
+
+
+def another_grant(
+    world: World,
+    incident: str,
+    service: Service = WORKER,
+    policy: str = RECEIVE,
+    expires: float = DAY,
+    role: str = OLD_ROLE,
+) -> Hold:
+    """A grant that another run made, with its record and its schedule."""
+    hold = Hold(policy, incident, str(service), at(0), at(expires), 24, "an alarm")
+    world.roles.attach(role, policy)
+    world.holds.write(role, hold)
+    world.schedules.put(incident, at(expires))
+    return hold

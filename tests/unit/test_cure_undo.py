@@ -1,0 +1,153 @@
+"""A cure that does not hold is undone exactly, wherever it and its undo crashed."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from tests.unit.cure import (
+    BACKEND,
+    EXPIRY,
+    LATER,
+    UNDO_OF_EXPIRY,
+    another_grant,
+    crashed,
+    granted,
+    let_go,
+    reattach,
+    run,
+    standing,
+    undo,
+)
+from tests.unit.fakes import INCIDENT, NEWER_DEFINITION, OLD_ROLE, RECEIVE, ROLE, UNDO, Crash, World
+from tests.unit.undo import undo as contains_undo
+
+# Before and after each change of: register (intent, ECS, done), redeploy (intent, ECS, done),
+# withdraw (intent, IAM, schedule, hold, done).
+MOMENTS = range(1, 23)
+# And of its undo: reattach (schedule, hold, IAM, undone), restore (intent, ECS, done),
+# deregister (ECS, undone).
+UNDOING = range(1, 19)
+
+
+def test_a_cure_has_no_more_moments_than_those() -> None:
+    world = granted()
+    assert run(world).withdrawal is not None
+    assert world.fuse.passed == len(MOMENTS)
+    let_go(world)
+    undo(world)
+    assert world.fuse.passed == len(UNDOING)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_wherever_the_cure_crashed_everything_is_as_before(moment: int) -> None:
+    before = standing(granted())
+    world = crashed(moment)
+    receipt = undo(world)
+    assert receipt.equal and receipt.changed_by_others == () and receipt.grants_of_others == ()
+    assert standing(world) == before
+
+
+@pytest.mark.parametrize("moment", UNDOING)
+def test_wherever_its_undo_crashed_it_can_be_done_again(moment: int) -> None:
+    before, world = standing(granted()), granted()
+    run(world)
+    let_go(world)
+    world.fuse.blows_at = moment
+    with pytest.raises(Crash):
+        undo(world)
+    let_go(world)
+    receipt = undo(world, seconds=LATER + 700)
+    assert receipt.equal and receipt.changed_by_others == ()
+    assert standing(world) == before
+    assert set(world.revisions.inactive) == {NEWER_DEFINITION}
+
+
+@pytest.mark.parametrize("moment", range(1, 11))
+def test_wherever_an_expiry_crashed_the_grant_is_as_before(moment: int) -> None:
+    before = standing(granted())
+    world = crashed(moment, EXPIRY)
+    assert undo(world, UNDO_OF_EXPIRY).equal
+    assert standing(world) == before
+
+
+def test_a_second_undo_of_a_cure_is_a_no_op() -> None:
+    world = granted()
+    run(world)
+    let_go(world)
+    undo(world)
+    world.fuse.passed = 0
+    assert undo(world, seconds=LATER + 900).equal
+    assert world.fuse.passed == 0
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_step_that_crashed_and_is_tried_again_does_everything_once(moment: int) -> None:
+    before, world = standing(granted()), granted()
+    world.fuse.blows_at = moment
+    withdrawal = run(world, retries=1).withdrawal
+    assert withdrawal is not None and (withdrawal.removed, withdrawal.watch) == ((RECEIVE,), True)
+    assert list(world.revisions.registered) == [NEWER_DEFINITION]
+    assert len(world.services.redeployed) == 2  # the containment's, and this one
+    assert (world.roles.role.attached, world.holds.of(OLD_ROLE), world.schedules.at) == ((), (), {})
+    let_go(world)
+    assert undo(world).equal
+    assert standing(world) == before
+
+
+def test_what_is_put_back_waits_for_the_run_that_is_changing_the_role() -> None:
+    world = granted()
+    run(world)
+    # The cure has not ended for all that is known: its role is its own.
+    waiting = reattach(world)
+    assert waiting.verdict == "PENDING" and "cure-1" in waiting.evidence[0]
+    assert world.roles.role.attached == ()
+
+
+def shared() -> World:
+    """Another service's incident holds the worker's policy too."""
+    world = granted()
+    another_grant(world, "run-2", BACKEND)
+    world.fuse.passed = 0
+    return world
+
+
+def test_a_hold_that_was_let_go_for_another_incident_is_there_again() -> None:
+    before, world = standing(shared()), shared()
+    run(world)
+    assert [hold.incident for hold in world.holds.of(OLD_ROLE)] == ["run-2"]
+    let_go(world)
+    assert undo(world).equal
+    assert standing(world) == before
+
+
+# Before and after each change: IAM, schedule, hold.
+@pytest.mark.parametrize("moment", range(1, 7))
+def test_wherever_that_crashed_it_can_be_done_again(moment: int) -> None:
+    before, world = standing(shared()), shared()
+    run(world)
+    let_go(world)
+    world.fuse.blows_at = moment
+    with pytest.raises(Crash):
+        undo(world)
+    let_go(world)
+    assert undo(world).equal
+    assert standing(world) == before
+
+
+def test_what_ended_with_the_other_incident_meanwhile_is_granted_again() -> None:
+    world = shared()
+    run(world)
+    let_go(world)
+    world.roles.detach(OLD_ROLE, RECEIVE)  # run-2 is undone: nobody has the grant on record any more
+    world.holds.written.pop((OLD_ROLE, RECEIVE, "run-2"))
+    assert undo(world).equal
+    assert world.roles.role.attached == (RECEIVE,)
+    assert [hold.incident for hold in world.holds.of(OLD_ROLE)] == [INCIDENT]
+
+
+def test_the_undo_of_a_containment_does_not_bring_its_own_hold_back() -> None:
+    world = granted()
+    contains_undo(world)
+    assert reattach(world, replace(UNDO, id="again", role=OLD_ROLE)).attached == ()
+    assert world.holds.of(OLD_ROLE) == () and world.roles.role == ROLE

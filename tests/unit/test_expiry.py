@@ -1,0 +1,224 @@
+"""The end of a grant's time: what the service is doing then, and whether the grant may go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from regrant.expiry import ROUNDS
+from regrant.models import Diagnosis, Incident, RunState
+from regrant.resources import TaskDefinition
+from tests.unit.cure import (
+    BACKEND,
+    DAY,
+    EXPIRY,
+    LATER,
+    UNDO_OF_EXPIRY,
+    another_grant,
+    granted,
+    let_go,
+    planned,
+    reattach,
+    run,
+    undo,
+)
+from tests.unit.fakes import (
+    DEFINITION,
+    INCIDENT,
+    NEWER_DEFINITION,
+    OLD_ROLE,
+    RECEIVE,
+    ROUTE,
+    RUNNING,
+    SEND,
+    WORKER_ROLE,
+    World,
+    at,
+)
+
+
+def plan(world: World, incident: Incident = EXPIRY, checks: int = 1) -> Diagnosis:
+    return planned(world, incident, DAY, checks)
+
+
+def finding(diagnosis: Diagnosis, code: str) -> str:
+    return next(each.text for each in diagnosis.findings if each.code == code)
+
+
+def test_a_service_that_still_runs_on_the_grant_is_tried_without_it() -> None:
+    diagnosis = plan(granted())
+    assert diagnosis.decision == "EXPIRE" and diagnosis.plan is not None
+    assert (diagnosis.plan.withdraw, diagnosis.plan.watch, diagnosis.plan.postpone) == (
+        (RECEIVE,),
+        True,
+        None,
+    )
+    assert f"by run {INCIDENT} is at its end" in finding(diagnosis, "GRANT_EXPIRED")
+    assert "still runs with retainwise-ecs-task-role" in finding(diagnosis, "NOT_CURED")
+
+
+def gone(world: World) -> None:
+    world.services.state = None
+
+
+def deleted(world: World) -> None:
+    world.services.state = replace(RUNNING, status="INACTIVE")
+
+
+def scaled_to_0(world: World) -> None:
+    world.services.state = replace(RUNNING, desired_count=0)
+
+
+def on_another_role(world: World) -> None:
+    world.services.definition = TaskDefinition(DEFINITION, WORKER_ROLE, (ROUTE,))
+
+
+def without_a_role(world: World) -> None:
+    world.services.definition = TaskDefinition(DEFINITION, None, (ROUTE,))
+
+
+@pytest.mark.parametrize("happened", [gone, deleted, scaled_to_0, on_another_role, without_a_role])
+def test_a_grant_that_no_task_lives_on_goes_without_a_proof(happened: Callable[[World], None]) -> None:
+    world = granted()
+    happened(world)
+    withdrawal = run(world, EXPIRY, DAY).withdrawal
+    assert withdrawal is not None and (withdrawal.removed, withdrawal.watch) == ((RECEIVE,), False)
+
+
+def test_a_service_that_is_not_enrolled_any_more_gets_no_proof() -> None:
+    diagnosis = plan(granted(), replace(EXPIRY, entry=None))
+    assert diagnosis.plan is not None and not diagnosis.plan.watch and diagnosis.plan.postpone is None
+
+
+def in_a_rollout(world: World) -> None:
+    world.services.somebody_deploys(NEWER_DEFINITION)
+
+
+def of_another_controller(world: World) -> None:
+    world.services.state = replace(RUNNING, controller="CODE_DEPLOY")
+
+
+def without_logs(world: World) -> None:
+    world.services.definition = TaskDefinition(DEFINITION, OLD_ROLE, ())
+
+
+@pytest.mark.parametrize(
+    ("happened", "why"),
+    [
+        (in_a_rollout, "another deployment in flight"),
+        (of_another_controller, "CODE_DEPLOY"),
+        (without_logs, "no container that logs"),
+    ],
+)
+def test_a_service_that_cannot_be_watched_now_keeps_its_grant_for_one_more_period(
+    happened: Callable[[World], None], why: str
+) -> None:
+    world = granted()
+    happened(world)
+    withdrawal = run(world, EXPIRY, DAY).withdrawal
+    assert withdrawal is not None and withdrawal.removed == ()
+    (stay,) = withdrawal.stays
+    assert why in stay.why and stay.until == at(2 * DAY + 300)
+    assert world.roles.role.attached == (RECEIVE,)
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        lambda world: run(world),
+        lambda world: run(world, replace(EXPIRY, id="expire-0", subject="expire-0"), LATER),
+    ],
+    ids=["a cure", "an expiry"],
+)
+def test_a_schedule_that_fires_when_the_grant_has_gone_finds_nothing(
+    earlier: Callable[[World], object],
+) -> None:
+    world = granted()
+    earlier(world)
+    assert plan(world).decision == "NOTHING_TO_FIX"
+
+
+def test_a_role_that_was_deleted_has_no_grant() -> None:
+    world = granted()
+    world.roles.gone = True
+    assert plan(world).decision == "NOTHING_TO_FIX"
+
+
+def test_only_the_grants_of_its_own_incident_end() -> None:
+    world = granted()
+    another_grant(world, "run-2", policy=SEND)
+    another_grant(world, "run-3", BACKEND)
+    diagnosis = plan(world)
+    assert diagnosis.plan is not None and diagnosis.plan.withdraw == (RECEIVE,)
+
+
+def test_an_account_that_goes_on_changing_is_refused() -> None:
+    assert plan(granted(), checks=ROUNDS).decision == "EXPIRE"
+    refusal = plan(granted(), checks=ROUNDS + 1).refusal
+    assert refusal is not None and refusal.code == "ACCOUNT_MOVING"
+
+
+def test_a_grant_on_a_role_that_is_not_managed_any_more_is_for_a_person() -> None:
+    world = granted()
+    foreign = f"{OLD_ROLE}-2"
+    world.roles.others[foreign] = replace(world.roles.role, arn=foreign)
+    world.holds.write(foreign, world.holds.written[OLD_ROLE, RECEIVE, INCIDENT])
+    diagnosis = plan(world, replace(EXPIRY, role=foreign))
+    assert diagnosis.refusal is not None and diagnosis.refusal.code == "GRANT_OUT_OF_REACH"
+    assert f"detach-role-policy --role-name {foreign.rpartition('/')[2]} --policy-arn {RECEIVE}" in (
+        diagnosis.refusal.next
+    )
+
+
+def test_a_policy_that_is_not_grantable_any_more_is_for_a_person() -> None:
+    world = granted()
+    hold = world.holds.written[OLD_ROLE, RECEIVE, INCIDENT]
+    world.holds.write(OLD_ROLE, replace(hold, policy=f"{RECEIVE}-2"))
+    refusal = plan(world).refusal
+    assert refusal is not None and refusal.code == "GRANT_OUT_OF_REACH"
+
+
+@pytest.mark.parametrize(
+    ("begun", "until"),
+    [(LATER, DAY), (DAY - 601, DAY), (DAY - 597, 2 * DAY + 3), (DAY, 2 * DAY + 600)],
+    ids=["long before", "just before", "exactly at", "after"],
+)
+def test_what_is_put_back_keeps_its_time_or_has_one_more_period(begun: float, until: float) -> None:
+    world = granted()
+    run(world, EXPIRY, begun)
+    let_go(world)
+    assert undo(world, UNDO_OF_EXPIRY, begun + 600).equal
+    (hold,) = world.holds.of(OLD_ROLE)
+    # The grant was made at 3 seconds.
+    expected = at(until + 3) if until == DAY else at(until)
+    assert hold.expires_at == expected
+    assert list(world.schedules.at) == [(INCIDENT, expected)]
+    assert ("renewed" in hold.why) == (until != DAY)
+
+
+def test_the_second_of_two_expiries_that_fired_for_one_grant_takes_nothing_more() -> None:
+    world = granted()
+    first = plan(world)
+    run(world, EXPIRY, DAY)
+    let_go(world)
+    # It had been planned before the first one ended, and is captured after.
+    second = replace(EXPIRY, id="expire-2", subject="expire-2")
+    assert first.plan is not None and planned(world, second, DAY + 400).decision == "NOTHING_TO_FIX"
+
+
+def test_an_undo_waits_while_the_expiry_itself_still_has_the_role() -> None:
+    world = granted()
+    run(world, EXPIRY, DAY)
+    assert reattach(world, UNDO_OF_EXPIRY, DAY + 400).verdict == "PENDING"
+
+
+def test_an_expiry_puts_back_only_what_it_took() -> None:
+    world = granted()
+    another_grant(world, "run-2", policy=SEND)
+    run(world, EXPIRY, DAY)
+    let_go(world)
+    assert RunState(EXPIRY).role == OLD_ROLE
+    assert reattach(world, UNDO_OF_EXPIRY, DAY + 400).attached == (RECEIVE,)
+    assert {hold.incident for hold in world.holds.of(OLD_ROLE)} == {INCIDENT, "run-2"}
