@@ -56,7 +56,9 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> 
         changes.append(f"- register a copy of {plan.task_definition} with the task role {plan.new_role}")
         changes.append(f"- deploy it to {state.incident.service}")
     elif plan.redeploy or plan.redeploy_if_needed:
-        changes.append(f"- force a new deployment of {state.incident.service} ({plan.task_definition})")
+        unless = "" if plan.redeploy else ", unless its tasks recover by themselves"
+        what = f"{state.incident.service} ({plan.task_definition}){unless}"
+        changes.append(f"- force a new deployment of {what}")
     changes += [f"- then take {name_of(p)} ({p}) off {plan.role}, unless it is needed" for p in plan.withdraw]
     found = [f"- {finding.code}: {_line(finding.text)}" for finding in diagnosis.findings]
     return "\n".join(

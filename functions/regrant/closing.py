@@ -136,7 +136,7 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
     found += _staying(state)
     if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
         found.append(_why_undone(state))
-    if state.incident.mode == "expire" and (state.reattachment or _only_renewed(state)) and not state.error:
+    if _is_overdue(state) and not state.error:
         found.append(_overdue(state))
     if state.error:
         found.append(Finding(state.error.Error, state.error.Cause[:1000]))
@@ -157,11 +157,20 @@ def _staying(state: RunState) -> list[Finding]:
     ]
 
 
+def _is_overdue(state: RunState) -> bool:
+    """The grant's time is over, and the service itself still lives on it, or on a part of it."""
+    plan, withdrawal = state.diagnosis.plan if state.diagnosis else None, state.withdrawal
+    if state.incident.mode != "expire" or plan is None or not plan.watch:
+        return False
+    renewed = withdrawal is not None and any(stay.until for stay in withdrawal.stays)
+    return renewed or state.reattachment is not None
+
+
 def _overdue(state: RunState) -> Finding:
     entry, incident = state.incident.entry, state.incident
     role = name_of(entry.task_role) if entry else "its declared role"
     text = f"The time of the grant of run {incident.expires} is over, and the service still needs it."
-    return Finding("CURE_OVERDUE", f"{text} It has one more period. Move the service to {role}.")
+    return Finding("CURE_OVERDUE", f"{text} It is there for longer. Move the service to {role}.")
 
 
 def _planned(plan: Plan) -> list[Finding]:
@@ -178,13 +187,19 @@ def _planned(plan: Plan) -> list[Finding]:
 
 
 def _why_undone(state: RunState) -> Finding:
-    if state.health and state.health.verdict != "HEALTHY":
+    if state.health and state.health.verdict != "HEALTHY" and not _rolled_out_since(state):
         text = f"The service was not proved healthy in {state.health.checks} samples."
         return Finding("NOT_HEALTHY", text, state.health.evidence)
     if state.rollout and state.rollout.verdict != "HEALTHY":
         text = f"The rollout did not finish in {state.rollout.checks} checks."
         return Finding("ROLLOUT_FAILED", text, state.rollout.evidence)
-    return Finding("STEP_FAILED", "A step failed, so the run could not be completed.")
+    evidence = state.withdrawal.evidence if state.withdrawal else ()
+    return Finding("STEP_FAILED", "A step failed, so the run could not be completed.", evidence)
+
+
+def _rolled_out_since(state: RunState) -> bool:
+    """The samples are of before the tasks were replaced."""
+    return bool(state.rollout and state.health and state.rollout.at > state.health.at)
 
 
 def _timeline(state: RunState, now: str) -> list[Stage]:
@@ -205,7 +220,7 @@ def _timeline(state: RunState, now: str) -> list[Stage]:
     if state.receipt:
         marks.append(("undo", state.receipt.at))
     stages, last = [], opened
-    for stage, at in marks:
+    for stage, at in sorted(marks, key=lambda mark: mark[1]):
         stages.append(Stage(stage, seconds_between(last, at)))
         last = at
     stages.append(Stage("close", seconds_between(last, now)))
@@ -216,8 +231,10 @@ def _next_step(state: RunState, outcome: Outcome) -> str:
     incident, refusal = state.incident, _refusal(state)
     if refusal:
         return refusal.next
-    if state.incident.mode == "expire" and outcome in ("REFUSED", "ROLLED_BACK") and not state.error:
+    if _is_overdue(state) and not state.error:
         return f'Cure it: {{"service": "{incident.service}", "mode": "cure"}}'
+    if incident.mode == "expire" and outcome == "REFUSED" and not state.error:
+        return "The findings say what else lives on the grant: cure that. The grant is tried again then."
     if outcome == "CURED":
         return _after_the_cure(state)
     if outcome == "CONTAINED":
@@ -256,7 +273,7 @@ def _after_the_cure(state: RunState) -> str:
 def _why_again(state: RunState) -> str:
     if state.error:
         return f"The run could not go on: see {state.error.Error}, repair that, and start again."
-    if state.health:
+    if state.health and not _rolled_out_since(state):
         return "The permission was not the whole cause: see the evidence, repair that, and start again."
     return "The new deployment did not get as far as a proof: see the evidence, repair that, and start again."
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regrant.concurrency import all_three, both, each
-from regrant.drift import see
+from regrant.drift import ROUNDS, moving, see
 from regrant.eligibility import judge_role, judge_service
 from regrant.entry import CatalogueEntry
 from regrant.models import Decision, Diagnosis, Finding, Incident, Plan, Refusal
@@ -13,9 +13,6 @@ from regrant.records import Hold
 from regrant.resources import RoleState, TaskDefinition, name_of
 from regrant.settings import Settings
 from regrant.terraform import patch
-
-# As a diagnosis: how often a plan is made of an account that goes on changing under it.
-ROUNDS = 3
 
 
 def plan_cure(
@@ -53,7 +50,8 @@ def plan_cure(
         return Diagnosis("REFUSE", now, (wrong_role,), refusal=refusal, checks=checks)
     old, new, (held, lent, (execution_role, status)) = all_three(
         lambda: roles.read(definition.task_role or ""),
-        lambda: roles.read(entry.task_role),
+        # A role that the stack does not list cannot be read either.
+        lambda: roles.read(entry.task_role) if entry.task_role in settings.roles else None,
         lambda: all_three(
             lambda: holds.of(definition.task_role or ""),
             lambda: holds.of(entry.task_role),
@@ -73,7 +71,7 @@ def plan_cure(
         )
         return Diagnosis("REFUSE", now, (wrong_role, *found), refusal=refusal, checks=checks)
     if checks > ROUNDS:
-        return _refused(_moving(definition.task_role), now, checks)
+        return _refused(moving(definition.task_role), now, checks)
     plan = Plan(
         role=definition.task_role,
         attach=(),
@@ -118,7 +116,7 @@ def _plan_leftovers(
         nothing = Finding("NO_GRANT", "No temporary grant of the service is left on a managed role.")
         return Diagnosis("NOTHING_TO_FIX", now, (right, nothing), checks=checks)
     if checks > ROUNDS:
-        return _refused(_moving(role), now, checks)
+        return _refused(moving(role), now, checks)
     plan = Plan(role, (), redeploy=False, task_definition=definition.arn, withdraw=mine[role])
     return Diagnosis(decision, now, (right,), plan, definition.logs, seen=see(state), checks=checks)
 
@@ -131,12 +129,12 @@ def _unfit(
     roles: Roles,
     settings: Settings,
 ) -> list[Finding]:
+    if entry.task_role not in settings.roles:
+        text = f"{name_of(entry.task_role)} is not in ManagedRoleArns, so it may not be passed to ECS."
+        return [Finding("NEW_ROLE_NOT_PASSABLE", text, (entry.task_role,))]
     if new is None:
         return [Finding("NEW_ROLE_MISSING", f"{entry.task_role} does not exist.", (entry.task_role,))]
     found = []
-    if entry.task_role not in settings.roles:
-        text = f"{name_of(entry.task_role)} is not in ManagedRoleArns, so it may not be passed to ECS."
-        found.append(Finding("NEW_ROLE_NOT_PASSABLE", text, (entry.task_role,)))
     if execution_role is not None and execution_role not in settings.execution_roles:
         text = (
             f"The execution role {name_of(execution_role)} is not in ExecutionRoleArns, so a revision with it"
@@ -181,14 +179,6 @@ def _terraform(entry: CatalogueEntry, definition: TaskDefinition) -> Refusal:
         f"{family} is managed by Terraform, which would undo a revision that was registered beside it.",
         f"Make this change there and apply it; the grant then ends at its time, or start the cure again:\n"
         f"{change}",
-    )
-
-
-def _moving(role: str) -> Refusal:
-    return Refusal(
-        "ACCOUNT_MOVING",
-        f"{name_of(role)} or the service was changed by somebody after each of {ROUNDS} plans.",
-        "Find out who is changing them, and start again when they have finished.",
     )
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from regrant.cause import IN_THE_WAY, Judgement, asked_resource, judge
 from regrant.concurrency import all_three, both, each
 from regrant.denied_calls import DeniedCall, read_calls, told_calls
-from regrant.drift import see
+from regrant.drift import ROUNDS, moving, see
 from regrant.eligibility import judge_role, judge_service
 from regrant.evidence import DENIAL_TERM, joined, read_lines
 from regrant.findings import Judged, denial_findings, missing_findings, ranked, role_findings
@@ -26,8 +26,6 @@ _LOOK_BACK = 15 * 60.0  # seconds
 _RECENT = 120.0
 # Kinds of denied calls that are judged; a storm on S3 makes every object a kind of its own.
 _KINDS = 2_000
-# How often a run makes a plan of an account that goes on changing under it.
-ROUNDS = 3
 
 
 def diagnose(
@@ -48,8 +46,8 @@ def diagnose(
     diagnosis = _diagnose(incident, services, roles, logs, queues, holds, settings, now)
     checks = before.checks + 1 if before else 1
     if checks > ROUNDS and diagnosis.plan:
-        moving = replace(diagnosis, decision="REFUSE", plan=None, refusal=_moving(diagnosis.plan.role))
-        return replace(moving, checks=checks)
+        refusal = moving(diagnosis.plan.role)
+        return replace(diagnosis, decision="REFUSE", plan=None, refusal=refusal, checks=checks)
     return replace(diagnosis, checks=checks)
 
 
@@ -238,14 +236,6 @@ def _cannot_attach(attach: tuple[str, ...], permissions: RolePermissions) -> Ref
         f"{name_of(permissions.role)} has {len(permissions.attached)} policies attached and needs"
         f" {len(attach)} more; the account's limit is {permissions.quota}.",
         "Detach a policy that is not needed, or raise the quota 'Managed policies per role'.",
-    )
-
-
-def _moving(role: str) -> Refusal:
-    return Refusal(
-        "ACCOUNT_MOVING",
-        f"{name_of(role)} or the service was changed by somebody after each of {ROUNDS} diagnoses.",
-        "Find out who is changing them, and start again when they have finished.",
     )
 
 

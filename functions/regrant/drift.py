@@ -6,9 +6,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.baseline import facts, fingerprint
-from regrant.models import Seen
+from regrant.models import Refusal, Seen
 from regrant.policies import Policy
-from regrant.resources import RoleState
+from regrant.resources import RoleState, name_of
+
+ROUNDS = 3
+"""How often a run makes a plan of an account that goes on changing under it."""
 
 
 def see(role: RoleState, attach: tuple[Policy, ...] = (), new_role: RoleState | None = None) -> Seen:
@@ -21,6 +24,16 @@ def moved(seen: Seen, role: RoleState, granted: tuple[str, ...]) -> tuple[str, .
     """What is different from when the plan was made; what other incidents were `granted` meanwhile is not."""
     attachments = tuple(sorted(({*seen.attached} ^ {*role.attached}) - {*granted}))
     return (*attachments, *(["the role itself"] if _rest(role) != seen.rest else []))
+
+
+def moving(role: str) -> Refusal:
+    """For a run that has made its last plan of the role (ARN)."""
+    return Refusal(
+        "ACCOUNT_MOVING",
+        f"{name_of(role)} or the service was changed by somebody after each of {ROUNDS} plans.",
+        "Find out who is changing them, and start again when they have finished. A grant whose time is over"
+        " is tried again by the audit.",
+    )
 
 
 def whole(role: RoleState) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regrant.concurrency import both
-from regrant.drift import see
+from regrant.drift import ROUNDS, moving, see
 from regrant.eligibility import judge_role, judge_service
 from regrant.models import Diagnosis, Finding, Incident, Plan, Refusal
 from regrant.ports import Holds, Roles, Services
@@ -11,7 +11,6 @@ from regrant.records import Hold
 from regrant.resources import ServiceState, TaskDefinition, name_of
 from regrant.settings import Settings
 
-ROUNDS = 3
 # Where no task of the service can live on the grant.
 _IDLE = ("UNKNOWN_SERVICE", "SERVICE_INACTIVE", "DESIRED_COUNT_ZERO")
 
@@ -41,11 +40,7 @@ def plan_expiry(
         gone = Finding("NO_GRANT", f"Nothing is left of the grant of run {incident.expires}.")
         return Diagnosis("NOTHING_TO_FIX", now, (gone,), checks=checks)
     if checks > ROUNDS:
-        refusal = Refusal(
-            "ACCOUNT_MOVING",
-            f"{name_of(role)} or the service was changed by somebody after each of {ROUNDS} plans.",
-            "The audit tries the expiry again within the hour.",
-        )
+        refusal = moving(role)
         return Diagnosis("REFUSE", now, refusal=refusal, checks=checks)
     definition = services.task_definition(state.task_definition) if state else None
     lives_on_it, postpone = _judge(incident, role, state, definition, settings)

@@ -44,7 +44,7 @@ def lease_service(
     if leasing.verdict != "PENDING":
         return leasing
     if incident.ended:
-        too_long = leasing.checks >= UNDO_TRIES
+        too_long = leasing.checks >= UNDO_TRIES or _waited(leasing) >= UNDO_TRIES * 15
     else:
         too_long = leasing.checks >= TRIES or not _has_ended(holder, incident, executions)
     if too_long or (incident.mode != "rollback" and _left_open(holder, journal)):
@@ -58,7 +58,7 @@ def lease_role(state: RunState, leases: Leases, executions: Executions, now: str
     role = state.role
     assert role is not None  # from the plan, or for an undo from the journal
     leasing, _ = _lease(f"role/{role}", state.incident, state.turn, leases, executions, now)
-    if leasing.verdict == "PENDING" and leasing.checks >= TURNS:
+    if leasing.verdict == "PENDING" and (leasing.checks >= TURNS or _waited(leasing) >= TURNS * 10):
         return replace(leasing, verdict="BUSY", refusal=_role_busy(leasing.holder, role))
     return leasing
 
@@ -116,7 +116,13 @@ def _lease(
             standing = leases.take(mine, now, instead_of=standing.owner)
     if standing.owner == incident.id:
         return Leasing("HELD", now, checks), standing
-    return Leasing("PENDING", now, checks, standing.owner), standing
+    since = before.since if before and before.verdict == "PENDING" else now
+    return Leasing("PENDING", now, checks, standing.owner, since=since), standing
+
+
+def _waited(leasing: Leasing) -> float:
+    """Seconds, so that slow answers do not lengthen the loop."""
+    return seconds_between(leasing.since, leasing.at) if leasing.since else 0.0
 
 
 def _ended_at(holder: Lease, incident: Incident, executions: Executions) -> str | None:

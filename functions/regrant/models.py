@@ -51,13 +51,17 @@ class Incident(msgspec.Struct, frozen=True):
 
 
 class Leasing(msgspec.Struct, frozen=True):
-    """Whether a lease is this run's. PENDING: `holder`, another run, has it, and it is worth waiting."""
+    """Whether a lease is this run's. PENDING: `holder`, another run, has it, and it is worth waiting.
+
+    since: when this run first asked, of a row of looks that were PENDING.
+    """
 
     verdict: Literal["HELD", "PENDING", "BUSY"]
     at: str
     checks: int
     holder: str | None = None
     refusal: Refusal | None = None
+    since: str | None = None
 
 
 class Finding(msgspec.Struct, frozen=True):

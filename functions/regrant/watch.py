@@ -43,13 +43,15 @@ def watch_of(state: RunState) -> Watch:
         since = rollout.started_at if rollout else grant.at
         plan = state.diagnosis.plan if state.diagnosis else None
         brief = rollout is None and plan is not None and plan.redeploy_if_needed
-        fresh = state.health if state.health and state.health.at >= since else None
+        fresh = state.health if state.health and state.health.at > since else None
         if not brief:
             return Watch(grant, rollout, fresh, since, LIMIT)
         # A rollout takes its time, in which a message that always fails shows itself; this has none.
         buries_after = state.baseline.buries_after if state.baseline else None
         least = min(buries_after, BRIEF) + TWO_SAMPLES if buries_after else 0.0
-        return Watch(grant, None, fresh, since, max(BRIEF, least + TWO_SAMPLES), least, brief=True)
+        samples = state.incident.entry.health.samples if state.incident.entry else 0
+        limit = max(BRIEF, least + TWO_SAMPLES, ROUND * (samples + 1))
+        return Watch(grant, None, fresh, since, limit, least, brief=True)
     # The samples of before the withdrawal prove nothing now.
     assert state.incident.entry is not None  # whoever took it out of the catalogue wants no proof
     limit = SPREAD + ROUND * state.incident.entry.health.samples

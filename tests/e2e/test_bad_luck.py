@@ -111,7 +111,6 @@ STORIES = {
     "a service that is not enrolled": Story("NOT_ENROLLED", {"service": NOBODY}),
     "a cluster that nobody enrolled in": Story("NOT_ENROLLED", {"service": "nowhere/retainwise-worker"}),
     "a mode that does not exist": Story("UNKNOWN_MODE", {"service": WORKER, "mode": "fix-everything"}),
-    "a mode that is still to come": Story("MODE_NOT_AVAILABLE", {"service": WORKER, "mode": "cure"}),
     "no input": Story("INVALID_INPUT", {}),
     "an input that is a list": Story("INVALID_INPUT", ["retainwise-cluster/retainwise-worker"]),
     "an input with somebody's own results": Story(

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from regrant.approval import ask_approval, judge_answer
 from regrant.capture import capture
 from regrant.closing import close_incident
-from regrant.diagnosis import ROUNDS, diagnose
+from regrant.diagnosis import diagnose
+from regrant.drift import ROUNDS
 from regrant.errors import AccountMoved, AwsRefused
 from regrant.models import Diagnosis, Finding, RunState
 from regrant.records import Hold, Lease
