@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from regrant.expiry import 
 from regrant.drift import ROUNDS
 from regrant.models import Diagnosis, Incident, RunState
 from regrant.resources import TaskDefinition

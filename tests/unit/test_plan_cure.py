@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from regrant.approval import ask_approval
 from regrant.capture import capture
-from regrant.cure import 
 from regrant.drift import ROUNDS
 from regrant.errors import AccountMoved
 from regrant.models import Diagnosis, RunState
