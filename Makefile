@@ -8,6 +8,7 @@ ACCOUNT ?=
 HOST ?= 127.0.0.1
 PORT ?= 4599
 SEED ?= retainwise
+CALLS ?=
 STACK ?= regrant
 TESTS ?= tests
 
@@ -18,8 +19,8 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt \
 	requirements/runtime.txt requirements/ministack.txt
 
-.PHONY: live help setup test check demo scenarios serve audit build format lock clean bench-denials chaos rie deploy-local \
-	sam-local lint types templates statemachine docs-check addresses
+.PHONY: live help setup test check demo scenarios serve audit build format lock clean bench-denials chaos privileges \
+	rie deploy-local sam-local lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -44,6 +45,9 @@ test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
 
 chaos: .venv/.made  ## Try every fault at every point of a run (FULL=1 for the larger search, SEED=7, JSON=figures.json)
 	@$(PY) -m sandbox.chaos $(if $(filter-out retainwise,$(SEED)),--seed $(SEED)) $(if $(FULL),--full) $(if $(JSON),--json $(JSON))
+
+privileges: .venv/.made node_modules/.made  ## Prove that each role may do what it does, and nothing else (CALLS=build/calls.jsonl, JSON=figures.json)
+	@$(PY) -m scripts.privileges $(if $(CALLS),--calls $(CALLS)) $(if $(JSON),--json $(JSON))
 
 # Without the peer (no package for this system, no registry) the comparison runs all the same, and says so.
 bench-denials: .venv/.made  ## Measure how denials are read, by us and by others (JSON=figures.json)
@@ -127,6 +131,6 @@ clean:  ## Remove everything that was made
 	@scripts/venv.sh .venv-ministack requirements/ministack.txt
 
 node_modules/.made: package.json package-lock.json
-	@command -v npm >/dev/null || { echo "make check needs Node.js 18 or later with npm, for asl-validator; install it" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "make check and make privileges need Node.js 18 or later with npm; install it" >&2; exit 1; }
 	npm ci --silent
 	@touch $@

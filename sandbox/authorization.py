@@ -27,8 +27,8 @@ class Ask:
     """How the denial names the resource, where that is not the ARN."""
 
 
-def arn(service: str, rest: str, region: str = REGION) -> str:
-    return f"arn:aws:{service}:{region}:{ACCOUNT}:{rest}"
+def arn(service: str, rest: str, region: str = REGION, account: str = ACCOUNT) -> str:
+    return f"arn:aws:{service}:{region}:{account}:{rest}"
 
 
 def _named(service: str, kind: str, name: Any, region: str = REGION) -> str:
@@ -41,7 +41,18 @@ def asks(service: str, operation: str, parameters: Parameters) -> list[Ask]:
     """All that must be allowed for the call to go ahead."""
     action = _ACTIONS.get((service, operation), operation)
     resources, context, shown = _SERVICES.get(service, _unknown)(operation, parameters)
-    return [Ask(f"{service}:{action}", resource, context, shown) for resource in resources]
+    asked = [Ask(f"{service}:{action}", resource, context, shown) for resource in resources]
+    if service == "ecs" and operation in _TAGGING and parameters.get("tags"):
+        created = context | {"ecs:createaction": operation}
+        asked += [Ask("ecs:TagResource", resource, created) for resource in resources]
+    return asked
+
+
+_TAGGING = {
+    *("CreateCapacityProvider", "CreateCluster", "CreateService", "CreateTaskSet"),
+    *("RegisterContainerInstance", "RegisterTaskDefinition", "RunTask", "StartTask"),
+}
+"""Their tags are asked about, too (ECS Developer Guide, "Grant permission to tag resources on creation")."""
 
 
 _ACTIONS = {
@@ -114,8 +125,11 @@ def _ecs(operation: str, p: Parameters) -> Answer:
 
 def _sqs(operation: str, p: Parameters) -> Answer:
     if "QueueUrl" in p:
-        return [arn("sqs", p["QueueUrl"].rstrip("/").rpartition("/")[2])], {}, None
-    return [arn("sqs", p["QueueName"]) if "QueueName" in p else "*"], {}, None
+        place, _, name = p["QueueUrl"].rstrip("/").rpartition("/")
+        owner = place.rpartition("/")[2]
+        return [arn("sqs", name, account=owner if owner.isdigit() else ACCOUNT)], {}, None
+    owner = p.get("QueueOwnerAWSAccountId") or ACCOUNT
+    return [arn("sqs", p["QueueName"], account=owner) if "QueueName" in p else "*"], {}, None
 
 
 def _sns(operation: str, p: Parameters) -> Answer:

@@ -7,7 +7,7 @@ enforced, as AWS evaluates each request; all others are the administrator's and 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -28,6 +28,7 @@ from sandbox.authorization import ACCOUNT, REGION, Ask
 from sandbox.faults import Effect, FunctionCrashed, FunctionTimedOut, server_error, throttled
 from sandbox.gateway_errors import DENIAL_CODES, AwsError, Response, denial, error_code, serialize
 from sandbox.iam import Decision, Layer, Request, Verdict, evaluate
+from sandbox.recording import Recorder
 from sandbox.roles import Roles, provide_aws_policy, within_quota
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class Principal:
     role: str | None = None
     """Name of the role; None for the administrator."""
     function: str | None = None
+
+    @property
+    def of_a_stack(self) -> bool:
+        """A function, or a service that starts something in a role; not a task."""
+        return self.function is not None or self.arn.endswith(("/states", "/events", "/scheduler"))
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class _Incoming:
 class Gateway:
     def __init__(self, account: LocalAccount) -> None:
         self._account = account
+        self._recorder = Recorder.from_environment()
         self._functions: dict[str, str] = {}
         self._remembered: dict[str, Response] = {}
         self._roles = Roles(account.clock.now)
@@ -128,8 +135,10 @@ class Gateway:
             raise S3ClientError(error.code, error.message) from error
         self._record(incoming, None)
 
-    def demand(self, service: str, principal: Principal, asked: Iterable[Ask]) -> None:
+    def demand(self, service: str, principal: Principal, asked: list[Ask]) -> None:
         """Raise AwsError, as `service` words it, unless IAM allows all that is asked."""
+        if self._recorder and principal.role and principal.of_a_stack:
+            self._recorder.record(principal.role, asked)
         for ask in asked:
             verdict = self._verdict(principal, ask)
             if not verdict.allowed:

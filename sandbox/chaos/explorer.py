@@ -147,12 +147,12 @@ def _function_of(state: str) -> str:
     return "regrant-" + re.sub(r"(?<!^)(?=[A-Z])", "-", state).lower()
 
 
-def watch_states(account: Any, explorer: Explorer) -> None:
-    """Tell the explorer of each state before it begins."""
+def watch_states(account: Any, entered: Callable[[str], bool]) -> None:
+    """Tell of each state before it begins. It does not if the answer is True: the run was stopped there."""
     evaluate = CommonStateField._eval_body
 
-    def entered(state: Any, env: Any) -> None:
-        if not explorer.entered(state.name):
+    def watched(state: Any, env: Any) -> None:
+        if not entered(state.name):
             evaluate(state, env)
 
-    account.patch(CommonStateField, "_eval_body", entered)
+    account.patch(CommonStateField, "_eval_body", watched)

@@ -154,7 +154,7 @@ def explore(story: Story, forks: Forks, seed: int, *, every: bool, only: Callabl
         explorer.every, explorer.only, explorer.stops = every, only, story.stops
         if story.functions and not every:
             explorer.functions = frozenset(f"regrant-{name}" for name in story.functions)
-        watch_states(there.account, explorer)
+        watch_states(there.account, explorer.entered)
         there.account.faults = explorer
         given = story.begin(there, explorer)
         explorer.exploring = True

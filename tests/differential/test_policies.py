@@ -8,20 +8,16 @@ named reason says why they need not. DIFFERENTIAL_SEED=<number> asks other quest
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections import Counter
-from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from regrant.policies import Answer, Policy, RoleEvaluation, evaluate_role, read
+from scripts import simulation
 from tests.differential.questions import Document, Question, questions
 
-HERE = Path(__file__).parent
-PACKAGE = HERE.parents[1] / "node_modules" / "@cloud-copilot" / "iam-simulate"
 SEED = int(os.environ.get("DIFFERENTIAL_SEED", "20121017"))
 ANSWERS: dict[str, Answer] = {
     "Allowed": "ALLOWED",
@@ -31,8 +27,8 @@ ANSWERS: dict[str, Answer] = {
 
 
 def test_both_read_policies_alike() -> None:
-    if shutil.which("node") is None or not PACKAGE.exists():
-        pytest.skip("needs Node.js and npm's @cloud-copilot/iam-simulate: make setup installs it")
+    if what := simulation.missing():
+        pytest.skip(f"needs {what}: make setup installs what npm can")
     asked = questions(SEED, policies=1000, calls=2)
     answers: Counter[str] = Counter()
     agreeing: Counter[str] = Counter()
@@ -54,11 +50,15 @@ def test_both_read_policies_alike() -> None:
 
 def answers_of_the_other(asked: list[Question]) -> list[set[Answer]]:
     """Its answers to each question, over all contexts, from one process."""
-    script = ["node", str(HERE / "simulate.mjs")]
-    lines = "".join(f"{as_text(understood(question))}\n" for question in asked)
-    run = subprocess.run(script, input=lines, capture_output=True, text=True, check=False, timeout=120)
-    assert run.returncode == 0, run.stderr
-    return [{ANSWERS[text] for text in msgspec.json.decode(line)} for line in run.stdout.splitlines()]
+    given = [simulated(understood(question)) for question in asked]
+    return [{ANSWERS[text] for text in each} for each in simulation.answers(given)]
+
+
+def simulated(question: Question) -> simulation.Question:
+    requests = [
+        simulation.Request(question.action, question.resource, context) for context in question.contexts
+    ]
+    return simulation.Question(question.policies, requests, question.boundary)
 
 
 def as_text(question: Question) -> str:

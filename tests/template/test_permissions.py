@@ -140,6 +140,11 @@ def test_roles_are_passed_to_ecs_tasks_only_but_for_the_schedules_own(
         assert statement["Condition"] == (to_scheduler if passed == "<ScheduleRole.Arn>" else to_tasks)
 
 
+def test_only_what_is_being_registered_is_tagged(stack: Template) -> None:
+    (statement,) = granted(stack, "ecs:TagResource")
+    assert statement["Condition"] == {"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}}
+
+
 def test_only_the_cure_may_keep_an_execution_role(stack: Template, values: Values) -> None:
     owners = [o for o, each in statements(stack) if values(each["Resource"]) == [EXECUTION_ROLE]]
     assert owners == ["RegisterRevision"]

@@ -1,18 +1,19 @@
 // Answers policy questions with @cloud-copilot/iam-simulate, an evaluator that shares no code with ours.
-// stdin: one JSON a line, {policies, boundary, action, resource, contexts}; stdout: one JSON a line, the
-// list of answers, one for each context.
+// stdin: one JSON a line, {policies, boundary, requests: [{action, resource, context}]}; stdout: one JSON a
+// line, the list of answers, one for each request.
 import { createInterface } from 'node:readline'
 import { runSimulation } from '@cloud-copilot/iam-simulate'
 
 const ACCOUNT = '123456789012'
 
-async function answer({ policies, boundary, action, resource }, context) {
+async function answer({ policies, boundary }, { action, resource, context }) {
   const named = (documents) => documents.map((policy, n) => ({ name: `p${n}`, policy }))
   const outcome = await runSimulation(
     {
       request: {
         principal: `arn:aws:iam::${ACCOUNT}:role/worker`,
         action,
+        // Said to be of the same account always, so that the role's own policies decide.
         resource: { resource, accountId: ACCOUNT },
         contextVariables: context
       },
@@ -29,6 +30,6 @@ async function answer({ policies, boundary, action, resource }, context) {
 for await (const line of createInterface({ input: process.stdin })) {
   const question = JSON.parse(line)
   const answers = []
-  for (const context of question.contexts) answers.push(await answer(question, context))
+  for (const request of question.requests) answers.push(await answer(question, request))
   process.stdout.write(JSON.stringify(answers) + '\n')
 }

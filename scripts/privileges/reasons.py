@@ -1,0 +1,210 @@
+"""Every exception of `make privileges`, and why it is one. An exception that nothing needs any more fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+_HERE = "us-east-1:123456789012"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why these actions of these roles (by title; * for any of them) are let be.
+
+    resource: a pattern of fnmatch, so [*] is the resource "*" itself.
+    """
+
+    why: str
+    actions: tuple[str, ...]
+    resource: str
+    roles: tuple[str, ...] = ("*",)
+
+    def covers(self, role: str, action: str, resource: str) -> bool:
+        named = action in self.actions and (self.roles == ("*",) or role in self.roles)
+        return named and fnmatchcase(resource, self.resource)
+
+
+_LOGS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+_TRACES = (
+    *("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules"),
+    *("xray:GetSamplingTargets", "xray:GetSamplingStatisticSummaries"),
+)
+_DELIVERY = (
+    *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery"),
+    *("logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies"),
+    "logs:DescribeLogGroups",
+)
+
+UNUSED = (
+    Reason(
+        "AWSLambdaBasicExecutionRole, which SAM attaches to every function. Lambda writes the function's log"
+        " with it; the local account keeps the log without asking. The groups are the template's own, so"
+        " nothing needs CreateLogGroup.",
+        _LOGS,
+        "[*]",
+    ),
+    Reason(
+        "AWSXrayWriteOnlyAccess, which SAM attaches where tracing is on. Lambda and Step Functions send their"
+        " traces with it; the local account has no X-Ray.",
+        _TRACES,
+        "[*]",
+    ),
+    Reason(
+        "Step Functions asks for these when it sets up the state machine's log (Step Functions Developer"
+        " Guide, Logging using CloudWatch Logs); the local account delivers none.",
+        _DELIVERY,
+        "[*]",
+        ("RunbookRole",),
+    ),
+    Reason(
+        "Lambda sends the event of an audit that failed to the dead-letter queue in the function's role; the"
+        " local account has no destinations of asynchronous invocations.",
+        ("sqs:SendMessage",),
+        f"arn:aws:sqs:{_HERE}:regrant-DeadLetterQueue-*",
+        ("AuditGrants",),
+    ),
+    Reason(
+        "AWS does not document whether GetParametersByPath is asked about the path as it is given, with its"
+        " last slash, or without; the local account asks about it as it is given.",
+        ("ssm:GetParametersByPath",),
+        f"arn:aws:ssm:{_HERE}:parameter/regrant/services",
+        ("WithdrawGrants",),
+    ),
+)
+"""What no recorded call uses."""
+
+COVERED = (
+    Reason(
+        "ECS has no resource for these calls. They read.",
+        ("ecs:DescribeTaskDefinition",),
+        "[*]",
+        (
+            *("ConfirmBaseline", "DeregisterRevision", "Diagnose", "PlanCure", "PlanExpiry"),
+            *("RegisterRevision", "WithdrawGrants"),
+        ),
+    ),
+    Reason(
+        "ECS has no resource for this call. It reads names.",
+        ("ecs:ListTaskDefinitions",),
+        "[*]",
+        ("DeregisterRevision", "RegisterRevision"),
+    ),
+    Reason(
+        "ECS has no resource for this call. Running tasks go on, and registering again undoes it.",
+        ("ecs:DeregisterTaskDefinition",),
+        "[*]",
+        ("DeregisterRevision",),
+    ),
+    Reason(
+        "IAM has no resource for this call. It reads counts.",
+        ("iam:GetAccountSummary",),
+        "[*]",
+        ("Diagnose", "PlanCure"),
+    ),
+    Reason(
+        "The stack's owner lists clusters: every service in them may be enrolled, and is then read.",
+        ("ecs:DescribeServices",),
+        f"arn:aws:ecs:{_HERE}:service/retainwise-cluster/*",
+        (
+            *("CaptureBaseline", "CheckRestore", "CheckRollout", "ConfirmBaseline", "DeregisterRevision"),
+            *("Diagnose", "PlanCure", "PlanExpiry", "RedeployService", "RestoreService", "VerifyHealth"),
+            "WithdrawGrants",
+        ),
+    ),
+    Reason(
+        "The stack's owner lists clusters: every service in them may be enrolled, and is then redeployed.",
+        ("ecs:UpdateService",),
+        f"arn:aws:ecs:{_HERE}:service/retainwise-cluster/*",
+        ("RedeployService", "RestoreService"),
+    ),
+    Reason(
+        "The stack's owner lists clusters: any of their tasks may be the one that CloudTrail names.",
+        ("ecs:DescribeTasks",),
+        f"arn:aws:ecs:{_HERE}:task/retainwise-cluster/*",
+        ("OpenIncident",),
+    ),
+    Reason(
+        "A family is not said to belong to a cluster. What is registered runs only if a service is updated to"
+        " it, and only with a listed role.",
+        ("ecs:RegisterTaskDefinition", "ecs:TagResource"),
+        f"arn:aws:ecs:{_HERE}:task-definition/*",
+        ("RegisterRevision",),
+    ),
+    Reason(
+        "A managed role may have any policy of the account or of AWS attached, or as its boundary, and each"
+        " may hold the Deny that is in the way. It reads.",
+        ("iam:GetPolicy", "iam:GetPolicyVersion"),
+        "arn:aws:iam::123456789012:policy/*",
+        ("Diagnose", "PlanCure"),
+    ),
+    Reason(
+        "The same for AWS's own policies.",
+        ("iam:GetPolicy", "iam:GetPolicyVersion"),
+        "arn:aws:iam::aws:policy/*",
+        ("Diagnose", "PlanCure"),
+    ),
+    Reason(
+        "The stack's owner gives the start of the log groups' names, /ecs/ here. It reads.",
+        ("logs:FilterLogEvents",),
+        f"arn:aws:logs:{_HERE}:log-group:/ecs/*",
+        ("Diagnose", "VerifyHealth"),
+    ),
+    Reason(
+        "An enrolment may name any queue of the account. Its URL is asked for, and its messages are counted.",
+        ("sqs:GetQueueUrl",),
+        f"arn:aws:sqs:{_HERE}:*",
+        ("CaptureBaseline", "Diagnose", "VerifyHealth"),
+    ),
+    Reason(
+        "An enrolment may name any queue of the account. Its messages are counted, never received.",
+        ("sqs:GetQueueAttributes",),
+        f"arn:aws:sqs:{_HERE}:*",
+        ("CaptureBaseline", "VerifyHealth"),
+    ),
+    Reason(
+        "Every entry of the catalogue is the runbook's to read.",
+        ("ssm:GetParameter",),
+        f"arn:aws:ssm:{_HERE}:parameter/regrant/services/*",
+        ("OpenIncident",),
+    ),
+    Reason(
+        "The group is the stack's own, and holds nothing but the ends of its grants.",
+        ("scheduler:CreateSchedule",),
+        f"arn:aws:scheduler:{_HERE}:schedule/regrant-grants/*",
+        ("AttachPolicies", "ReattachPolicies", "WithdrawGrants"),
+    ),
+    Reason(
+        "The group is the stack's own, and holds nothing but the ends of its grants.",
+        ("scheduler:DeleteSchedule",),
+        f"arn:aws:scheduler:{_HERE}:schedule/regrant-grants/*",
+        ("DetachPolicies", "WithdrawGrants"),
+    ),
+    Reason(
+        "Any run of the stack's own state machine may hold the lease. Whether it has ended is read.",
+        ("states:DescribeExecution",),
+        f"arn:aws:states:{_HERE}:execution:regrant-runbook:*",
+        (
+            *("CheckRestore", "LeaseRole", "LeaseService", "ReattachPolicies", "RestoreService"),
+            "WithdrawGrants",
+        ),
+    ),
+    Reason(
+        "AWSLambdaBasicExecutionRole, which SAM attaches to every function, names no log group. So a function"
+        " could write lines into another's log.",
+        _LOGS,
+        f"arn:aws:logs:{_HERE}:log-group:*",
+    ),
+    Reason(
+        "X-Ray has no resource for these calls (AWSXrayWriteOnlyAccess, which SAM attaches).",
+        _TRACES,
+        "[*]",
+    ),
+    Reason(
+        "Log delivery has no resource (Step Functions Developer Guide, Logging using CloudWatch Logs).",
+        _DELIVERY,
+        "[*]",
+        ("RunbookRole",),
+    ),
+)
+"""What is tried and allowed, because a pattern of the template means it."""

@@ -1,0 +1,272 @@
+"""Stories that between them make every call that the runbook makes, on simulated time.
+
+They are not judged here beyond their ends: that what they play works is the tests' matter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from sandbox.account import LocalAccount
+from sandbox.chaos.explorer import watch_states
+from sandbox.chaos.world import WORKER, World, world
+from sandbox.faults import Effect
+from sandbox.play import play as play_scenario
+from sandbox.recording import VARIABLE, Asked, read
+from sandbox.scenarios import SCENARIOS
+from sandbox.seeds import retainwise
+
+EVENT = Path(__file__).resolve().parents[2] / "events" / "cloudtrail.json"
+OLD_ROLE = f"arn:aws:iam::{retainwise.ACCOUNT}:role/{retainwise.OLD_ROLE}"
+RECEIVE = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.RECEIVE}"
+AWS_POLICY = "arn:aws:iam::aws:policy/AmazonSSMReadOnlyAccess"
+ENDED = "a-run-that-ended"
+HOUR = 3600
+
+
+@contextmanager
+def incident(variant: str = "broken", uploads: int = 60, *, second: bool = False) -> Iterator[World]:
+    """The worker's incident; one of AWS's own policies is on its role, too, and its definition has a tag."""
+    with world(variant, 1, uploads=uploads, second=second) as there:
+        _client(there, "iam").attach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=AWS_POLICY)
+        declared = {"RoleName": retainwise.WORKER_ROLE, "PolicyArn": AWS_POLICY}
+        _client(there, "iam").attach_role_policy(**declared)
+        _tag_definition(there)
+        given = json.dumps({"service": "nobody-enrolled/this"})
+        _client(there, "stepfunctions").start_execution(
+            stateMachineArn=there.machine, name=ENDED, input=given
+        )
+        there.rest()
+        yield there
+
+
+def alarms() -> None:
+    """Alarms start the runs, for both services."""
+    with LocalAccount() as account:
+        result = play_scenario(account, SCENARIOS["contained"])
+        assert result.ok, result.complaints
+
+
+def approved_and_undone() -> None:
+    """A person says yes, and undoes it later."""
+    with incident() as there:
+        there.ask_first()
+        _run(there, {"service": WORKER}, "CONTAINED")
+        _holds(there, f"role/{OLD_ROLE}")
+        _run(there, {"mode": "rollback", "incident": there.first}, "ROLLED_BACK")
+
+
+def recorded_denial() -> None:
+    """A record of CloudTrail starts it. Service and role are those of runs that have ended; it is stopped."""
+    with incident() as there:
+        _holds(there, f"service/{WORKER}")
+        _when(there, "LeaseRole", lambda: _holds(there, f"role/{OLD_ROLE}"))
+        _when(there, "PauseForHealth", there.stop)
+        _run(there, _record(there), "ROLLED_BACK")
+
+
+def not_mended() -> None:
+    """Neither the grant nor new tasks help, and while it is put back another run has the role for a time."""
+    with incident("model-missing", uploads=15) as there:
+        _enrol(there, redeploy="if-needed")
+        _when(there, "CheckRestore", lambda: _holds(there, f"role/{OLD_ROLE}"))
+        _run(there, {"service": WORKER}, "ROLLED_BACK")
+
+
+def cured() -> None:
+    """The service gets its role, and the grant goes. Another run had the role till then, and functions die in
+    the middle of their work and find what they had done."""
+    with incident() as there:
+        _dies_after(there, "capture-baseline", "dynamodb", "PutItem")
+        _dies_after(there, "attach-policies", "iam", "AttachRolePolicy")
+        _dies_after(there, "register-revision", "ecs", "RegisterTaskDefinition")
+        _run(there, {"service": WORKER}, "CONTAINED")
+        _when(there, "WithdrawGrants", lambda: _holds(there, f"role/{OLD_ROLE}"))
+        _run(there, {"service": WORKER, "mode": "cure"}, "CURED")
+
+
+def cure_undone() -> None:
+    """The declared role loses its policy when the grant is gone, so the old revision comes back."""
+    with incident(uploads=15) as there:
+        _run(there, {"service": WORKER}, "CONTAINED")
+
+        def lost() -> None:
+            role = {"RoleName": retainwise.WORKER_ROLE, "PolicyArn": RECEIVE}
+            _client(there, "iam").detach_role_policy(**role)
+
+        _when(there, "DecideWithdrawal", lost)
+        _when(there, "ReattachPolicies", lambda: _holds(there, f"role/{OLD_ROLE}"))
+        _run(there, {"service": WORKER, "mode": "cure"}, "ROLLED_BACK")
+
+
+def cure_lost() -> None:
+    """The new revision is registered, but nobody could record it; the undo finds it."""
+    with incident() as there:
+        _run(there, {"service": WORKER}, "CONTAINED")
+        _dies_after(there, "register-revision", "ecs", "RegisterTaskDefinition")
+        function = "regrant-register-revision"
+        there.account.faults.add(Effect.DENIED, "ecs", "ListTaskDefinitions", function=function, occurrence=2)
+        _run(there, {"service": WORKER, "mode": "cure"}, "ROLLED_BACK")
+
+
+def at_its_end() -> None:
+    """The grant's time is over. It is still needed; then no schedule comes, and the audit finds it."""
+    with incident() as there:
+        _enrol(there, grant_ttl_hours=1)
+        _run(there, {"service": WORKER}, "CONTAINED")
+        _pass(there, HOUR, "ROLLED_BACK")
+        scheduler = _client(there, "scheduler")
+        for each in scheduler.list_schedules()["Schedules"]:
+            scheduler.delete_schedule(GroupName=each["GroupName"], Name=each["Name"])
+        _pass(there, 3 * HOUR, "ROLLED_BACK")
+
+
+def needed_no_more() -> None:
+    """The grant's time is over, and nobody lives on it."""
+    with incident() as there:
+        _run(there, {"service": WORKER}, "CONTAINED")
+        there.move_to_declared_role(WORKER)
+        _run(there, {"mode": "expire", "incident": there.first}, "CURED")
+
+
+def needed_by_another() -> None:
+    """The grant's time is over, but another service lives on it, so it stays for one more period."""
+    with incident(uploads=8, second=True) as there:
+        _run(there, {"service": WORKER}, "CONTAINED")
+        there.move_to_declared_role(WORKER)
+        _run(there, {"mode": "expire", "incident": there.first}, "REFUSED")
+
+
+def paged() -> None:
+    """The catalogue cannot be read; then an undo cannot get the role. A person is told of both."""
+    with incident() as there:
+        there.account.faults.add(Effect.DENIED, "ssm", "GetParameter", function="regrant-open-incident")
+        _run(there, {"service": WORKER}, None)
+        _run(there, {"service": WORKER}, "CONTAINED")
+        _holds(there, f"role/{OLD_ROLE}", "a-run-that-goes-on")
+        _run(there, {"mode": "rollback", "incident": there.incident(WORKER)}, "ROLLBACK_INCOMPLETE")
+
+
+STORIES: tuple[Callable[[], None], ...] = (
+    at_its_end,
+    alarms,
+    approved_and_undone,
+    recorded_denial,
+    not_mended,
+    cured,
+    cure_undone,
+    cure_lost,
+    needed_no_more,
+    needed_by_another,
+    paged,
+)
+
+
+def record(calls: Path) -> set[Asked]:
+    """Play all of them, as many at once as there are processors; what was asked is appended to that file.
+
+    Raises AssertionError if a story does not end as it says.
+    """
+    with ProcessPoolExecutor(
+        mp_context=get_context("spawn"), initializer=_record_to, initargs=(str(calls),)
+    ) as pool:
+        for told in [pool.submit(story) for story in STORIES]:
+            told.result()
+    return read(calls)
+
+
+def _record_to(calls: str) -> None:
+    os.environ[VARIABLE] = calls
+
+
+def _client(there: World, service: str) -> Any:
+    return there.account.client(service)
+
+
+def _run(there: World, given: dict[str, Any], outcome: str | None) -> None:
+    there.start(given)
+    there.rest()
+    _ended(there, outcome)
+
+
+def _pass(there: World, seconds: float, outcome: str) -> None:
+    """Let time pass, in which a run starts by itself."""
+    before = len(there.reports())
+    there.account.clock.run_for(seconds)
+    there.rest()
+    assert len(there.reports()) > before, "nothing started by itself"
+    _ended(there, outcome)
+
+
+def _ended(there: World, outcome: str | None) -> None:
+    error, told = there.reports()[-1]
+    assert told.get("outcome") == outcome, (error, told)
+
+
+def _when(there: World, state: str, act: Callable[[], None]) -> None:
+    """Once, before the state begins."""
+    acts = [act]
+
+    def entered(name: str) -> bool:
+        if name == state and acts:
+            acts.pop()()
+        return not there.running()
+
+    watch_states(there.account, entered)
+
+
+def _dies_after(there: World, step: str, service: str, operation: str) -> None:
+    there.account.faults.add(Effect.CRASH_AFTER, service, operation, function=f"regrant-{step}")
+
+
+def _holds(there: World, resource: str, owner: str = ENDED) -> None:
+    """The run has the lease for longer than anybody waits, unless it has ended."""
+    ends = there.account.clock.now() + timedelta(days=1)
+    item = {
+        "incident": f"lease#{resource}",
+        "entry": "lease",
+        "held_by": owner,
+        "taken_at": "2026-03-02T09:00:00.000Z",
+        "ends_at": ends.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    _client(there, "dynamodb").put_item(
+        TableName=there.journal, Item={key: {"S": value} for key, value in item.items()}
+    )
+
+
+def _enrol(there: World, **changed: object) -> None:
+    ssm = _client(there, "ssm")
+    name = f"/regrant/services/{WORKER}"
+    entry = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"]) | changed
+    ssm.put_parameter(Name=name, Value=json.dumps(entry), Overwrite=True)
+
+
+def _tag_definition(there: World) -> None:
+    """Somebody deploys a revision that has a tag, which a cure must keep."""
+    ecs = _client(there, "ecs")
+    given = there.definition(retainwise.WORKER) | {"tags": [{"key": "team", "value": "predictions"}]}
+    output = ("status", "requiresAttributes", "compatibilities")
+    new = ecs.register_task_definition(**{key: value for key, value in given.items() if key not in output})
+    ecs.update_service(
+        cluster=retainwise.CLUSTER,
+        service=retainwise.WORKER,
+        taskDefinition=new["taskDefinition"]["taskDefinitionArn"],
+    )
+    there.account.clock.run_for(200)
+
+
+def _record(there: World) -> dict[str, Any]:
+    """What CloudTrail delivers of a task of the worker."""
+    arns = _client(there, "ecs").list_tasks(cluster=retainwise.CLUSTER, serviceName=retainwise.WORKER)
+    text = EVENT.read_text("utf-8")
+    session = json.loads(text)["detail"]["userIdentity"]["arn"].rpartition("/")[2]
+    event: dict[str, Any] = json.loads(text.replace(session, arns["taskArns"][0].rpartition("/")[2]))
+    return event

@@ -1,0 +1,36 @@
+"""What IAM is asked about a request: several things at once, and what the request leaves unsaid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox.authorization import Ask, asks
+
+FAMILY = "arn:aws:ecs:us-east-1:123456789012:task-definition/worker:*"
+
+
+def test_tags_of_what_is_registered_are_asked_about_too() -> None:
+    tagged = {"family": "worker", "tags": [{"key": "team", "value": "orders"}]}
+    assert asks("ecs", "RegisterTaskDefinition", tagged) == [
+        Ask("ecs:RegisterTaskDefinition", FAMILY),
+        Ask("ecs:TagResource", FAMILY, {"ecs:createaction": "RegisterTaskDefinition"}),
+    ]
+    assert [ask.action for ask in asks("ecs", "RegisterTaskDefinition", {"family": "worker"})] == [
+        "ecs:RegisterTaskDefinition"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "owner"),
+    [
+        ("GetQueueUrl", {"QueueName": "q"}, "123456789012"),
+        ("GetQueueUrl", {"QueueName": "q", "QueueOwnerAWSAccountId": "210987654321"}, "210987654321"),
+        ("SendMessage", {"QueueUrl": "https://queue.amazonaws.com/210987654321/q"}, "210987654321"),
+        ("SendMessage", {"QueueUrl": "q"}, "123456789012"),
+    ],
+)
+def test_a_queue_is_its_owners(operation: str, parameters: dict[str, Any], owner: str) -> None:
+    (ask,) = asks("sqs", operation, parameters)
+    assert ask.resource == f"arn:aws:sqs:us-east-1:{owner}:q"

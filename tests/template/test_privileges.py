@@ -1,0 +1,269 @@
+"""`make privileges` tells what is wrong: each limit of the template, taken away, is found by it.
+
+Here the template's own roles are bent; that the template as it is has nothing wrong is for `make privileges`,
+which plays all stories.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandbox.recording import Asked
+from scripts import simulation
+from scripts.privileges import __main__ as command
+from scripts.privileges.hostile import Attempt, attempts, bend, concrete
+from scripts.privileges.judge import Finding, Judgement, bare, judge
+from scripts.privileges.permissions import Role, deployed, role_of
+from scripts.privileges.reasons import COVERED, Reason
+
+MANAGED = "arn:aws:iam::123456789012:role/retainwise-ecs-task-role"
+GRANTABLE = "arn:aws:iam::123456789012:policy/retainwise/prod-retainwise-sqs-send"
+
+needs_node = pytest.mark.skipif(
+    simulation.missing() is not None,
+    reason=f"needs {simulation.missing()}: make setup installs what npm can",
+)
+
+
+@pytest.fixture(scope="module")
+def roles() -> dict[str, Role]:
+    return {role.title: role for role in deployed()}
+
+
+def used(*roles: Role) -> set[Asked]:
+    """A call for each permission of the roles."""
+    calls = set()
+    for role in roles:
+        for permission in role.permissions:
+            context = {
+                key.lower(): values[0]
+                for keys in permission.condition.values()
+                for key, values in keys.items()
+            }
+            resource = concrete(permission.resources[0], permission.action)
+            calls.add(Asked.of(role.name, permission.action, resource, context))
+    return calls
+
+
+def bent(role: Role, change: Callable[[list[dict[str, Any]]], None]) -> Role:
+    """A copy of the role with the statements of its own policy changed."""
+    own, *others = json.loads(json.dumps(role.documents))
+    change(own["Statement"])
+    return role_of(role.name, (own, *others))
+
+
+def statement(statements: list[dict[str, Any]], sid: str) -> dict[str, Any]:
+    return next(each for each in statements if each["Sid"] == sid)
+
+
+def judged(roles: dict[str, Role], change: Callable[[list[dict[str, Any]]], None]) -> Judgement:
+    """AttachPolicies with that change, beside AuditGrants, and the calls that they make without it."""
+    attach, audit = roles["AttachPolicies"], roles["AuditGrants"]
+    return judge([bent(attach, change), audit], used(attach, audit))
+
+
+def whats(findings: list[Finding]) -> list[str]:
+    return [each.what for each in bare(findings)]
+
+
+@needs_node
+def test_the_role_as_it_is_has_nothing_wrong(roles: dict[str, Role]) -> None:
+    judgement = judged(roles, lambda statements: None)
+    found = (judgement.insufficient, judgement.unneeded, judgement.hostile)
+    assert [whats(each) for each in found] == [[], [], []]
+    assert sum(judgement.tried.values()) > 400
+
+
+@needs_node
+def test_an_action_that_is_missing_is_insufficient(roles: dict[str, Role]) -> None:
+    judgement = judged(roles, lambda statements: statements.remove(statement(statements, "PassScheduleRole")))
+    (told,) = whats(judgement.insufficient)
+    assert told.startswith("iam:PassRole on arn:aws:iam::123456789012:role/regrant-ScheduleRole-")
+
+
+@needs_node
+def test_a_condition_that_other_calls_do_not_meet_is_insufficient(roles: dict[str, Role]) -> None:
+    def narrow(statements: list[dict[str, Any]]) -> None:
+        statement(statements, "Attach")["Condition"]["ArnEquals"]["iam:PolicyARN"] = [f"{GRANTABLE}-2"]
+
+    (told,) = whats(judged(roles, narrow).insufficient)
+    assert told.startswith(f"iam:AttachRolePolicy on {MANAGED} with ")
+
+
+@needs_node
+def test_an_action_that_nothing_calls_is_unneeded(roles: dict[str, Role]) -> None:
+    def more(statements: list[dict[str, Any]]) -> None:
+        statement(statements, "ReadAttachments")["Action"] = ["iam:ListAttachedRolePolicies", "iam:GetRole"]
+
+    assert whats(judged(roles, more).unneeded) == [f"iam:GetRole on {MANAGED} and 2 more"]
+
+
+@needs_node
+def test_of_two_permissions_for_the_same_neither_is_needed(roles: dict[str, Role]) -> None:
+    def twice(statements: list[dict[str, Any]]) -> None:
+        statements.append(statement(statements, "PassScheduleRole"))
+
+    first, second = whats(judged(roles, twice).unneeded)
+    assert first == second and first.startswith("iam:PassRole on ")
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("sid", "change", "told"),
+    [
+        ("Attach", {"Resource": "*"}, "iam:AttachRolePolicy on arn:aws:iam::123456789012:role/administrator"),
+        ("Attach", {"Condition": {}}, f"iam:AttachRolePolicy on {MANAGED}"),
+        (
+            "Attach",
+            {"Condition": {"ArnLike": {"iam:PolicyARN": f"{GRANTABLE}*"}}},
+            f"iam:AttachRolePolicy on {MANAGED} with {{'iam:policyarn': '{GRANTABLE}x'}}",
+        ),
+        (
+            "Attach",
+            {"Condition": {"ArnEqualsIfExists": {"iam:PolicyARN": GRANTABLE}}},
+            f"iam:AttachRolePolicy on {MANAGED}",
+        ),
+        ("PassScheduleRole", {"Condition": {}}, "iam:PassRole on "),
+        (
+            "ScheduleExpiry",
+            {"Resource": "arn:aws:scheduler:*:123456789012:schedule/regrant-grants/*"},
+            "scheduler:CreateSchedule on arn:aws:scheduler:eu-west-1:123456789012:schedule/",
+        ),
+        (
+            "Journal",
+            {"Action": ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:DeleteItem"]},
+            "dynamodb:DeleteItem on ",
+        ),
+    ],
+    ids=["any role", "any policy", "prefix", "key left out", "any service", "any Region", "delete"],
+)
+def test_what_is_too_wide_is_hostile(
+    roles: dict[str, Role], sid: str, change: dict[str, Any], told: str
+) -> None:
+    judgement = judged(roles, lambda statements: statement(statements, sid).update(change))
+    assert any(what.startswith(told) for what in whats(judgement.hostile)), whats(judgement.hostile)[:5]
+
+
+@needs_node
+def test_what_another_role_does_is_hostile(roles: dict[str, Role]) -> None:
+    def audit_too(statements: list[dict[str, Any]]) -> None:
+        (start,) = [p for p in roles["AuditGrants"].permissions if p.action == "states:StartExecution"]
+        statements.append(start.statement)
+
+    (told,) = whats(judged(roles, audit_too).hostile)
+    assert told.startswith("states:StartExecution on ")
+
+
+@needs_node
+def test_a_call_of_a_role_that_is_not_there_is_insufficient(roles: dict[str, Role]) -> None:
+    attach, audit = roles["AttachPolicies"], roles["AuditGrants"]
+    stranger = replace(audit, name="regrant-GoneFunctionRole-0123456789AB")
+    judgement = judge([attach, audit], used(attach, audit, stranger))
+    assert {finding.role for finding in judgement.insufficient} == {stranger.name}
+
+
+@needs_node
+def test_an_exception_that_nothing_needs_is_told(roles: dict[str, Role]) -> None:
+    attach, audit = roles["AttachPolicies"], roles["AuditGrants"]
+    needless = Reason("It was needed once.", ("ecs:RunTask",), "[*]", ("AttachPolicies",))
+    judgement = judge([attach, audit], used(attach, audit), covered=(*COVERED, needless))
+    assert "AttachPolicies: ecs:RunTask on [*]" in judgement.idle
+    assert any("NOTHING NEEDS" in line and "ecs:RunTask" in line for line in judgement.wrong)
+
+
+def test_a_bent_name_is_each_time_another(roles: dict[str, Role]) -> None:
+    others = list(bend("arn:aws:iam::123456789012:role/app/worker"))
+    name = "arn:aws:iam::123456789012:role"
+    assert {
+        *("arn:aws:iam::210987654321:role/app/worker", "arn:aws-cn:iam::123456789012:role/app/worker"),
+        *(f"{name}/app/workerx", f"{name}/app/xworker", f"{name}/app/worke", f"{name}/app/WORKER"),
+        *(f"{name}/app/x/worker", f"{name}/x/app/worker", f"{name}/another/worker"),
+    } <= set(others)
+    assert len(others) == len(set(others)) and f"{name}/app/worker" not in others
+
+
+def test_hostile_requests_are_thousands_and_among_them_the_worst(roles: dict[str, Role]) -> None:
+    tried = attempts(list(roles.values()), used(*roles.values()))
+    assert len(tried) == len(set(tried)) > 5000
+    admin, key = "arn:aws:iam::aws:policy/AdministratorAccess", "iam:policyarn"
+    own = f"arn:aws:iam::123456789012:role/{roles['AttachPolicies'].name}"
+    schedules = f"arn:aws:iam::123456789012:role/{roles['ScheduleRole'].name}"
+    execution = "arn:aws:iam::123456789012:role/retainwise-ecs-execution-role"
+    passed = "iam:passedtoservice"
+    assert {
+        Attempt("AttachPolicies", "iam:AttachRolePolicy", MANAGED),
+        Attempt("AttachPolicies", "iam:AttachRolePolicy", MANAGED, ((key, admin),)),
+        Attempt("AttachPolicies", "iam:AttachRolePolicy", own, ((key, GRANTABLE),)),
+        Attempt("AttachPolicies", "iam:PutRolePolicy", own),
+        Attempt("DetachPolicies", "iam:AttachRolePolicy", MANAGED, ((key, GRANTABLE),)),
+        Attempt("RedeployService", "iam:PassRole", MANAGED, ((passed, "lambda.amazonaws.com"),)),
+        Attempt("RedeployService", "iam:PassRole", execution, ((passed, "ecs-tasks.amazonaws.com"),)),
+        Attempt("RedeployService", "iam:PassRole", schedules, ((passed, "scheduler.amazonaws.com"),)),
+        Attempt(
+            "RedeployService",
+            "ecs:UpdateService",
+            "arn:aws:ecs:us-east-1:123456789012:service/another/any",
+        ),
+        Attempt(
+            "OpenIncident",
+            "ssm:GetParameter",
+            "arn:aws:ssm:us-east-1:123456789012:parameter/another/services/any",
+        ),
+    } <= set(tried)
+
+
+def test_the_arns_of_one_list_are_one_permission(roles: dict[str, Role]) -> None:
+    (attach,) = [p for p in roles["AttachPolicies"].permissions if p.action == "iam:AttachRolePolicy"]
+    assert len(attach.resources) == 3
+    invoked = [p for p in roles["RunbookRole"].permissions if p.action == "lambda:InvokeFunction"]
+    assert {len(each.resources) for each in invoked} == {1} and len(invoked) > 20
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Effect": "Deny", "Action": "iam:PassRole", "Resource": "*"},
+        {"Effect": "Allow", "NotAction": "iam:PassRole", "Resource": "*"},
+        {"Effect": "Allow", "Action": "iam:PassRole", "NotResource": "*"},
+    ],
+)
+def test_what_is_not_looked_at_is_an_error(statement: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Only Allow, Action and Resource"):
+        role_of("regrant-SomeRole-0123456789AB", ({"Version": "2012-10-17", "Statement": [statement]},))
+
+
+def test_the_figures_count_what_has_no_reason() -> None:
+    reason = Reason("It must.", ("ecs:RunTask",), "[*]")
+    judgement = Judgement(
+        insufficient=[Finding("A", "x")],
+        unneeded=[Finding("A", "y"), Finding("A", "z", reason)],
+        hostile=[Finding("A", "w", reason)],
+        tried={"A": 7, "B": 5},
+    )
+    figures = command.figures(judgement)
+    assert {
+        key: figures[key] for key in ("insufficient", "unneeded", "hostile_allowed", "hostile_tried")
+    } == {
+        "insufficient": 1,
+        "unneeded": 1,
+        "hostile_allowed": 0,
+        "hostile_tried": 12,
+    }
+    assert figures["exceptions"]["hostile_allowed"] == [{"role": "A", "what": "w", "reason": "It must."}]
+    assert [line.partition("  ")[0] for line in judgement.wrong] == [
+        "DENIED BUT NEEDED",
+        "ALLOWED BUT NOT NEEDED",
+    ]
+
+
+def test_without_node_it_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert command.main([]) == 2
+    assert "needs Node.js 18 or later" in capsys.readouterr().err
