@@ -14,7 +14,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("functions", "sandbox", "statemachine", "enrol", "events", "template.yaml")
 
-JOURNAL = ("functions/regrant/containment.py", "        journal.intend(incident.id, change)\n", "")
+JOURNAL = (
+    "functions/regrant/containment.py",
+    "        if not journal.intend(incident.id, change):\n            _raise_if_undone(incident, journal)\n",
+    "",
+)
 LEASE = (
     "functions/regrant/aws/leases.py",
     '"attribute_not_exists(entry) OR held_by IN (:me, :other) OR ends_at <= :now"',
@@ -26,9 +30,9 @@ CATCH = (
       - ErrorEquals: [States.ALL]
         ResultPath: $.error
         Next: PageOperator
-    Next: ConfirmBaseline
+    Next: DeregisterRevision
 """,
-    "    Next: ConfirmBaseline\n",
+    "    Next: DeregisterRevision\n",
 )
 
 
