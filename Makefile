@@ -4,6 +4,7 @@
 SCENARIO ?= contained
 JSON ?=
 FULL ?=
+RUNS ?=
 PORT ?= 4599
 SEED ?= retainwise
 STACK ?= regrant
@@ -15,7 +16,7 @@ PY := PYTHONPATH=functions $(BIN)/python
 SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt
 
-.PHONY: help setup test check demo scenarios serve audit build format lock clean bench-denials chaos \
+.PHONY: help setup test check demo scenarios serve audit build format lock clean bench bench-denials figures chaos \
 	lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
@@ -41,6 +42,13 @@ test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
 
 chaos: .venv/.made  ## Try every fault at every point of a run (FULL=1 for the larger search, SEED=7, JSON=figures.json)
 	@$(PY) -m sandbox.chaos $(if $(filter-out retainwise,$(SEED)),--seed $(SEED)) $(if $(FULL),--full) $(if $(JSON),--json $(JSON))
+
+bench: .venv/.made  ## Measure start, size, memory, states, calls, price and recovery (RUNS=50 for fewer, JSON=figures.json)
+	@$(MAKE) --no-print-directory .venv-sam/.made || true
+	@$(PY) -m scripts.bench $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json $(JSON))
+
+figures: .venv/.made .venv-sam/.made  ## Measure all that and write docs/figures.md
+	@$(PY) -m scripts.bench --write $(if $(JSON),--json $(JSON)) > /dev/null
 
 # Without the peer (no package for this system, no registry) the comparison runs all the same, and says so.
 bench-denials: .venv/.made  ## Measure how denials are read, by us and by others (JSON=figures.json)
