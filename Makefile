@@ -6,6 +6,7 @@ JSON ?=
 FULL ?=
 ACCOUNT ?=
 HOST ?= 127.0.0.1
+RUNS ?=
 PORT ?= 4599
 SEED ?= retainwise
 CALLS ?=
@@ -19,8 +20,8 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt \
 	requirements/runtime.txt requirements/ministack.txt
 
-.PHONY: live help setup test check demo scenarios serve audit build format lock clean bench-denials chaos privileges \
-	rie deploy-local sam-local lint types templates statemachine docs-check addresses
+.PHONY: live help setup test check demo scenarios serve audit build format lock clean bench bench-denials figures chaos \
+	privileges rie deploy-local sam-local lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -48,6 +49,13 @@ chaos: .venv/.made  ## Try every fault at every point of a run (FULL=1 for the l
 
 privileges: .venv/.made node_modules/.made  ## Prove that each role may do what it does, and nothing else (CALLS=build/calls.jsonl, JSON=figures.json)
 	@$(PY) -m scripts.privileges $(if $(CALLS),--calls $(CALLS)) $(if $(JSON),--json $(JSON))
+
+bench: .venv/.made  ## Measure start, size, memory, states, calls, price and recovery (RUNS=50 for fewer, JSON=figures.json)
+	@$(MAKE) --no-print-directory .venv-sam/.made || true
+	@$(PY) -m scripts.bench $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json $(JSON))
+
+figures: .venv/.made .venv-sam/.made  ## Measure all that and write docs/figures.md
+	@$(PY) -m scripts.bench --write $(if $(JSON),--json $(JSON)) > /dev/null
 
 # Without the peer (no package for this system, no registry) the comparison runs all the same, and says so.
 bench-denials: .venv/.made  ## Measure how denials are read, by us and by others (JSON=figures.json)

@@ -1,12 +1,13 @@
 """A Lambda execution environment: one function's own modules, variables and output, inside this process.
 
 Lambda Developer Guide, "Lambda execution environment". What a process has only once (sys.modules, os.environ,
-stdout, the thread pool) is the function's while it runs and as it was afterwards.
+stdout, the thread pool, the collector) is the function's while it runs and as it was afterwards.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import gc
 import io
 import os
 import sys
@@ -86,6 +87,8 @@ class Environment:
         Environment._current = self
         self._others = {name: module for name, module in sys.modules.items() if self._owns(name)}
         self._before = dict(os.environ), sys.stdout, sys.stderr, concurrent.futures.ThreadPoolExecutor
+        self._freeze = gc.freeze
+        gc.freeze = lambda: None  # what is garbage of others would stay for good
         for name in self._others:
             del sys.modules[name]
         sys.modules.update(self._modules)
@@ -98,6 +101,7 @@ class Environment:
 
     def _leave(self) -> None:
         variables, sys.stdout, sys.stderr, executor = self._before
+        gc.freeze = self._freeze
         concurrent.futures.ThreadPoolExecutor = executor  # type: ignore[misc]
         for name in os.environ.keys() - variables.keys():
             del os.environ[name]

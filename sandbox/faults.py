@@ -7,6 +7,7 @@ whether the call took place.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -87,6 +88,8 @@ class Faults:
     def __init__(self) -> None:
         self.iam_lag: float = 0
         """Simulated seconds until a role's calls feel a change of the role. AWS: about 4."""
+        self.iam_flapping: random.Random | None = None
+        """Until then each call meets the old or the new, drawn from here; None: always the old."""
         self.rules: list[Rule] = []
         self._slow: list[Slow] = []
 
@@ -110,7 +113,7 @@ class Faults:
         self._slow.append(Slow(function, seconds, times))
 
     def clear(self) -> None:
-        self.iam_lag = 0
+        self.iam_lag, self.iam_flapping = 0, None
         self.rules.clear()
         self._slow.clear()
 

@@ -131,9 +131,11 @@ class Functions:
         if effect is Effect.TIMEOUT_AFTER:
             raise FunctionTimedOut
 
-    def _environment(self, function: Any) -> tuple[tuple[object, ...], Environment]:
-        variables = dict(function.environment_vars or {}) | self._credentials(function)
-        variables |= {
+    def variables(self, function: Any) -> dict[str, str]:
+        """What a function finds in its environment: its own variables and its role's credentials."""
+        return {
+            **(function.environment_vars or {}),
+            **self._credentials(function),
             "AWS_REGION": self._account.region,
             "AWS_DEFAULT_REGION": self._account.region,
             "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
@@ -142,6 +144,9 @@ class Functions:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
+
+    def _environment(self, function: Any) -> tuple[tuple[object, ...], Environment]:
+        variables = self.variables(function)
         code = self._code.get(function.function_name) or _unzipped(function.code_bytes)
         key = (function.function_name, code, function.handler, *sorted(variables.items()))
         if key not in self._warm:

@@ -191,7 +191,8 @@ class Gateway:
         if (service, operation) == ("iam", "AttachRolePolicy"):
             within_quota(parameters["RoleName"], parameters["PolicyArn"])
         if service == "iam" and "RoleName" in parameters and not operation.startswith(("Get", "List")):
-            self._roles.about_to_change(parameters["RoleName"], self._account.faults.iam_lag)
+            faults = self._account.faults
+            self._roles.about_to_change(parameters["RoleName"], faults.iam_lag, faults.iam_flapping)
 
     @staticmethod
     def _after(effect: Effect | None) -> None:

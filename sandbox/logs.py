@@ -54,8 +54,9 @@ REQUEST = (
 class Logs:
     """`empty_pages`: how many empty pages with a nextToken FilterLogEvents sends before a full one.
 
-    `lag`: seconds after an event's own time until FilterLogEvents shows it. AWS: a few, as awslogs sends in
-    batches (FilteredLogEvent has a timestamp of the producer's and an ingestionTime of the service's).
+    `lag`: seconds after an event's own time until FilterLogEvents shows it and metric filters count it. AWS:
+    a few, as awslogs sends in batches (FilteredLogEvent has a timestamp of the producer's and an
+    ingestionTime of the service's).
     """
 
     def __init__(self, account: LocalAccount) -> None:
@@ -76,6 +77,12 @@ class Logs:
     def arrived(self, stream: LogStream, events: list[dict[str, Any]]) -> None:
         if any(a.timestamp > b.timestamp for a, b in pairwise(stream.events[-len(events) - 1 :])):
             stream.events.sort(key=lambda event: event.timestamp)
+        if self.lag:
+            self.account.clock.call_later(self.lag, lambda: self._counted(stream, events))
+        else:
+            self._counted(stream, events)
+
+    def _counted(self, stream: LogStream, events: list[dict[str, Any]]) -> None:
         for metric_filter in self.backend.filters.get_matching_filters(log_group_name=stream.log_group.name):
             pattern = _parsed(metric_filter["filterPattern"])
             for transformation in metric_filter["metricTransformations"]:

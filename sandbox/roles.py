@@ -9,6 +9,7 @@ credentials").
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,23 +30,35 @@ class Permissions:
     boundary: Document | None
 
 
+@dataclass(frozen=True)
+class _Change:
+    """What stood before a change that is felt by all calls at `felt_at`."""
+
+    felt_at: datetime
+    before: Permissions
+    flapping: random.Random | None
+
+
 class Roles:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._before: dict[str, list[tuple[datetime, Permissions]]] = {}
+        self._before: dict[str, list[_Change]] = {}
 
     def permissions(self, role: str) -> Permissions:
         """What the role may do at this moment."""
-        for felt_at, before in self._before.get(role, []):
-            if felt_at > self._now():
-                return before
+        for change in self._before.get(role, []):
+            if change.felt_at > self._now() and (change.flapping is None or change.flapping.random() < 0.5):
+                return change.before
         return _stored(role)
 
-    def about_to_change(self, role: str, lag: float) -> None:
-        """The change that follows is felt `lag` seconds from now."""
+    def about_to_change(self, role: str, lag: float, flapping: random.Random | None = None) -> None:
+        """The change that follows is felt `lag` seconds from now; till then, with `flapping`, by some calls.
+
+        During the lag answers may change to and fro (the same measurement).
+        """
         if lag > 0:
-            felt_at = self._now() + timedelta(seconds=lag)
-            self._before.setdefault(role, []).append((felt_at, _stored(role)))
+            change = _Change(self._now() + timedelta(seconds=lag), _stored(role), flapping)
+            self._before.setdefault(role, []).append(change)
 
 
 def within_quota(role: str, policy: str, limit: int = 10) -> None:

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from regrant.aws.catalogue import ParameterCatalogue
-from regrant.aws.clients import client
+from regrant.aws.clients import RareClient, client
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.services import EcsServices
 from regrant.models import OpenEvent
@@ -15,7 +15,8 @@ from regrant.wire import decode, encode
 
 settings = Settings.from_environment(os.environ)
 catalogue = ParameterCatalogue(client("ssm"))
-services = EcsServices(client("ecs"))
+# Only an event of CloudTrail has to be looked up in ECS.
+services = EcsServices(RareClient("ecs"))
 journal = DynamoJournal(client("dynamodb"), settings.journal_table)
 
 

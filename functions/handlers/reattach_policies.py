@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from regrant.aws.clients import client
+from regrant.aws.clients import RareClient, client
 from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
@@ -16,12 +16,13 @@ from regrant.settings import Settings
 from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
-dynamodb, roles = client("dynamodb"), IamRoles(client("iam"))
+# Most runs that come here withdrew nothing, so that the journal is all they read.
+dynamodb, roles = client("dynamodb"), IamRoles(RareClient("iam"))
 journal = DynamoJournal(dynamodb, settings.journal_table)
 holds = DynamoHolds(dynamodb, settings.journal_table)
 leases = DynamoLeases(dynamodb, settings.journal_table)
-executions = StateMachineExecutions(client("stepfunctions"), settings.state_machine)
-schedules = EventBridgeSchedules.of(client("scheduler"), settings)
+executions = StateMachineExecutions(RareClient("stepfunctions"), settings.state_machine)
+schedules = EventBridgeSchedules.of(RareClient("scheduler"), settings)
 
 
 @logger.inject_lambda_context

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from regrant.aws.catalogue import ParameterCatalogue
-from regrant.aws.clients import client
+from regrant.aws.clients import RareClient, client
 from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
@@ -18,12 +18,13 @@ from regrant.wire import encode
 from regrant.withdrawal import withdraw_grants
 
 settings = Settings.from_environment(os.environ)
-catalogue, services = ParameterCatalogue(client("ssm")), EcsServices(client("ecs"))
+# ECS is asked about others who share the role, Step Functions about another run that has it.
+catalogue, services = ParameterCatalogue(client("ssm")), EcsServices(RareClient("ecs"))
 dynamodb, roles = client("dynamodb"), IamRoles(client("iam"))
 journal = DynamoJournal(dynamodb, settings.journal_table)
 holds = DynamoHolds(dynamodb, settings.journal_table)
 leases = DynamoLeases(dynamodb, settings.journal_table)
-executions = StateMachineExecutions(client("stepfunctions"), settings.state_machine)
+executions = StateMachineExecutions(RareClient("stepfunctions"), settings.state_machine)
 schedules = EventBridgeSchedules.of(client("scheduler"), settings)
 
 

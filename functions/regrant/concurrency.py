@@ -12,8 +12,9 @@ C = TypeVar("C")
 T = TypeVar("T")
 R = TypeVar("R")
 
-# boto3 clients may be shared between threads (boto3 guide, Clients: multithreading).
-_pool = ThreadPoolExecutor(max_workers=8)
+# boto3 clients may be shared between threads (boto3 guide, Clients: multithreading). What waits for its own
+# reads keeps its thread meanwhile, so there are more threads than Diagnose has calls under way.
+_pool = ThreadPoolExecutor(max_workers=16)
 
 
 def each(function: Callable[[T], R], items: tuple[T, ...]) -> tuple[R, ...]:

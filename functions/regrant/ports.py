@@ -6,20 +6,22 @@ Every method raises AwsUnavailable (try again) or AwsRefused (AWS said no).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from regrant.entry import Service
-from regrant.models import LogRoute, Report
-from regrant.permissions import RolePermissions
-from regrant.records import Change, Hold, LastOutcome, Lease
-from regrant.resources import (
-    Baseline,
-    LogLines,
-    QueueDepth,
-    RoleState,
-    ServiceState,
-    TaskDefinition,
-)
+# Nearly every function imports this module, and few of them what it speaks of.
+if TYPE_CHECKING:
+    from regrant.entry import Service
+    from regrant.models import LogRoute, Report
+    from regrant.permissions import RolePermissions
+    from regrant.records import Change, Hold, LastOutcome, Lease
+    from regrant.resources import (
+        Baseline,
+        LogLines,
+        QueueDepth,
+        RoleState,
+        ServiceState,
+        TaskDefinition,
+    )
 
 
 class Catalogue(Protocol):

@@ -1,5 +1,6 @@
 """AWS's errors as ours: try again, or no."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from botocore.exceptions import (
 )
 from botocore.stub import Stubber
 
-from regrant.aws.clients import aws_errors
+from regrant.aws import clients
+from regrant.aws.clients import RareClient, aws_errors
 from regrant.aws.clients import client as new_client
+from regrant.concurrency import each
 from regrant.errors import AwsRefused, AwsUnavailable
 from tests.aws.account import client
 
@@ -116,3 +119,32 @@ def test_the_message_names_the_call() -> None:
 def test_a_client_that_must_not_repeat_sends_once(retry: bool, attempts: int) -> None:
     config = new_client("ecs", retry=retry).meta.config
     assert config.retries["total_max_attempts"] == attempts
+
+
+@pytest.mark.parametrize("working", [True, False], ids=["that works", "that rests"])
+def test_a_client_is_made_without_the_collector(monkeypatch: pytest.MonkeyPatch, working: bool) -> None:
+    at_work = []
+    monkeypatch.setattr(clients, "_new_client", lambda *_args, **_more: at_work.append(gc.isenabled()))
+    (gc.enable if working else gc.disable)()
+    try:
+        new_client("iam")
+        assert (at_work, gc.isenabled()) == ([False], working)
+    finally:
+        gc.enable()
+
+
+def test_a_rare_client_is_made_once_when_it_is_first_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Ecs:
+        def __init__(self, service: str) -> None:
+            made.append(service)
+
+        def describe(self, number: int) -> int:
+            return number
+
+    monkeypatch.setattr(clients, "client", Ecs)
+    rare = RareClient("ecs")
+    assert made == []
+    assert each(lambda number: rare.describe(number), (1, 2, 3)) == (1, 2, 3)
+    assert made == ["ecs"]

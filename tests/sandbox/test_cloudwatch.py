@@ -292,6 +292,15 @@ def test_an_event_may_be_shown_later_than_it_happened(watch: Watch) -> None:
     assert (event["timestamp"], event["ingestionTime"]) == (happened, happened + 20_000)
 
 
+def test_a_late_event_is_counted_late(watch: Watch) -> None:
+    cloudwatch.logs_of(watch.account).lag = 70
+    watch.filter()
+    watch.alarm()
+    watch.log(DENIED)
+    assert watch.minutes(1) == ["OK"]
+    assert watch.minutes(1) == ["ALARM"]
+
+
 def test_a_token_that_was_not_given_is_refused(watch: Watch) -> None:
     with pytest.raises(ClientError, match="The specified nextToken is invalid"):
         watch.logs.filter_log_events(logGroupName=GROUP, nextToken="mine")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -210,6 +212,22 @@ def test_iam_may_lag(account: LocalAccount) -> None:
     assert refused(sqs.receive_message, QueueUrl=url)
     account.clock.run_for(4)
     sqs.receive_message(QueueUrl=url)
+
+
+def test_while_iam_lags_answers_may_change_to_and_fro(account: LocalAccount) -> None:
+    url = account.client("sqs").create_queue(QueueName="q")["QueueUrl"]
+    arn = policy(account, "queue", allow("sqs:*", QUEUE))
+    sqs = account.role_client("task", "sqs", "s")
+    account.faults.iam_lag, account.faults.iam_flapping = 4, random.Random(1)
+    account.client("iam").attach_role_policy(RoleName="task", PolicyArn=arn)
+    made = len(account.calls)
+    for _ in range(20):
+        with suppress(ClientError):
+            sqs.receive_message(QueueUrl=url)
+    assert {call.allowed for call in account.calls[made:]} == {True, False}
+    account.clock.run_for(4)
+    for _ in range(20):
+        sqs.receive_message(QueueUrl=url)
 
 
 def test_a_role_takes_ten_policies(account: LocalAccount) -> None:

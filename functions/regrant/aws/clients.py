@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as ConnectionFailed
-
 from regrant.errors import AwsRefused, AwsUnavailable
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """An environment that starts makes no garbage, but so much else that the collector would look through all
+    of it many times.
+    """
+    working = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if working:
+            gc.enable()
+
+
+with _collector_at_rest():
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as ConnectionFailed
 
 # Standard retries, said here because Lambda's own boto3 may be older than the one that made them the
 # default. Short time-outs: the state's Retry is the second line, and it is seen in the console.
@@ -47,7 +65,23 @@ _new_client: Callable[..., Any] = boto3.Session().client
 
 def client(service: str, *, retry: bool = True) -> Any:
     """A client for this execution environment; credentials and Region come from the environment."""
-    return _new_client(service, config=_READS if retry else _ONCE)
+    with _collector_at_rest():
+        return _new_client(service, config=_READS if retry else _ONCE)
+
+
+class RareClient:
+    """A client that is made at its first call, for a service that few runs need. Threads may share it."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._made: Any = None
+        self._making = Lock()
+
+    def __getattr__(self, operation: str) -> Any:
+        with self._making:
+            if self._made is None:
+                self._made = client(self._service)
+        return getattr(self._made, operation)
 
 
 @contextmanager

@@ -1,0 +1,200 @@
+"""docs/figures.md, from the figures of one run. Nothing in it depends on how fast the machine was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.bench import package, prices, recovery
+
+FILE = Path(__file__).resolve().parents[2] / "docs" / "figures.md"
+TEMPLATE = Path(__file__).with_suffix(".md")
+STATES_AIM, SEQUENCE_AIM, TOTAL_AIM, MEMORY = 17, 8, 33, 256
+CONTAIN = "contain, redeploy always"
+
+
+def render(figures: Mapping[str, Any]) -> str:
+    """The page. `figures` is what scripts.bench measures."""
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        summary="\n".join(_summary(figures)),
+        package=_package(figures["package"]),
+        memory=_memory(figures["paths"]["memory"]),
+        **_startup(figures["startup"]),
+        **_paths(figures["paths"]),
+        **_recovery(figures["recovery"]),
+    )
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _summary(figures: Mapping[str, Any]) -> Iterable[str]:
+    handlers = figures["startup"]["handlers"]
+    within = sum(row["met"] for row in handlers.values())
+    contain, grant = figures["paths"]["runs"][CONTAIN], figures["paths"]["toGrant"]
+    yield _row("handlers within their start ratio", f"{within} of {len(handlers)}", "all")
+    if "bytes" in figures["package"]:
+        aim = f"≤ {package.AIM // 10**6} MB"
+        yield _row("zip, without boto3", _megabytes(figures["package"]["bytes"]), aim)
+    yield _row("states of a contain run, without polling", contain["states"], f"≤ {STATES_AIM}")
+    yield _row("calls in sequence from the event to the grant", grant["sequence"], f"≤ {SEQUENCE_AIM}")
+    yield _row("calls of a contain run, without polling", contain["calls"], f"≤ {TOTAL_AIM}")
+    for way, services in figures["recovery"].items():
+        for service, row in services.items():
+            title = f"denial to verified recovery, {service}, redeploy {way}: p50, p95"
+            yield _row(title, f"{row['p50']} s, {row['p95']} s", f"< {recovery.BY_HAND} s, by hand")
+
+
+def _startup(figures: Mapping[str, Any]) -> dict[str, Any]:
+    handlers, noise = figures["handlers"], figures["noise"]
+    rows = [
+        _row(
+            name,
+            f"{row['cpu']:.2f} [{row['cpuLow']:.2f} to {row['cpuHigh']:.2f}]",
+            f"{row['aim']:.2f}" + ("" if row["met"] else ", missed"),
+            f"{row['withoutClients']:.2f}",
+            ", ".join(row["clients"]),
+        )
+        for name, row in handlers.items()
+    ]
+    missed = [name for name, row in handlers.items() if not row["met"]]
+    return {
+        "startup_rounds": figures["rounds"],
+        "startup_rows": "\n".join(rows),
+        "startup_over": f"Over their aim: {', '.join(missed)}." if missed else "",
+        "noise": f"{noise['cpu']:.2f}",
+        "noise_low": f"{noise['cpuLow']:.2f}",
+        "noise_high": f"{noise['cpuHigh']:.2f}",
+        "wall_low": f"{noise['wallLow']:.2f}",
+        "wall_high": f"{noise['wallHigh']:.2f}",
+        "powertools": f"{figures['powertools']:.2f}",
+        "rested": f"{figures['rested']:.2f}",
+    }
+
+
+def _package(figures: Mapping[str, Any]) -> str:
+    if "skipped" in figures:
+        return f"SKIPPED: {figures['skipped']}."
+    parts = ", ".join(f"{name} {_megabytes(size)}" for name, size in figures["parts"].items())
+    boto3 = (
+        "with boto3, which should not be there" if figures["boto3"] else "without boto3, which Lambda brings"
+    )
+    return (
+        f"{figures['functions']} functions, each zip at most {_megabytes(figures['bytes'])} ({boto3}).\n"
+        f"The aim is {package.AIM // 10**6} MB.\nThe largest parts: {parts}."
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.2f} MB"
+
+
+def _memory(figures: Mapping[str, int]) -> str:
+    if not figures:
+        return "SKIPPED: only Linux tells a process's own peak."
+    function, most = max(figures.items(), key=lambda item: item[1])
+    median = sorted(figures.values())[len(figures) // 2]
+    return (
+        "The most that a process held in which one handler ran once against the local account, Python and\n"
+        f"boto3 in it: median {median} MB, most {most} MB ({function.removeprefix('regrant-')}), which is "
+        f"{round(100 * most / MEMORY)} % of the {MEMORY} MB that\n"
+        "each function has. Lambda's own runtime comes on top."
+    )
+
+
+def _paths(figures: Mapping[str, Any]) -> dict[str, Any]:
+    runs: Mapping[str, Any] = figures["runs"]
+    grant, contain = figures["toGrant"], runs[CONTAIN]
+    rows = [
+        _row(
+            name,
+            run["outcome"],
+            run["states"],
+            ", ".join(f"{state} {count}" for state, count in run["rounds"].items()) or "none",
+            run["entered"],
+            run["invocations"],
+            f"{run['calls']} + {run['callsPolling']}",
+        )
+        for name, run in runs.items()
+    ]
+    functions = [
+        _row(name.removeprefix("regrant-"), row["sequence"], row["total"])
+        for name, row in grant["functions"].items()
+    ]
+    met = grant["sequence"] <= SEQUENCE_AIM and contain["calls"] <= TOTAL_AIM
+    return {
+        "paths_rows": "\n".join(rows),
+        "prices_rows": "\n".join(_row(name, *_dollars(run)) for name, run in runs.items()),
+        "grant_rows": "\n".join((*functions, _row("all", grant["sequence"], grant["total"]))),
+        "entered": contain["entered"],
+        "transitions": f"{contain['dollarsOfAThousand']['transitions']:.3f}",
+        "verdict": "" if met else f" Missed: {grant['sequence']} and {contain['calls']}.",
+        "states_aim": STATES_AIM,
+        "sequence_aim": SEQUENCE_AIM,
+        "total_aim": TOTAL_AIM,
+        "gb": prices.GB,
+        "seconds": prices.SECONDS,
+    }
+
+
+def _dollars(run: Mapping[str, Any]) -> list[str]:
+    parts = run["dollarsOfAThousand"]
+    return [f"{value:.2f}" if name == "all" else f"{value:.3f}" for name, value in parts.items()]
+
+
+def _recovery(figures: Mapping[str, Any]) -> dict[str, Any]:
+    rows = [
+        _row(
+            way,
+            service,
+            f"{row['p50']} s",
+            f"{row['p95']} s",
+            f"{row['most']} s",
+            f"{round(100 * row['p50'] / recovery.BY_HAND)} %",
+            f"{row['redeployed']} of {row['stories']}",
+            len(row["notContained"]),
+        )
+        for way, services in figures.items()
+        for service, row in services.items()
+    ]
+    always, needed = figures["always"], figures["if-needed"]
+    gains = (f"{service} {always[service]['p50'] - needed[service]['p50']} s" for service in always)
+    bad = [
+        story for services in figures.values() for row in services.values() for story in row["notContained"]
+    ]
+    return {
+        "recovery_rows": "\n".join(rows),
+        "stories": always["worker"]["stories"],
+        "hand": recovery.BY_HAND,
+        "gain": ", ".join(gains),
+        "late": _late(needed),
+        "bad": _explained(bad),
+        "latencies": "\n".join(f"- {name}: {text}" for name, text in recovery.LATENCIES.items()),
+    }
+
+
+def _late(services: Mapping[str, Any]) -> str:
+    replaced = [row for row in services.values() if row["redeployed"]]
+    if not replaced:
+        return "With `if-needed` no run replaced tasks."
+    runs, least = (
+        sum(row["redeployed"] for row in replaced),
+        min(row["leastLagRedeployed"] for row in replaced),
+    )
+    return (
+        f"With `if-needed` {runs} runs replaced tasks, all in stories whose log lines came {least:.0f} s\n"
+        "late or later, so that the proof was not in sight in time."
+    )
+
+
+def _explained(stories: Sequence[Mapping[str, Any]]) -> str:
+    if not stories:
+        return "Every run of every story ended CONTAINED."
+    lines = (
+        f"- story {story['seed']}, {story['service']}, {story['way']}: {story['outcome']} with log lines "
+        f"{story['log_lag']} s late. {story['why']}"
+        for story in stories
+    )
+    return "\n".join(("Not CONTAINED, and so put back as they were:", "", *lines))
