@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _story(account: Ministack, functions: list[str], allowed: Policies) -> None:
     unseen = unlisted({resource["Type"] for resource in built_template()["Resources"].values()} - SAM_TYPES)
     _demand(not unseen, f"the inventory does not look for {unseen}")
-    # Its tasks belong to no service there, only to a deployment; so there has to be one of ours to be watched.
+    # Tasks belong to no service there, only to a deployment; so there has to be one of ours to be watched.
     local = cast(LocalAccount, account)
     _step("create the incident's account", lambda: seed.create(local, redeploy="always"))
     before = inventory(account.client)
