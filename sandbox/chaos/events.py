@@ -23,7 +23,10 @@ from sandbox.seeds import retainwise
 
 BENT = 10_000
 _EVENTS = Path(__file__).resolve().parents[2] / "events"
-_FILES = ("console", "console-plan", "console-rollback", "alarm", "cloudtrail", "ended-run")
+_FILES = (
+    *("console", "console-plan", "console-rollback", "alarm", "cloudtrail", "ended-run"),
+    *("console-cure", "console-expire"),
+)
 _CHANGES = ("Put", "Attach", "Detach", "Update", "Delete", "Create", "Register", "Start", "Publish")
 _EACH = 500
 
@@ -47,6 +50,7 @@ _JUNK = (
                 "rollback",
                 "plan",
                 "cure",
+                "expire",
                 "ALARM",
                 "OK",
             ),
@@ -124,7 +128,7 @@ def bend(forks: Forks, number: int, chance: int) -> None:
 
 def _bases(there: World) -> list[Any]:
     events = [json.loads((_EVENTS / f"{name}.json").read_text()) for name in _FILES]
-    events[2]["incident"] = there.first
+    events[2]["incident"] = events[7]["incident"] = there.first
     ecs: Any = there.account.client("ecs")
     task = ecs.list_tasks(cluster=retainwise.CLUSTER, serviceName=retainwise.WORKER)["taskArns"][0]
     identity = events[4]["detail"]["userIdentity"]
@@ -237,9 +241,10 @@ def _wanted(there: World, event: object) -> str | None:
     if "detail" in event or "detail-type" in event or {*event} - {"service", "mode", "incident"}:
         return None
     mode = event.get("mode", "contain")
-    if mode == "rollback":
-        return there.first if event.get("incident") == there.first and "service" not in event else None
-    valid = mode in ("plan", "contain") and "incident" not in event
+    if mode in ("rollback", "expire"):
+        right = event.get("incident") == there.first and "service" not in event
+        return (there.first if mode == "rollback" else WORKER) if right else None
+    valid = mode in ("plan", "contain", "cure") and "incident" not in event
     return event["service"] if valid and event.get("service") in (WORKER, BACKEND) else None
 
 
