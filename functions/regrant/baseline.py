@@ -13,9 +13,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from regrant.models import Receipt
 from regrant.records import Change, Hold
 from regrant.resources import Baseline, RoleState, ServiceState
+from regrant.steps import Receipt
 from regrant.wire import seconds_between
 
 # No fact, so that the first policy on a role is one difference, not two.

@@ -8,9 +8,10 @@ from regrant.drift import moved, whole
 from regrant.entry import CatalogueEntry, Service
 from regrant.errors import AccountMoved, RoleGone, ServiceGone
 from regrant.evidence import waiting
-from regrant.models import BaselineMark, Diagnosis, Incident
+from regrant.models import Diagnosis, Incident
 from regrant.ports import Holds, Journal, Queues, Roles, Services
 from regrant.resources import Baseline, QueueDepth, RoleState, ServiceState
+from regrant.steps import BaselineMark
 
 
 def capture(

@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from regrant.capture import existing_service
 from regrant.entry import CatalogueEntry, Service
 from regrant.errors import AttachmentNotVisible, GrantWithdrawn, ServiceChanged, ServiceGone
-from regrant.models import Access, BaselineMark, Grant, Incident, Plan, Rollout
+from regrant.models import Incident, Plan
 from regrant.ports import Holds, Journal, Roles, Schedules, Services
 from regrant.records import Change, Hold
 from regrant.resources import Deployment
+from regrant.steps import Access, BaselineMark, Grant, Rollout
 from regrant.wire import earlier
 
 HOUR = 3600.0

@@ -20,10 +20,11 @@ from msgspec.structs import replace
 from regrant.concurrency import all_three, both
 from regrant.entry import CatalogueEntry
 from regrant.evidence import DENIAL_TERM, SENTENCE, read_lines, waiting
-from regrant.models import BaselineMark, Grant, Health, Incident, LogRoute, Sample, Verdict
+from regrant.models import Incident, LogRoute
 from regrant.ports import Logs, Queues, Roles, Services
 from regrant.resources import LogLine, LogLines, name_of
 from regrant.rollout import judge as judge_deployment
+from regrant.steps import BaselineMark, Grant, Health, Sample, Verdict
 from regrant.watch import Watch
 from regrant.wire import earlier, seconds_between
 

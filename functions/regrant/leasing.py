@@ -12,10 +12,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import Incident, Leasing, Refusal, Restore, RunState
+from regrant.models import Incident, Leasing, Refusal, RunState
 from regrant.ports import Executions, Journal, Leases
 from regrant.records import Lease
 from regrant.resources import name_of
+from regrant.steps import Restore
 from regrant.wire import earlier, seconds_between
 
 # Seconds. Longer than the state machine's TimeoutSeconds, so that no run loses its lease while it goes on.

@@ -6,9 +6,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.leasing import holder_of_role
-from regrant.models import Incident, Reattachment, RunState
+from regrant.models import Incident, RunState
 from regrant.ports import Executions, Holds, Journal, Leases, Record, Roles, Schedules
 from regrant.records import Change, Hold
+from regrant.steps import Reattachment
 from regrant.wire import earlier, seconds_between
 from regrant.withdrawal import HOUR, renewed
 

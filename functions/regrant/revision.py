@@ -6,9 +6,10 @@ from msgspec.structs import replace
 
 from regrant.entry import parse_service
 from regrant.errors import RevisionDiffers
-from regrant.models import Deregistration, Incident, Plan, Revision
+from regrant.models import Incident, Plan
 from regrant.ports import Journal, Revisions, Services
 from regrant.records import Change
+from regrant.steps import Deregistration, Revision
 
 
 def register_revision(

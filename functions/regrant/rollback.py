@@ -12,11 +12,12 @@ from regrant.baseline import attached_before, compare, granted_by_others
 from regrant.concurrency import all_three
 from regrant.entry import Service, parse_service
 from regrant.errors import BaselineDiffers, ServiceNotSettled
-from regrant.models import Detach, Incident, Receipt, Restore, Verdict
+from regrant.models import Incident
 from regrant.ports import Holds, Journal, Revisions, Roles, Schedules, Services
 from regrant.records import Change
 from regrant.resources import ServiceState
 from regrant.rollout import LIMIT
+from regrant.steps import Detach, Receipt, Restore, Verdict
 from regrant.wire import seconds_between
 
 

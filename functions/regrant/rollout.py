@@ -12,9 +12,9 @@ import math
 from msgspec.structs import replace
 
 from regrant.entry import Service
-from regrant.models import Rollout, Verdict
 from regrant.ports import Services
 from regrant.resources import Deployment, ServiceState
+from regrant.steps import Rollout, Verdict
 from regrant.wire import seconds_between
 
 LIMIT = 1800.0

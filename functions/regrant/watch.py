@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from regrant.models import Grant, Health, Rollout, RunState
+from regrant.models import RunState
+from regrant.steps import Grant, Health, Rollout
 
 
 class Watch(msgspec.Struct, frozen=True):

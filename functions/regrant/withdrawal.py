@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from regrant.dependents import needed_by_others
 from regrant.errors import GrantWithdrawn
 from regrant.leasing import holder_of_role
-from regrant.models import Incident, Plan, RunState, Stay, Withdrawal
+from regrant.models import Incident, Plan, RunState
 from regrant.ports import Catalogue, Executions, Holds, Journal, Leases, Roles, Schedules, Services
 from regrant.records import Change, Hold
 from regrant.resources import name_of
 from regrant.settings import Settings
+from regrant.steps import Stay, Withdrawal
 from regrant.wire import earlier
 
 HOUR = 3600.0

@@ -14,12 +14,13 @@ from regrant.containment import redeploy
 from regrant.cure import plan_cure
 from regrant.entry import CatalogueEntry, Service
 from regrant.expiry import plan_expiry
-from regrant.models import Diagnosis, Incident, Reattachment, Receipt, Restore, RunState, Withdrawal
+from regrant.models import Diagnosis, Incident, RunState
 from regrant.reattachment import reattach_policies
 from regrant.records import Hold
 from regrant.resources import RoleState, TaskDefinition
 from regrant.revision import deregister_revision, register_revision
 from regrant.rollback import check_restore, confirm_baseline, detach_policies, restore_service
+from regrant.steps import Reattachment, Receipt, Restore, Withdrawal
 from regrant.withdrawal import withdraw_grants
 from tests.unit.fakes import (
     ENTRY,

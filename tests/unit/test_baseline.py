@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from regrant.baseline import compare, facts, fingerprint
 from regrant.capture import capture
 from regrant.errors import RoleGone, ServiceGone
-from regrant.models import Receipt
 from regrant.records import Change, Hold
 from regrant.resources import Baseline, RoleState, ServiceState
+from regrant.steps import Receipt
 from tests.unit.fakes import (
     DEFINITION,
     INCIDENT_OF_WORKER,

@@ -6,9 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.by_hand import finish_by_hand, left_by
-from regrant.models import Receipt, RunState
+from regrant.models import RunState
 from regrant.records import Change
 from regrant.resources import name_of
+from regrant.steps import Receipt
 from tests.unit.cure import (
     BACKEND,
     CURE,

@@ -9,27 +9,22 @@ from msgspec.structs import replace
 
 from regrant.closing import close_incident, page_operator
 from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
-from regrant.models import (
+from regrant.models import Diagnosis, Failure, Leasing, Refusal, Report, RunState
+from regrant.records import Change
+from regrant.resources import Baseline
+from regrant.steps import (
     Access,
     BaselineMark,
-    Diagnosis,
-    Failure,
     Grant,
     Health,
-    Leasing,
     Reattachment,
     Receipt,
-    Refusal,
-    Report,
     Restore,
     Revision,
     Rollout,
-    RunState,
     Stay,
     Withdrawal,
 )
-from regrant.records import Change
-from regrant.resources import Baseline
 from tests.unit.cure import CURE, EXPIRY
 from tests.unit.fakes import (
     CONTAIN,

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from regrant.containment import attach_policies, confirm_access, redeploy
 from regrant.errors import AttachmentNotVisible, AwsUnavailable, ServiceChanged
-from regrant.models import BaselineMark, Grant, Rollout
+from regrant.steps import BaselineMark, Grant, Rollout
 from tests.unit.fakes import (
     DEFINITION,
     INCIDENT_OF_WORKER,

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from regrant.evidence import DENIAL_TERM
 from regrant.health import judge
-from regrant.models import BaselineMark, Sample
+from regrant.steps import BaselineMark, Sample
 from tests.unit.fakes import (
     DEFINITION,
     DENIAL,

@@ -17,8 +17,9 @@ from regrant.leasing import (
     release_all,
     release_role,
 )
-from regrant.models import Diagnosis, Incident, Leasing, Report, Restore, RunState
+from regrant.models import Diagnosis, Incident, Leasing, Report, RunState
 from regrant.resources import Baseline
+from regrant.steps import Restore
 from tests.unit.fakes import (
     CONTAIN,
     INCIDENT,

@@ -8,9 +8,10 @@ from regrant.capture import capture
 from regrant.closing import close_incident, page_operator
 from regrant.containment import attach_policies, redeploy
 from regrant.errors import AccountMoved, AwsRefused, BaselineDiffers, ServiceChanged
-from regrant.models import Failure, OpenEvent, Receipt, Report, Restore, RunState
+from regrant.models import Failure, OpenEvent, Report, RunState
 from regrant.opening import open_incident
 from regrant.rollback import confirm_baseline, detach_policies, restore_service
+from regrant.steps import Receipt, Restore
 from regrant.summary import render
 from tests.unit.fakes import (
     CONTAIN,

@@ -6,10 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.errors import RevisionDiffers, ServiceChanged
-from regrant.models import Deregistration, Plan, Revision
+from regrant.models import Plan
 from regrant.records import Change
 from regrant.resources import Baseline
 from regrant.revision import deregister_revision, register_revision
+from regrant.steps import Deregistration, Revision
 from tests.unit.cure import CURE, UNDO_OF_CURE, granted, let_go, run, undo
 from tests.unit.fakes import (
     DEFINITION,

@@ -4,9 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.errors import BaselineDiffers, ServiceNotSettled
-from regrant.models import Restore
 from regrant.resources import Baseline
 from regrant.rollback import confirm_baseline
+from regrant.steps import Restore
 from tests.unit.fakes import (
     INCIDENT,
     NEWER_DEFINITION,

@@ -6,8 +6,9 @@ from msgspec.structs import replace
 
 from regrant.capture import capture
 from regrant.containment import attach_policies
-from regrant.models import BaselineMark, Incident, Receipt, Restore
+from regrant.models import Incident
 from regrant.rollback import confirm_baseline, detach_policies
+from regrant.steps import BaselineMark, Receipt, Restore
 from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, PLAN, RECEIVE, World, at, diagnosed
 
 FIRST = replace(INCIDENT_OF_WORKER, id="run-1", subject="run-1")

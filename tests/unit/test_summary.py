@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from regrant.models import Finding, Health, Receipt, Report, Sample, Stage
+from regrant.models import Finding, Report, Stage
 from regrant.records import Change
+from regrant.steps import Health, Receipt, Sample
 from regrant.summary import render
 from tests.unit.fakes import DENIAL, INCIDENT, OLD_ROLE, RECEIVE, SUCCESS, WORKER, at
 

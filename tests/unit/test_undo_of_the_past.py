@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from regrant.models import Incident, Receipt
+from regrant.models import Incident
+from regrant.steps import Receipt
 from tests.unit.cure import (
     CURE,
     DAY,

@@ -8,18 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.health import PROPAGATION, verify_health
-from regrant.models import (
-    Access,
-    BaselineMark,
-    Diagnosis,
-    Grant,
-    Health,
-    Plan,
-    Revision,
-    Rollout,
-    RunState,
-    Withdrawal,
-)
+from regrant.models import Diagnosis, Plan, RunState
+from regrant.steps import Access, BaselineMark, Grant, Health, Revision, Rollout, Withdrawal
 from regrant.watch import LIMIT, watch_of
 from tests.unit.cure import CURE, EXPIRY, NEW_ROLE, ready
 from tests.unit.fakes import (

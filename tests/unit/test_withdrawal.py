@@ -9,9 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.errors import GrantWithdrawn
-from regrant.models import Incident, RunState, Withdrawal
+from regrant.models import Incident, RunState
 from regrant.records import Hold
 from regrant.resources import ServiceState, TaskDefinition
+from regrant.steps import Withdrawal
 from tests.unit.cure import (
     BACKEND,
     CURE,

@@ -4,8 +4,8 @@ import pytest
 
 from regrant.capture import capture
 from regrant.containment import attach_policies, redeploy
-from regrant.models import Receipt, Restore
 from regrant.rollback import check_restore, confirm_baseline, detach_policies, restore_service
+from regrant.steps import Receipt, Restore
 from tests.unit.fakes import INCIDENT_OF_WORKER, PLAN, UNDO, WORKER, Crash, Fuse, World, at, diagnosed
 
 

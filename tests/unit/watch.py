@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from regrant import watch
 from regrant.health import verify_health
-from regrant.models import BaselineMark, Grant, Health, Rollout, Verdict
+from regrant.steps import BaselineMark, Grant, Health, Rollout, Verdict
 from tests.unit.fakes import (
     DEFINITION,
     ENTRY,
