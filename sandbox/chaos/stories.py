@@ -98,6 +98,11 @@ _UNDO = (
     *("reattach-policies", "restore-service", "check-restore", "detach-policies", "deregister-revision"),
     *("confirm-baseline", "close-incident"),
 )
+# States that are no function's; only a stop is tried there.
+_BETWEEN = (
+    *("decide-change", "decide-redeploy", "pause-for-rollout", "decide-rollout", "pause-for-health"),
+    *("decide-health", "decide-reattach", "decide-restore", "pause-for-restore", "decide-outcome"),
+)
 STORIES = (
     Story("contain", "broken", "fixed", "contained", _contain),
     Story(
@@ -109,11 +114,19 @@ STORIES = (
         uploads=15,  # what fails has to come often enough to be seen
         functions=(
             *("capture-baseline", "attach-policies", "confirm-access", "redeploy-service", "check-rollout"),
-            *("verify-health", *_UNDO),
+            *("verify-health", *_UNDO, *_BETWEEN),
         ),
     ),
     Story("rollback", "broken", "restored", "undone", _undo),
-    Story("rescue", "broken", "restored", "undone", _rescue, stops=False),
+    Story(
+        "rescue",
+        "broken",
+        "restored",
+        "undone",
+        _rescue,
+        functions=("open-incident", "lease-service", "reattach-policies"),
+        stops=False,
+    ),
     Story("approval", "broken", "fixed", "contained", _ask, functions=("ask-approval", "decide-approval")),
     Story(
         "cure",
@@ -122,18 +135,18 @@ STORIES = (
         "cured",
         _cure,
         functions=(
-            *("capture-baseline", "decide-change", "register-revision", "redeploy-service"),
-            *("withdraw-grants", "decide-withdrawal", "close-incident"),
+            *("register-revision", "redeploy-service", "withdraw-grants", "close-incident"),
+            *("decide-withdrawal", *_BETWEEN),
         ),
     ),
-    Story("failing cure", "broken", "restored", "cured", _failing_cure, functions=_UNDO),
+    Story("failing cure", "broken", "restored", "cured", _failing_cure, functions=(*_UNDO, *_BETWEEN)),
     Story(
         "expiry",
         "broken",
         "restored",
         "expired",
         _expire,
-        functions=("withdraw-grants", "verify-health", *_UNDO),
+        functions=("withdraw-grants", "reattach-policies", "confirm-baseline", "close-incident", *_BETWEEN),
     ),
     Story(
         "expiry of what nobody needs",
