@@ -112,10 +112,7 @@ STORIES = (
         "contained",
         _contain,
         uploads=15,  # what fails has to come often enough to be seen
-        functions=(
-            *("capture-baseline", "attach-policies", "confirm-access", "redeploy-service", "check-rollout"),
-            *("verify-health", *_UNDO, *_BETWEEN),
-        ),
+        functions=("attach-policies", "redeploy-service", "verify-health", *_UNDO, *_BETWEEN),
     ),
     Story("rollback", "broken", "restored", "undone", _undo),
     Story(
@@ -135,18 +132,25 @@ STORIES = (
         "cured",
         _cure,
         functions=(
-            *("register-revision", "redeploy-service", "withdraw-grants", "close-incident"),
+            *("register-revision", "redeploy-service", "withdraw-grants"),
             *("decide-withdrawal", *_BETWEEN),
         ),
     ),
-    Story("failing cure", "broken", "restored", "cured", _failing_cure, functions=(*_UNDO, *_BETWEEN)),
+    Story(
+        "failing cure",
+        "broken",
+        "restored",
+        "cured",
+        _failing_cure,
+        functions=("reattach-policies", "restore-service", "deregister-revision", "confirm-baseline"),
+    ),
     Story(
         "expiry",
         "broken",
         "restored",
         "expired",
         _expire,
-        functions=("withdraw-grants", "reattach-policies", "confirm-baseline", "close-incident", *_BETWEEN),
+        functions=("withdraw-grants", "reattach-policies"),
     ),
     Story(
         "expiry of what nobody needs",
