@@ -16,9 +16,7 @@ from regrant.ports import Holds, Journal, Roles, Schedules, Services
 from regrant.records import Change, Hold
 from regrant.resources import Deployment
 from regrant.steps import Access, BaselineMark, Grant, Rollout
-from regrant.wire import earlier
-
-HOUR = 3600.0
+from regrant.wire import HOUR, earlier
 
 
 def attach_policies(

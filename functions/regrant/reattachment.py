@@ -10,8 +10,8 @@ from regrant.models import Incident, RunState
 from regrant.ports import Executions, Holds, Journal, Leases, Record, Roles, Schedules
 from regrant.records import Change, Hold
 from regrant.steps import Reattachment
-from regrant.wire import earlier, seconds_between
-from regrant.withdrawal import HOUR, renewed
+from regrant.wire import HOUR, earlier, seconds_between
+from regrant.withdrawal import renewed
 
 
 def reattach_policies(

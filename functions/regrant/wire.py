@@ -9,6 +9,9 @@ import msgspec
 
 T = TypeVar("T")
 
+HOUR = 3600.0
+"""Seconds."""
+
 
 def encode(value: object) -> Any:
     """Struct to JSON types, for a handler's return value."""

@@ -20,9 +20,7 @@ from regrant.records import Change, Hold
 from regrant.resources import name_of
 from regrant.settings import Settings
 from regrant.steps import Stay, Withdrawal
-from regrant.wire import earlier
-
-HOUR = 3600.0
+from regrant.wire import HOUR, earlier
 
 
 def withdraw_grants(
