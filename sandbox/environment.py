@@ -68,6 +68,7 @@ class Environment:
         self._code = code
         self._variables = variables
         self._modules: dict[str, ModuleType] = {}
+        self._foreign: set[str] = set()
         module, _, name = handler.rpartition(".")
         self._own = {path.stem for path in code.iterdir() if path.is_dir() or path.suffix == ".py"}
         with self.active():
@@ -85,7 +86,7 @@ class Environment:
 
     def _enter(self) -> None:
         Environment._current = self
-        self._others = {name: module for name, module in sys.modules.items() if self._owns(name)}
+        self._others = {name: sys.modules[name] for name in self._own_loaded()}
         self._before = dict(os.environ), sys.stdout, sys.stderr, concurrent.futures.ThreadPoolExecutor
         self._freeze = gc.freeze
         gc.freeze = lambda: None  # what is garbage of others would stay for good
@@ -107,14 +108,18 @@ class Environment:
             del os.environ[name]
         os.environ.update(variables)
         sys.path.remove(str(self._code))
-        self._modules = {name: module for name, module in sys.modules.items() if self._owns(name)}
+        self._modules = {name: sys.modules[name] for name in self._own_loaded()}
         for name in self._modules:
             del sys.modules[name]
         sys.modules.update(self._others)
         Environment._current = None
 
-    def _owns(self, module: str) -> bool:
-        return module.partition(".")[0] in self._own
+    def _own_loaded(self) -> list[str]:
+        """The modules with its names. There are thousands of others, each of which is looked at once."""
+        unknown = sys.modules.keys() - self._foreign
+        own = [name for name in unknown if name.partition(".")[0] in self._own]
+        self._foreign.update(unknown.difference(own))
+        return own
 
 
 def inside() -> bool:
