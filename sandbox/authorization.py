@@ -39,6 +39,10 @@ def _named(service: str, kind: str, name: Any, region: str = REGION) -> str:
 
 def asks(service: str, operation: str, parameters: Parameters) -> list[Ask]:
     """All that must be allowed for the call to go ahead."""
+    if operation == "TransactWriteItems":
+        return [
+            ask for item in parameters["TransactItems"] for each in item.items() for ask in _written(*each)
+        ]
     action = _ACTIONS.get((service, operation), operation)
     resources, context, shown = _SERVICES.get(service, _unknown)(operation, parameters)
     asked = [Ask(f"{service}:{action}", resource, context, shown) for resource in resources]
@@ -46,6 +50,17 @@ def asks(service: str, operation: str, parameters: Parameters) -> list[Ask]:
         created = context | {"ecs:createaction": operation}
         asked += [Ask("ecs:TagResource", resource, created) for resource in resources]
     return asked
+
+
+def _written(kind: str, item: Parameters) -> list[Ask]:
+    """Of a transaction (DynamoDB Developer Guide, "Transactions: IAM"): as if each were written alone."""
+    alone = {
+        "Put": "PutItem",
+        "Update": "UpdateItem",
+        "Delete": "DeleteItem",
+        "ConditionCheck": "ConditionCheckItem",
+    }
+    return asks("dynamodb", alone[kind], item)
 
 
 _TAGGING = {
@@ -137,11 +152,7 @@ def _sns(operation: str, p: Parameters) -> Answer:
 
 
 def _dynamodb(operation: str, p: Parameters) -> Answer:
-    if "TransactItems" in p:
-        items = [action for item in p["TransactItems"] for action in item.values()]
-        tables = dict.fromkeys(item["TableName"] for item in items)
-    else:
-        tables = dict.fromkeys(p.get("RequestItems", {}) or ([p["TableName"]] if "TableName" in p else []))
+    tables = dict.fromkeys(p.get("RequestItems", {}) or ([p["TableName"]] if "TableName" in p else []))
     index = f"/index/{p['IndexName']}" if p.get("IndexName") else ""
     return [_named("dynamodb", "table/", table) + index for table in tables] or ["*"], {}, None
 

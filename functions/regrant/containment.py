@@ -43,9 +43,8 @@ def attach_policies(
     attach = tuple(policy for policy in wanted if policy not in theirs)
     changes = [Change(kind="attach", target=plan.role, value=policy, intended_at=now) for policy in attach]
     for change in changes:
-        if not journal.intend(incident.id, change):
+        if not journal.intend_grant(incident.id, change, _hold(incident, change.value, entry, now, ends)):
             _raise_if_undone(incident, journal)
-        holds.write(plan.role, _hold(incident, change.value, entry, now, ends))
     # After the holds, by which an undo finds it, and before the grant, which it ends.
     if attach:
         schedules.put(incident.id, ends)

@@ -108,6 +108,9 @@ class Journal(Protocol):
     def intend(self, incident: str, change: Change) -> bool:
         """Write the intent; False if it was there already (an earlier try of the same step)."""
 
+    def intend_grant(self, incident: str, change: Change, hold: Hold) -> bool:
+        """Write the intent to attach and the hold that it makes, or neither; False if they were there."""
+
     def record(self, incident: str, change: Change) -> None:
         """Write what became of an intent: done or undone."""
 

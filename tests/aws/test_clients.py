@@ -72,6 +72,28 @@ def test_an_answer_that_stays_no_is_refused_with_its_code(code: str, status: int
     assert error.code == code and "the message" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("reasons", "becomes"),
+    [
+        (("ConditionalCheckFailed", "None"), "ConditionalCheckFailedException"),
+        (("None", "TransactionConflict"), None),
+        (("ThrottlingError",), None),
+        ((), None),
+        (("TransactionConflict", "ValidationError"), "TransactionCanceledException"),
+    ],
+)
+def test_a_cancelled_transaction_is_refused_for_what_stays(
+    reasons: tuple[str, ...], becomes: str | None
+) -> None:
+    answer: Any = {
+        "Error": {"Code": "TransactionCanceledException", "Message": "Transaction cancelled"},
+        "CancellationReasons": [{"Code": reason} for reason in reasons],
+    }
+    with pytest.raises((AwsRefused, AwsUnavailable)) as caught, aws_errors():
+        raise ClientError(answer, "TransactWriteItems")
+    assert getattr(caught.value, "code", None) == becomes
+
+
 def test_an_answer_without_a_code_is_refused() -> None:
     empty: Any = {}
     with pytest.raises(AwsRefused), aws_errors():

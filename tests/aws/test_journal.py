@@ -4,16 +4,18 @@ import pytest
 from botocore.stub import Stubber
 from msgspec.structs import replace
 
+from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
 from regrant.errors import AwsRefused
 from regrant.models import Report
-from regrant.records import Change, LastOutcome
+from regrant.records import Change, Hold, LastOutcome
 from regrant.resources import Baseline
 from tests.aws.account import TABLE, client, create_journal
 from tests.unit.fakes import INCIDENT, OLD_DEPLOYMENT, OLD_ROLE, RECEIVE, ROLE, RUNNING, SEND, WORKER, at
 
 BASELINE = Baseline(str(WORKER), ROLE, RUNNING, at(2))
 ATTACH = Change("attach", OLD_ROLE, RECEIVE, at(3))
+HOLD = Hold(RECEIVE, INCIDENT, str(WORKER))
 REDEPLOY = Change("redeploy", str(WORKER), OLD_DEPLOYMENT, at(5))
 
 
@@ -43,6 +45,16 @@ def test_an_intent_is_new_once(journal: DynamoJournal) -> None:
     assert journal.intend(INCIDENT, ATTACH)
     assert not journal.intend(INCIDENT, replace(ATTACH, intended_at=at(9)))
     assert journal.load(INCIDENT).changes == (ATTACH,)
+
+
+def test_an_intent_to_attach_comes_with_its_hold_once(journal: DynamoJournal) -> None:
+    holds = DynamoHolds(client("dynamodb"), TABLE)
+    dropped = replace(HOLD, dropped_at=at(90))
+    assert journal.intend_grant(INCIDENT, ATTACH, HOLD)
+    assert (journal.load(INCIDENT).changes, holds.of(OLD_ROLE)) == ((ATTACH,), (HOLD,))
+    holds.write(OLD_ROLE, dropped)
+    assert not journal.intend_grant(INCIDENT, replace(ATTACH, intended_at=at(9)), HOLD)
+    assert (journal.load(INCIDENT).changes, holds.dropped(OLD_ROLE)) == ((ATTACH,), (dropped,))
 
 
 def test_a_redeploy_is_one_entry_whatever_its_deployment(journal: DynamoJournal) -> None:

@@ -16,7 +16,9 @@ PARTS = ("functions", "sandbox", "statemachine", "enrol", "events", "template.ya
 
 JOURNAL = (
     "functions/regrant/containment.py",
-    "        if not journal.intend(incident.id, change):\n            _raise_if_undone(incident, journal)\n",
+    "        if not journal.intend_grant("
+    "incident.id, change, _hold(incident, change.value, entry, now, ends)):\n"
+    "            _raise_if_undone(incident, journal)\n",
     "",
 )
 LEASE = (

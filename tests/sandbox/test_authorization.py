@@ -34,3 +34,12 @@ def test_tags_of_what_is_registered_are_asked_about_too() -> None:
 def test_a_queue_is_its_owners(operation: str, parameters: dict[str, Any], owner: str) -> None:
     (ask,) = asks("sqs", operation, parameters)
     assert ask.resource == f"arn:aws:sqs:us-east-1:{owner}:q"
+
+
+def test_a_transaction_is_asked_about_as_what_it_writes() -> None:
+    items = [{"Put": {"TableName": "journal", "Item": {}}}, {"Delete": {"TableName": "orders", "Key": {}}}]
+    asked = asks("dynamodb", "TransactWriteItems", {"TransactItems": items})
+    assert [(ask.action, ask.resource.rpartition("/")[2]) for ask in asked] == [
+        ("dynamodb:PutItem", "journal"),
+        ("dynamodb:DeleteItem", "orders"),
+    ]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.statemachine.world import OLD_ROLE, World, incident
+from sandbox.faults import Effect
+from tests.statemachine.world import ALWAYS, OLD_ROLE, World, incident
 
 
 def executions(world: World) -> list[dict[str, Any]]:
@@ -157,12 +158,19 @@ def test_an_undo_by_hand_that_is_stopped_goes_on_by_itself() -> None:
 
 def test_a_run_whose_close_fails_after_its_report_and_that_is_stopped_in_its_undo_is_undone() -> None:
     with incident() as world:
-        # The report is written, and then the journal takes no more.
-        world.deny("close-incident", "dynamodb", "PutItem", occurrence=2, times=1)
+        # The report is written, and then the function dies, however often it is tried.
+        world.account.faults.add(
+            Effect.CRASH_AFTER,
+            "dynamodb",
+            "TransactWriteItems",
+            function="regrant-close-incident",
+            times=ALWAYS,
+        )
         world.account.clock.call_later(100, lambda: somebody_has_the_role(world, seconds=300))
         stopped = world.run(meanwhile=stopping_at(world, "PauseForRestore"))
         assert (stopped.status, stopped.path[-1]) == ("ABORTED", "PauseForRestore")
         assert "CloseIncident" in stopped.path
+        world.account.faults.clear()
         world.after(900)
         assert report(executions(world)[-1])["outcome"] == "ROLLED_BACK"
         assert world.changed() == []

@@ -335,6 +335,7 @@ class FakeJournal:
     last: dict[str, LastOutcome] = field(default_factory=dict)
     fuse: Fuse = field(default_factory=Fuse)
     failure: AwsRefused | None = None
+    holds: FakeHolds = field(default_factory=lambda: FakeHolds())  # in the same table
 
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
         return self.baselines.setdefault(incident, baseline)
@@ -343,6 +344,15 @@ class FakeJournal:
         self.fuse.pass_by()
         new = _key(incident, change) not in self.entries
         self.entries.setdefault(_key(incident, change), change)
+        self.fuse.pass_by()
+        return new
+
+    def intend_grant(self, incident: str, change: Change, hold: Hold) -> bool:
+        self.fuse.pass_by()
+        new = _key(incident, change) not in self.entries
+        if new:
+            self.entries[_key(incident, change)] = change
+            self.holds.written[change.target, hold.policy, hold.incident] = hold
         self.fuse.pass_by()
         return new
 
@@ -540,7 +550,8 @@ class World:
     def __post_init__(self) -> None:
         self.services = FakeServices(fuse=self.fuse)
         self.roles = FakeRoles(fuse=self.fuse)
-        self.journal, self.holds = FakeJournal(fuse=self.fuse), FakeHolds(fuse=self.fuse)
+        self.holds = FakeHolds(fuse=self.fuse)
+        self.journal = FakeJournal(fuse=self.fuse, holds=self.holds)
         self.logs, self.queues, self.topic = FakeLogs(), FakeQueues(), FakeTopic()
         self.leases, self.executions = FakeLeases(), FakeExecutions()
         self.schedules, self.revisions = FakeSchedules(fuse=self.fuse), FakeRevisions(fuse=self.fuse)

@@ -59,7 +59,7 @@ def test_attaching_twice_is_attaching_once() -> None:
     assert len(world.changes()) == len(world.roles.role.attached) == 2
 
 
-@pytest.mark.parametrize("moment", range(1, 17))
+@pytest.mark.parametrize("moment", range(1, 15))
 def test_wherever_attaching_crashes_nothing_is_attached_that_was_not_intended(moment: int) -> None:
     world = World(Fuse(blows_at=moment))
     with pytest.raises(Crash):
@@ -70,7 +70,7 @@ def test_wherever_attaching_crashes_nothing_is_attached_that_was_not_intended(mo
 def test_attaching_has_no_more_moments_than_those() -> None:
     world = World()
     attach(world)
-    assert world.fuse.passed == 18
+    assert world.fuse.passed == 14
 
 
 def test_access_is_confirmed_when_iam_lists_all_of_the_grant() -> None:

@@ -171,7 +171,7 @@ def test_a_restore_that_takes_half_an_hour_is_waited_for_no_longer() -> None:
 
 
 def test_a_restore_is_sent_once_even_if_the_redeploys_own_id_was_never_heard() -> None:
-    world = contained(15)  # ECS heard the redeploy, the journal did not hear of its id
+    world = contained(13)  # ECS heard the redeploy, the journal did not hear of its id
     for seconds in (100, 110):
         world.services.stall()
         restore(world, seconds)

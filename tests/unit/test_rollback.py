@@ -26,7 +26,7 @@ from tests.unit.undo import contain, contained, finish, look, restore, undo
 SETTLED = Restore("HEALTHY", 1, at(100), at(115))
 
 # Before and after each change of: attach (intent, IAM, done), redeploy (intent, ECS, done).
-MOMENTS = range(1, 17)
+MOMENTS = range(1, 15)
 
 
 def test_containing_has_no_more_moments_than_those() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -51,6 +51,7 @@ _TRANSIENT = frozenset(
         "SlowDown",
         "PriorRequestNotComplete",
         "TransactionInProgressException",
+        "TransactionConflictException",
         "ConcurrentModification",
         "ServiceUnavailable",
         "ServiceUnavailableException",
@@ -58,6 +59,9 @@ _TRANSIENT = frozenset(
         "RequestTimeout",
     }
 )
+
+# What cancels a transaction however often it is sent.
+_MISTAKES = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 
 # A session of our own: boto3's default session is shared by everything in the process.
 _new_client: Callable[..., Any] = boto3.Session().client
@@ -98,10 +102,23 @@ def aws_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
+        code = _code(error.response)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in _TRANSIENT or status >= 500:
             raise AwsUnavailable(str(error)) from error
         raise AwsRefused(str(error), code) from error
     except (ConnectionFailed, HTTPClientError) as error:
         raise AwsUnavailable(str(error)) from error
+
+
+def _code(response: Mapping[str, Any]) -> str:
+    """The error's code. A cancelled transaction is refused if a condition was not met; all else that cancels
+    one passes (API reference, TransactWriteItems)."""
+    code = str(response.get("Error", {}).get("Code", ""))
+    if code != "TransactionCanceledException":
+        return code
+    reasons = {reason.get("Code") for reason in response.get("CancellationReasons", ())}
+    unmet, mistaken = "ConditionalCheckFailed" in reasons, reasons & _MISTAKES
+    return (
+        "ConditionalCheckFailedException" if unmet else code if mistaken else "TransactionConflictException"
+    )

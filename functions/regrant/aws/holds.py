@@ -20,13 +20,8 @@ class DynamoHolds:
 
     def write(self, role: str, hold: Hold) -> None:
         """PutItem: nothing is ever deleted, so that the table tells who held what."""
-        item = {
-            "incident": {"S": f"role#{role}"},
-            "entry": {"S": f"hold#{hold.policy}#{hold.incident}"},
-            "body": {"S": msgspec.json.encode(hold).decode()},
-        }
         with aws_errors():
-            self._dynamodb.put_item(TableName=self._table, Item=item)
+            self._dynamodb.put_item(TableName=self._table, Item=hold_item(role, hold))
 
     def of(self, role: str) -> tuple[Hold, ...]:
         """Query, consistent: those that were not dropped."""
@@ -46,3 +41,12 @@ class DynamoHolds:
             )
             bodies = [item["body"]["S"] for page in pages for item in page["Items"]]
         return tuple(msgspec.json.decode(body, type=Hold) for body in bodies)
+
+
+def hold_item(role: str, hold: Hold) -> dict[str, dict[str, str]]:
+    """A hold on the role (ARN) as the table has it."""
+    return {
+        "incident": {"S": f"role#{role}"},
+        "entry": {"S": f"hold#{hold.policy}#{hold.incident}"},
+        "body": {"S": msgspec.json.encode(hold).decode()},
+    }

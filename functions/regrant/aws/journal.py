@@ -8,20 +8,23 @@ incident (partition key)  entry (sort key)              other attributes
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from regrant.aws.clients import aws_errors
+from regrant.aws.holds import hold_item
 from regrant.entry import Service
 from regrant.errors import AwsRefused
 from regrant.models import Report
-from regrant.records import Change, LastOutcome
+from regrant.records import Change, Hold, LastOutcome
 from regrant.resources import Baseline
 
 # In which order a run makes its changes, for those of one moment.
 _ORDER = ("attach", "register", "redeploy", "withdraw", "restore")
 _REOPENED = "null"
+_NEW = {"ConditionExpression": "attribute_not_exists(entry)"}
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -51,6 +54,14 @@ class DynamoJournal:
         """PutItem on condition that it is new: whether it was."""
         return self._put_new(incident, _entry(change), change)
 
+    def intend_grant(self, incident: str, change: Change, hold: Hold) -> bool:
+        """TransactWriteItems: the intent, on condition that it is new, and the hold, or neither; whether it
+        was new."""
+        intent = _item(incident, _entry(change), change)
+        return _unless_there(
+            lambda: self._transact({"Item": intent} | _NEW, {"Item": hold_item(change.target, hold)})
+        )
+
     def record(self, incident: str, change: Change) -> None:
         """PutItem, over the intent."""
         self._put(incident, _entry(change), change)
@@ -76,14 +87,15 @@ class DynamoJournal:
         )
 
     def close(self, incident: str, report: Report, at: str) -> None:
-        """PutItem of the report, and of how the service's last changing run ended."""
-        self._put(incident, "outcome", report)
+        """TransactWriteItems: the report, and how the service's last changing run ended."""
+        items = [_item(incident, "outcome", report)]
         attached = any(change.kind == "attach" for change in report.changes)
         # A cure or an expiry that was undone leaves the service contained, as it was.
         lasting = ("CONTAINED", "CURED", "ROLLBACK_INCOMPLETE", *(["ROLLED_BACK"] if attached else []))
         if report.service and report.outcome in lasting:
             last = LastOutcome(incident=incident, outcome=report.outcome, at=at)
-            self._put(f"service#{report.service}", "last", last)
+            items.append(_item(f"service#{report.service}", "last", last))
+        self._transact(*({"Item": item} for item in items))
 
     def reopen(self, incident: str) -> None:
         """PutItem in place of the report, which is not the end: the run's next one is."""
@@ -95,13 +107,7 @@ class DynamoJournal:
         return msgspec.json.decode(body, type=LastOutcome) if body else None
 
     def _put_new(self, incident: str, entry: str, body: object) -> bool:
-        try:
-            self._put(incident, entry, body, ConditionExpression="attribute_not_exists(entry)")
-        except AwsRefused as refused:
-            if refused.code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return _unless_there(lambda: self._put(incident, entry, body, **_NEW))
 
     def _get(self, incident: str, entry: str) -> str | None:
         with aws_errors():
@@ -110,9 +116,29 @@ class DynamoJournal:
         return str(item["body"]["S"]) if item else None
 
     def _put(self, incident: str, entry: str, body: object, **condition: str) -> None:
-        item = {**_key(incident, entry), "body": {"S": msgspec.json.encode(body).decode()}}
         with aws_errors():
-            self._dynamodb.put_item(TableName=self._table, Item=item, **condition)
+            self._dynamodb.put_item(TableName=self._table, Item=_item(incident, entry, body), **condition)
+
+    def _transact(self, *puts: dict[str, Any]) -> None:
+        with aws_errors():
+            self._dynamodb.transact_write_items(
+                TransactItems=[{"Put": put | {"TableName": self._table}} for put in puts]
+            )
+
+
+def _unless_there(write: Callable[[], None]) -> bool:
+    """Whether what was to be new was."""
+    try:
+        write()
+    except AwsRefused as refused:
+        if refused.code == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def _item(incident: str, entry: str, body: object) -> dict[str, dict[str, str]]:
+    return {**_key(incident, entry), "body": {"S": msgspec.json.encode(body).decode()}}
 
 
 def _key(incident: str, entry: str) -> dict[str, dict[str, str]]:
