@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from regrant.audit import AuditEvent, audit_grants
-from regrant.aws.clients import client
+from regrant.aws.clients import RareClient, client
 from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.holds import DynamoHolds
 from regrant.aws.roles import IamRoles
@@ -14,9 +14,11 @@ from regrant.settings import Settings
 from regrant.wire import decode, encode
 
 settings = Settings.from_environment(os.environ)
-roles, topic = IamRoles(client("iam")), SnsTopic(client("sns"), settings.topic)
+roles = IamRoles(client("iam"))
 holds = DynamoHolds(client("dynamodb"), settings.journal_table)
-runs = StateMachineExecutions(client("stepfunctions"), settings.state_machine)
+# Most of the time there is nothing to start and nobody to tell.
+runs = StateMachineExecutions(RareClient("stepfunctions"), settings.state_machine)
+topic = SnsTopic(RareClient("sns"), settings.topic)
 
 
 @logger.inject_lambda_context
