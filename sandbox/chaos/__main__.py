@@ -8,18 +8,21 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sandbox.chaos import interleaving, stories
 from sandbox.chaos.events import BENT, bend
 from sandbox.chaos.explorer import FAULTS
 from sandbox.chaos.forks import Ending, Forks, Point
-from sandbox.chaos.interleaving import MEETINGS, interleave
-from sandbox.chaos.stories import STORIES, explore
+from sandbox.chaos.interleaving import MEETINGS, Meeting
+from sandbox.chaos.stories import STORIES, Story
 
 ENDINGS = ("fixed", "restored", "paged", "other")
 SEED = 2025
+_WORLD = "the world of:"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,18 +43,20 @@ def main(arguments: list[str] | None = None) -> int:
         named, colon, _ = options.only.partition(":")
         return not colon or named == story
 
-    forks, well = Forks(os.cpu_count() or 1), True
-    for story in filter(lambda story: concerns(story.name), STORIES):
-        play = partial(explore, story, forks, options.seed, every=options.full, only=only)
-        forks.part(story.name, play)
-    for meeting in filter(lambda meeting: concerns(meeting.name), MEETINGS):
-        meet = partial(interleave, meeting, forks, options.seed, full=options.full, only=only)
-        forks.part(meeting.name, meet)
+    def told(part: str, well: bool) -> None:
+        if not (well and part.startswith(_WORLD)):  # its stories have been told of
+            _say(f"{time.monotonic() - began:4.0f} s  {part}{'' if well else ': DID NOT END WELL'}")
+
+    forks = Forks(os.cpu_count() or 1, told)
+    for together in stories.alike(story for story in STORIES if concerns(story.name)):
+        play = partial(stories.explore, together, forks, options.seed, every=options.full, only=only)
+        forks.part(_of(together), play)
+    for meeting in interleaving.alike(meeting for meeting in MEETINGS if concerns(meeting.name)):
+        meet = partial(interleaving.interleave, meeting, forks, options.seed, full=options.full, only=only)
+        forks.part(_of(meeting), meet)
     if options.only in "bent events":
         forks.part("bent events", partial(bend, forks, BENT * (10 if options.full else 1), options.seed))
-    while ended := forks.finished():
-        _say(f"{time.monotonic() - began:4.0f} s  {ended[0]}{'' if ended[1] else ': DID NOT END WELL'}")
-        well = well and ended[1]
+    well = forks.wait()
     endings, notes = forks.read()
     result = summarize(options.seed, endings) | notes
     _print_table(result)
@@ -68,6 +73,10 @@ def main(arguments: list[str] | None = None) -> int:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     return 0 if well and result["points"] and not result["other"] else 1
+
+
+def _of(together: Sequence[Story | Meeting]) -> str:
+    return f"{_WORLD} {', '.join(each.name for each in together)}"
 
 
 def summarize(seed: int, endings: list[Ending]) -> dict[str, Any]:

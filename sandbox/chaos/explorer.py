@@ -36,6 +36,12 @@ class Kind:
     at_functions: bool = True
     in_full: bool = False
 
+    def as_a_crash(self, reads: bool) -> bool:
+        """Whether it is as with a crash before the call, or after it: the step is tried again."""
+        return self.effect in (Effect.THROTTLE, Effect.TIMEOUT_AFTER) or (
+            reads and self.name == "crash after"
+        )
+
 
 KINDS = (
     Kind("crash before", Effect.CRASH_BEFORE),
@@ -72,6 +78,8 @@ class Explorer(Faults):
         super().__init__()
         self.exploring = False
         self.every = False
+        self.lean = False
+        """Whether what is as with another fault is left out."""
         self.stops = True
         """Whether runs are stopped."""
         self.functions: frozenset[str] | None = None
@@ -111,6 +119,8 @@ class Explorer(Faults):
         reads = operation.startswith(_READS)
         for kind in KINDS:
             if not (kind.at_reads if reads else kind.at_changes) or (kind.in_full and not self.every):
+                continue
+            if self.lean and kind.as_a_crash(reads):
                 continue
             # The journal is read consistently; where nothing was read before, nothing is stale.
             if kind.effect is Effect.STALE_READ and (service == "dynamodb" or not repeated):

@@ -1,8 +1,9 @@
 """Parts of the search and their children: processes that share the processors and tell how they ended.
 
 A part plays a story in a process of its own; at each point it forks a child that goes on with the point's
-fault. As many of all of them run as there are processors: whoever runs holds a token (as make's jobserver has
-it); a part hands its own to its child and waits for another.
+fault. Stories that begin alike are parts of a part, which has made their world. As many of all of them run as
+there are processors: whoever runs holds a token (as make's jobserver has it); a part hands its own to its
+child and waits for another.
 """
 
 from __future__ import annotations
@@ -41,18 +42,22 @@ class Ending:
 
 
 class Forks:
-    """`at_once`: how many processes run at a time. `point`: in a child, what it is for."""
+    """`at_once`: how many processes run at a time. `told`: of each part that has ended, whether it ended
+    well. `point`: in a child, what it is for."""
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, told: Callable[[str, bool], None]) -> None:
         self._free, self._give = os.pipe()
         os.write(self._give, b"." * at_once)
         self._file, path = tempfile.mkstemp(prefix="regrant-chaos-")
         self._path = Path(path)
         self._parts: dict[int, str] = {}
         self._children: dict[int, Point] = {}
+        self._told = told
+        self._runs = False
+        """Whether this process holds a token."""
         self.point: Point | None = None
 
-    # Of the main process
+    # Of the main process, and of a part that has parts
 
     def part(self, name: str, play: Callable[[], None]) -> None:
         """Begin to play a story."""
@@ -62,7 +67,7 @@ class Forks:
             return
         self._parts = {}
         self._take()
-        status = 1
+        self._runs, status = True, 1
         try:
             play()
             status = 0
@@ -76,12 +81,18 @@ class Forks:
             self._reap()
         os._exit(status)
 
-    def finished(self) -> tuple[str, bool] | None:
-        """Wait for the next part to end: its name, and whether it ended well; None if there is none."""
-        if not self._parts:
-            return None
-        part, status = os.wait()
-        return self._parts.pop(part), status == 0
+    def wait(self) -> bool:
+        """Wait for the parts of this process; whether all ended well."""
+        if self._runs:
+            self._release()
+        well = True
+        while self._parts:
+            part, status = os.wait()
+            self._told(self._parts.pop(part), status == 0)
+            well = well and status == 0
+        if self._runs:
+            self._take()
+        return well
 
     def read(self) -> tuple[list[Ending], dict[str, Any]]:
         """All that was told."""

@@ -7,8 +7,9 @@ waits in the middle of its work, for less time than it has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sandbox.chaos.forks import Forks, Point
@@ -36,6 +37,11 @@ class Meeting:
     undone: tuple[str, ...] = ()
     cured: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
+
+    @property
+    def everybody(self) -> frozenset[str]:
+        """The services that the account must keep at work."""
+        return frozenset({*self.services, *self.contained})
 
 
 MEETINGS = (
@@ -91,43 +97,61 @@ class Interleaver(Faults):
         return True
 
 
+def alike(meetings: Iterable[Meeting]) -> list[list[Meeting]]:
+    """Those that begin in the same world, together."""
+    worlds: dict[tuple[bool, bool], list[Meeting]] = {}
+    for meeting in meetings:
+        worlds.setdefault((SECOND in meeting.everybody, BACKEND in meeting.everybody), []).append(meeting)
+    return [*worlds.values()]
+
+
 def interleave(
-    meeting: Meeting, forks: Forks, seed: int, *, full: bool, only: Callable[[Point], bool]
+    meetings: Sequence[Meeting], forks: Forks, seed: int, *, full: bool, only: Callable[[Point], bool]
 ) -> None:
-    """Play it with every hold-up. Raises AssertionError if it does not end well without one."""
-    everybody = {*meeting.services, *meeting.contained}
+    """Play meetings that begin in the same world, each with every hold-up. Raises AssertionError if one does
+    not end well without one.
+    """
+    everybody = meetings[0].everybody
     second, sending = SECOND in everybody, BACKEND not in everybody
-    assert {*meeting.undone, *meeting.cured, *meeting.expired} <= {*meeting.contained}
-    uploads = 8 if second else 20  # four tasks take from one queue, and each service must show its work
+    uploads = 16 if second else 20  # four tasks take from one queue, and each service must show its work
     with world("broken", seed, uploads=uploads, second=second, sending=sending) as there:
         there.rehearse()
-        for service in meeting.contained:
-            there.start({"service": service})
-        there.rest()
-        there.remember()
-        there.granted_by = {service: there.incident(service) for service in meeting.contained}
-        interleaver = Interleaver(forks, meeting.name, there.straggle, lambda: len(there.running()) > 1)
-        interleaver.only = only
-        if full:
-            interleaver.bound, interleaver.seconds, interleaver.private = 2, HELD_UP_IN_FULL, True
-        there.account.faults = interleaver
-        interleaver.exploring = True
-        for service in meeting.undone:
-            there.start({"mode": "rollback", "incident": there.incident(service)})
-        for service in meeting.cured:
-            there.start({"service": service, "mode": "cure"})
-        for service in meeting.expired:
-            there.start({"mode": "expire", "incident": there.incident(service)})
-        for service in meeting.services:
-            there.start({"service": service})
-        there.rest()
-        interleaver.exploring = False
-        duplicates = len(meeting.services) - len({*meeting.services})
-        ending, why = judge_all(there, everybody, duplicates, meeting.cured)
-        if forks.point:
-            forks.end(ending, why)
-        assert ending != "other", f"{meeting.name} without a hold-up ended {why}"
-        _all_fixed(meeting, there)
+        for meeting in meetings:
+            forks.part(meeting.name, partial(_interleave, meeting, there, forks, full, only))
+        assert forks.wait(), "a meeting did not end well"
+
+
+def _interleave(
+    meeting: Meeting, there: World, forks: Forks, full: bool, only: Callable[[Point], bool]
+) -> None:
+    assert {*meeting.undone, *meeting.cured, *meeting.expired} <= {*meeting.contained}
+    for service in meeting.contained:
+        there.start({"service": service})
+    there.rest()
+    there.remember()
+    there.granted_by = {service: there.incident(service) for service in meeting.contained}
+    interleaver = Interleaver(forks, meeting.name, there.straggle, lambda: len(there.running()) > 1)
+    interleaver.only = only
+    if full:
+        interleaver.bound, interleaver.seconds, interleaver.private = 2, HELD_UP_IN_FULL, True
+    there.account.faults = interleaver
+    interleaver.exploring = True
+    for service in meeting.undone:
+        there.start({"mode": "rollback", "incident": there.incident(service)})
+    for service in meeting.cured:
+        there.start({"service": service, "mode": "cure"})
+    for service in meeting.expired:
+        there.start({"mode": "expire", "incident": there.incident(service)})
+    for service in meeting.services:
+        there.start({"service": service})
+    there.rest()
+    interleaver.exploring = False
+    duplicates = len(meeting.services) - len({*meeting.services})
+    ending, why = judge_all(there, meeting.everybody, duplicates, meeting.cured)
+    if forks.point:
+        forks.end(ending, why)
+    assert ending != "other", f"{meeting.name} without a hold-up ended {why}"
+    _all_fixed(meeting, there)
 
 
 def _all_fixed(meeting: Meeting, there: World) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sandbox.chaos.explorer import Explorer, watch_states
@@ -21,6 +22,7 @@ class Story:
     uploads: seconds between two. begin: brings the account to where the run starts, and says with what
     (nothing if it starts by itself). functions: at which faults are tried, since the rest is another
     story's; with `every` at all.
+    lean: leave out what is as with another fault; the first three try it.
     stops: whether the run is stopped; whoever stops an undo that an end has started has it stopped."""
 
     name: str
@@ -30,6 +32,7 @@ class Story:
     begin: Callable[[World, Explorer], dict[str, Any]]
     uploads: int = 60
     functions: tuple[str, ...] = ()
+    lean: bool = True
     stops: bool = True
 
 
@@ -104,17 +107,18 @@ _BETWEEN = (
     *("decide-health", "decide-reattach", "decide-restore", "pause-for-restore", "decide-outcome"),
 )
 STORIES = (
-    Story("contain", "broken", "fixed", "contained", _contain),
+    Story("contain", "broken", "fixed", "contained", _contain, lean=False),
     Story(
         "failing health",
         "model-missing",
         "restored",
         "contained",
         _contain,
-        uploads=15,  # what fails has to come often enough to be seen
+        uploads=20,  # what fails has to come often enough to be seen
         functions=("attach-policies", "redeploy-service", "verify-health", *_UNDO, *_BETWEEN),
+        lean=False,
     ),
-    Story("rollback", "broken", "restored", "undone", _undo),
+    Story("rollback", "broken", "restored", "undone", _undo, lean=False),
     Story(
         "rescue",
         "broken",
@@ -131,10 +135,7 @@ STORIES = (
         "fixed",
         "cured",
         _cure,
-        functions=(
-            *("register-revision", "redeploy-service", "withdraw-grants"),
-            *("decide-withdrawal", *_BETWEEN),
-        ),
+        functions=("register-revision", "withdraw-grants", "decide-withdrawal"),
     ),
     Story(
         "failing cure",
@@ -142,7 +143,7 @@ STORIES = (
         "restored",
         "cured",
         _failing_cure,
-        functions=("reattach-policies", "restore-service", "deregister-revision", "confirm-baseline"),
+        functions=("reattach-policies", "deregister-revision"),
     ),
     Story(
         "expiry",
@@ -158,28 +159,48 @@ STORIES = (
         "fixed",
         "expired",
         _expire_unused,
-        functions=("withdraw-grants", "close-incident"),
+        functions=("withdraw-grants",),
     ),
 )
 
 
-def explore(story: Story, forks: Forks, seed: int, *, every: bool, only: Callable[[Point], bool]) -> None:
-    """Play it with every fault at every point. Raises AssertionError if it does not end well without one."""
-    with world(story.variant, seed, uploads=story.uploads) as there:
+def alike(stories: Iterable[Story]) -> list[list[Story]]:
+    """Those that begin in the same world, together."""
+    worlds: dict[tuple[str, int], list[Story]] = {}
+    for story in stories:
+        worlds.setdefault((story.variant, story.uploads), []).append(story)
+    return [*worlds.values()]
+
+
+def explore(
+    stories: Sequence[Story], forks: Forks, seed: int, *, every: bool, only: Callable[[Point], bool]
+) -> None:
+    """Play stories that begin in the same world, each with every fault at every point. Raises AssertionError
+    if one does not end well without a fault.
+    """
+    first = stories[0]
+    with world(first.variant, seed, uploads=first.uploads) as there:
         there.rehearse()
-        explorer = Explorer(forks, story.name, there.stop, there.straggle)
-        explorer.every, explorer.only, explorer.stops = every, only, story.stops
-        if story.functions and not every:
-            explorer.functions = frozenset(f"regrant-{name}" for name in story.functions)
-        watch_states(there.account, explorer.entered)
-        there.account.faults = explorer
-        given = story.begin(there, explorer)
-        explorer.exploring = True
-        if given:
-            there.start(given)
-        there.rest()
-        explorer.exploring = False
-        ending, why = judge(there, story.wanted, forks.point)
-        if forks.point:
-            forks.end(ending, why)
-        assert ending == story.ending, f"{story.name} without a fault ended {ending}: {why}"
+        for story in stories:
+            forks.part(story.name, partial(_explore, story, there, forks, every, only))
+        assert forks.wait(), "a story did not end well"
+
+
+def _explore(story: Story, there: World, forks: Forks, every: bool, only: Callable[[Point], bool]) -> None:
+    explorer = Explorer(forks, story.name, there.stop, there.straggle)
+    explorer.every, explorer.only, explorer.stops = every, only, story.stops
+    explorer.lean = story.lean and not every
+    if story.functions and not every:
+        explorer.functions = frozenset(f"regrant-{name}" for name in story.functions)
+    watch_states(there.account, explorer.entered)
+    there.account.faults = explorer
+    given = story.begin(there, explorer)
+    explorer.exploring = True
+    if given:
+        there.start(given)
+    there.rest()
+    explorer.exploring = False
+    ending, why = judge(there, story.wanted, forks.point)
+    if forks.point:
+        forks.end(ending, why)
+    assert ending == story.ending, f"{story.name} without a fault ended {ending}: {why}"

@@ -27,7 +27,7 @@ SECOND = f"{retainwise.CLUSTER}/retainwise-worker-two"
 
 # All of it is played again for each fault, so ECS is quicker here than it is; who waits for what is the same.
 QUICK = Timing(
-    first_start=4, pending=2, running=6, healthy=12, stopping=4, steady=5, restart=5, demoted=15, empty=10
+    first_start=2, pending=1, running=3, healthy=6, stopping=2, steady=3, restart=3, demoted=15, empty=10
 )
 
 REST = 5.0

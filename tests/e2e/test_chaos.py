@@ -19,7 +19,7 @@ JOURNAL = (
     "        if not journal.intend_grant("
     "incident.id, change, _hold(incident, change.value, entry, now, ends)):\n"
     "            _raise_if_undone(incident, journal)\n",
-    "",
+    "        holds.write(plan.role, _hold(incident, change.value, entry, now, ends))\n",
 )
 LEASE = (
     "functions/regrant/aws/leases.py",
