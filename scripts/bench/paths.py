@@ -237,12 +237,18 @@ def _row(run: Run) -> dict[str, Any]:
         "invocations": len(run.invocations),
         "calls": sum(len(each.calls) for each in run.invocations if not is_look(each)),
         "callsPolling": sum(len(each.calls) for each in run.invocations if is_look(each)),
-        # A write costs a unit for each KB, rounded up; what is sent is a little more than the item.
-        "writeUnits": sum(-(-call.sent // 1024) for call in writes),
+        "writeUnits": sum(map(_write_units, writes)),
         "readUnits": len(dynamodb) - len(writes),
         "publishes": sum(call.name == ("sns", "Publish") for call in calls),
         "logBytes": run.history + sum(each.logged for each in run.invocations),
     }
+
+
+def _write_units(call: ApiCall) -> int:
+    """A unit for each KB of an item, rounded up; what is sent is a little more. In a transaction,
+    two: ours write two items at most."""
+    units = -(-call.sent // 1024)
+    return 2 * (units + 1) if call.operation == "TransactWriteItems" else units
 
 
 def _to_grant(run: Run) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from regrant.errors import AwsRefused, AwsUnavailable
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
     """An environment that starts makes no garbage, but so much else that the collector would look through all
-    of it many times.
+    of it many times. Afterwards it leaves that alone.
     """
     working = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if working:
             gc.enable()
 
