@@ -237,6 +237,8 @@ def _next_step(state: RunState, outcome: Outcome) -> str:
         return "The findings say what else lives on the grant: cure that. The grant is tried again then."
     if outcome == "CURED":
         return _after_the_cure(state)
+    if outcome == "CONTAINED" and state.grant and not state.grant.attached:
+        return "Nothing: somebody else attached what was missing, so it has no end and no undo here."
     if outcome == "CONTAINED":
         undo = f'{{"mode": "rollback", "incident": "{incident.subject}"}}'
         cure = f'{{"service": "{incident.service}", "mode": "cure"}}'

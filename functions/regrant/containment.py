@@ -33,7 +33,8 @@ def attach_policies(
     first.
 
     One that another run granted is held by this one too; one that somebody attached meanwhile is theirs.
-    Raises GrantWithdrawn if this incident has been undone (a run that is redriven after its undo).
+    Raises GrantWithdrawn if this incident has been undone, or its grant has come to its end (a run that is
+    redriven after that).
     """
     entry = incident.entry
     assert entry is not None
@@ -44,7 +45,7 @@ def attach_policies(
     changes = [Change(kind="attach", target=plan.role, value=policy, intended_at=now) for policy in attach]
     for change in changes:
         if not journal.intend_grant(incident.id, change, _hold(incident, change.value, entry, now, ends)):
-            _raise_if_undone(incident, journal)
+            _raise_if_withdrawn(incident, change, journal, holds)
     # After the holds, by which an undo finds it, and before the grant, which it ends.
     if attach:
         schedules.put(incident.id, ends)
@@ -70,8 +71,10 @@ def _attached_meanwhile(
     return there - ours - {hold.policy for hold in holds.of(plan.role)}
 
 
-def _raise_if_undone(incident: Incident, journal: Journal) -> None:
-    if any(c.undone_at for c in journal.load(incident.id).changes if c.kind == "attach"):
+def _raise_if_withdrawn(incident: Incident, change: Change, journal: Journal, holds: Holds) -> None:
+    held = {(hold.incident, hold.policy) for hold in holds.of(change.target)}
+    undone = any(c.undone_at for c in journal.load(incident.id).changes if c.kind == "attach")
+    if undone or (incident.id, change.value) not in held:
         raise GrantWithdrawn(f"{incident.id} has been undone; start a new run instead of going on with it.")
 
 

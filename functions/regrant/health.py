@@ -103,7 +103,7 @@ def verify_health(
     if health.verdict == "HEALTHY" and spent < watch.least:
         waits = f"Watched for {spent:.0f} s; a message that always fails shows after {watch.least:.0f}."
         return replace(health, verdict="PENDING", evidence=(*health.evidence, waits))
-    if watch.brief and health.verdict == "PENDING" and (not tasks or deployed[0] != "HEALTHY"):
+    if watch.brief and (not tasks or deployed[0] != "HEALTHY") and not sample.detached and health.burying < 2:
         down = "A task is down; it is not waited for here."
         return replace(health, verdict="UNHEALTHY", replace_tasks=True, evidence=(*health.evidence, down))
     return health

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sandbox.recording import Asked
@@ -93,7 +93,7 @@ def judge(
     for role in roles:
         for attempt, yes in zip(tried[role.title], next(allowed), strict=True):
             if yes:
-                reason = exceptions.reason(role.title, attempt.action, attempt.resource)
+                reason = exceptions.reason(role.title, attempt.action, attempt.resource, attempt.context)
                 judgement.hostile.append(Finding(role.title, attempt.what, reason))
     judgement.idle += exceptions.idle()
     return judgement
@@ -129,9 +129,11 @@ class _Exceptions:
         self._reasons = reasons
         self._left = {(r, role, action) for r in reasons for role in r.roles for action in r.actions}
 
-    def reason(self, role: str, action: str, resource: str) -> Reason | None:
+    def reason(
+        self, role: str, action: str, resource: str, context: Collection[tuple[str, str]] = ()
+    ) -> Reason | None:
         for reason in self._reasons:
-            if reason.covers(role, action, resource):
+            if reason.covers(role, action, resource, context):
                 self._left -= {(reason, role, action), (reason, "*", action)}
                 return reason
         return None

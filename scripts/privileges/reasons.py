@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -12,17 +13,19 @@ _HERE = "us-east-1:123456789012"
 class Reason:
     """Why these actions of these roles (by title; * for any of them) are let be.
 
-    resource: a pattern of fnmatch, so [*] is the resource "*" itself.
+    resource: a pattern of fnmatch, so [*] is the resource "*" itself. context: condition keys and values that
+    have to be asked with.
     """
 
     why: str
     actions: tuple[str, ...]
     resource: str
     roles: tuple[str, ...] = ("*",)
+    context: tuple[tuple[str, str], ...] = ()
 
-    def covers(self, role: str, action: str, resource: str) -> bool:
+    def covers(self, role: str, action: str, resource: str, context: Collection[tuple[str, str]]) -> bool:
         named = action in self.actions and (self.roles == ("*",) or role in self.roles)
-        return named and fnmatchcase(resource, self.resource)
+        return named and fnmatchcase(resource, self.resource) and {*self.context} <= {*context}
 
 
 _LOGS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
@@ -127,9 +130,16 @@ COVERED = (
     Reason(
         "A family is not said to belong to a cluster. What is registered runs only if a service is updated to"
         " it, and only with a listed role.",
-        ("ecs:RegisterTaskDefinition", "ecs:TagResource"),
+        ("ecs:RegisterTaskDefinition",),
         f"arn:aws:ecs:{_HERE}:task-definition/*",
         ("RegisterRevision",),
+    ),
+    Reason(
+        "A family is not said to belong to a cluster. A revision is tagged only as it is registered.",
+        ("ecs:TagResource",),
+        f"arn:aws:ecs:{_HERE}:task-definition/*",
+        ("RegisterRevision",),
+        (("ecs:createaction", "RegisterTaskDefinition"),),
     ),
     Reason(
         "A managed role may have any policy of the account or of AWS attached, or as its boundary, and each"

@@ -18,7 +18,7 @@ JOURNAL = (
     "functions/regrant/containment.py",
     "        if not journal.intend_grant("
     "incident.id, change, _hold(incident, change.value, entry, now, ends)):\n"
-    "            _raise_if_undone(incident, journal)\n",
+    "            _raise_if_withdrawn(incident, change, journal, holds)\n",
     "        holds.write(plan.role, _hold(incident, change.value, entry, now, ends))\n",
 )
 LEASE = (

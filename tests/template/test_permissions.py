@@ -53,6 +53,24 @@ UNLIMITED = {
 }
 
 
+# Who may assume a role of the stack, invoke a function of it or write to a queue of it.
+TRUSTED = {
+    *(str({"Service": [f"{each}.amazonaws.com"]}) for each in ("lambda", "states")),
+    *(str({"Service": f"{each}.amazonaws.com"}) for each in ("events", "scheduler")),
+    "events.amazonaws.com",
+}
+
+
+def with_principal(value: Any) -> Iterator[dict[str, Any]]:
+    """Every statement or resource in it that says whom it lets in."""
+    if isinstance(value, dict):
+        if "Principal" in value:
+            yield value
+        value = list(value.values())
+    for each in value if isinstance(value, list) else ():
+        yield from with_principal(each)
+
+
 def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
@@ -103,6 +121,17 @@ def test_each_step_has_a_role_that_only_lambda_can_assume(stack: Template, tasks
         }
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert trust["Principal"] == {"Service": ["lambda.amazonaws.com"]}
+
+
+def test_nobody_but_aws_services_may_use_what_the_stack_makes(stack: Template) -> None:
+    principals = {
+        (name, str(each["Principal"]))
+        for name, resource in stack["Resources"].items()
+        for each in with_principal(resource.get("Properties", {}))
+    }
+    assert {principal for _, principal in principals} <= TRUSTED, sorted(principals)
+    roles_made = {name for name, each in stack["Resources"].items() if each["Type"] == "AWS::IAM::Role"}
+    assert roles_made <= {name for name, _ in principals}
 
 
 @pytest.mark.parametrize("action", sorted(CHANGES))

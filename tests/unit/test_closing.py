@@ -140,6 +140,12 @@ def test_a_topic_that_cannot_be_told_does_not_undo_a_good_fix(failure: Any) -> N
     assert codes(report)[-1] == "NOT_NOTIFIED"
 
 
+def test_what_somebody_else_attached_is_not_told_to_have_an_end() -> None:
+    assert DONE.grant
+    report = closed(replace(DONE, grant=replace(DONE.grant, attached=())))
+    assert report.outcome == "CONTAINED" and "temporary" not in report.next and "{" not in report.next
+
+
 def test_the_report_of_a_contained_run_gives_the_input_that_undoes_it() -> None:
     step = closed(DONE).next
     cure, undo = [json.loads(found) for found in re.findall(r"\{.*?\}", step)]

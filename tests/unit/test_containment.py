@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.containment import attach_policies, confirm_access, redeploy
-from regrant.errors import AttachmentNotVisible, AwsUnavailable, ServiceChanged
+from regrant.errors import AttachmentNotVisible, AwsUnavailable, GrantWithdrawn, ServiceChanged
 from regrant.steps import BaselineMark, Grant, Rollout
 from tests.unit.fakes import (
     DEFINITION,
@@ -71,6 +71,17 @@ def test_attaching_has_no_more_moments_than_those() -> None:
     world = World()
     attach(world)
     assert world.fuse.passed == 14
+
+
+def test_a_grant_that_came_to_its_end_is_not_attached_again() -> None:
+    world = World()
+    attach(world)
+    world.roles.role = ROLE
+    for (role, *_), hold in [*world.holds.written.items()]:
+        world.holds.write(role, replace(hold, dropped_at=at(90)))
+    with pytest.raises(GrantWithdrawn):
+        attach(world, 100)
+    assert world.roles.role == ROLE
 
 
 def test_access_is_confirmed_when_iam_lists_all_of_the_grant() -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from regrant.health import PROPAGATION, verify_health
 from regrant.models import Diagnosis, Plan, RunState
 from regrant.steps import Access, BaselineMark, Grant, Health, Revision, Rollout, Withdrawal
-from regrant.watch import LIMIT, watch_of
+from regrant.watch import BRIEF, LIMIT, TWO_SAMPLES, watch_of
 from tests.unit.cure import CURE, EXPIRY, NEW_ROLE, ready
 from tests.unit.fakes import (
     CONTAIN,
@@ -22,11 +22,14 @@ from tests.unit.fakes import (
     OLD,
     OLD_DEPLOYMENT,
     OLD_ROLE,
+    PLAN,
     RECEIVE,
+    ROLE,
     ROUTE,
     RUNNING,
     SUCCESS,
     WORKER_ROLE,
+    World,
     at,
 )
 
@@ -152,3 +155,73 @@ def test_a_trial_lasts_for_as_many_samples_as_the_catalogue_asks_for(samples: in
         health = trial.sample()
     # The state machine takes 30 samples at most.
     assert (health.verdict, health.streak) == ("HEALTHY", samples) and health.checks <= 30
+
+
+class Brief:
+    """The worker with its grant of 3 and the tasks of before, sampled every 20 seconds. Its queue drains."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.world.roles.role = replace(ROLE, attached=(RECEIVE,))
+        self.world.services.tasks = {OLD_DEPLOYMENT: ("old-1",), None: ("old-1",)}
+        plan = replace(PLAN, redeploy_if_needed=True)
+        mark = replace(MARK, backlog=14, dead_letters=0)
+        grant, access = Grant(OLD_ROLE, (RECEIVE,), at(3)), Access(at(4))
+        self.state = RunState(INCIDENT_OF_WORKER, replace(CONTAIN, plan=plan), mark, grant, access)
+        self.seconds = 4.0
+
+    def sample(self, line: str | None = SUCCESS, dead: int = 0) -> Health:
+        if line:
+            self.world.logs.write(self.seconds + 1, line, "old-1")
+        self.seconds += 20
+        self.world.queues.dead = dead
+        health = verify_health(
+            INCIDENT_OF_WORKER,
+            (ROUTE,),
+            replace(MARK, backlog=14, dead_letters=0),
+            watch_of(self.state),
+            self.world.services,
+            self.world.roles,
+            self.world.logs,
+            self.world.queues,
+            at(self.seconds),
+        )
+        self.state = replace(self.state, health=health)
+        return health
+
+
+def test_tasks_that_recover_by_themselves_are_not_replaced() -> None:
+    brief = Brief()
+    told = [brief.sample() for _ in range(3)]
+    assert (told[-1].verdict, told[-1].replace_tasks) == ("HEALTHY", False)
+
+
+def test_tasks_that_do_not_recover_are_replaced() -> None:
+    brief = Brief()
+    health = brief.sample(None)
+    while health.verdict == "PENDING":
+        health = brief.sample(None)
+    assert (health.verdict, health.replace_tasks) == ("UNHEALTHY", True)
+    assert brief.seconds <= 4 + BRIEF + TWO_SAMPLES
+
+
+def test_messages_that_go_on_to_fail_cost_the_grant_and_not_the_tasks() -> None:
+    brief = Brief()
+    told = [brief.sample(dead=dead) for dead in (0, 1, 2)]
+    assert (told[-1].verdict, told[-1].replace_tasks) == ("UNHEALTHY", False)
+
+
+def test_tasks_that_died_of_the_denial_are_replaced() -> None:
+    brief = Brief()
+    died = replace(OLD, failed_tasks=3)
+    brief.world.services.state = replace(RUNNING, deployments=(died,))
+    health = brief.sample()
+    assert (health.verdict, health.replace_tasks) == ("UNHEALTHY", True)
+
+
+def test_a_grant_that_somebody_took_away_is_not_looked_for_in_new_tasks() -> None:
+    brief = Brief()
+    brief.world.roles.role = ROLE
+    brief.seconds += PROPAGATION
+    health = brief.sample()
+    assert (health.verdict, health.replace_tasks) == ("UNHEALTHY", False)
