@@ -43,6 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     began = time.monotonic()
     try:
         more = read(options.calls) if options.calls else set()
+        if options.calls and not more:
+            raise ValueError(
+                f"No call was recorded in {options.calls}; RECORD_CALLS names the file while stories play"
+            )
         with tempfile.TemporaryDirectory(prefix="regrant-privileges-") as folder:
             calls = record(Path(folder) / "calls.jsonl")
         print(
@@ -51,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         roles, calls = deployed(), calls | more
         judgement = judge(roles, calls)
-    except (OSError, Unanswered, simulation.Unavailable) as error:
+    except (OSError, ValueError, Unanswered, simulation.Unavailable) as error:
         print(error, file=sys.stderr)
         return 2
     print(table(roles, calls, judgement))
