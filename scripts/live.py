@@ -2,7 +2,8 @@
 
 It costs a few cents: one small Fargate task for about half an hour, and what the runbook itself costs.
 Everything it makes has a name that begins with regrant-live, and is deleted at the end, whatever happened;
-what could not be is listed. It never runs without the account's id, and not in another account than that.
+what could not be is listed, and SAM's own bucket stays. It never runs without the account's id, not in
+another account than that, and not where something of those names is already.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,12 +26,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT_STACK, RUNBOOK_STACK, ENROLMENT_STACK = "regrant-live", "regrant-live-runbook", "regrant-live-worker"
 SERVICE = f"{ACCOUNT_STACK}/worker"
+RETAINED = ("JournalTable", "DeadLetterQueue")
+"""What template.yaml keeps when its stack is deleted."""
 PATIENCE = 40 * 60
 """Seconds that one run may take."""
+DENIAL = "not authorized to perform"
+DENIAL_PATIENCE = 5 * 60
+"""Seconds that the worker's next denial may take to show."""
+STAYS = "SAM's own stack aws-sam-cli-managed-default and its bucket stay: other deployments may use them."
 
 
 class Refused(Exception):
     """Nothing was made. The text says what to do."""
+
+
+class Failed(Exception):
+    """The story did not go as it should. The text says where."""
 
 
 def check_account(wanted: str, sts: Any) -> None:
@@ -44,23 +56,68 @@ def check_account(wanted: str, sts: Any) -> None:
         raise Refused(f"These credentials are of account {found}, not of {wanted}. Nothing was made.")
 
 
+def check_names(session: Any) -> None:
+    """Raises Refused if there is already something of a name that is deleted in the end."""
+    cloudformation = session.client("cloudformation")
+    for name in (ACCOUNT_STACK, ENROLMENT_STACK, RUNBOOK_STACK):
+        if _exists(cloudformation, name):
+            raise Refused(
+                f"There is a stack {name} already. Nothing was made. If it is of no use, delete it."
+            )
+    if revisions := _revisions(session.client("ecs")):
+        raise Refused(
+            f"There is a task definition {revisions[0]} already. Nothing was made. "
+            f"If the family {ACCOUNT_STACK} is of no use, deregister its revisions."
+        )
+
+
 def play(session: Any) -> None:
-    """Contain, undo, contain again, cure; raises AssertionError where a run ends otherwise."""
-    with (
-        _stack(session, ACCOUNT_STACK, "live/account.yaml", _network(session)) as account,
-        _runbook(session, account) as runbook,
-        _enrolment(session, account),
-    ):
-        _say("Waiting for the worker to be denied.")
-        time.sleep(120)
+    """Contain, undo, contain again, cure. Raises Refused before it begins, Failed if a run ends otherwise."""
+    check_names(session)
+    with _account(session) as account, _runbook(session, account) as runbook, _enrolment(session, account):
+        _wait_for_denial(session, account["LogGroup"])
         contained = _run(session, runbook, {"service": SERVICE})
         _expect(contained, "CONTAINED", _roles(session, account, attached=True))
         undone = _run(session, runbook, {"mode": "rollback", "incident": contained["incident"]})
         _expect(undone, "ROLLED_BACK", _roles(session, account, attached=False))
+        _wait_for_denial(session, account["LogGroup"])
         again = _run(session, runbook, {"service": SERVICE})
         _expect(again, "CONTAINED", _roles(session, account, attached=True))
         cured = _run(session, runbook, {"service": SERVICE, "mode": "cure"})
         _expect(cured, "CURED", _roles(session, account, attached=False))
+
+
+@contextmanager
+def _account(session: Any) -> Iterator[dict[str, str]]:
+    """The worker's stack. What the runbook put beside it, and would keep it from going, goes first."""
+    with _stack(session, ACCOUNT_STACK, "live/account.yaml", _network(session)) as account:
+        try:
+            yield account
+        finally:
+            role = account["OldRoleArn"].rpartition("/")[2]
+            _try(f"what is attached to role {role}", lambda: _detach(session.client("iam"), role))
+            own = account["TaskDefinitionArn"]
+            _try(f"task definitions {ACCOUNT_STACK}", lambda: _deregister(session.client("ecs"), own))
+
+
+def _detach(iam: Any, role: str) -> None:
+    """Detach every managed policy: the stack itself attaches none to this role."""
+    for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
+
+
+def _deregister(ecs: Any, own: str) -> None:
+    """Deregister the family's revisions but the stack's own, which goes with the stack."""
+    for revision in _revisions(ecs):
+        if revision != own:
+            ecs.deregister_task_definition(taskDefinition=revision)
+
+
+def _revisions(ecs: Any) -> list[str]:
+    """The family's ACTIVE revisions."""
+    pages = ecs.get_paginator("list_task_definitions").paginate(familyPrefix=ACCOUNT_STACK, status="ACTIVE")
+    found = [arn for page in pages for arn in page["taskDefinitionArns"]]
+    return [arn for arn in found if arn.rpartition("/")[2].rpartition(":")[0] == ACCOUNT_STACK]
 
 
 def _network(session: Any) -> dict[str, str]:
@@ -75,27 +132,28 @@ def _network(session: Any) -> dict[str, str]:
 
 @contextmanager
 def _stack(session: Any, name: str, template: str, parameters: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The stack's outputs; it is deleted at the end, also if it could not be made."""
+    """The stack's outputs; it is deleted at the end, also if only its making had begun."""
     cloudformation = session.client("cloudformation")
+    _say(f"Making stack {name}.")
+    # Not in the try: what was not accepted is not ours to delete. The token marks a retry as such.
+    stack = cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=(ROOT / template).read_text(),
+        Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        Capabilities=["CAPABILITY_IAM"],
+        OnFailure="DO_NOTHING",
+        ClientRequestToken=uuid.uuid4().hex,
+    )["StackId"]
     try:
-        _say(f"Making stack {name}.")
-        cloudformation.create_stack(
-            StackName=name,
-            TemplateBody=(ROOT / template).read_text(),
-            Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
-            Capabilities=["CAPABILITY_IAM"],
-            OnFailure="DO_NOTHING",
-        )
-        cloudformation.get_waiter("stack_create_complete").wait(StackName=name)
-        yield _outputs(cloudformation, name)
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=stack)
+        yield _outputs(cloudformation, stack)
     finally:
-        _delete(cloudformation, name)
+        _delete(cloudformation, stack)
 
 
 @contextmanager
 def _runbook(session: Any, account: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """The runbook as a user deploys it: make build, sam deploy. What its stack keeps is deleted as well."""
-    cloudformation = session.client("cloudformation")
     overrides = {
         "ManagedRoleArns": f"{account['OldRoleArn']},{account['NewRoleArn']}",
         "GrantablePolicyArns": account["PolicyArn"],
@@ -105,26 +163,72 @@ def _runbook(session: Any, account: Mapping[str, str]) -> Iterator[dict[str, str
     command = [
         *(str(ROOT / ".venv-sam/bin/sam"), "deploy", "--stack-name", RUNBOOK_STACK, "--resolve-s3"),
         *("--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
-        *("--region", session.region_name, "--parameter-overrides"),
+        # No such environment is in a samconfig.toml, so that no profile of one is taken.
+        *("--config-env", ACCOUNT_STACK, "--region", session.region_name, "--parameter-overrides"),
         *(f"{name}={value}" for name, value in overrides.items()),
     ]
-    outputs: dict[str, str] = {}
     try:
         _say(f"Deploying stack {RUNBOOK_STACK}.")
-        subprocess.run(command, cwd=ROOT, check=True, env=os.environ | {"SAM_CLI_TELEMETRY": "0"})
+        subprocess.run(command, cwd=ROOT, check=True, env=_environment(session))
+        cloudformation = session.client("cloudformation")
+        _check_stack(cloudformation, account["ClusterArn"].split(":")[4])
         outputs = _outputs(cloudformation, RUNBOOK_STACK)
         # The runs are started here, one after the other.
         session.client("events").disable_rule(Name=outputs["AlarmRuleName"])
         yield outputs
     finally:
-        _delete(cloudformation, RUNBOOK_STACK)
-        if outputs:
-            _try(
-                "the journal",
-                lambda: session.client("dynamodb").delete_table(TableName=outputs["JournalTable"]),
-            )
-            queue = outputs["DeadLetterQueueUrl"]
-            _try("the dead-letter queue", lambda: session.client("sqs").delete_queue(QueueUrl=queue))
+        _delete_runbook(session)
+
+
+def _environment(session: Any) -> dict[str, str]:
+    """What SAM runs with: the credentials that were checked, and no other way to find some."""
+    credentials = session.get_credentials().get_frozen_credentials()
+    others = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+    checked = {
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+        "AWS_REGION": session.region_name,
+        "AWS_DEFAULT_REGION": session.region_name,
+        "SAM_CLI_TELEMETRY": "0",
+    }
+    if credentials.token:
+        checked["AWS_SESSION_TOKEN"] = credentials.token
+    return {name: value for name, value in os.environ.items() if name not in others} | checked
+
+
+def _check_stack(cloudformation: Any, wanted: str) -> None:
+    """Raises Failed if the runbook's stack is in another account."""
+    (stack,) = cloudformation.describe_stacks(StackName=RUNBOOK_STACK)["Stacks"]
+    if stack["StackId"].split(":")[4] != wanted:
+        raise Failed(f"SAM deployed {stack['StackId']}, which is not in account {wanted}")
+
+
+def _delete_runbook(session: Any) -> None:
+    """Delete the stack and what it keeps, also after a deployment that failed in the middle."""
+    cloudformation = session.client("cloudformation")
+    kept: dict[str, str] = {}
+    _try("the runbook's table and queue", lambda: kept.update(_kept(cloudformation)))
+    _delete(cloudformation, RUNBOOK_STACK)
+    if table := kept.get("JournalTable"):
+        _try(f"table {table}", lambda: session.client("dynamodb").delete_table(TableName=table))
+    if queue := kept.get("DeadLetterQueue"):
+        _try(f"queue {queue}", lambda: session.client("sqs").delete_queue(QueueUrl=queue))
+    _say(STAYS)
+
+
+def _kept(cloudformation: Any) -> dict[str, str]:
+    """The runbook's resources that may outlive its stack, so far as made: logical to physical id."""
+    if not _exists(cloudformation, RUNBOOK_STACK):
+        return {}
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=RUNBOOK_STACK)
+    return {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for page in pages
+        for resource in page["StackResourceSummaries"]
+        if resource["LogicalResourceId"] in RETAINED
+        and resource.get("PhysicalResourceId")
+        and resource["ResourceStatus"] != "DELETE_COMPLETE"
+    }
 
 
 @contextmanager
@@ -142,8 +246,21 @@ def _enrolment(session: Any, account: Mapping[str, str]) -> Iterator[None]:
         yield
 
 
+def _wait_for_denial(session: Any, log_group: str) -> None:
+    """Returns once the worker has been denied after now; raises Failed if it is not for too long."""
+    _say("Waiting for the worker to be denied.")
+    since = int(time.time() * 1000)
+    until = time.monotonic() + DENIAL_PATIENCE
+    logs = session.client("logs").get_paginator("filter_log_events")
+    asked = {"logGroupName": log_group, "startTime": since, "filterPattern": f'"{DENIAL}"'}
+    while not any(page["events"] for page in logs.paginate(**asked)):
+        if time.monotonic() > until:
+            raise Failed(f"No denial in {log_group} for {DENIAL_PATIENCE / 60:.0f} minutes")
+        time.sleep(10)
+
+
 def _run(session: Any, runbook: Mapping[str, str], given: Mapping[str, str]) -> dict[str, Any]:
-    """Start a run and wait for its end; its report."""
+    """Start a run and wait for its end; its report. Raises Failed if it does not end, or without a report."""
     sfn = session.client("stepfunctions")
     _say(f"Starting {json.dumps(given)}.")
     arn = sfn.start_execution(stateMachineArn=runbook["RunbookArn"], input=json.dumps(given))["executionArn"]
@@ -151,17 +268,32 @@ def _run(session: Any, runbook: Mapping[str, str], given: Mapping[str, str]) -> 
     while (shown := sfn.describe_execution(executionArn=arn))["status"] == "RUNNING":
         if time.monotonic() > until:
             sfn.stop_execution(executionArn=arn, cause="make live waited for too long")
-            raise AssertionError(f"{arn} did not end in {PATIENCE / 60:.0f} minutes")
+            raise Failed(f"{arn} did not end in {PATIENCE / 60:.0f} minutes")
         time.sleep(10)
-    report: dict[str, Any] = json.loads(shown.get("output") or shown.get("cause") or "{}")
+    report = _report(shown)
     _say(f"{shown['status']} {report.get('outcome')}")
     return report
 
 
+def _report(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's output or cause. Raises Failed if that is no report: a cause may be any text."""
+    told = shown.get("output") or shown.get("cause") or ""
+    try:
+        report = json.loads(told)
+    except ValueError:
+        report = None
+    if not isinstance(report, dict):
+        raise Failed(f"{shown['executionArn']} ended {shown['status']} without a report: {told}")
+    return report
+
+
 def _expect(report: Mapping[str, Any], outcome: str, roles_are_right: bool) -> None:
+    """Raises Failed unless the run ended so and the roles are as that says."""
     told = json.dumps(report, indent=2)
-    assert report.get("outcome") == outcome, f"expected {outcome}:\n{told}"
-    assert roles_are_right, f"the roles are not as {outcome} says:\n{told}"
+    if report.get("outcome") != outcome:
+        raise Failed(f"expected {outcome}:\n{told}")
+    if not roles_are_right:
+        raise Failed(f"the roles are not as {outcome} says:\n{told}")
 
 
 def _roles(session: Any, account: Mapping[str, str], *, attached: bool) -> bool:
@@ -169,6 +301,16 @@ def _roles(session: Any, account: Mapping[str, str], *, attached: bool) -> bool:
     name = account["OldRoleArn"].rpartition("/")[2]
     policies = session.client("iam").list_attached_role_policies(RoleName=name)["AttachedPolicies"]
     return [policy["PolicyArn"] for policy in policies] == ([account["PolicyArn"]] if attached else [])
+
+
+def _exists(cloudformation: Any, name: str) -> bool:
+    try:
+        cloudformation.describe_stacks(StackName=name)
+    except ClientError as error:
+        if "does not exist" in error.response["Error"]["Message"]:
+            return False
+        raise
+    return True
 
 
 def _outputs(cloudformation: Any, name: str) -> dict[str, str]:
@@ -211,7 +353,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 2
-    except (AssertionError, BotoCoreError, ClientError, subprocess.CalledProcessError) as error:
+    except (Failed, ValueError, BotoCoreError, ClientError, OSError, subprocess.CalledProcessError) as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1
     _say("Contained, undone, contained again and cured, in a real account.")

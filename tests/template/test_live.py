@@ -1,12 +1,91 @@
-"""make live touches no account that it was not told of."""
+"""make live touches no account that it was not told of, nothing that was there, and leaves nothing there."""
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from scripts import live
 from tests.aws.account import ENVIRONMENT
+
+REALLY_PLAY = live.play
+
+
+class Stacks:
+    """As much of CloudFormation as make live asks for; moto's needs packages that are not installed."""
+
+    def __init__(self, *names: str, outputs: Mapping[str, str] | None = None) -> None:
+        self.resources: dict[str, dict[str, str]] = {name: {} for name in names}
+        self.outputs = outputs or {}
+
+    def create_stack(self, *, StackName: str, **_: Any) -> dict[str, str]:  # noqa: N803
+        if StackName in self.resources:
+            raise _error("AlreadyExistsException", f"Stack [{StackName}] already exists")
+        self.resources[StackName] = {}
+        return {"StackId": _arn(StackName)}
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        if _name(StackName) not in self.resources:
+            raise _error("ValidationError", f"Stack with id {StackName} does not exist")
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.outputs.items()]
+        return {"Stacks": [{"StackId": _arn(_name(StackName)), "Outputs": outputs}]}
+
+    def delete_stack(self, *, StackName: str) -> None:  # noqa: N803
+        self.resources.pop(_name(StackName), None)
+
+    def get_waiter(self, _: str) -> Any:
+        return SimpleNamespace(wait=lambda **_: None)
+
+    def get_paginator(self, _: str) -> Any:
+        return SimpleNamespace(paginate=self._resources)
+
+    def _resources(self, *, StackName: str) -> list[dict[str, Any]]:  # noqa: N803
+        made = self.resources[StackName].items()
+        return [{"StackResourceSummaries": [_resource(*each)]} for each in made]
+
+
+class Session:
+    """A session whose CloudFormation is a fake, and the rest moto."""
+
+    def __init__(self, stacks: Stacks) -> None:
+        self.stacks = stacks
+        self.region_name = ENVIRONMENT["AWS_REGION"]
+
+    def client(self, service: str, **_: Any) -> Any:
+        return self.stacks if service == "cloudformation" else boto3.client(service)
+
+    def get_credentials(self) -> Any:
+        return boto3.Session().get_credentials()
+
+
+def _arn(name: str) -> str:
+    return f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{name}/1"
+
+
+def _name(given: str) -> str:
+    return given.split("/")[1] if given.startswith("arn:") else given
+
+
+def _error(code: str, message: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Call")
+
+
+def _resource(logical: str, physical: str) -> dict[str, str]:
+    return {
+        "LogicalResourceId": logical,
+        "PhysicalResourceId": physical,
+        "ResourceStatus": "CREATE_COMPLETE",
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +113,183 @@ def test_in_the_account_that_was_said_it_plays(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(live, "play", played.append)
     assert live.main(["--account", "123456789012"]) == 0
     assert len(played) == 1
+
+
+@pytest.mark.parametrize("name", ["regrant-live", "regrant-live-worker", "regrant-live-runbook"])
+@mock_aws
+def test_a_stack_that_is_there_is_left_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stacks = _really_play(monkeypatch, Stacks(name))
+    assert live.main(["--account", "123456789012"]) == 2
+    assert f"There is a stack {name} already" in capsys.readouterr().err
+    assert list(stacks.resources) == [name]
+
+
+@mock_aws
+def test_a_task_definition_that_is_there_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stacks = _really_play(monkeypatch, Stacks())
+    _register("regrant-live")
+    assert live.main(["--account", "123456789012"]) == 2
+    assert "task-definition/regrant-live:1 already" in capsys.readouterr().err
+    assert len(_active("regrant-live")) == 1 and not stacks.resources
+
+
+@mock_aws
+def test_a_stack_that_appears_after_the_look_is_left_alone() -> None:
+    stacks = Stacks("regrant-live")
+    making = live._stack(Session(stacks), "regrant-live", "live/account.yaml", {})
+    with pytest.raises(ClientError, match="AlreadyExists"), making:
+        pass
+    assert list(stacks.resources) == ["regrant-live"]
+
+
+@mock_aws
+def test_a_deployment_that_fails_in_the_middle_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = _account()
+    stacks = Stacks(outputs=account)
+    _really_play(monkeypatch, stacks)
+    _register("regrant-live-other")
+
+    def sam(command: list[str], **_: Any) -> None:
+        """Deploys half, and by then a run has granted and registered."""
+        assert command[command.index("--config-env") + 1] == "regrant-live"
+        stacks.resources["regrant-live-runbook"] = _kept()
+        boto3.client("iam").attach_role_policy(RoleName="old", PolicyArn=account["PolicyArn"])
+        _register("regrant-live")
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(subprocess, "run", sam)
+    assert live.main(["--account", "123456789012"]) == 1
+    told = capsys.readouterr()
+    assert "FAILED" in told.err and "LEFT BEHIND" not in told.out and live.STAYS in told.out
+    assert not stacks.resources and not _active("regrant-live")
+    assert boto3.client("dynamodb").list_tables()["TableNames"] == []
+    assert "QueueUrls" not in boto3.client("sqs").list_queues()
+    assert boto3.client("iam").list_attached_role_policies(RoleName="old")["AttachedPolicies"] == []
+    assert len(_active("regrant-live-other")) == 1
+
+
+def test_sam_is_given_no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(Stacks())
+    credentials = boto3.Session().get_credentials()
+    monkeypatch.setattr(session, "get_credentials", lambda: credentials)
+    monkeypatch.setenv("AWS_PROFILE", "another")
+    monkeypatch.setenv("AWS_DEFAULT_PROFILE", "another")
+    given = live._environment(session)
+    assert given["AWS_ACCESS_KEY_ID"] == given["AWS_SESSION_TOKEN"] == "testing"
+    assert given["AWS_REGION"] == session.region_name
+    assert not {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} & given.keys()
+
+
+@mock_aws
+def test_what_cannot_be_deleted_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    stacks = Stacks("regrant-live-runbook")
+    stacks.resources["regrant-live-runbook"] = _kept()
+    boto3.client("dynamodb").update_table(TableName="journal", DeletionProtectionEnabled=True)
+    live._delete_runbook(Session(stacks))
+    assert "LEFT BEHIND: table journal" in capsys.readouterr().out
+
+
+def test_it_knows_all_that_the_runbooks_stack_keeps() -> None:
+    template = (live.ROOT / "template.yaml").read_text()
+    resources = re.split(r"^  (?=\w+:$)", template, flags=re.MULTILINE)
+    kept = [text.partition(":")[0] for text in resources if "    DeletionPolicy: Retain" in text]
+    assert sorted(kept) == sorted(live.RETAINED)
+
+
+def test_a_runbook_in_another_account_is_an_error() -> None:
+    stacks = Stacks("regrant-live-runbook")
+    live._check_stack(stacks, "123456789012")
+    with pytest.raises(live.Failed, match="not in account 999999999999"):
+        live._check_stack(stacks, "999999999999")
+
+
+@mock_aws
+def test_it_waits_for_a_denial_that_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = boto3.client("logs")
+    logs.create_log_group(logGroupName="/ecs/regrant-live")
+    logs.create_log_stream(logGroupName="/ecs/regrant-live", logStreamName="worker")
+    now = time.time()
+    slept: list[float] = []
+
+    def deny(at: float) -> None:
+        event = {
+            "timestamp": int(at * 1000),
+            "message": "User: x is not authorized to perform: sqs:ReceiveMessage",
+        }
+        logs.put_log_events(logGroupName="/ecs/regrant-live", logStreamName="worker", logEvents=[event])
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        deny(now + 5)
+
+    deny(now - 60)
+    monkeypatch.setattr(time, "sleep", sleep)
+    live._wait_for_denial(boto3.Session(), "/ecs/regrant-live")
+    assert slept == [10]
+
+
+@mock_aws
+def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    boto3.client("logs").create_log_group(logGroupName="/ecs/regrant-live")
+    monkeypatch.setattr(live, "DENIAL_PATIENCE", -1)
+    with pytest.raises(live.Failed, match="No denial in /ecs/regrant-live"):
+        live._wait_for_denial(boto3.Session(), "/ecs/regrant-live")
+
+
+@pytest.mark.parametrize("cause", ["Internal error.", "", "[]"])
+def test_a_cause_that_is_no_report_is_told(cause: str) -> None:
+    with pytest.raises(live.Failed, match="ended FAILED without a report"):
+        live._report({"executionArn": "arn", "status": "FAILED", "cause": cause})
+
+
+def test_another_outcome_is_an_error() -> None:
+    with pytest.raises(live.Failed, match="expected CURED"):
+        live._expect({"outcome": "CONTAINED"}, "CURED", True)
+    with pytest.raises(live.Failed, match="the roles are not as CURED says"):
+        live._expect({"outcome": "CURED"}, "CURED", False)
+
+
+def _really_play(monkeypatch: pytest.MonkeyPatch, stacks: Stacks) -> Stacks:
+    monkeypatch.setattr(live, "play", REALLY_PLAY)
+    monkeypatch.setattr(live, "boto3", SimpleNamespace(Session=lambda: Session(stacks)))
+    return stacks
+
+
+def _account() -> dict[str, str]:
+    """What live/account.yaml makes, as far as it is looked at, and its outputs."""
+    iam = boto3.client("iam")
+    role = iam.create_role(RoleName="old", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    statement = {"Effect": "Allow", "Action": "sqs:ReceiveMessage", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    names = re.findall(r"^  (\w+): {Value:", (live.ROOT / "live/account.yaml").read_text(), re.MULTILINE)
+    return dict.fromkeys(names, "arn:aws:any:eu-west-1:123456789012:thing") | {
+        "OldRoleArn": role,
+        "PolicyArn": iam.create_policy(PolicyName="receive", PolicyDocument=document)["Policy"]["Arn"],
+    }
+
+
+def _kept() -> dict[str, str]:
+    boto3.client("dynamodb").create_table(
+        TableName="journal",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "incident", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "incident", "KeyType": "HASH"}],
+    )
+    queue = boto3.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
+    return {"JournalTable": "journal", "DeadLetterQueue": queue}
+
+
+def _register(family: str) -> None:
+    container = {"name": "worker", "image": "x", "memory": 128}
+    boto3.client("ecs").register_task_definition(family=family, containerDefinitions=[container])
+
+
+def _active(family: str) -> list[str]:
+    found: list[str] = boto3.client("ecs").list_task_definitions(status="ACTIVE")["taskDefinitionArns"]
+    return [arn for arn in found if f"/{family}:" in arn]
