@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     except NotReady as reason:
         print(f"make deploy-local: {reason}", file=sys.stderr)
         return 1
-    except Wrong as wrong:
+    except (Wrong, TimeoutError) as wrong:
         print(f"WRONG: {wrong}", file=sys.stderr)
         return 1
     print("deployed, ran, updated, deleted: nothing is left")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtimes import standin
-from runtimes.steps import NotReady
+from runtimes.steps import NoEngine
 
 STAND_IN = "regrant-standin:latest"
 BRIDGE = "172.17.0.1"
@@ -55,14 +55,14 @@ def of_the_user() -> Engine | None:
 
 
 def prepare() -> None:
-    """Have the programs that an engine of ours needs. Raises NotReady."""
+    """Have the programs that an engine of ours needs. Raises NoEngine."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        raise NotReady("no container engine answers, and only root on Linux can bring one up")
+        raise NoEngine("no container engine answers, and only root on Linux can bring one up")
     missing = _missing()
     if not missing:
         return
     if shutil.which("apt-get") is None:
-        raise NotReady(f"no container engine answers, and {', '.join(missing)} cannot be had without apt")
+        raise NoEngine(f"no container engine answers, and {', '.join(missing)} cannot be had without apt")
     print(f"installing docker.io, iptables and mmdebstrap with apt, for {', '.join(missing)}", flush=True)
     # In runlevel 1 no package starts its service: this engine is ours to start, and to stop.
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
@@ -77,9 +77,9 @@ def prepare() -> None:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise NotReady(f"{' '.join(command)} took longer than {_INSTALL_SECONDS} s") from error
+            raise NoEngine(f"{' '.join(command)} took longer than {_INSTALL_SECONDS} s") from error
     if done.returncode != 0 or _missing():
-        raise NotReady(f"apt-get did not bring {', '.join(_missing())}: {done.stderr.strip()[-500:]}")
+        raise NoEngine(f"apt-get did not bring {', '.join(_missing())}: {done.stderr.strip()[-500:]}")
 
 
 def apart(command: list[str]) -> int:
@@ -87,14 +87,14 @@ def apart(command: list[str]) -> int:
     namespaces = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
     probe = subprocess.run([*namespaces, "true"], capture_output=True, text=True, check=False)
     if probe.returncode != 0:
-        raise NotReady(f"this machine makes no namespaces: {probe.stderr.strip()}")
+        raise NoEngine(f"this machine makes no namespaces: {probe.stderr.strip()}")
     return subprocess.run([*namespaces, *command], check=False).returncode
 
 
 @contextmanager
 def ours(folder: Path, image: Path) -> Iterator[Engine]:
     """An engine that keeps everything in that folder, with the image (a tar of files) as STAND_IN. Only in
-    `apart`. Raises NotReady.
+    `apart`. Raises NoEngine.
     """
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     address, output = f"unix://{folder}/docker.sock", folder / "dockerd.log"
@@ -121,7 +121,7 @@ def ours(folder: Path, image: Path) -> Iterator[Engine]:
             _docker("import", "--change", change, str(image), STAND_IN, environment=environment, seconds=120)
             is None
         ):
-            raise NotReady("the engine did not take the base image")
+            raise NoEngine("the engine did not take the base image")
         yield Engine(environment, STAND_IN)
     finally:
         process.terminate()
@@ -141,7 +141,7 @@ def _wait_for(process: subprocess.Popen[bytes], environment: Mapping[str, str], 
         if _docker("version", "--format", "{{.Server.Version}}", environment=environment) is not None:
             return
         time.sleep(0.2)
-    raise NotReady(f"the engine did not start: {output.read_text()[-500:]}")
+    raise NoEngine(f"the engine did not start: {output.read_text()[-500:]}")
 
 
 def _docker(*arguments: str, environment: Mapping[str, str] | None = None, seconds: float = 15) -> str | None:

@@ -1,6 +1,6 @@
 """The incident of events/, twice: once with the handlers in this process, once with them in a runtime.
 
-Both accounts are made from the same seed, and their clocks stand still at the moment of the events. So
+Both accounts are made from the same seed, and their clocks stand still but for the rollout's time. So
 whatever differs, in an answer, in the calls of AWS or in the account afterwards, the runtime has made.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,12 @@ from sandbox.snapshot import difference, snapshot
 BROKEN_AT = datetime(2025, 11, 11, 21, 50, 45, tzinfo=UTC)
 SEEN_AT = datetime(2025, 11, 11, 21, 52, 14, tzinfo=UTC)
 """When events/open_incident.json is; the alarm has seen the denials by then."""
+ROLLOUT_SECONDS = 240.0
+"""From the new deployment to where events/close_incident.json is: the only time that passes."""
+
+BASELINE_DEPLOYMENT = "ecs-svc/4026531840000000041"
+NEW_DEPLOYMENT = "ecs-svc/4026531840000000042"
+"""The deployments that events/ names, before the incident and of its run."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,8 @@ class Answer:
     calls: tuple[str, ...]
 
 
-Runtime = Callable[[Step], AbstractContextManager[Callable[[], Any]]]
-"""Starts a step's function. Inside, each call sends it the step's event and returns the payload, parsed."""
+Runtime = Callable[[Step], AbstractContextManager[Callable[[Any], Any]]]
+"""Starts a step's function. Inside, each call sends it an event and returns the payload, parsed."""
 
 Outcome = tuple[list[Answer], dict[str, Any]]
 """The answers, and the account after the last."""
@@ -57,16 +63,39 @@ def account_of_the_incident(http_host: str | None = None) -> Iterator[LocalAccou
 
 
 def play(account: LocalAccount, steps: Sequence[Step], runtime: Runtime, times: int) -> Outcome:
-    """Send each event that often; any step may run twice."""
+    """Send each event that often, as any step may run twice, with this account's deployments in it."""
     answers = []
+    ids = {BASELINE_DEPLOYMENT: _primary(account)}
     for step in steps:
         with runtime(step) as invoke:
             for _ in range(times):
                 before = len(account.calls)
-                payload = invoke()
+                payload = invoke(with_ids(step.event, ids))
                 made = [call for call in account.calls[before:] if call.principal != ADMINISTRATOR]
                 answers.append(Answer(step.name, _comparable(payload), tuple(sorted(map(_line, made)))))
+        if step.name == "redeploy_service":
+            ids[NEW_DEPLOYMENT] = _primary(account)
+            account.clock.run_for(ROLLOUT_SECONDS)
     return answers, snapshot(account)
+
+
+def in_order(steps: Sequence[Step]) -> list[Step]:
+    """By the time of their events, so that the incident is closed before it is undone."""
+    return sorted(steps, key=lambda step: str(step.event.get("now", "9")))
+
+
+def with_ids(event: Any, ids: Mapping[str, str]) -> Any:
+    """The event with an account's own deployments in the place of those that events/ names."""
+    text = json.dumps(event)
+    for written, own in ids.items():
+        text = text.replace(written, own)
+    return json.loads(text)
+
+
+def _primary(account: LocalAccount) -> str:
+    ecs: Any = account.client("ecs")
+    [service] = ecs.describe_services(cluster=retainwise.CLUSTER, services=[retainwise.WORKER])["services"]
+    return next(str(each["id"]) for each in service["deployments"] if each["status"] == "PRIMARY")
 
 
 def in_process(steps: Sequence[Step], times: int) -> Outcome:
@@ -75,9 +104,9 @@ def in_process(steps: Sequence[Step], times: int) -> Outcome:
         client: Any = account.client("lambda")
 
         @contextmanager
-        def runtime(step: Step) -> Iterator[Callable[[], Any]]:
-            def invoke() -> Any:
-                answer = client.invoke(FunctionName=step.function, Payload=json.dumps(step.event))
+        def runtime(step: Step) -> Iterator[Callable[[Any], Any]]:
+            def invoke(event: Any) -> Any:
+                answer = client.invoke(FunctionName=step.function, Payload=json.dumps(event))
                 return json.loads(answer["Payload"].read())
 
             yield invoke
@@ -86,14 +115,20 @@ def in_process(steps: Sequence[Step], times: int) -> Outcome:
 
 
 def complaints(expected: Outcome, seen: Outcome) -> list[str]:
-    """What is not as in this process, a line each."""
+    """What is not as in this process, and what is an error in either, a line each. The incident has none."""
     found = []
     for ours, theirs in zip(expected[0], seen[0], strict=True):
+        errors = [each.payload for each in (ours, theirs) if is_error(each.payload)]
+        found += [f"{ours.step}: failed with {shown(error)}" for error in errors[:1]]
         found += [f"{ours.step}: {each}" for each in difference(ours.payload, theirs.payload)]
         wanted, made = Counter(ours.calls), Counter(theirs.calls)
         found += [f"{ours.step}: did not call {call}" for call in (wanted - made).elements()]
         found += [f"{ours.step}: called {call}" for call in (made - wanted).elements()]
     return found + [f"afterwards: {each}" for each in difference(expected[1], seen[1])]
+
+
+def is_error(payload: Any) -> bool:
+    return isinstance(payload, dict) and "errorType" in payload
 
 
 def show(wrong: list[str]) -> None:
@@ -108,7 +143,7 @@ def shown(payload: Any) -> str:
     """An answer in a few words."""
     if not isinstance(payload, dict):
         return str(payload)[:70]
-    if "errorType" in payload:
+    if is_error(payload):
         return f"{payload['errorType']}: {payload['errorMessage'][:50]}"
     words = [f"{key}={payload[key]}" for key in ("decision", "verdict", "outcome", "equal") if key in payload]
     return " ".join(words) or "answered " + ", ".join(payload)[:60]
@@ -134,7 +169,7 @@ def variables(account: LocalAccount, step: Step) -> tuple[dict[str, str], int, i
 
 def _comparable(payload: Any) -> Any:
     """Without what no two invocations share: the request's id, and the paths of the code in a trace."""
-    if isinstance(payload, dict) and "errorType" in payload:
+    if is_error(payload):
         return {key: payload[key] for key in ("errorType", "errorMessage")}
     return payload
 

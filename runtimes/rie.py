@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write what was seen there")
     options = parser.parse_args(arguments)
     try:
-        every = steps()
+        every = incident.in_order(steps())
         expected = incident.in_process(every, TIMES)
         seen, cold, warm = _in_emulator(every)
         reported = names.seen(every[0].package)
@@ -52,14 +52,14 @@ def _in_emulator(every: list[Step]) -> tuple[Outcome, dict[str, float], dict[str
     with incident.account_of_the_incident("127.0.0.1") as account:
 
         @contextmanager
-        def runtime(step: Step) -> Iterator[Callable[[], Any]]:
+        def runtime(step: Step) -> Iterator[Callable[[Any], Any]]:
             environment, timeout, memory = incident.variables(account, step)
             with emulator.running(
                 step.handler, step.package, environment, timeout=timeout, memory=memory, name=step.function
             ) as function:
 
-                def invoke() -> Any:
-                    reply = function.invoke(step.event)
+                def invoke(event: Any) -> Any:
+                    reply = function.invoke(event)
                     if step.name in cold:
                         warm[step.name] = reply.seconds
                     else:

@@ -19,7 +19,7 @@ import yaml
 from runtimes import engine, incident, standin
 from runtimes.engine import Engine
 from runtimes.incident import Outcome, shown
-from runtimes.steps import ROOT, NotReady, Step, built_template, steps
+from runtimes.steps import ROOT, NoEngine, NotReady, Step, built_template, steps
 
 HOW = (
     "Install Docker, start it, and run make sam-local again: sam then fetches Lambda's own image.\n"
@@ -45,16 +45,21 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        every = incident.in_order(steps())
+    except NotReady as reason:
+        print(f"make sam-local: {reason}", file=sys.stderr)
+        return 1
+    try:
         if options.inside:
             with engine.ours(options.inside, options.inside / "standin.tar") as own:
-                return _compare(own)
+                return _compare(every, own)
         if users := engine.of_the_user():
             try:
-                return _compare(users)
-            except NotReady as reason:
+                return _compare(every, users)
+            except NoEngine as reason:
                 print(f"Your container engine cannot be used: {reason}", flush=True)
         return _in_an_engine_of_ours()
-    except NotReady as reason:
+    except NoEngine as reason:
         print(f"\nSKIPPED sam local: {reason}\n{HOW}\n", flush=True)
         return 0 if os.environ.get("CI") else 1
 
@@ -68,8 +73,7 @@ def _in_an_engine_of_ours() -> int:
         return engine.apart([sys.executable, "-m", "runtimes.samlocal", "--inside", folder])
 
 
-def _compare(own: Engine) -> int:
-    every = steps()
+def _compare(every: list[Step], own: Engine) -> int:
     print(f"image: {own.image or 'the one of AWS, as sam fetches it'}", flush=True)
     expected = incident.in_process(every, 1)
     seen = _in_containers(every, own)
@@ -89,7 +93,7 @@ def _in_containers(every: list[Step], own: Engine) -> Outcome:
         incident.account_of_the_incident(own.bind) as account,
         ExitStack() as ends,
     ):
-        template = _template(Path(name))
+        template = _template(Path(name), every)
 
         def start(step: Step) -> subprocess.Popen[str]:
             environment, _, _ = incident.variables(account, step)
@@ -102,21 +106,21 @@ def _in_containers(every: list[Step], own: Engine) -> Outcome:
         waiting = start(every[0])
 
         @contextmanager
-        def runtime(step: Step) -> Iterator[Callable[[], Any]]:
+        def runtime(step: Step) -> Iterator[Callable[[Any], Any]]:
             nonlocal waiting
             process, following = waiting, next(later)
             if following is not None:
                 waiting = start(following)
-            yield lambda: _invoke(step, own, process)
+            yield lambda event: _invoke(step, event, own, process)
 
         return incident.play(account, every, runtime, 1)
 
 
-def _template(folder: Path) -> Path:
+def _template(folder: Path, every: list[Step]) -> Path:
     """The built template with one variable more: sam passes on only those that a template declares."""
     template = built_template()
     template["Globals"]["Function"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = ""
-    for step in steps():
+    for step in every:
         template["Resources"][step.logical_id]["Properties"]["CodeUri"] = str(step.package)
     path = folder / "template.yaml"
     path.write_text(yaml.safe_dump(template, sort_keys=False))
@@ -143,14 +147,26 @@ def _start(step: Step, own: Engine, environment: dict[str, str], template: Path)
     )
 
 
-def _invoke(step: Step, own: Engine, process: subprocess.Popen[str]) -> Any:
-    """The payload. sam's exit status is 0 for a failed function, so the payload alone says what happened."""
+def _invoke(step: Step, event: Any, own: Engine, process: subprocess.Popen[str]) -> Any:
+    """The payload. sam's exit status is 0 for a failed function, so the payload alone says what happened.
+
+    A container that says nothing, or not in time, is answered for by a sentence, which is no right answer.
+    """
     begun = time.monotonic()
-    output, errors = process.communicate(json.dumps(step.event), timeout=_INVOKE_SECONDS)
-    if own.image is None and any(sign in errors for sign in _NO_IMAGE):
-        raise NotReady(f"sam could not fetch Lambda's image: {errors.strip().splitlines()[-1]}")
-    # Nothing on stdout is a time-out or a death, of which only stderr tells.
-    payload = _parsed((output.strip() or errors.strip()).splitlines()[-1])
+    try:
+        output, errors = process.communicate(json.dumps(event), timeout=_INVOKE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        late = f"{step.name}: no answer in {_INVOKE_SECONDS} s"
+        payload: Any = f"{late}; sam was killed, exit status {process.returncode}"
+    else:
+        if own.image is None and any(sign in errors for sign in _NO_IMAGE):
+            raise NoEngine(f"sam could not fetch Lambda's image: {errors.strip().splitlines()[-1]}")
+        # Nothing on stdout is a time-out or a death, of which only stderr tells.
+        said = (output.strip() or errors.strip()).splitlines()
+        silent = f"{step.name}: sam said nothing, exit status {process.returncode}"
+        payload = _parsed(said[-1]) if said else silent
     print(f"{time.monotonic() - begun:5.1f} s  {step.name:20} {shown(payload)}", flush=True)
     return payload
 

@@ -10,7 +10,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from runtimes.steps import ROOT, NotReady
+from runtimes.steps import ROOT, NoEngine
 
 SUITE = "trixie"
 """The Debian whose python3 is 3.13."""
@@ -42,7 +42,7 @@ cat "$1"/usr/share/ca-certificates/mozilla/*.crt > "$1/etc/ssl/certs/ca-certific
 
 
 def make(folder: Path) -> Path:
-    """The image's files, as a tar archive in that folder. Raises NotReady if packages cannot be had."""
+    """The image's files, as a tar archive in that folder. Raises NoEngine if packages cannot be had."""
     [packages] = (ROOT / ".venv-runtime" / "lib").glob("python3.13/site-packages")
     bootstrap, hook, archive = folder / "bootstrap", folder / "hook", folder / "standin.tar"
     bootstrap.write_text(_BOOTSTRAP)
@@ -56,7 +56,7 @@ def make(folder: Path) -> Path:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotReady(f"the base image could not be made: {error}") from error
+        raise NoEngine(f"the base image could not be made: {error}") from error
     if done.returncode != 0:
-        raise NotReady(f"the base image could not be made: {done.stderr.strip()[-500:]}")
+        raise NoEngine(f"the base image could not be made: {done.stderr.strip()[-500:]}")
     return archive

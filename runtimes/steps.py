@@ -19,6 +19,10 @@ class NotReady(Exception):
     """Something that has to be made first is not there. The text says what, and how it is made."""
 
 
+class NoEngine(NotReady):
+    """This machine has no container engine that can be used, and none can be started."""
+
+
 @dataclass(frozen=True)
 class Step:
     """A function, its package as sam built it, and the event in events/ that is named after its handler."""

@@ -17,6 +17,7 @@ from sandbox.iam import Decision, Layer, Verdict
 from sandbox.seeds import retainwise as seed
 
 _EVERY_SECONDS = 0.25
+_DENIALS_SECONDS = 30.0
 GROUP = f"/ecs/{seed.WORKER}"
 
 
@@ -28,6 +29,7 @@ class Worker:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="worker")
         self._streams: set[str] = set()
+        self._logged: set[str] = set()
         self._started: dict[str, list[str]] = {}
         self.failure: Exception | None = None
         self.received = 0
@@ -41,12 +43,18 @@ class Worker:
         self._thread.join()
 
     def wait_for_denials(self) -> None:
-        """Until every task has logged one. Raises what went wrong with the worker."""
-        while not self._streams and self.failure is None:
+        """Until every task has logged one. Raises what went wrong with the worker, or TimeoutError."""
+        end = time.monotonic() + _DENIALS_SECONDS
+        while self.failure is None:
+            tasks = [task for started in list(self._started.values()) for task in started]
+            silent = [task for task in tasks if _stream(task) not in self._logged]
+            if tasks and not silent:
+                return
+            if time.monotonic() > end:
+                what = f"{len(silent)} of {len(tasks)} tasks logged no denial" if tasks else "no task runs"
+                raise TimeoutError(f"{seed.WORKER}: {what} after {_DENIALS_SECONDS:.0f} s")
             time.sleep(_EVERY_SECONDS)
-        time.sleep(2 * _EVERY_SECONDS)
-        if self.failure is not None:
-            raise self.failure
+        raise self.failure
 
     def _work(self) -> None:
         try:
@@ -94,12 +102,17 @@ class Worker:
         return messages
 
     def _log(self, task: str, line: str) -> None:
-        logs, stream = self._client("logs"), f"ecs/worker/{task}"
+        logs, stream = self._client("logs"), _stream(task)
         if stream not in self._streams:
             logs.create_log_stream(logGroupName=GROUP, logStreamName=stream)
             self._streams.add(stream)
         event = {"timestamp": int(time.time() * 1000), "message": line}
         logs.put_log_events(logGroupName=GROUP, logStreamName=stream, logEvents=[event])
+        self._logged.add(stream)
+
+
+def _stream(task: str) -> str:
+    return f"ecs/worker/{task}"
 
 
 def _refusal(task: str) -> str:

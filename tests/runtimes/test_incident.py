@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runtimes.incident import Answer, complaints
+from runtimes.incident import Answer, complaints, in_order, in_process, with_ids
+from runtimes.steps import NotReady, Step, steps
 
 ANSWER = Answer("diagnose", {"decision": "CONTAIN"}, ("regrant-diagnose iam:GetRole role",))
 AFTERWARDS: dict[str, Any] = {"roles": {"worker": {"attached": []}}}
@@ -48,3 +50,40 @@ def test_two_equal_plays_have_nothing_to_complain_of() -> None:
 )
 def test_what_differs_is_said(answer: Answer, afterwards: dict[str, Any], complaint: str) -> None:
     assert complaints(([ANSWER], AFTERWARDS), ([answer], afterwards)) == [complaint]
+
+
+def test_an_error_is_said_though_both_plays_have_it() -> None:
+    failed = changed(payload={"errorType": "ServiceChanged", "errorMessage": "another was deployed"})
+    found = complaints(([failed], AFTERWARDS), ([failed], AFTERWARDS))
+    assert found == ["diagnose: failed with ServiceChanged: another was deployed"]
+
+
+def test_an_event_gets_the_deployments_of_the_account() -> None:
+    event = {"rollout": {"deployment": "ecs-svc/2", "evidence": ["ecs-svc/2 COMPLETED"]}, "now": 7}
+    assert with_ids(event, {"ecs-svc/2": "ecs-svc/9"}) == {
+        "rollout": {"deployment": "ecs-svc/9", "evidence": ["ecs-svc/9 COMPLETED"]},
+        "now": 7,
+    }
+
+
+def test_the_incident_is_played_in_the_order_of_its_events() -> None:
+    late, early = {"now": "2025-11-12T11:45:34Z"}, {"now": "2025-11-11T21:56:13Z"}
+    steps = [
+        Step("", "", f"handlers.{n}.handler", Path(), event) for n, event in enumerate((late, {}, early))
+    ]
+    assert [step.event for step in in_order(steps)] == [early, late, {}]
+
+
+def test_the_incident_is_contained_and_closed_before_it_is_undone() -> None:
+    try:
+        every = in_order(steps())
+    except NotReady as reason:
+        pytest.skip(str(reason))
+    outcome = in_process(every, 1)
+    assert complaints(outcome, outcome) == []
+    answers = {answer.step: answer for answer in outcome[0]}
+    assert any("ecs:UpdateService" in call for call in answers["redeploy_service"].calls)
+    assert answers["check_rollout"].payload["verdict"] == "HEALTHY"
+    assert answers["verify_health"].payload["verdict"] == "HEALTHY"
+    assert answers["close_incident"].payload["outcome"] == "CONTAINED"
+    assert answers["confirm_baseline"].payload["equal"]

@@ -28,10 +28,25 @@ def test_the_state_machine_names_nothing_that_no_runtime_reports(seen: dict[str,
     assert names.in_state_machine() - {names.TIME_OUT} <= set(seen.values())
 
 
+def test_the_state_machine_retries_what_a_runtime_reports_unless_there_is_a_reason(
+    seen: dict[str, str],
+) -> None:
+    assert names.not_retried(seen) == []
+
+
+def test_a_name_that_no_task_retries_is_found() -> None:
+    assert (
+        names.not_retried({"raise AwsUnavailable": "AwsUnavailable", "sleep": names.EXPECTED["sleep"]}) == []
+    )
+    wrong = names.not_retried({"exit": "Runtime.Unknown", "find": "Runtime.HandlerNotFound"})
+    assert "OpenIncident does not retry Runtime.Unknown" in wrong
+    assert all(each.endswith("does not retry Runtime.Unknown") for each in wrong)
+
+
 def test_a_failure_under_another_name_is_found() -> None:
     found = {f"raise {name}": name for name in names.ours()} | names.EXPECTED
     found["raise after a time-out"] = names.ours()[0]
     assert names.complaints(found) == []
     wrong = names.complaints(found | {"exit": "Runtime.Unknown", "kill": "Runtime.Unknown"})
     assert "the state machine names Runtime.ExitError, which nothing reported" in wrong
-    assert len(wrong) == 3
+    assert len([each for each in wrong if "does not retry" not in each]) == 3
