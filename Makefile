@@ -50,9 +50,9 @@ chaos: .venv/.made  ## Try every fault at every point of a run (FULL=1 for the l
 privileges: .venv/.made node_modules/.made  ## Prove that each role may do what it does, and nothing else (CALLS=build/calls.jsonl, JSON=figures.json)
 	@$(PY) -m scripts.privileges $(if $(CALLS),--calls $(CALLS)) $(if $(JSON),--json $(JSON))
 
-bench: .venv/.made  ## Measure start, size, memory, states, calls, price and recovery (RUNS=50 for fewer, JSON=figures.json)
+bench: .venv/.made  ## Measure start, size, memory, states, calls, price and recovery (RUNS=50, ROUNDS=3 for fewer; JSON=figures.json)
 	@$(MAKE) --no-print-directory .venv-sam/.made || true
-	@$(PY) -m scripts.bench $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json $(JSON))
+	@$(PY) -m scripts.bench $(if $(RUNS),--runs $(RUNS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json $(JSON))
 
 figures: .venv/.made .venv-sam/.made  ## Measure all that and write docs/figures.md
 	@$(PY) -m scripts.bench --write $(if $(JSON),--json $(JSON)) > /dev/null
