@@ -8,21 +8,21 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sandbox.chaos import interleaving, stories
 from sandbox.chaos.events import BENT, bend
 from sandbox.chaos.explorer import FAULTS
 from sandbox.chaos.forks import Ending, Forks, Point
-from sandbox.chaos.interleaving import MEETINGS, Meeting
-from sandbox.chaos.stories import STORIES, Story
+from sandbox.chaos.interleaving import MEETINGS, Meeting, interleave
+from sandbox.chaos.stories import STORIES, Story, explore
 
 ENDINGS = ("fixed", "restored", "paged", "other")
 SEED = 2025
 _WORLD = "the world of:"
+Begins = TypeVar("Begins", Story, Meeting)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,12 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
             _say(f"{time.monotonic() - began:4.0f} s  {part}{'' if well else ': DID NOT END WELL'}")
 
     forks = Forks(os.cpu_count() or 1, told)
-    for together in stories.alike(story for story in STORIES if concerns(story.name)):
-        play = partial(stories.explore, together, forks, options.seed, every=options.full, only=only)
-        forks.part(_of(together), play)
-    for meeting in interleaving.alike(meeting for meeting in MEETINGS if concerns(meeting.name)):
-        meet = partial(interleaving.interleave, meeting, forks, options.seed, full=options.full, only=only)
-        forks.part(_of(meeting), meet)
+    for stories in _alike(story for story in STORIES if concerns(story.name)):
+        play = partial(explore, stories, forks, options.seed, every=options.full, only=only)
+        forks.part(_of(stories), play)
+    for meetings in _alike(meeting for meeting in MEETINGS if concerns(meeting.name)):
+        meet = partial(interleave, meetings, forks, options.seed, full=options.full, only=only)
+        forks.part(_of(meetings), meet)
     if options.only in "bent events":
         forks.part("bent events", partial(bend, forks, BENT * (10 if options.full else 1), options.seed))
     well = forks.wait()
@@ -73,6 +73,14 @@ def main(arguments: list[str] | None = None) -> int:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     return 0 if well and result["points"] and not result["other"] else 1
+
+
+def _alike(those: Iterable[Begins]) -> list[list[Begins]]:
+    """Those that begin in the same world, together."""
+    worlds: dict[object, list[Begins]] = {}
+    for each in those:
+        worlds.setdefault(each.world, []).append(each)
+    return list(worlds.values())
 
 
 def _of(together: Sequence[Story | Meeting]) -> str:

@@ -38,9 +38,8 @@ class Kind:
 
     def as_a_crash(self, reads: bool) -> bool:
         """Whether it is as with a crash before the call, or after it: the step is tried again."""
-        return self.effect in (Effect.THROTTLE, Effect.TIMEOUT_AFTER) or (
-            reads and self.name == "crash after"
-        )
+        same = (Effect.THROTTLE, Effect.TIMEOUT_AFTER, *([Effect.CRASH_AFTER] if reads else []))
+        return self.effect in same
 
 
 KINDS = (

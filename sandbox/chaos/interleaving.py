@@ -7,7 +7,7 @@ waits in the middle of its work, for less time than it has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -42,6 +42,11 @@ class Meeting:
     def everybody(self) -> frozenset[str]:
         """The services that the account must keep at work."""
         return frozenset({*self.services, *self.contained})
+
+    @property
+    def world(self) -> tuple[bool, bool]:
+        """Meetings in which this is equal begin alike: is there a second worker, is the backend broken."""
+        return SECOND in self.everybody, BACKEND in self.everybody
 
 
 MEETINGS = (
@@ -97,24 +102,15 @@ class Interleaver(Faults):
         return True
 
 
-def alike(meetings: Iterable[Meeting]) -> list[list[Meeting]]:
-    """Those that begin in the same world, together."""
-    worlds: dict[tuple[bool, bool], list[Meeting]] = {}
-    for meeting in meetings:
-        worlds.setdefault((SECOND in meeting.everybody, BACKEND in meeting.everybody), []).append(meeting)
-    return [*worlds.values()]
-
-
 def interleave(
     meetings: Sequence[Meeting], forks: Forks, seed: int, *, full: bool, only: Callable[[Point], bool]
 ) -> None:
     """Play meetings that begin in the same world, each with every hold-up. Raises AssertionError if one does
     not end well without one.
     """
-    everybody = meetings[0].everybody
-    second, sending = SECOND in everybody, BACKEND not in everybody
+    second, broken = meetings[0].world
     uploads = 16 if second else 20  # four tasks take from one queue, and each service must show its work
-    with world("broken", seed, uploads=uploads, second=second, sending=sending) as there:
+    with world("broken", seed, uploads=uploads, second=second, sending=not broken) as there:
         there.rehearse()
         for meeting in meetings:
             forks.part(meeting.name, partial(_interleave, meeting, there, forks, full, only))

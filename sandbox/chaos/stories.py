@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -34,6 +34,11 @@ class Story:
     functions: tuple[str, ...] = ()
     lean: bool = True
     stops: bool = True
+
+    @property
+    def world(self) -> tuple[str, int]:
+        """Stories in which this is equal begin alike."""
+        return self.variant, self.uploads
 
 
 def _contain(there: World, explorer: Explorer) -> dict[str, Any]:
@@ -162,14 +167,6 @@ STORIES = (
         functions=("withdraw-grants",),
     ),
 )
-
-
-def alike(stories: Iterable[Story]) -> list[list[Story]]:
-    """Those that begin in the same world, together."""
-    worlds: dict[tuple[str, int], list[Story]] = {}
-    for story in stories:
-        worlds.setdefault((story.variant, story.uploads), []).append(story)
-    return [*worlds.values()]
 
 
 def explore(

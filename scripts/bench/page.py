@@ -64,7 +64,7 @@ def _startup(figures: Mapping[str, Any]) -> dict[str, Any]:
         _row(
             name,
             f"{row['cpu']:.2f} [{row['cpuLow']:.2f} to {row['cpuHigh']:.2f}]",
-            f"{row['aim']:.2f}" + ("" if row["met"] else ", missed"),
+            _aim(f"{row['aim']:.2f}", row["met"]),
             f"{row['withoutClients']:.2f}",
             ", ".join(row["clients"]),
         )

@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from scripts import live
+from scripts import live, live_stacks
 from tests.aws.account import ENVIRONMENT
 
 REALLY_PLAY = live.play
@@ -140,7 +140,7 @@ def test_a_task_definition_that_is_there_is_left_alone(
 @mock_aws
 def test_a_stack_that_appears_after_the_look_is_left_alone() -> None:
     stacks = Stacks("regrant-live")
-    making = live._stack(Session(stacks), "regrant-live", "live/account.yaml", {})
+    making = live_stacks._stack(Session(stacks), "regrant-live", "live/account.yaml", {})
     with pytest.raises(ClientError, match="AlreadyExists"), making:
         pass
     assert list(stacks.resources) == ["regrant-live"]
@@ -166,7 +166,7 @@ def test_a_deployment_that_fails_in_the_middle_leaves_nothing(
     monkeypatch.setattr(subprocess, "run", sam)
     assert live.main(["--account", "123456789012"]) == 1
     told = capsys.readouterr()
-    assert "FAILED" in told.err and "LEFT BEHIND" not in told.out and live.STAYS in told.out
+    assert "FAILED" in told.err and "LEFT BEHIND" not in told.out and live_stacks.STAYS in told.out
     assert not stacks.resources and not _active("regrant-live")
     assert boto3.client("dynamodb").list_tables()["TableNames"] == []
     assert "QueueUrls" not in boto3.client("sqs").list_queues()
@@ -180,7 +180,7 @@ def test_sam_is_given_no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "get_credentials", lambda: credentials)
     monkeypatch.setenv("AWS_PROFILE", "another")
     monkeypatch.setenv("AWS_DEFAULT_PROFILE", "another")
-    given = live._environment(session)
+    given = live_stacks._environment(session)
     assert given["AWS_ACCESS_KEY_ID"] == given["AWS_SESSION_TOKEN"] == "testing"
     assert given["AWS_REGION"] == session.region_name
     assert not {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} & given.keys()
@@ -191,22 +191,22 @@ def test_what_cannot_be_deleted_is_listed(capsys: pytest.CaptureFixture[str]) ->
     stacks = Stacks("regrant-live-runbook")
     stacks.resources["regrant-live-runbook"] = _kept()
     boto3.client("dynamodb").update_table(TableName="journal", DeletionProtectionEnabled=True)
-    live._delete_runbook(Session(stacks))
+    live_stacks._delete_runbook(Session(stacks))
     assert "LEFT BEHIND: table journal" in capsys.readouterr().out
 
 
 def test_it_knows_all_that_the_runbooks_stack_keeps() -> None:
-    template = (live.ROOT / "template.yaml").read_text()
+    template = (live_stacks.ROOT / "template.yaml").read_text()
     resources = re.split(r"^  (?=\w+:$)", template, flags=re.MULTILINE)
     kept = [text.partition(":")[0] for text in resources if "    DeletionPolicy: Retain" in text]
-    assert sorted(kept) == sorted(live.RETAINED)
+    assert sorted(kept) == sorted(live_stacks.RETAINED)
 
 
 def test_a_runbook_in_another_account_is_an_error() -> None:
     stacks = Stacks("regrant-live-runbook")
-    live._check_stack(stacks, "123456789012")
-    with pytest.raises(live.Failed, match="not in account 999999999999"):
-        live._check_stack(stacks, "999999999999")
+    live_stacks._check_stack(stacks, "123456789012")
+    with pytest.raises(live_stacks.Failed, match="not in account 999999999999"):
+        live_stacks._check_stack(stacks, "999999999999")
 
 
 @mock_aws
@@ -238,20 +238,20 @@ def test_it_waits_for_a_denial_that_is_new(monkeypatch: pytest.MonkeyPatch) -> N
 def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     boto3.client("logs").create_log_group(logGroupName="/ecs/regrant-live")
     monkeypatch.setattr(live, "DENIAL_PATIENCE", -1)
-    with pytest.raises(live.Failed, match="No denial in /ecs/regrant-live"):
+    with pytest.raises(live_stacks.Failed, match="No denial in /ecs/regrant-live"):
         live._wait_for_denial(boto3.Session(), "/ecs/regrant-live")
 
 
 @pytest.mark.parametrize("cause", ["Internal error.", "", "[]"])
 def test_a_cause_that_is_no_report_is_told(cause: str) -> None:
-    with pytest.raises(live.Failed, match="ended FAILED without a report"):
+    with pytest.raises(live_stacks.Failed, match="ended FAILED without a report"):
         live._report({"executionArn": "arn", "status": "FAILED", "cause": cause})
 
 
 def test_another_outcome_is_an_error() -> None:
-    with pytest.raises(live.Failed, match="expected CURED"):
+    with pytest.raises(live_stacks.Failed, match="expected CURED"):
         live._expect({"outcome": "CONTAINED"}, "CURED", True)
-    with pytest.raises(live.Failed, match="the roles are not as CURED says"):
+    with pytest.raises(live_stacks.Failed, match="the roles are not as CURED says"):
         live._expect({"outcome": "CURED"}, "CURED", False)
 
 
@@ -267,7 +267,9 @@ def _account() -> dict[str, str]:
     role = iam.create_role(RoleName="old", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     statement = {"Effect": "Allow", "Action": "sqs:ReceiveMessage", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    names = re.findall(r"^  (\w+): {Value:", (live.ROOT / "live/account.yaml").read_text(), re.MULTILINE)
+    names = re.findall(
+        r"^  (\w+): {Value:", (live_stacks.ROOT / "live/account.yaml").read_text(), re.MULTILINE
+    )
     return dict.fromkeys(names, "arn:aws:any:eu-west-1:123456789012:thing") | {
         "OldRoleArn": role,
         "PolicyArn": iam.create_policy(PolicyName="receive", PolicyDocument=document)["Policy"]["Arn"],

@@ -341,17 +341,16 @@ class FakeJournal:
         return self.baselines.setdefault(incident, baseline)
 
     def intend(self, incident: str, change: Change) -> bool:
+        return self._write_new(incident, change)
+
+    def intend_grant(self, incident: str, change: Change, hold: Hold) -> bool:
+        return self._write_new(incident, change, hold)
+
+    def _write_new(self, incident: str, change: Change, hold: Hold | None = None) -> bool:
         self.fuse.pass_by()
         new = _key(incident, change) not in self.entries
         self.entries.setdefault(_key(incident, change), change)
-        self.fuse.pass_by()
-        return new
-
-    def intend_grant(self, incident: str, change: Change, hold: Hold) -> bool:
-        self.fuse.pass_by()
-        new = _key(incident, change) not in self.entries
-        if new:
-            self.entries[_key(incident, change)] = change
+        if new and hold:
             self.holds.written[change.target, hold.policy, hold.incident] = hold
         self.fuse.pass_by()
         return new

@@ -85,6 +85,12 @@ def test_without_a_new_revision_the_service_is_watched_as_it_is(incident: Any) -
     assert (watch.since, watch.strict) == (at(300), True)
 
 
+def sampled(world: World, state: RunState, seconds: float) -> Health:
+    assert state.baseline
+    ports = (world.services, world.roles, world.logs, world.queues)
+    return verify_health(state.incident, (ROUTE,), state.baseline, watch_of(state), *ports, at(seconds))
+
+
 class Trial:
     """The worker after its grant was taken off at 300, sampled every 20 seconds."""
 
@@ -93,25 +99,15 @@ class Trial:
         self.world.roles.others[WORKER_ROLE] = NEW_ROLE
         self.world.services.state = replace(RUNNING, deployments=(replace(OLD, id=ROLLOUT.deployment),))
         self.world.services.tasks = {ROLLOUT.deployment: ("new-1",)}
-        self.entry = replace(ENTRY, health=replace(ENTRY.health, samples=samples, queue=None))
-        self.state = cure(health=FIRST_PROOF, withdrawal=GONE)
+        entry = replace(ENTRY, health=replace(ENTRY.health, samples=samples, queue=None))
+        self.state = cure(incident=replace(CURE, entry=entry), health=FIRST_PROOF, withdrawal=GONE)
         self.seconds = 300.0
 
     def sample(self, line: str | None = SUCCESS) -> Health:
         if line:
             self.world.logs.write(self.seconds + 1, line)
         self.seconds += 20
-        health = verify_health(
-            replace(CURE, entry=self.entry),
-            (ROUTE,),
-            MARK,
-            watch_of(replace(self.state, incident=replace(CURE, entry=self.entry))),
-            self.world.services,
-            self.world.roles,
-            self.world.logs,
-            self.world.queues,
-            at(self.seconds),
-        )
+        health = sampled(self.world, self.state, self.seconds)
         self.state = replace(self.state, health=health)
         return health
 
@@ -175,17 +171,7 @@ class Brief:
             self.world.logs.write(self.seconds + 1, line, "old-1")
         self.seconds += 20
         self.world.queues.dead = dead
-        health = verify_health(
-            INCIDENT_OF_WORKER,
-            (ROUTE,),
-            replace(MARK, backlog=14, dead_letters=0),
-            watch_of(self.state),
-            self.world.services,
-            self.world.roles,
-            self.world.logs,
-            self.world.queues,
-            at(self.seconds),
-        )
+        health = sampled(self.world, self.state, self.seconds)
         self.state = replace(self.state, health=health)
         return health
 

@@ -61,6 +61,7 @@ _TRANSIENT = frozenset(
     }
 )
 
+_UNMET = "ConditionalCheckFailedException"
 # What cancels a transaction however often it is sent.
 _MISTAKES = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 
@@ -112,6 +113,17 @@ def aws_errors() -> Iterator[None]:
         raise AwsUnavailable(str(error)) from error
 
 
+def condition_met(write: Callable[[], None]) -> bool:
+    """Do a write that has a condition; False if that is not met."""
+    try:
+        write()
+    except AwsRefused as refused:
+        if refused.code == _UNMET:
+            return False
+        raise
+    return True
+
+
 def _code(response: Mapping[str, Any]) -> str:
     """The error's code. A cancelled transaction is refused if a condition was not met; all else that cancels
     one passes (API reference, TransactWriteItems)."""
@@ -119,7 +131,6 @@ def _code(response: Mapping[str, Any]) -> str:
     if code != "TransactionCanceledException":
         return code
     reasons = {reason.get("Code") for reason in response.get("CancellationReasons", ())}
-    unmet, mistaken = "ConditionalCheckFailed" in reasons, reasons & _MISTAKES
-    return (
-        "ConditionalCheckFailedException" if unmet else code if mistaken else "TransactionConflictException"
-    )
+    if "ConditionalCheckFailed" in reasons:
+        return _UNMET
+    return code if reasons & _MISTAKES else "TransactionConflictException"

@@ -8,15 +8,13 @@ incident (partition key)  entry (sort key)              other attributes
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from regrant.aws.clients import aws_errors
+from regrant.aws.clients import aws_errors, condition_met
 from regrant.aws.holds import hold_item
 from regrant.entry import Service
-from regrant.errors import AwsRefused
 from regrant.models import Report
 from regrant.records import Change, Hold, LastOutcome
 from regrant.resources import Baseline
@@ -58,7 +56,7 @@ class DynamoJournal:
         """TransactWriteItems: the intent, on condition that it is new, and the hold, or neither; whether it
         was new."""
         intent = _item(incident, _entry(change), change)
-        return _unless_there(
+        return condition_met(
             lambda: self._transact({"Item": intent} | _NEW, {"Item": hold_item(change.target, hold)})
         )
 
@@ -107,7 +105,7 @@ class DynamoJournal:
         return msgspec.json.decode(body, type=LastOutcome) if body else None
 
     def _put_new(self, incident: str, entry: str, body: object) -> bool:
-        return _unless_there(lambda: self._put(incident, entry, body, **_NEW))
+        return condition_met(lambda: self._put(incident, entry, body, **_NEW))
 
     def _get(self, incident: str, entry: str) -> str | None:
         with aws_errors():
@@ -124,17 +122,6 @@ class DynamoJournal:
             self._dynamodb.transact_write_items(
                 TransactItems=[{"Put": put | {"TableName": self._table}} for put in puts]
             )
-
-
-def _unless_there(write: Callable[[], None]) -> bool:
-    """Whether what was to be new was."""
-    try:
-        write()
-    except AwsRefused as refused:
-        if refused.code == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
 
 
 def _item(incident: str, entry: str, body: object) -> dict[str, dict[str, str]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from regrant.aws.clients import aws_errors
-from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.aws.clients import aws_errors, condition_met
+from regrant.errors import AwsUnavailable
 from regrant.records import Lease
 
 
@@ -44,7 +44,8 @@ class DynamoLeases:
             "ends_at": {"S": lease.ends_at},
             "works_on": {"S": lease.subject or lease.owner},
         }
-        try:
+
+        def put() -> None:
             with aws_errors():
                 self._dynamodb.put_item(
                     TableName=self._table,
@@ -52,11 +53,8 @@ class DynamoLeases:
                     ConditionExpression=condition,
                     ExpressionAttributeValues=values,
                 )
-        except AwsRefused as refused:
-            if refused.code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+
+        return condition_met(put)
 
 
 def _key(resource: str) -> dict[str, Any]:
