@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from regrant.models import Report
-from regrant.summary import render
-from regrant.wire import decode
+from regrant.clock import decode
+from regrant.model.run import Report
+from regrant.report.render import render
 from sandbox.account import LocalAccount
 from sandbox.play import play
 from sandbox.results import Result

@@ -1,6 +1,6 @@
 """The whole account as text, and its SHA-256: an outside witness for "put back exactly".
 
-It reads with administrator's clients and shares no code with what it judges (functions/regrant/baseline.py).
+It reads with administrator's clients and shares no code with what it judges (regrant/baseline).
 Left out is what a run may not and cannot put back: the journal, logs, ids and times of deployments, metrics.
 """
 

@@ -21,8 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from botocore.exceptions import ConnectionError as ConnectionFailed
 
 from regrant.audit import Audit, AuditedGrant
-from regrant.resources import name_of
-from regrant.wire import decode, encode
+from regrant.clock import decode, encode
+from regrant.model.aws import name_of
 
 # The function may take 50 seconds.
 _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 2})

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from regrant.denial import read_denials
+from regrant.denials.reader import read_denials
 from scripts.denial_peers import Autopilot, Read, Unavailable, access_undenied, consoleme, generic
 from tests.denials.corpus import Entry, Label, read_corpus
 

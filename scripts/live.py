@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from regrant.evidence import DENIAL_TERM
+from regrant.denials.search import DENIAL_TERM
 from scripts.live_stacks import (
     ACCOUNT_STACK,
     Failed,

@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
-from regrant.approval import ask_approval
 from regrant.aws.clients import client
 from regrant.aws.leases import DynamoLeases
 from regrant.aws.topic import SnsTopic
 from regrant.observability import logger, read_step
+from regrant.report.approval import ask_approval
 from regrant.settings import Settings
 
 settings = Settings.from_environment(os.environ)

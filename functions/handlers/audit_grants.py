@@ -9,9 +9,9 @@ from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.holds import DynamoHolds
 from regrant.aws.roles import IamRoles
 from regrant.aws.topic import SnsTopic
+from regrant.clock import decode, encode
 from regrant.observability import logger
 from regrant.settings import Settings
-from regrant.wire import decode, encode
 
 settings = Settings.from_environment(os.environ)
 roles = IamRoles(client("iam"))

@@ -7,11 +7,11 @@ from regrant.aws.clients import client
 from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.leases import DynamoLeases
 from regrant.aws.services import EcsServices
-from regrant.leasing import await_role
+from regrant.clock import encode
+from regrant.leases import await_role
 from regrant.observability import logger, read_step
-from regrant.rollback import check_restore
 from regrant.settings import Settings
-from regrant.wire import encode
+from regrant.undo.restore import check_restore
 
 settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"))

@@ -4,9 +4,9 @@ from typing import Any
 
 from regrant.aws.clients import client
 from regrant.aws.services import EcsServices
+from regrant.clock import encode
 from regrant.observability import logger, read_step
-from regrant.rollout import check_rollout
-from regrant.wire import encode
+from regrant.verify.rollout import check_rollout
 
 services = EcsServices(client("ecs"))
 

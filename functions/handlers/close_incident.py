@@ -7,11 +7,11 @@ from regrant.aws.clients import client
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.leases import DynamoLeases
 from regrant.aws.topic import SnsTopic
-from regrant.closing import close_incident
+from regrant.clock import encode
 from regrant.metrics import count_outcome, metrics
 from regrant.observability import logger, read_step
+from regrant.report.close import close_incident
 from regrant.settings import Settings
-from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 dynamodb = client("dynamodb")

@@ -6,11 +6,11 @@ from typing import Any
 from regrant.aws.clients import client
 from regrant.aws.leases import DynamoLeases
 from regrant.aws.roles import IamRoles
-from regrant.containment import confirm_access
-from regrant.leasing import release_role
+from regrant.change.attach import confirm_access
+from regrant.clock import encode
+from regrant.leases import release_role
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
-from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 roles = IamRoles(client("iam"))

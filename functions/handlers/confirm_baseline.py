@@ -9,10 +9,10 @@ from regrant.aws.journal import DynamoJournal
 from regrant.aws.revisions import EcsRevisions
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
+from regrant.clock import encode
 from regrant.observability import logger, read_step
-from regrant.rollback import confirm_baseline
 from regrant.settings import Settings
-from regrant.wire import encode
+from regrant.undo.restore import confirm_baseline
 
 settings = Settings.from_environment(os.environ)
 ecs = client("ecs")

@@ -7,10 +7,10 @@ from regrant.aws.clients import client
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.revisions import EcsRevisions
 from regrant.aws.services import EcsServices
+from regrant.change.redeploy import deregister_revision
+from regrant.clock import encode
 from regrant.observability import logger, read_step
-from regrant.revision import deregister_revision
 from regrant.settings import Settings
-from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 ecs = client("ecs")

@@ -8,10 +8,10 @@ from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.roles import IamRoles
 from regrant.aws.schedules import EventBridgeSchedules
+from regrant.clock import encode
 from regrant.observability import logger, read_step
-from regrant.rollback import detach_policies
 from regrant.settings import Settings
-from regrant.wire import encode
+from regrant.undo.restore import detach_policies
 
 settings = Settings.from_environment(os.environ)
 roles = IamRoles(client("iam"))

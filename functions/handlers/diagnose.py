@@ -9,10 +9,10 @@ from regrant.aws.logs import CloudWatchLogs
 from regrant.aws.queues import SqsQueues
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
-from regrant.diagnosis import diagnose
+from regrant.clock import encode
+from regrant.diagnosis.diagnose import diagnose
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
-from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"))

@@ -6,10 +6,10 @@ from typing import Any
 from regrant.aws.clients import client
 from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.leases import DynamoLeases
-from regrant.leasing import lease_role
+from regrant.clock import encode
+from regrant.leases import lease_role
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
-from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 leases = DynamoLeases(client("dynamodb"), settings.journal_table)

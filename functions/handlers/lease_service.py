@@ -7,10 +7,10 @@ from regrant.aws.clients import client
 from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.leases import DynamoLeases
-from regrant.leasing import lease_service
+from regrant.clock import encode
+from regrant.leases import lease_service
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
-from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 dynamodb = client("dynamodb")

@@ -7,11 +7,11 @@ from regrant.aws.catalogue import ParameterCatalogue
 from regrant.aws.clients import RareClient, client
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.services import EcsServices
-from regrant.models import OpenEvent
+from regrant.clock import decode, encode
+from regrant.model.run import OpenEvent
 from regrant.observability import logger
-from regrant.opening import open_incident
+from regrant.opening.open import open_incident
 from regrant.settings import Settings
-from regrant.wire import decode, encode
 
 settings = Settings.from_environment(os.environ)
 catalogue = ParameterCatalogue(client("ssm"))

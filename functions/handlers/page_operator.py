@@ -8,11 +8,11 @@ from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.leases import DynamoLeases
 from regrant.aws.topic import SnsTopic
-from regrant.closing import page_operator
+from regrant.clock import encode
 from regrant.metrics import count_outcome, metrics
 from regrant.observability import logger, read_step
+from regrant.report.close import page_operator
 from regrant.settings import Settings
-from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 dynamodb = client("dynamodb")

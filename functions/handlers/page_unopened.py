@@ -5,10 +5,10 @@ from typing import Any
 
 from regrant.aws.clients import client
 from regrant.aws.topic import SnsTopic
+from regrant.clock import decode
 from regrant.observability import logger
+from regrant.report.unopened import UnopenedEvent, page_unopened
 from regrant.settings import Settings
-from regrant.unopened import UnopenedEvent, page_unopened
-from regrant.wire import decode
 
 settings = Settings.from_environment(os.environ)
 topic = SnsTopic(client("sns"), settings.topic)

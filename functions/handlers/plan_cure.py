@@ -8,10 +8,10 @@ from regrant.aws.holds import DynamoHolds
 from regrant.aws.revisions import EcsRevisions
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
-from regrant.cure import plan_cure
+from regrant.clock import encode
+from regrant.diagnosis.cure import plan_cure
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
-from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 ecs = client("ecs")

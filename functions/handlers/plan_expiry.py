@@ -7,10 +7,10 @@ from regrant.aws.clients import client
 from regrant.aws.holds import DynamoHolds
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
-from regrant.expiry import plan_expiry
+from regrant.clock import encode
+from regrant.diagnosis.expiry import plan_expiry
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
-from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"))

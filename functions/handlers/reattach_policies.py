@@ -10,10 +10,10 @@ from regrant.aws.journal import DynamoJournal
 from regrant.aws.leases import DynamoLeases
 from regrant.aws.roles import IamRoles
 from regrant.aws.schedules import EventBridgeSchedules
+from regrant.clock import encode
 from regrant.observability import logger, read_step
-from regrant.reattachment import reattach_policies
 from regrant.settings import Settings
-from regrant.wire import encode
+from regrant.undo.reattach import reattach_policies
 
 settings = Settings.from_environment(os.environ)
 # Most runs that come here withdrew nothing, so that the journal is all they read.

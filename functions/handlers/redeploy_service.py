@@ -6,10 +6,10 @@ from typing import Any
 from regrant.aws.clients import client
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.services import EcsServices
-from regrant.containment import redeploy
+from regrant.change.attach import redeploy
+from regrant.clock import encode
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
-from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"), client("ecs", retry=False))

@@ -7,11 +7,11 @@ from regrant.aws.clients import client
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.leases import DynamoLeases
 from regrant.aws.revisions import EcsRevisions
-from regrant.leasing import release_role
+from regrant.change.redeploy import register_revision
+from regrant.clock import encode
+from regrant.leases import release_role
 from regrant.observability import logger, read_step
-from regrant.revision import register_revision
 from regrant.settings import Settings
-from regrant.wire import encode
 
 settings = Settings.from_environment(os.environ)
 revisions = EcsRevisions(client("ecs"), client("ecs", retry=False))

@@ -8,11 +8,11 @@ from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.journal import DynamoJournal
 from regrant.aws.leases import DynamoLeases
 from regrant.aws.services import EcsServices
-from regrant.leasing import await_role
+from regrant.clock import encode
+from regrant.leases import await_role
 from regrant.observability import logger, read_step
-from regrant.rollback import restore_service
 from regrant.settings import Settings
-from regrant.wire import encode
+from regrant.undo.restore import restore_service
 
 settings = Settings.from_environment(os.environ)
 services = EcsServices(client("ecs"), client("ecs", retry=False))

@@ -7,10 +7,10 @@ from regrant.aws.logs import CloudWatchLogs
 from regrant.aws.queues import SqsQueues
 from regrant.aws.roles import IamRoles
 from regrant.aws.services import EcsServices
-from regrant.health import verify_health
+from regrant.clock import encode
 from regrant.observability import logger, read_step
-from regrant.watch import watch_of
-from regrant.wire import encode
+from regrant.verify.health import verify_health
+from regrant.verify.watch import watch_of
 
 services = EcsServices(client("ecs"))
 roles = IamRoles(client("iam"))

@@ -12,10 +12,10 @@ from regrant.aws.leases import DynamoLeases
 from regrant.aws.roles import IamRoles
 from regrant.aws.schedules import EventBridgeSchedules
 from regrant.aws.services import EcsServices
+from regrant.change.withdraw import withdraw_grants
+from regrant.clock import encode
 from regrant.observability import logger, read_step
 from regrant.settings import Settings
-from regrant.wire import encode
-from regrant.withdrawal import withdraw_grants
 
 settings = Settings.from_environment(os.environ)
 # ECS is asked about others who share the role, Step Functions about another run that has it.

@@ -13,13 +13,13 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from regrant.concurrency import each
+from regrant.clock import seconds_between
 from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.model.aws import name_of
+from regrant.model.journal import Hold
+from regrant.parallel import each
 from regrant.ports import Holds, Roles, Runs, Topic
-from regrant.records import Hold
-from regrant.resources import name_of
 from regrant.settings import Settings
-from regrant.wire import seconds_between
 
 # Seconds after its end in which an expiry is still under way: a schedule fires within a minute, the run may
 # wait for the role. And in which a run attaches what it has on record, or undoes it.

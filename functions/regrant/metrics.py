@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from regrant.models import Report
+from regrant.model.run import Report
 
 metrics = Metrics()
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from regrant.models import StepEvent
-from regrant.wire import decode
+from regrant.clock import decode
+from regrant.model.run import StepEvent
 
 logger = Logger()
 

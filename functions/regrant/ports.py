@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 # Nearly every function imports this module, and few of them what it speaks of.
 if TYPE_CHECKING:
-    from regrant.entry import Service
-    from regrant.models import LogRoute, Report
-    from regrant.permissions import RolePermissions
-    from regrant.records import Change, Hold, LastOutcome, Lease
-    from regrant.resources import (
+    from regrant.iam.permissions import RolePermissions
+    from regrant.model.aws import (
         Baseline,
         LogLines,
         QueueDepth,
@@ -22,6 +19,9 @@ if TYPE_CHECKING:
         ServiceState,
         TaskDefinition,
     )
+    from regrant.model.catalogue import Service
+    from regrant.model.journal import Change, Hold, LastOutcome, Lease
+    from regrant.model.run import LogRoute, Report
 
 
 class Catalogue(Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from regrant.resources import name_of
+from regrant.model.aws import name_of
 
 
 class Settings(msgspec.Struct, frozen=True):

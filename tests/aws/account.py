@@ -7,8 +7,8 @@ from typing import Any
 
 import boto3
 
-from regrant.entry import CatalogueEntry
-from regrant.wire import encode
+from regrant.clock import encode
+from regrant.model.catalogue import CatalogueEntry
 from tests.unit.fakes import (
     CLUSTER,
     DEAD_LETTERS,

@@ -23,8 +23,8 @@ from botocore.stub import Stubber
 from regrant.aws import clients
 from regrant.aws.clients import RareClient, aws_errors
 from regrant.aws.clients import client as new_client
-from regrant.concurrency import each
 from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.parallel import each
 from tests.aws.account import client
 
 

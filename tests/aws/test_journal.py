@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
 from regrant.errors import AwsRefused
-from regrant.models import Report
-from regrant.records import Change, Hold, LastOutcome
-from regrant.resources import Baseline
+from regrant.model.aws import Baseline
+from regrant.model.journal import Change, Hold, LastOutcome
+from regrant.model.run import Report
 from tests.aws.account import TABLE, client, create_journal
 from tests.unit.fakes import INCIDENT, OLD_DEPLOYMENT, OLD_ROLE, RECEIVE, ROLE, RUNNING, SEND, WORKER, at
 

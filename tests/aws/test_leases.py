@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.leases import DynamoLeases
 from regrant.errors import AwsRefused
-from regrant.records import Lease
+from regrant.model.journal import Lease
 from tests.aws.account import TABLE, client, create_journal
 from tests.unit.fakes import SETTINGS, at
 

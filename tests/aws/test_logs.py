@@ -7,9 +7,9 @@ import pytest
 from botocore.stub import Stubber
 
 from regrant.aws.logs import CloudWatchLogs
+from regrant.denials.search import DENIAL_TERM
 from regrant.errors import AwsRefused
-from regrant.evidence import DENIAL_TERM
-from regrant.resources import LogLines
+from regrant.model.aws import LogLines
 from tests.aws.account import client
 from tests.unit.fakes import DENIAL, ROUTE, SUCCESS, at
 

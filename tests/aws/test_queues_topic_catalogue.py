@@ -8,10 +8,10 @@ from botocore.stub import Stubber
 from regrant.aws.catalogue import ParameterCatalogue
 from regrant.aws.queues import SqsQueues
 from regrant.aws.topic import SnsTopic
-from regrant.catalogue import read_entry
-from regrant.entry import Service
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.resources import QueueDepth
+from regrant.model.aws import QueueDepth
+from regrant.model.catalogue import Service
+from regrant.opening.catalogue import read_entry
 from tests.aws.account import client, create_queues, create_topic, enrol
 from tests.unit.fakes import ENTRY, QUEUE, SETTINGS, WORKER
 

@@ -6,9 +6,9 @@ import pytest
 from botocore.stub import Stubber
 
 from regrant.aws.services import EcsServices
-from regrant.entry import Service
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import LogRoute
+from regrant.model.catalogue import Service
+from regrant.model.run import LogRoute
 from tests.aws.account import client, container, create_service, register
 from tests.unit.fakes import CLUSTER, OLD_ROLE, RECEIVE, ROUTE, WORKER
 

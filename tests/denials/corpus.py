@@ -7,7 +7,7 @@ cloudtrail.yaml  CloudTrail's records, as mappings and as text
 negatives.yaml   near misses: no denial in any of them
 
 All texts are our own, with demo names in the fixed words that AWS prints; `shape` says where those were seen.
-A field that a label does not name has the default of regrant.denial.Denial.
+A field that a label does not name has the default of regrant.denials.reader.Denial.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FILES = ("services", "sdks", "logs", "cloudtrail", "negatives")
 
 
 class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one refused call is, in the words of regrant.denial.Denial."""
+    """What one refused call is, in the words of regrant.denials.reader.Denial."""
 
     action: str | None = None
     resource: str | None = None

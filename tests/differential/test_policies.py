@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from regrant.policies import Answer, Policy, RoleEvaluation, evaluate_role, read
+from regrant.iam.policy import Answer, Policy, RoleEvaluation, evaluate_role, read
 from scripts import simulation
 from tests.differential.questions import Document, Question, questions
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("functions", "sandbox", "statemachine", "enrol", "events", "template.yaml")
 
 JOURNAL = (
-    "functions/regrant/containment.py",
+    "functions/regrant/change/attach.py",
     "        if not journal.intend_grant("
     "incident.id, change, _hold(incident, change.value, entry, now, ends)):\n"
     "            _raise_if_withdrawn(incident, change, journal, holds)\n",

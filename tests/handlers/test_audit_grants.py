@@ -9,7 +9,7 @@ import pytest
 from moto.sns.models import sns_backends
 
 from regrant.aws.holds import DynamoHolds
-from regrant.records import Hold
+from regrant.model.journal import Hold
 from tests.aws.account import ROLE_NAME, TABLE, client
 from tests.handlers.conftest import Invoke, load
 from tests.unit.fakes import ACCOUNT, INCIDENT, OLD_ROLE, RECEIVE, REGION, SEND, SETTINGS, WORKER, at

@@ -12,12 +12,12 @@ from moto.ecs.models import ecs_backends
 from moto.sns.models import sns_backends
 
 from regrant.aws.journal import DynamoJournal
+from regrant.clock import decode
 from regrant.errors import AttachmentNotVisible, AwsRefused, BaselineDiffers, ServiceNotSettled
-from regrant.models import OpenEvent, StepEvent
-from regrant.records import Change
-from regrant.resources import Baseline
-from regrant.unopened import UnopenedEvent
-from regrant.wire import decode
+from regrant.model.aws import Baseline
+from regrant.model.journal import Change
+from regrant.model.run import OpenEvent, StepEvent
+from regrant.report.unopened import UnopenedEvent
 from tests.aws.account import ROLE_NAME, TABLE, client
 from tests.handlers.conftest import EVENTS, Invoke, load
 from tests.unit.fakes import (

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from regrant import errors
-from regrant.approval import TIME_LIMIT
-from regrant.leasing import LIFE
+from regrant.leases import LIFE
+from regrant.report.approval import TIME_LIMIT
 from tests.template.cloudformation import ROOT, load
 
 DEFINITION = ROOT / "statemachine" / "runbook.asl.yaml"

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from regrant.entry import CatalogueEntry, HealthPolicy
-from regrant.wire import decode
+from regrant.clock import decode
+from regrant.model.catalogue import CatalogueEntry, HealthPolicy
 from tests.template.cloudformation import Template, Values, load
 
 ROLE = "arn:aws:iam::123456789012:role/worker"

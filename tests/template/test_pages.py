@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from regrant.cause import Cause
+from regrant.diagnosis.cause import Cause
 
 # The causes that a run mends, or that it leaves alone because nothing is denied any more.
 _MENDED = {"MISSING_ATTACHMENT", "ALREADY_GRANTED"}

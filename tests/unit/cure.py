@@ -9,19 +9,19 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from regrant.capture import capture
-from regrant.containment import redeploy
-from regrant.cure import plan_cure
-from regrant.entry import CatalogueEntry, Service
-from regrant.expiry import plan_expiry
-from regrant.models import Diagnosis, Incident, RunState
-from regrant.reattachment import reattach_policies
-from regrant.records import Hold
-from regrant.resources import RoleState, TaskDefinition
-from regrant.revision import deregister_revision, register_revision
-from regrant.rollback import check_restore, confirm_baseline, detach_policies, restore_service
-from regrant.steps import Reattachment, Receipt, Restore, Withdrawal
-from regrant.withdrawal import withdraw_grants
+from regrant.baseline.capture import capture
+from regrant.change.attach import redeploy
+from regrant.change.redeploy import deregister_revision, register_revision
+from regrant.change.withdraw import withdraw_grants
+from regrant.diagnosis.cure import plan_cure
+from regrant.diagnosis.expiry import plan_expiry
+from regrant.model.aws import RoleState, TaskDefinition
+from regrant.model.catalogue import CatalogueEntry, Service
+from regrant.model.journal import Hold
+from regrant.model.results import Reattachment, Receipt, Restore, Withdrawal
+from regrant.model.run import Diagnosis, Incident, RunState
+from regrant.undo.reattach import reattach_policies
+from regrant.undo.restore import check_restore, confirm_baseline, detach_policies, restore_service
 from tests.unit.fakes import (
     ENTRY,
     INCIDENT,

@@ -12,14 +12,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from regrant.drift import see
-from regrant.entry import CatalogueEntry, HealthPolicy, Service
+from regrant.baseline.drift import see
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.models import Diagnosis, Incident, LogRoute, Plan, Report
-from regrant.permissions import RolePermissions
-from regrant.policies import Policy
-from regrant.records import Change, Hold, LastOutcome, Lease
-from regrant.resources import (
+from regrant.iam.permissions import RolePermissions
+from regrant.iam.policy import Policy
+from regrant.model.aws import (
     Baseline,
     Deployment,
     LogLine,
@@ -29,6 +26,9 @@ from regrant.resources import (
     ServiceState,
     TaskDefinition,
 )
+from regrant.model.catalogue import CatalogueEntry, HealthPolicy, Service
+from regrant.model.journal import Change, Hold, LastOutcome, Lease
+from regrant.model.run import Diagnosis, Incident, LogRoute, Plan, Report
 from regrant.settings import Settings
 
 ACCOUNT, REGION = "123456789012", "us-east-1"

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from regrant.approval import ask_approval, judge_answer
-from regrant.capture import capture
-from regrant.closing import close_incident
-from regrant.diagnosis import diagnose
-from regrant.drift import ROUNDS
+from regrant.baseline.capture import capture
+from regrant.baseline.drift import ROUNDS
+from regrant.diagnosis.diagnose import diagnose
 from regrant.errors import AccountMoved, AwsRefused
-from regrant.models import Diagnosis, Finding, RunState
-from regrant.records import Hold, Lease
+from regrant.model.journal import Hold, Lease
+from regrant.model.run import Diagnosis, Finding, RunState
+from regrant.report.approval import ask_approval, judge_answer
+from regrant.report.close import close_incident
 from tests.unit.fakes import (
     CONTAIN,
     ENTRY,

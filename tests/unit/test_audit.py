@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from regrant.audit import Audit, AuditEvent, audit_grants, look
 from regrant.errors import AwsRefused, AwsUnavailable, RegrantError
-from regrant.records import Hold
+from regrant.model.journal import Hold
 from tests.unit.fakes import (
     BACKEND_ROLE,
     OLD_ROLE,

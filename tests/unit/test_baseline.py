@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from regrant.baseline import compare, facts, fingerprint
-from regrant.capture import capture
+from regrant.baseline.capture import capture
+from regrant.baseline.facts import compare, facts, fingerprint
 from regrant.errors import RoleGone, ServiceGone
-from regrant.records import Change, Hold
-from regrant.resources import Baseline, RoleState, ServiceState
-from regrant.steps import Receipt
+from regrant.model.aws import Baseline, RoleState, ServiceState
+from regrant.model.journal import Change, Hold
+from regrant.model.results import Receipt
 from tests.unit.fakes import (
     DEFINITION,
     INCIDENT_OF_WORKER,

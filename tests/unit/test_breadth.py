@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.breadth import breadth, narrowest
-from regrant.patterns import encode_action, encode_resource, within
-from regrant.policies import Policy
+from regrant.iam.breadth import breadth, narrowest
+from regrant.iam.patterns import encode_action, encode_resource, within
+from regrant.iam.policy import Policy
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:jobs"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from regrant.by_hand import finish_by_hand, left_by
-from regrant.models import RunState
-from regrant.records import Change
-from regrant.resources import name_of
-from regrant.steps import Receipt
+from regrant.model.aws import name_of
+from regrant.model.journal import Change
+from regrant.model.results import Receipt
+from regrant.model.run import RunState
+from regrant.report.by_hand import finish_by_hand, left_by
 from tests.unit.cure import (
     BACKEND,
     CURE,

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.catalogue import parameter_name, read_entry
-from regrant.entry import CatalogueEntry, Service
-from regrant.models import Refusal
-from regrant.wire import encode
+from regrant.clock import encode
+from regrant.model.catalogue import CatalogueEntry, Service
+from regrant.model.run import Refusal
+from regrant.opening.catalogue import parameter_name, read_entry
 from tests.unit.fakes import ENTRY, RECEIVE, SETTINGS, WORKER
 
 SOUND: dict[str, Any] = encode(ENTRY)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from regrant.cause import Judgement, judge
-from regrant.denial import read_denials
-from regrant.denial_types import Denial
-from regrant.permissions import RolePermissions
-from regrant.policies import Policy
+from regrant.denials.reader import read_denials
+from regrant.diagnosis.cause import Judgement, judge
+from regrant.iam.permissions import RolePermissions
+from regrant.iam.policy import Policy
+from regrant.model.denial import Denial
 from tests.unit.fakes import ACCOUNT, DOCUMENTS, OLD_ROLE, QUEUE, RECEIVE, SEND
 
 SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/retainwise-ecs-task-role/0f9c2f1d7f3f4c5e8a6b"

@@ -6,12 +6,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from regrant.denial import read_denials
-from regrant.diagnosis import conclude
-from regrant.models import Diagnosis, Incident
-from regrant.permissions import RolePermissions
-from regrant.policies import Policy
-from regrant.resources import LogLine, LogLines
+from regrant.denials.reader import read_denials
+from regrant.diagnosis.diagnose import conclude
+from regrant.iam.permissions import RolePermissions
+from regrant.iam.policy import Policy
+from regrant.model.aws import LogLine, LogLines
+from regrant.model.run import Diagnosis, Incident
 from tests.unit.fakes import (
     ACCOUNT,
     DENIAL,

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from regrant.closing import close_incident, page_operator
 from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
-from regrant.models import Diagnosis, Failure, Leasing, Refusal, Report, RunState
-from regrant.records import Change
-from regrant.resources import Baseline
-from regrant.steps import (
+from regrant.model.aws import Baseline
+from regrant.model.journal import Change
+from regrant.model.results import (
     Access,
     BaselineMark,
     Grant,
@@ -25,6 +23,8 @@ from regrant.steps import (
     Stay,
     Withdrawal,
 )
+from regrant.model.run import Diagnosis, Failure, Leasing, Refusal, Report, RunState
+from regrant.report.close import close_incident, page_operator
 from tests.unit.cure import CURE, EXPIRY
 from tests.unit.fakes import (
     CONTAIN,

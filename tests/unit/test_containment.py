@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from regrant.containment import attach_policies, confirm_access, redeploy
+from regrant.change.attach import attach_policies, confirm_access, redeploy
 from regrant.errors import AttachmentNotVisible, AwsUnavailable, GrantWithdrawn, ServiceChanged
-from regrant.steps import BaselineMark, Grant, Rollout
+from regrant.model.results import BaselineMark, Grant, Rollout
 from tests.unit.fakes import (
     DEFINITION,
     INCIDENT_OF_WORKER,

@@ -7,7 +7,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from regrant.denial import Denial, read_denials
+from regrant.denials.reader import Denial, read_denials
 
 SESSION = "arn:aws:sts::123456789012:assumed-role/orders-worker/0f3c=a,b.c@d+e_f-1"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from regrant.actions import canonical_action, is_action
+from regrant.denials.actions import canonical_action, is_action
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_prefix_is_found_whole_not_as_the_end_of_another() -> None:
 
 
 def test_the_table_is_not_read_at_import() -> None:
-    code = "import regrant.denial, regrant.actions; print(regrant.actions._services.cache_info().currsize)"
+    code = "from regrant.denials import reader, actions; print(actions._services.cache_info().currsize)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd="functions", capture_output=True, text=True, check=True
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from regrant.denial import Denial, read_denials
+from regrant.denials.reader import Denial, read_denials
 
 SESSION = "arn:aws:sts::123456789012:assumed-role/orders-worker/0f3c"
 RECORD: dict[str, Any] = {

@@ -5,7 +5,7 @@ from collections import Counter
 import msgspec
 import pytest
 
-from regrant.denial import read_denials
+from regrant.denials.reader import read_denials
 from tests.denials.corpus import FILES, Entry, read_corpus
 
 CORPUS = read_corpus()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regrant.denial import Denial, read_denials
+from regrant.denials.reader import Denial, read_denials
 
 SENTENCE = (
     "User: arn:aws:sts::123456789012:assumed-role/worker/1 is not authorized to perform: sqs:receivemessage"

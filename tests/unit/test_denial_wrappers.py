@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from regrant.denial import Denial, read_denials
+from regrant.denials.reader import Denial, read_denials
 
 STACK = "\n    at throwDefaultError (/var/task/node_modules/@smithy/smithy-client/dist-cjs/index.js:836:20)"
 XML = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message><RequestId>D6</RequestId></Error>"

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.denial_types import Denial
-from regrant.diagnosis import diagnose
-from regrant.models import Incident, OpenEvent
-from regrant.opening import open_incident
-from regrant.request import Request
-from regrant.triggers import read_trigger
-from regrant.wire import decode, encode
+from regrant.clock import decode, encode
+from regrant.diagnosis.diagnose import diagnose
+from regrant.model.denial import Denial
+from regrant.model.run import Incident, OpenEvent
+from regrant.opening.open import open_incident
+from regrant.opening.request import Request
+from regrant.opening.trigger import read_trigger
 from tests.unit.fakes import CLUSTER, ENTRY, QUEUE, RECEIVE, SETTINGS, WORKER, FakeCatalogue, World, at
 
 EVENT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "events" / "cloudtrail.json").read_text())

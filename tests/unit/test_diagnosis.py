@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from regrant.diagnosis import diagnose
-from regrant.evidence import DENIAL_TERM
-from regrant.models import Diagnosis, Incident
-from regrant.records import Hold
-from regrant.resources import ServiceState
+from regrant.denials.search import DENIAL_TERM
+from regrant.diagnosis.diagnose import diagnose
+from regrant.model.aws import ServiceState
+from regrant.model.journal import Hold
+from regrant.model.run import Diagnosis, Incident
 from tests.unit.fakes import (
     DEAD_LETTERS,
     DENIAL,

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.closing import close_incident
-from regrant.ended_run import EVENT
-from regrant.models import OpenEvent
-from regrant.opening import open_incident
-from regrant.request import Request
-from regrant.triggers import read_trigger
+from regrant.model.run import OpenEvent
+from regrant.opening.ended_run import EVENT
+from regrant.opening.open import open_incident
+from regrant.opening.request import Request
+from regrant.opening.trigger import read_trigger
+from regrant.report.close import close_incident
 from tests.unit.fakes import INCIDENT, SETTINGS, UNDO, FakeCatalogue, at
 from tests.unit.test_closing import DONE
 from tests.unit.undo import contained

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from regrant.drift import ROUNDS
-from regrant.models import Diagnosis, Incident, RunState
-from regrant.resources import TaskDefinition
+from regrant.baseline.drift import ROUNDS
+from regrant.model.aws import TaskDefinition
+from regrant.model.run import Diagnosis, Incident, RunState
 from tests.unit.cure import (
     BACKEND,
     DAY,

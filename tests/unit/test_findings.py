@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from regrant.closing import close_incident
-from regrant.denied_calls import read_calls
-from regrant.diagnosis import diagnose
-from regrant.models import Diagnosis, Incident, RunState
-from regrant.resources import LogLine
-from regrant.summary import render
+from regrant.denials.calls import read_calls
+from regrant.diagnosis.diagnose import diagnose
+from regrant.model.aws import LogLine
+from regrant.model.run import Diagnosis, Incident, RunState
+from regrant.report.close import close_incident
+from regrant.report.render import render
 from tests.unit.fakes import (
     ACCOUNT,
     DENIAL,

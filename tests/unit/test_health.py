@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from regrant.evidence import DENIAL_TERM
-from regrant.health import judge
-from regrant.steps import BaselineMark, Sample
+from regrant.denials.search import DENIAL_TERM
+from regrant.model.results import BaselineMark, Sample
+from regrant.verify.health import judge
 from tests.unit.fakes import (
     DEFINITION,
     DENIAL,

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.errors import AwsUnavailable
-from regrant.leasing import (
+from regrant.leases import (
     LIFE,
     STRAGGLERS,
     TURNS,
@@ -17,9 +17,9 @@ from regrant.leasing import (
     release_all,
     release_role,
 )
-from regrant.models import Diagnosis, Incident, Leasing, Report, RunState
-from regrant.resources import Baseline
-from regrant.steps import Restore
+from regrant.model.aws import Baseline
+from regrant.model.results import Restore
+from regrant.model.run import Diagnosis, Incident, Leasing, Report, RunState
 from tests.unit.fakes import (
     CONTAIN,
     INCIDENT,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from regrant.capture import capture
-from regrant.closing import close_incident, page_operator
-from regrant.containment import attach_policies, redeploy
+from regrant.baseline.capture import capture
+from regrant.change.attach import attach_policies, redeploy
 from regrant.errors import AccountMoved, AwsRefused, BaselineDiffers, ServiceChanged
-from regrant.models import Failure, OpenEvent, Report, RunState
-from regrant.opening import open_incident
-from regrant.rollback import confirm_baseline, detach_policies, restore_service
-from regrant.steps import Receipt, Restore
-from regrant.summary import render
+from regrant.model.results import Receipt, Restore
+from regrant.model.run import Failure, OpenEvent, Report, RunState
+from regrant.opening.open import open_incident
+from regrant.report.close import close_incident, page_operator
+from regrant.report.render import render
+from regrant.undo.restore import confirm_baseline, detach_policies, restore_service
 from tests.unit.fakes import (
     CONTAIN,
     DEFINITION,

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from regrant.models import Incident, OpenEvent
-from regrant.opening import open_incident
-from regrant.records import Change, LastOutcome, Outcome
-from regrant.resources import Baseline
+from regrant.model.aws import Baseline
+from regrant.model.journal import Change, LastOutcome, Outcome
+from regrant.model.run import Incident, OpenEvent
+from regrant.opening.open import open_incident
 from tests.unit.fakes import (
     ENTRY,
     INCIDENT,

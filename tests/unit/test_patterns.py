@@ -5,7 +5,7 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.patterns import encode_action, encode_resource, match_action, match_resource, within
+from regrant.iam.patterns import encode_action, encode_resource, match_action, match_resource, within
 
 patterns = st.text("ab*?", max_size=8)
 texts = st.text("ab", max_size=8)

@@ -8,9 +8,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.breadth import breadth
-from regrant.plan import Call, least_cover
-from regrant.policies import Policy, evaluate
+from regrant.iam.breadth import breadth
+from regrant.iam.cover import Call, least_cover
+from regrant.iam.policy import Policy, evaluate
 
 QUEUES = [f"arn:aws:sqs:us-east-1:123456789012:{name}" for name in ("a", "b", "c")]
 VERBS = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:SendMessage"]

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from regrant.approval import ask_approval
-from regrant.capture import capture
-from regrant.drift import ROUNDS
+from regrant.baseline.capture import capture
+from regrant.baseline.drift import ROUNDS
 from regrant.errors import AccountMoved
-from regrant.models import Diagnosis, RunState
-from regrant.resources import TaskDefinition
+from regrant.model.aws import TaskDefinition
+from regrant.model.run import Diagnosis, RunState
+from regrant.report.approval import ask_approval
 from tests.unit.cure import (
     BACKEND,
     CURE,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from regrant.policies import Basis, Policy, covers, evaluate, evaluate_role
+from regrant.iam.policy import Basis, Policy, covers, evaluate, evaluate_role
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:jobs"
 RECEIVE = "sqs:ReceiveMessage"

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.policies import Policy, evaluate
+from regrant.iam.policy import Policy, evaluate
 
 
 def policy(*statements: Any) -> Policy:

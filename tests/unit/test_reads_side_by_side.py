@@ -6,8 +6,8 @@ from threading import Barrier
 from typing import Any
 
 from regrant.aws.roles import IamRoles
-from regrant.capture import capture
-from regrant.diagnosis import diagnose
+from regrant.baseline.capture import capture
+from regrant.diagnosis.diagnose import diagnose
 from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, RECEIVE, SEND, SETTINGS, World, at, diagnosed
 
 PATIENCE = 10  # seconds until a barrier that nobody else comes to breaks

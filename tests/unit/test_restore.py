@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.errors import AwsUnavailable
-from regrant.resources import ServiceState
-from regrant.rollback import check_restore, judge_restored
+from regrant.model.aws import ServiceState
+from regrant.undo.restore import check_restore, judge_restored
 from tests.unit.fakes import DEFINITION, OLD, RUNNING, THEIRS, WORKER, Crash, World, at
 from tests.unit.undo import contain, contained, finish, look, primary, restore
 

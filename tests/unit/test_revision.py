@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from regrant.change.redeploy import deregister_revision, register_revision
 from regrant.errors import RevisionDiffers, ServiceChanged
-from regrant.models import Plan
-from regrant.records import Change
-from regrant.resources import Baseline
-from regrant.revision import deregister_revision, register_revision
-from regrant.steps import Deregistration, Revision
+from regrant.model.aws import Baseline
+from regrant.model.journal import Change
+from regrant.model.results import Deregistration, Revision
+from regrant.model.run import Plan
 from tests.unit.cure import CURE, UNDO_OF_CURE, granted, let_go, run, undo
 from tests.unit.fakes import (
     DEFINITION,

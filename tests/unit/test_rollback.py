@@ -4,9 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.errors import BaselineDiffers, ServiceNotSettled
-from regrant.resources import Baseline
-from regrant.rollback import confirm_baseline
-from regrant.steps import Restore
+from regrant.model.aws import Baseline
+from regrant.model.results import Restore
+from regrant.undo.restore import confirm_baseline
 from tests.unit.fakes import (
     INCIDENT,
     NEWER_DEFINITION,

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from regrant.resources import Deployment, ServiceState
-from regrant.rollout import check_rollout, judge
-from regrant.steps import Rollout
+from regrant.model.aws import Deployment, ServiceState
+from regrant.model.results import Rollout
+from regrant.verify.rollout import check_rollout, judge
 from tests.unit.fakes import OLD, OLD_DEPLOYMENT, RUNNING, WORKER, World, at
 
 OURS = "ecs-svc/4026531840000000042"

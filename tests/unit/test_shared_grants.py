@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.capture import capture
-from regrant.containment import attach_policies
-from regrant.models import Incident
-from regrant.rollback import confirm_baseline, detach_policies
-from regrant.steps import BaselineMark, Receipt, Restore
+from regrant.baseline.capture import capture
+from regrant.change.attach import attach_policies
+from regrant.model.results import BaselineMark, Receipt, Restore
+from regrant.model.run import Incident
+from regrant.undo.restore import confirm_baseline, detach_policies
 from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, PLAN, RECEIVE, World, at, diagnosed
 
 FIRST = replace(INCIDENT_OF_WORKER, id="run-1", subject="run-1")

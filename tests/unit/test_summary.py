@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from regrant.models import Finding, Report, Stage
-from regrant.records import Change
-from regrant.steps import Health, Receipt, Sample
-from regrant.summary import render
+from regrant.model.journal import Change
+from regrant.model.results import Health, Receipt, Sample
+from regrant.model.run import Finding, Report, Stage
+from regrant.report.render import render
 from tests.unit.fakes import DENIAL, INCIDENT, OLD_ROLE, RECEIVE, SUCCESS, WORKER, at
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"

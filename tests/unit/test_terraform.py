@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.terraform import patch
+from regrant.diagnosis.terraform import patch
 from tests.unit.fakes import OLD_ROLE, WORKER_ROLE
 
 LINES = [

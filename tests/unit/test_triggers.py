@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.entry import Service, parse_service
-from regrant.models import Refusal
-from regrant.request import Request
-from regrant.triggers import read_trigger
+from regrant.model.catalogue import Service, parse_service
+from regrant.model.run import Refusal
+from regrant.opening.request import Request
+from regrant.opening.trigger import read_trigger
 from tests.unit.fakes import SETTINGS
 
 EVENTS = Path(__file__).parents[2] / "events"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from regrant.models import Incident
-from regrant.steps import Receipt
+from regrant.model.results import Receipt
+from regrant.model.run import Incident
 from tests.unit.cure import (
     CURE,
     DAY,

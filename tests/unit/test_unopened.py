@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from regrant.clock import decode
 from regrant.errors import AwsRefused
-from regrant.models import Failure
-from regrant.unopened import UnopenedEvent, page_unopened
-from regrant.wire import decode
+from regrant.model.run import Failure
+from regrant.report.unopened import UnopenedEvent, page_unopened
 from tests.unit.fakes import FakeTopic
 
 FAILURE = Failure("AwsUnavailable", "Rate exceeded")

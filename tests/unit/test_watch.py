@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from regrant.health import PROPAGATION, verify_health
-from regrant.models import Diagnosis, Plan, RunState
-from regrant.steps import Access, BaselineMark, Grant, Health, Revision, Rollout, Withdrawal
-from regrant.watch import BRIEF, LIMIT, TWO_SAMPLES, watch_of
+from regrant.model.results import Access, BaselineMark, Grant, Health, Revision, Rollout, Withdrawal
+from regrant.model.run import Diagnosis, Plan, RunState
+from regrant.verify.health import PROPAGATION, verify_health
+from regrant.verify.watch import BRIEF, LIMIT, TWO_SAMPLES, watch_of
 from tests.unit.cure import CURE, EXPIRY, NEW_ROLE, ready
 from tests.unit.fakes import (
     CONTAIN,

@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.errors import GrantWithdrawn
-from regrant.models import Incident, RunState
-from regrant.records import Hold
-from regrant.resources import ServiceState, TaskDefinition
-from regrant.steps import Withdrawal
+from regrant.model.aws import ServiceState, TaskDefinition
+from regrant.model.journal import Hold
+from regrant.model.results import Withdrawal
+from regrant.model.run import Incident, RunState
 from tests.unit.cure import (
     BACKEND,
     CURE,

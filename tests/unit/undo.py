@@ -2,10 +2,10 @@
 
 import pytest
 
-from regrant.capture import capture
-from regrant.containment import attach_policies, redeploy
-from regrant.rollback import check_restore, confirm_baseline, detach_policies, restore_service
-from regrant.steps import Receipt, Restore
+from regrant.baseline.capture import capture
+from regrant.change.attach import attach_policies, redeploy
+from regrant.model.results import Receipt, Restore
+from regrant.undo.restore import check_restore, confirm_baseline, detach_policies, restore_service
 from tests.unit.fakes import INCIDENT_OF_WORKER, PLAN, UNDO, WORKER, Crash, Fuse, World, at, diagnosed
 
 

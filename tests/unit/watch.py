@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant import watch
-from regrant.health import verify_health
-from regrant.steps import BaselineMark, Grant, Health, Rollout, Verdict
+from regrant.model.results import BaselineMark, Grant, Health, Rollout, Verdict
+from regrant.verify import watch
+from regrant.verify.health import verify_health
 from tests.unit.fakes import (
     DEFINITION,
     ENTRY,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from regrant.aws.clients import aws_errors
-from regrant.catalogue import PREFIX, parameter_name
-from regrant.entry import Service, parse_service
 from regrant.errors import AwsRefused
+from regrant.model.catalogue import Service, parse_service
+from regrant.opening.catalogue import PREFIX, parameter_name
 
 
 class ParameterCatalogue:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from regrant.aws.clients import aws_errors
-from regrant.records import Hold
+from regrant.model.journal import Hold
 
 
 class DynamoHolds:

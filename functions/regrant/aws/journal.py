@@ -14,10 +14,10 @@ import msgspec
 
 from regrant.aws.clients import aws_errors, condition_met
 from regrant.aws.holds import hold_item
-from regrant.entry import Service
-from regrant.models import Report
-from regrant.records import Change, Hold, LastOutcome
-from regrant.resources import Baseline
+from regrant.model.aws import Baseline
+from regrant.model.catalogue import Service
+from regrant.model.journal import Change, Hold, LastOutcome
+from regrant.model.run import Report
 
 # In which order a run makes its changes, for those of one moment.
 _ORDER = ("attach", "register", "redeploy", "withdraw", "restore")

@@ -6,7 +6,7 @@ from typing import Any
 
 from regrant.aws.clients import aws_errors, condition_met
 from regrant.errors import AwsUnavailable
-from regrant.records import Lease
+from regrant.model.journal import Lease
 
 
 class DynamoLeases:

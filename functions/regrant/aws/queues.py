@@ -8,7 +8,7 @@ from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
-from regrant.resources import QueueDepth
+from regrant.model.aws import QueueDepth
 
 # The query protocol's code and that of the JSON protocol (API reference, GetQueueUrl).
 _NONEXISTENT = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")

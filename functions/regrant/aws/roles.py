@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from regrant.aws.clients import aws_errors
-from regrant.concurrency import all_three, each, later
 from regrant.errors import AwsRefused
-from regrant.permissions import RolePermissions
-from regrant.policies import Policy
-from regrant.resources import RoleState, name_of
+from regrant.iam.permissions import RolePermissions
+from regrant.iam.policy import Policy
+from regrant.model.aws import RoleState, name_of
+from regrant.parallel import all_three, each, later
 
 
 class IamRoles:

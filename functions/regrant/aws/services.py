@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from regrant.aws.clients import aws_errors
-from regrant.entry import Service
 from regrant.errors import AwsRefused
-from regrant.models import LogRoute
-from regrant.resources import Deployment, ServiceState, TaskDefinition, name_of
+from regrant.model.aws import Deployment, ServiceState, TaskDefinition, name_of
+from regrant.model.catalogue import Service
+from regrant.model.run import LogRoute
 
 
 class EcsServices:

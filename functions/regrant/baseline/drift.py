@@ -1,0 +1,45 @@
+"""Is the account still the one that the plan was made from? Two reads that agree are neither stale nor
+moved."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from regrant.baseline.facts import facts, fingerprint
+from regrant.iam.policy import Policy
+from regrant.model.aws import RoleState, name_of
+from regrant.model.run import Refusal, Seen
+
+ROUNDS = 3
+"""How often a run makes a plan of an account that goes on changing under it."""
+
+
+def see(role: RoleState, attach: tuple[Policy, ...] = (), new_role: RoleState | None = None) -> Seen:
+    """The role as a plan is made from it, the policies to attach, and the role that a cure moves to."""
+    versions = {policy.arn: policy.version for policy in attach}
+    return Seen(role.attached, _rest(role), versions, whole(new_role) if new_role else None)
+
+
+def moved(seen: Seen, role: RoleState, granted: tuple[str, ...]) -> tuple[str, ...]:
+    """What is different from when the plan was made; what other incidents were `granted` meanwhile is not."""
+    attachments = tuple(sorted(({*seen.attached} ^ {*role.attached}) - {*granted}))
+    return (*attachments, *(["the role itself"] if _rest(role) != seen.rest else []))
+
+
+def moving(role: str) -> Refusal:
+    """For a run that has made its last plan of the role (ARN)."""
+    return Refusal(
+        "ACCOUNT_MOVING",
+        f"{name_of(role)} or the service was changed by somebody after each of {ROUNDS} plans.",
+        "Find out who is changing them, and start again when they have finished. A grant whose time is over"
+        " is tried again by the audit.",
+    )
+
+
+def whole(role: RoleState) -> str:
+    """SHA-256 of the role with its attachments."""
+    return fingerprint(facts(role, None))
+
+
+def _rest(role: RoleState) -> str:
+    return whole(replace(role, attached=()))

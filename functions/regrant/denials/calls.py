@@ -1,0 +1,65 @@
+"""The calls that a service was denied, from the lines of its log: what, how often, since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from regrant.denials.reader import read_denials
+from regrant.denials.search import SENTENCE
+from regrant.model.aws import LogLine
+from regrant.model.denial import Denial
+from regrant.model.run import Incident
+
+
+class DeniedCall(msgspec.Struct, frozen=True):
+    """One call as it was denied `count` times from `since` to `until`, with a line that tells of it."""
+
+    denial: Denial
+    count: int
+    since: str
+    until: str
+    sample: str
+
+
+def read_calls(lines: Iterable[LogLine]) -> tuple[DeniedCall, ...]:
+    """The calls that the lines (oldest first) tell of, the most often denied first.
+
+    Sessions of one role and the names that SDKs have for one action make no different call.
+    """
+    found: dict[tuple[str | None, ...], DeniedCall] = {}
+    for line in lines:
+        for denial in read_denials(line.message):
+            key = _key(denial)
+            known = found.get(key)
+            found[key] = (
+                replace(known, count=known.count + 1, until=line.at)
+                if known
+                else DeniedCall(denial, 1, line.at, line.at, line.message[:SENTENCE])
+            )
+    return tuple(sorted(found.values(), key=lambda call: -call.count))
+
+
+def told_calls(incident: Incident, logged: tuple[DeniedCall, ...]) -> tuple[DeniedCall, ...]:
+    """The calls that the trigger itself told of, apart from those that the service logged as well."""
+    at, known = incident.opened_at, {_key(call.denial) for call in logged}
+    told = (denial for denial in incident.denials if _key(denial) not in known)
+    return tuple(DeniedCall(denial, 1, at, at, incident.trigger) for denial in told)
+
+
+def _key(denial: Denial) -> tuple[str | None, ...]:
+    principal = denial.principal_arn
+    if principal and denial.role_name and ":assumed-role/" in principal:
+        principal = principal.rpartition("/")[0]
+    return (
+        denial.action,
+        denial.resource,
+        principal,
+        denial.role_name,
+        denial.effect,
+        denial.policy_type,
+        denial.denying_policy_arn,
+        str(denial.encoded),
+    )

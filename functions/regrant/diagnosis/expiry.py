@@ -1,0 +1,111 @@
+"""Plan the end of a grant's time: take it off and watch the service, or say why that cannot be tried now."""
+
+from __future__ import annotations
+
+from regrant.baseline.drift import ROUNDS, moving, see
+from regrant.diagnosis.eligibility import judge_role, judge_service
+from regrant.model.aws import ServiceState, TaskDefinition, name_of
+from regrant.model.journal import Hold
+from regrant.model.run import Diagnosis, Finding, Incident, Plan, Refusal
+from regrant.parallel import both
+from regrant.ports import Holds, Roles, Services
+from regrant.settings import Settings
+
+# Where no task of the service can live on the grant.
+_IDLE = ("UNKNOWN_SERVICE", "SERVICE_INACTIVE", "DESIRED_COUNT_ZERO")
+
+
+def plan_expiry(
+    incident: Incident,
+    services: Services,
+    roles: Roles,
+    holds: Holds,
+    settings: Settings,
+    now: str,
+    checks: int = 1,
+) -> Diagnosis:
+    """The plan, or NOTHING_TO_FIX where nothing is left of the grant. Reads only.
+
+    An expiry is never refused for the state that the service is in: the grant would outlive its time. It is
+    tried again later instead (`postpone`).
+    """
+    service, role = incident.service, incident.role
+    assert service is not None and role is not None  # OpenIncident has them from the journal
+    held, state = both(lambda: holds.of(role), lambda: services.describe(service))
+    mine = [hold for hold in held if hold.incident == incident.expires]
+    if refusal := _out_of_reach(mine, role, settings):
+        return Diagnosis("REFUSE", now, (_at_its_end(mine, role),), refusal=refusal, checks=checks)
+    was = roles.read(role) if mine else None
+    if not mine or was is None:
+        gone = Finding("NO_GRANT", f"Nothing is left of the grant of run {incident.expires}.")
+        return Diagnosis("NOTHING_TO_FIX", now, (gone,), checks=checks)
+    if checks > ROUNDS:
+        refusal = moving(role)
+        return Diagnosis("REFUSE", now, refusal=refusal, checks=checks)
+    definition = services.task_definition(state.task_definition) if state else None
+    lives_on_it, postpone = _judge(incident, role, state, definition, settings)
+    plan = Plan(
+        role=role,
+        attach=(),
+        redeploy=False,
+        task_definition=state.task_definition if state else None,
+        withdraw=tuple(sorted(hold.policy for hold in mine)),
+        postpone=postpone,
+        watch=lives_on_it,
+    )
+    findings = (_at_its_end(mine, role), *_told(lives_on_it, definition, role))
+    routes = definition.logs if definition else ()
+    return Diagnosis("EXPIRE", now, findings, plan, routes, seen=see(was), checks=checks)
+
+
+def _out_of_reach(mine: list[Hold], role: str, settings: Settings) -> Refusal | None:
+    """A grant that this stack may not take off any more."""
+    out = [hold.policy for hold in mine if role not in settings.roles or hold.policy not in settings.policies]
+    if not out:
+        return None
+    arguments = [f"--role-name {name_of(role)} --policy-arn {policy}" for policy in out]
+    commands = "; ".join(f"aws iam detach-role-policy {each}" for each in arguments)
+    return Refusal(
+        "GRANT_OUT_OF_REACH",
+        f"{', '.join(map(name_of, out))} on {name_of(role)} is out of this stack's reach by now.",
+        f"When the service does not need it, take it off by hand: {commands}. Or let the stack's owner add it"
+        " to ManagedRoleArns and GrantablePolicyArns again, and start the expiry again.",
+    )
+
+
+def _judge(
+    incident: Incident,
+    role: str,
+    state: ServiceState | None,
+    definition: TaskDefinition | None,
+    settings: Settings,
+) -> tuple[bool, str | None]:
+    """Whether the service lives on the grant, and why it cannot be tried now, if so."""
+    assert incident.service is not None
+    refusal = judge_service(incident.service, state)
+    if refusal and refusal.code in _IDLE:
+        return False, None
+    if refusal:
+        return True, refusal.message
+    if definition is None or definition.task_role != role:
+        return False, None
+    if incident.entry is None:
+        # Whoever took the service out of the catalogue wants nothing proved of it any more.
+        return False, None
+    refusal = judge_role(definition, settings)
+    return True, refusal.message if refusal else None
+
+
+def _at_its_end(mine: list[Hold], role: str) -> Finding:
+    names = ", ".join(sorted(name_of(hold.policy) for hold in mine))
+    first = min(mine, key=lambda hold: hold.held_at)
+    text = f"The grant of {names} to {name_of(role)} by run {first.incident} is at its end"
+    return Finding("GRANT_EXPIRED", f"{text}; it was made at {first.held_at}.", (first.why,))
+
+
+def _told(lives_on_it: bool, definition: TaskDefinition | None, role: str) -> tuple[Finding, ...]:
+    if lives_on_it:
+        return (Finding("NOT_CURED", f"The service still runs with {name_of(role)}."),)
+    used = definition.task_role if definition else None
+    text = f"The service runs with {name_of(used)} now." if used and used != role else "No task lives on it."
+    return (Finding("NOT_IN_USE", text),)

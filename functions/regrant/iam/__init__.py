@@ -1,0 +1,1 @@
+"""What IAM policies say."""

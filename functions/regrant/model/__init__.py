@@ -1,0 +1,1 @@
+"""What travels between the states: frozen types, no decisions."""

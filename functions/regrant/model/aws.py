@@ -1,0 +1,127 @@
+"""AWS's own things as the domain sees them; regrant.aws translates to these once, at the edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from regrant.model.run import LogRoute
+
+
+def name_of(arn: str) -> str:
+    """What people call a role, policy, cluster or task: the last part of its ARN, without path and type."""
+    return arn.rsplit("/", 1)[-1]
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """One element of an ECS service's `deployments` (API reference, Deployment)."""
+
+    id: str
+    status: str
+    rollout_state: str
+    reason: str
+    task_definition: str
+    desired: int
+    running: int
+    failed_tasks: int
+    created_at: str = ""
+
+    @property
+    def completed(self) -> bool:
+        return self.rollout_state == "COMPLETED"
+
+    @property
+    def failing(self) -> bool:
+        # failedTasks counts consecutive failures and goes back to 0 when a task runs.
+        return self.rollout_state == "FAILED" or self.failed_tasks > 0
+
+
+class ServiceState(msgspec.Struct, frozen=True):
+    """An ECS service as DescribeServices shows it."""
+
+    arn: str
+    status: str
+    controller: str
+    task_definition: str
+    desired_count: int
+    deployment_configuration: dict[str, Any]
+    deployments: tuple[Deployment, ...]
+    last_events: tuple[str, ...] = ()
+
+    @property
+    def primary(self) -> Deployment | None:
+        return next((d for d in self.deployments if d.status == "PRIMARY"), None)
+
+    @property
+    def settled(self) -> bool:
+        """One deployment, and it is completed."""
+        return len(self.deployments) == 1 and self.deployments[0].completed
+
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        return next((d for d in self.deployments if d.id == deployment_id), None)
+
+
+class TaskDefinition(msgspec.Struct, frozen=True):
+    """The parts of a task definition that matter here. Roles are ARNs."""
+
+    arn: str
+    task_role: str | None
+    logs: tuple[LogRoute, ...]
+
+
+class RoleState(msgspec.Struct, frozen=True):
+    """A role, whole: what a baseline must bring back."""
+
+    arn: str
+    attached: tuple[str, ...]
+    inline: dict[str, Any]
+    boundary: str | None
+    trust: Any
+    tags: dict[str, str]
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One log event; `at` is the producer's own time, ISO 8601 UTC."""
+
+    at: str
+    stream: str
+    message: str
+
+    @property
+    def task(self) -> str:
+        """The task's id: awslogs names a stream `prefix/container/task id`."""
+        return name_of(self.stream)
+
+
+class LogLines(msgspec.Struct, frozen=True):
+    """What a search of a log found, oldest first. Where not `complete`, there is more that was not read."""
+
+    lines: tuple[LogLine, ...]
+    complete: bool = True
+
+
+class QueueDepth(msgspec.Struct, frozen=True):
+    """Messages waiting (not those in flight). SQS counts are approximate for a minute.
+
+    buries_after: seconds in which a message that always fails goes to the dead-letter queue; None without
+    one.
+    """
+
+    waiting: int
+    in_flight: int
+    buries_after: float | None = None
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """Role and service before the first change, with the incident they belong to.
+
+    granted are the policies (ARNs) that were on the role as other incidents' temporary grants. A service that
+    is gone already can only be an expiry's.
+    """
+
+    service_key: str
+    role: RoleState
+    service: ServiceState | None
+    captured_at: str
+    granted: tuple[str, ...] = ()

@@ -1,0 +1,93 @@
+"""The catalogue: what a service is entitled to, and whether the stack's owner lets us grant it."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from regrant.denials.search import DENIAL_TERM
+from regrant.model.catalogue import CatalogueEntry, Service
+from regrant.model.run import Refusal
+from regrant.settings import Settings
+
+PREFIX = "/regrant/services/"
+
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,576}")
+_POLICY = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,640}")
+_QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?")
+# Terraform language, "Resource addressing": an index is a number or a quoted key of any characters.
+_INDEX = r'(\[(\d{1,6}|"[^"\\\x00-\x1f\x7f]{1,80}")\])?'
+_ADDRESS = re.compile(
+    rf"(module\.[\w-]{{1,120}}{_INDEX}\.){{0,5}}aws_ecs_task_definition\.[\w-]{{1,120}}{_INDEX}"
+)
+# The text goes, quoted, into a CloudWatch Logs filter pattern, so what could end the quotes is not allowed.
+_TERM = re.compile(r'[^"\\\s\x00-\x1f][^"\\\x00-\x1f]{1,198}[^"\\\s\x00-\x1f]')
+
+
+def parameter_name(service: Service) -> str:
+    """Name of the SSM parameter with the service's entry."""
+    return f"{PREFIX}{service}"
+
+
+def read_entry(text: str | None, service: Service, settings: Settings) -> CatalogueEntry | Refusal:
+    """The entry in the parameter's text, or why it cannot be used."""
+    name = parameter_name(service)
+    if text is None:
+        return Refusal(
+            "NOT_ENROLLED",
+            f"{service} has no catalogue entry ({name}).",
+            "Enrol it: deploy enrol/service.yaml for it (docs/operations.md, Enrol a service).",
+        )
+    try:
+        entry = msgspec.json.decode(text, type=CatalogueEntry)
+    except msgspec.MsgspecError as error:
+        return _unusable(name, f"does not parse: {error}")
+    wrong = _wrong_field(entry)
+    if wrong:
+        return _unusable(name, wrong)
+    forbidden = sorted(set(entry.policies) - settings.policies)
+    if forbidden:
+        return Refusal(
+            "POLICY_NOT_GRANTABLE",
+            f"{name} names a policy that this stack may not grant: {', '.join(forbidden)}.",
+            "If it should be granted, the stack's owner adds it to GrantablePolicyArns.",
+        )
+    if not settings.cluster_is_managed(service.cluster):
+        return Refusal(
+            "CLUSTER_NOT_MANAGED",
+            f"Cluster {service.cluster} is not one that this stack manages.",
+            "If it should be managed, the stack's owner adds it to ManagedClusterArns.",
+        )
+    return entry
+
+
+def _wrong_field(entry: CatalogueEntry) -> str | None:
+    queues = [q for q in (entry.health.queue, entry.health.dead_letter_queue) if q is not None]
+    if not _ROLE.fullmatch(entry.task_role):
+        return "task_role is not the ARN of an IAM role"
+    if not entry.policies:
+        return "policies is empty"
+    if not all(_POLICY.fullmatch(policy) for policy in entry.policies):
+        return "policies holds something that is not the ARN of an IAM policy"
+    if not _TERM.fullmatch(entry.health.success):
+        return 'health.success must be 3 to 200 characters without ", \\ or line breaks and not end in blanks'
+    if entry.health.success in DENIAL_TERM or DENIAL_TERM in entry.health.success:
+        return "health.success is text that a denial has, so it proves nothing"
+    if not all(_QUEUE.fullmatch(queue) for queue in queues):
+        return "health.queue or health.dead_letter_queue is not the ARN of an SQS queue"
+    if not 1 <= entry.health.samples <= 20:
+        return "health.samples must be 1 to 20"
+    if not 1 <= entry.grant_ttl_hours <= 720:
+        return "grant_ttl_hours must be 1 to 720 (30 days)"
+    if entry.terraform_address is not None and not _ADDRESS.fullmatch(entry.terraform_address):
+        return "terraform_address is not the address of an aws_ecs_task_definition"
+    return None
+
+
+def _unusable(name: str, wrong: str) -> Refusal:
+    return Refusal(
+        "INVALID_CATALOGUE",
+        f"{name} {wrong}.",
+        "Correct the parameter (docs/operations.md, Enrol a service) and start again.",
+    )

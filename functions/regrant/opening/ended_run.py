@@ -1,0 +1,87 @@
+"""An execution of the runbook that ended before its own undo could begin: stopped, timed out, or failed by a
+runtime error. Step Functions runs no Catch then, so the event of its end starts the undo.
+
+Shape: "Step Functions Execution Status Change" (Step Functions developer guide, EventBridge events).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from regrant.model.run import Refusal
+from regrant.opening.request import Request, execution_name, shown
+from regrant.settings import Settings
+
+EVENT = "Step Functions Execution Status Change"
+_ENDED = ("ABORTED", "TIMED_OUT", "FAILED")
+# An undo that dies is begun again, but each one's input holds those before it.
+_RESCUES = 3
+
+
+def read_ended_run(detail: Mapping[str, Any], settings: Settings) -> Request:
+    """The undo of the run, or of the run that it was undoing itself. Never raises."""
+    name, status = execution_name(detail.get("name")), detail.get("status")
+    trigger = f"the end of run {shown(name)} ({shown(status)})"
+    given = _input(detail.get("input"))
+    refusal = _refusal(name, detail, given, settings)
+    if refusal:
+        return Request("rollback", trigger, automatic=True, refusal=refusal)
+    return Request("rollback", trigger, incident=_undone_by(given) or name, ended=name, automatic=True)
+
+
+def _undone_by(given: Mapping[str, Any]) -> str | None:
+    """The incident that a run with this input was to undo; None if it was no undo."""
+    if given.get("mode") == "rollback":
+        return execution_name(given.get("incident"))
+    detail = given.get("detail")
+    if given.get("detail-type") != EVENT or not isinstance(detail, Mapping):
+        return None
+    return _undone_by(_input(detail.get("input"))) or execution_name(detail.get("name"))
+
+
+def _rescues(given: Mapping[str, Any]) -> int:
+    """How many undos in a row, begun by an end, have ended like that themselves."""
+    detail = given.get("detail")
+    if given.get("detail-type") != EVENT or not isinstance(detail, Mapping):
+        return 0
+    return 1 + _rescues(_input(detail.get("input")))
+
+
+def _refusal(
+    name: str | None, detail: Mapping[str, Any], given: Mapping[str, Any], settings: Settings
+) -> Refusal | None:
+    if name is None or detail.get("stateMachineArn") != settings.state_machine:
+        return Refusal(
+            "OTHER_STATE_MACHINE",
+            "The event is not of a run of this runbook.",
+            "Correct the rule that sent it.",
+        )
+    status = detail.get("status")
+    if status not in _ENDED:
+        return Refusal(
+            "RUN_NOT_ENDED",
+            f"Run {name} is {shown(status)}, so there is nothing to undo.",
+            "Correct the rule that sent it.",
+            outcome="NOTHING_TO_FIX",
+        )
+    rescues = _rescues(given)
+    if rescues >= _RESCUES or (rescues and status == "ABORTED"):
+        # A person who stops an undo wants it stopped; without this the two would take turns.
+        return Refusal(
+            "UNDO_STOPPED",
+            f"Run {name} was itself an undo that another run's end had started; it is {status}.",
+            "What the first run changed may still be there. Undo it by hand:"
+            f' {{"mode": "rollback", "incident": "{_undone_by(given)}"}}',
+        )
+    return None
+
+
+def _input(text: object) -> Mapping[str, Any]:
+    """The run's own input; empty where the event leaves it out because it is too long."""
+    try:
+        given = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return {}
+    return given if isinstance(given, Mapping) else {}

@@ -1,0 +1,130 @@
+"""What started the run: a person's console input, or an event exactly as EventBridge delivers it.
+
+Event text is data. The service's name from an alarm is only ever a key to look up in the catalogue, and
+only if it has the shape of an ECS name. What CloudTrail's events may say is in regrant.opening.denied_call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from msgspec.structs import replace
+
+from regrant.model.catalogue import parse_service
+from regrant.model.run import Mode, Refusal
+from regrant.opening.ended_run import EVENT, read_ended_run
+from regrant.opening.request import EXAMPLE, Request, execution_name, shown
+from regrant.settings import Settings
+
+
+def read_trigger(raw: object, settings: Settings) -> Request:
+    """The request in an execution's input. Never raises: what is wrong with it is its refusal."""
+    if not isinstance(raw, Mapping):
+        return Request("contain", "a person", refusal=_invalid("The input is not a JSON object."))
+    if "detail-type" in raw or "detail" in raw:
+        return _read_event(raw, settings)
+    mode = raw.get("mode", "contain")
+    asked = Request(
+        mode=mode if isinstance(mode, str) and mode.isprintable() and len(mode) <= 20 else shown(mode),
+        # A schedule starts an expiry with the same input that a person types.
+        trigger="the end of its time, or a person" if mode == "expire" else "a person",
+        service=parse_service(raw.get("service")),
+        incident=execution_name(raw.get("incident")),
+    )
+    return replace(asked, refusal=_wrong_input(raw, mode, asked))
+
+
+def _wrong_input(raw: Mapping[str, Any], mode: object, asked: Request) -> Refusal | None:
+    unknown = sorted(set(map(str, raw)) - {"service", "mode", "incident"})
+    if unknown:
+        some = ", ".join(map(shown, unknown[:5]))
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        return _invalid(f"The input has keys that mean nothing here: {some}{more}.")
+    if mode not in get_args(Mode):
+        return Refusal(
+            "UNKNOWN_MODE",
+            f"There is no mode {shown(mode)}.",
+            f"Use one of {', '.join(get_args(Mode))}: {EXAMPLE}",
+        )
+    if mode in ("rollback", "expire"):
+        return _wrong_incident(raw, asked)
+    if "incident" in raw:
+        return _invalid("Only modes rollback and expire take an incident.")
+    if asked.service is None:
+        return _invalid(f"The service {shown(raw.get('service'))} is not of the form <cluster>/<service>.")
+    return None
+
+
+def _wrong_incident(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
+    if asked.incident is None:
+        return Refusal(
+            "INVALID_INPUT",
+            f"The incident {shown(raw.get('incident'))} is not an execution's name.",
+            f'Give the run that made the changes: {{"mode": "{asked.mode}", "incident": "<execution name>"}}',
+        )
+    if "service" in raw:
+        return _invalid(
+            f"Mode {asked.mode} takes the incident only; the service is in the incident's journal."
+        )
+    return None
+
+
+def _read_event(raw: Mapping[str, Any], settings: Settings) -> Request:
+    kind, detail = raw.get("detail-type"), raw.get("detail")
+    if kind == "CloudWatch Alarm State Change" and isinstance(detail, Mapping):
+        return _read_alarm(detail, settings.alarm_prefix)
+    if kind == "AWS API Call via CloudTrail" and isinstance(detail, Mapping):
+        # Imported here: its patterns take 10 ms to compile, at a cold start that alarms and people wait for.
+        from regrant.opening.denied_call import read_denied_call
+
+        return read_denied_call(detail, settings)
+    if kind == EVENT and isinstance(detail, Mapping):
+        return read_ended_run(detail, settings)
+    refusal = Refusal(
+        "EVENT_NOT_SUPPORTED",
+        f"Events of type {shown(kind)} start nothing here.",
+        "Send a CloudWatch Alarm State Change event of an enrolled service's alarm, an AWS API Call via"
+        " CloudTrail event of a denied call, or a Step Functions Execution Status Change event of a run.",
+    )
+    return Request("contain", f"an event of type {shown(kind)}", automatic=True, refusal=refusal)
+
+
+def _read_alarm(detail: Mapping[str, Any], alarm_prefix: str) -> Request:
+    name, state = detail.get("alarmName"), detail.get("state")
+    ours = isinstance(name, str) and name.startswith(alarm_prefix)
+    service = parse_service(str(name).removeprefix(alarm_prefix)) if ours else None
+    if service is None:
+        return Request("contain", f"alarm {shown(name)}", refusal=_other_alarm(name, alarm_prefix))
+    value = state.get("value") if isinstance(state, Mapping) else None
+    since = state.get("timestamp") if isinstance(state, Mapping) else None
+    at = f" at {since}" if isinstance(since, str) and re.fullmatch(r"[0-9T:.+Z-]{10,40}", since) else ""
+    return Request(
+        mode="contain",
+        trigger=f"alarm {name}{at}",
+        service=service,
+        automatic=True,
+        refusal=None if value == "ALARM" else _not_firing(str(name), value),
+    )
+
+
+def _not_firing(name: str, value: object) -> Refusal:
+    return Refusal(
+        "ALARM_NOT_FIRING",
+        f"Alarm {name} went to {shown(value)}, not to ALARM.",
+        "Nothing to do. The rule should match state.value ALARM only.",
+        outcome="NOTHING_TO_FIX",
+    )
+
+
+def _other_alarm(name: object, alarm_prefix: str) -> Refusal:
+    return Refusal(
+        "OTHER_ALARM",
+        f"Alarm {shown(name)} belongs to no enrolled service.",
+        f"Alarms that start a run are named {alarm_prefix}<cluster>/<service>: enrol the service.",
+    )
+
+
+def _invalid(message: str) -> Refusal:
+    return Refusal("INVALID_INPUT", message, f"Start it like this: {EXAMPLE}")

@@ -1,0 +1,90 @@
+"""Approval: what a person is asked before anything is changed, and what the answer means.
+
+The question bears a task token, which stands for this one plan of this one run: whoever may call
+SendTaskSuccess with it decides. No answer within the state's time limit means no change.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+from regrant.clock import earlier
+from regrant.leases import release_role
+from regrant.model.aws import name_of
+from regrant.model.run import Diagnosis, Refusal, RunState
+from regrant.opening.request import shown
+from regrant.ports import Leases, Topic
+
+TIME_LIMIT = 3600.0
+"""Seconds for an answer; the state's TimeoutSeconds (a test ties the two)."""
+
+
+def ask_approval(state: RunState, token: str, leases: Leases, topic: Topic, now: str) -> str:
+    """Tell the topic what would be changed and how to say yes or no; until when the answer counts.
+
+    A run that waits for a person has no role to itself. Raises AwsUnavailable, AwsRefused: nobody was asked.
+    """
+    diagnosis = state.diagnosis
+    assert diagnosis and diagnosis.plan and diagnosis.seen  # Decide sends only plans here
+    release_role(diagnosis.plan.role, state.incident.id, leases, now)
+    until = earlier(now, -TIME_LIMIT)
+    topic.publish(f"APPROVAL NEEDED {state.incident.service}", _question(state, diagnosis, token, until))
+    return until
+
+
+def judge_answer(state: RunState) -> Refusal | None:
+    """Why the plan is not carried out, if a person was asked and did not say yes."""
+    asked = state.diagnosis and state.diagnosis.decision == "ASK" and state.answer is not None
+    if not asked or (isinstance(state.answer, Mapping) and state.answer.get("approved") is True):
+        return None
+    again = f"To ask again, start the run again for {state.incident.service}."
+    if isinstance(state.answer, Mapping) and state.answer.get("Error") == "States.Timeout":
+        minutes = f"{TIME_LIMIT / 60:.0f}"
+        return Refusal("NOT_ANSWERED", f"Nobody approved the plan within {minutes} minutes.", again)
+    return Refusal("NOT_APPROVED", f"The plan was not approved: {shown(state.answer)}.", again)
+
+
+def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> str:
+    plan, seen = diagnosis.plan, diagnosis.seen
+    assert plan and seen
+    changes = [
+        f"- attach {name_of(policy)} ({policy}, version {seen.versions.get(policy, '?')}) to {plan.role}"
+        for policy in plan.attach
+    ]
+    if plan.new_role:
+        changes.append(f"- register a copy of {plan.task_definition} with the task role {plan.new_role}")
+        changes.append(f"- deploy it to {state.incident.service}")
+    elif plan.redeploy or plan.redeploy_if_needed:
+        unless = "" if plan.redeploy else ", unless its tasks recover by themselves"
+        what = f"{state.incident.service} ({plan.task_definition}){unless}"
+        changes.append(f"- force a new deployment of {what}")
+    changes += [f"- then take {name_of(p)} ({p}) off {plan.role}, unless it is needed" for p in plan.withdraw]
+    found = [f"- {finding.code}: {_line(finding.text)}" for finding in diagnosis.findings]
+    return "\n".join(
+        (
+            f"Run {state.incident.id} waits until {until} for a yes or a no. Without one nothing is changed.",
+            "",
+            "Found:",
+            *found,
+            "Would be changed, and undone if it does not help:",
+            *changes,
+            "",
+            "Yes:",
+            _answer(token, "true"),
+            "No:",
+            _answer(token, "false"),
+            "",
+            "If role, task definition or policy change before the yes is carried out, you are asked again.",
+        )
+    )
+
+
+def _answer(token: str, approved: str) -> str:
+    output = shlex.quote(f'{{"approved": {approved}}}')
+    return f"aws stepfunctions send-task-success --task-token {shlex.quote(token)} --task-output {output}"
+
+
+def _line(text: str) -> str:
+    """Log text is data: on one line, and nothing that a terminal would obey."""
+    return "".join(character if character.isprintable() else " " for character in text)

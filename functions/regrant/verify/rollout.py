@@ -1,0 +1,58 @@
+"""Is our deployment done? Compared by deployment id, never by state alone.
+
+Right after UpdateService the new PRIMARY has counts 0/0/0, so "running == desired" holds at second 0; and
+after a circuit breaker's rollback the PRIMARY is COMPLETED again, but it is not ours
+(ECS developer guide, How the deployment circuit breaker detects failures).
+"""
+
+from __future__ import annotations
+
+import math
+
+from msgspec.structs import replace
+
+from regrant.clock import seconds_between
+from regrant.model.aws import Deployment, ServiceState
+from regrant.model.catalogue import Service
+from regrant.model.results import Rollout, Verdict
+from regrant.ports import Services
+
+LIMIT = 1800.0
+"""Seconds that a rollout and a restore may take, so that slow answers do not lengthen their loops."""
+
+
+def check_rollout(rollout: Rollout, service: Service, services: Services, now: str) -> Rollout:
+    """One more look at our deployment; UNHEALTHY once it has taken longer than LIMIT."""
+    verdict, evidence = judge(rollout.deployment, services.describe(service))
+    if verdict == "PENDING" and seconds_between(rollout.started_at, now) >= LIMIT:
+        verdict, evidence = "UNHEALTHY", (*evidence, f"Not finished after {LIMIT / 60:.0f} minutes.")
+    return replace(rollout, at=now, verdict=verdict, checks=rollout.checks + 1, evidence=evidence)
+
+
+def judge(deployment_id: str, state: ServiceState | None) -> tuple[Verdict, tuple[str, ...]]:
+    """Verdict on that deployment, with what it rests on."""
+    if state is None or state.status != "ACTIVE":
+        return "UNHEALTHY", ("The service is gone.",)
+    ours, primary = state.deployment(deployment_id), state.primary
+    if ours is None or primary is None or primary.id != deployment_id:
+        other = primary.id if primary else "nothing"
+        reason = f" ({primary.reason})" if primary and primary.reason else ""
+        return "UNHEALTHY", (f"{deployment_id} is not the primary deployment any more: {other} is{reason}.",)
+    line = (
+        f"{ours.id} {ours.rollout_state}: {ours.running} of {ours.desired} tasks running,"
+        f" {ours.failed_tasks} failed."
+    )
+    evidence = (line, *([ours.reason] if ours.reason else []))
+    if state.desired_count == 0:
+        return "UNHEALTHY", (*evidence, "Somebody scaled the service to 0.")
+    if ours.rollout_state == "FAILED" or _failing_for_good(ours, state.desired_count):
+        return "UNHEALTHY", (*evidence, *state.last_events)
+    if ours.completed and ours.desired > 0 and ours.running >= ours.desired:
+        return "HEALTHY", evidence
+    return "PENDING", evidence
+
+
+def _failing_for_good(deployment: Deployment, desired: int) -> bool:
+    # Without a circuit breaker a rollout never becomes FAILED, so the breaker's own default threshold
+    # (half of the desired count, at least 3, at most 200) is applied here.
+    return deployment.failed_tasks >= min(max(math.ceil(desired / 2), 3), 200)
