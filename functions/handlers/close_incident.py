@@ -1,30 +1,8 @@
 """Task state CloseIncident."""
 
-import os
-from typing import Any
-
-from regrant.aws.clients import client
-from regrant.aws.journal import DynamoJournal
-from regrant.aws.leases import DynamoLeases
-from regrant.aws.topic import SnsTopic
-from regrant.clock import encode
-from regrant.metrics import count_outcome, metrics
-from regrant.observability import logger, read_step
+from regrant.metrics import count_outcome
+from regrant.model.run import CloseEvent
 from regrant.report.close import close_incident
-from regrant.settings import Settings
+from regrant.step import step_of
 
-settings = Settings.from_environment(os.environ)
-dynamodb = client("dynamodb")
-journal = DynamoJournal(dynamodb, settings.journal_table)
-leases = DynamoLeases(dynamodb, settings.journal_table)
-topic = SnsTopic(client("sns"), settings.topic)
-
-
-@logger.inject_lambda_context
-@metrics.log_metrics
-def handler(event: dict[str, Any], context: Any) -> Any:
-    step = read_step(event)
-    report = close_incident(step.state, journal, leases, topic, step.now)
-    logger.info("closed", outcome=report.outcome)
-    count_outcome(report)
-    return encode(report)
+handler = count_outcome(step_of(CloseEvent, close_incident, "journal", "leases", "topic"))

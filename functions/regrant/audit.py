@@ -18,8 +18,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.aws import name_of
 from regrant.model.journal import Hold
 from regrant.parallel import each
-from regrant.ports import Holds, Roles, Runs, Topic
-from regrant.settings import Settings
+from regrant.ports import Account, Roles, Runs
 
 # Seconds after its end in which an expiry is still under way: a schedule fires within a minute, the run may
 # wait for the role. And in which a run attaches what it has on record, or undoes it.
@@ -77,36 +76,34 @@ class Audit(msgspec.Struct, frozen=True):
     expiries: tuple[Expiry, ...] = ()
 
 
-def audit_grants(
-    event: AuditEvent, settings: Settings, roles: Roles, holds: Holds, runs: Runs, topic: Topic
-) -> Audit:
-    """Look; unless it is a dry run, start the expiries that are overdue and tell the topic of trouble.
+def audit_grants(event: AuditEvent, aws: Account) -> Audit:
+    """Look; unless it is a dry run, start the expiries that are overdue and notify the topic of trouble.
 
-    An expiry that cannot be started is told of like the grant itself, and tried again by the next audit.
+    An expiry that cannot be started is reported like the grant itself, and tried again by the next audit.
     """
-    audit = look(settings, roles, holds, event.time)
+    audit = look(aws, event.time)
     if event.dry_run:
         return audit
     late = sorted({grant.incident for grant in audit.grants if _is_late(grant.expires_at, audit.at)})
-    audit = replace(audit, expiries=tuple(_expire(incident, runs, audit.at) for incident in late))
+    audit = replace(audit, expiries=tuple(_expire(incident, aws.runs, audit.at) for incident in late))
     troubles = [grant for grant in audit.grants if _is_trouble(grant)]
     if troubles:
-        topic.publish(_subject(troubles), _message(troubles, audit.expiries))
+        aws.topic.publish(_subject(troubles), _message(troubles, audit.expiries))
     return audit
 
 
-def look(settings: Settings, roles: Roles, holds: Holds, now: str) -> Audit:
+def look(aws: Account, now: str) -> Audit:
     """Read every managed role; what is most urgent comes first. Reads only."""
 
     def read(role: str) -> tuple[tuple[str, ...], tuple[Hold, ...]]:
         # In this order, since a run records a hold before it attaches: what is seen attached has its hold.
-        return _attached(role, roles), holds.of(role)
+        return _attached(role, aws.roles), aws.holds.of(role)
 
-    managed = tuple(sorted(settings.roles))
+    managed = tuple(sorted(aws.settings.roles))
     grants, not_by_us = [], {}
     for role, (attached, held) in zip(managed, each(read, managed), strict=True):
         grants += [_judge(role, hold, attached, now) for hold in held]
-        unheld = settings.policies.intersection(attached) - {hold.policy for hold in held}
+        unheld = aws.settings.policies.intersection(attached) - {hold.policy for hold in held}
         if unheld:
             not_by_us[role] = len(unheld)
     return Audit(now, tuple(sorted(grants, key=_urgency)), not_by_us)
@@ -171,13 +168,13 @@ def _subject(troubles: list[AuditedGrant]) -> str:
 
 def _message(troubles: list[AuditedGrant], expiries: tuple[Expiry, ...]) -> str:
     started = {expiry.incident: expiry for expiry in expiries}
-    told = [_told(grant, started.get(grant.incident)) for grant in troubles[:_MOST]]
+    texts = [_describe(grant, started.get(grant.incident)) for grant in troubles[:_MOST]]
     if more := troubles[_MOST:]:
-        told.append(f"And {len(more)} more: make audit lists them all.")
-    return "\n\n".join(("Grants of this tool that are not as they should be:", *told))
+        texts.append(f"And {len(more)} more: make audit lists them all.")
+    return "\n\n".join(("Grants of this tool that are not as they should be:", *texts))
 
 
-def _told(grant: AuditedGrant, expiry: Expiry | None) -> str:
+def _describe(grant: AuditedGrant, expiry: Expiry | None) -> str:
     what = f"{name_of(grant.policy)} on {name_of(grant.role)}, for {grant.service}: {grant.state}"
     return (
         f"{what}\n"

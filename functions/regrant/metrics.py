@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from functools import wraps
+from typing import Any
+
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from regrant.model.run import Report
+from regrant.step import Handler
 
 metrics = Metrics()
 
 
-def count_outcome(report: Report) -> None:
-    """One count of the outcome, and how long the run took."""
-    metrics.add_dimension(name="outcome", value=report.outcome)
-    metrics.add_metric(name="Runs", unit=MetricUnit.Count, value=1)
-    metrics.add_metric(name="RunSeconds", unit=MetricUnit.Seconds, value=report.timeline[-1].seconds)
+def count_outcome(handler: Handler) -> Handler:
+    """The handler of a report, with one count of its outcome and how many seconds the run took."""
+
+    @metrics.log_metrics
+    @wraps(handler)
+    def counted(event: dict[str, Any], context: Any) -> Any:
+        report = handler(event, context)
+        metrics.add_dimension(name="outcome", value=report["outcome"])
+        metrics.add_metric(name="Runs", unit=MetricUnit.Count, value=1)
+        metrics.add_metric(
+            name="RunSeconds", unit=MetricUnit.Seconds, value=report["timeline"][-1]["seconds"]
+        )
+        return report
+
+    return counted

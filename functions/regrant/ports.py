@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from regrant.model.aws import (
         Baseline,
         LogLines,
+        LogRoute,
         QueueDepth,
         RoleState,
         ServiceState,
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     )
     from regrant.model.catalogue import Service
     from regrant.model.journal import Change, Hold, LastOutcome, Lease
-    from regrant.model.run import LogRoute, Report
+    from regrant.model.run import Report
+    from regrant.settings import Settings
 
 
 class Catalogue(Protocol):
@@ -81,8 +83,8 @@ class Logs(Protocol):
 
 
 class Queues(Protocol):
-    def exists(self, queue: str) -> bool:
-        """Whether there is a queue with that ARN."""
+    def find(self, queue: str) -> QueueDepth | None:
+        """Approximate counts of the queue (ARN), or None if there is none."""
 
     def depth(self, queue: str) -> QueueDepth:
         """Approximate counts of the queue (ARN); nothing is received."""
@@ -105,6 +107,12 @@ class Journal(Protocol):
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
         """Store it unless there is one already; the one that stands is returned."""
 
+    def keep_baseline_with_lease(
+        self, incident: str, baseline: Baseline, lease: Lease, untouched_since: str
+    ) -> bool:
+        """Store baseline and role lease, or neither: False if there is a baseline already, or another run has
+        the role, or had it since then."""
+
     def intend(self, incident: str, change: Change) -> bool:
         """Write the intent; False if it was there already (an earlier try of the same step)."""
 
@@ -114,11 +122,15 @@ class Journal(Protocol):
     def record(self, incident: str, change: Change) -> None:
         """Write what became of an intent: done or undone."""
 
+    def record_and_release(self, incident: str, changes: tuple[Change, ...], lease: Lease, now: str) -> None:
+        """Write that the intents were done, and end the lease if it is still its owner's."""
+
     def load(self, incident: str) -> Record:
         """Everything written of the incident; empty if there is nothing."""
 
-    def close(self, incident: str, report: Report, at: str) -> None:
-        """Store the report and, if the run changed the service, how it ended."""
+    def close(self, incident: str, report: Report, at: str, lease: str | None = None) -> None:
+        """Store the report and, if the run changed the service, how it ended; end its lease on that
+        resource."""
 
     def reopen(self, incident: str) -> None:
         """What was closed is not at its end: its own run, which could not go on, undoes it."""
@@ -194,3 +206,36 @@ class Revisions(Protocol):
 
     def execution_role(self, arn: str) -> str | None:
         """The role (ARN) that ECS itself uses to start the tasks; None if there is none."""
+
+
+class Account(Protocol):
+    """Everything that a step may need from outside; regrant.aws.account is the one that deploys."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def catalogue(self) -> Catalogue: ...
+    @property
+    def services(self) -> Services: ...
+    @property
+    def revisions(self) -> Revisions: ...
+    @property
+    def roles(self) -> Roles: ...
+    @property
+    def logs(self) -> Logs: ...
+    @property
+    def queues(self) -> Queues: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def holds(self) -> Holds: ...
+    @property
+    def leases(self) -> Leases: ...
+    @property
+    def executions(self) -> Executions: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def topic(self) -> Topic: ...
+    @property
+    def schedules(self) -> Schedules: ...

@@ -6,6 +6,7 @@ deployment becomes PRIMARY with counts 0/0/0, the journal's conditional put keep
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from regrant.model.aws import (
     Deployment,
     LogLine,
     LogLines,
+    LogRoute,
     QueueDepth,
     RoleState,
     ServiceState,
@@ -28,7 +30,7 @@ from regrant.model.aws import (
 )
 from regrant.model.catalogue import CatalogueEntry, HealthPolicy, Service
 from regrant.model.journal import Change, Hold, LastOutcome, Lease
-from regrant.model.run import Diagnosis, Incident, LogRoute, Plan, Report
+from regrant.model.run import Depths, Diagnosis, Incident, Plan, Report
 from regrant.settings import Settings
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -336,9 +338,22 @@ class FakeJournal:
     fuse: Fuse = field(default_factory=Fuse)
     failure: AwsRefused | None = None
     holds: FakeHolds = field(default_factory=lambda: FakeHolds())  # in the same table
+    leases: FakeLeases = field(default_factory=lambda: FakeLeases())  # here, too
 
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
         return self.baselines.setdefault(incident, baseline)
+
+    def keep_baseline_with_lease(
+        self, incident: str, baseline: Baseline, lease: Lease, untouched_since: str
+    ) -> bool:
+        standing = self.leases.held.get(lease.resource)
+        free = standing is None or (
+            standing.ends_at <= lease.taken_at and standing.taken_at < untouched_since
+        )
+        if not free or incident in self.baselines:
+            return False
+        self.baselines[incident], self.leases.held[lease.resource] = baseline, lease
+        return True
 
     def intend(self, incident: str, change: Change) -> bool:
         return self._write_new(incident, change)
@@ -360,16 +375,25 @@ class FakeJournal:
         self.entries[_key(incident, change)] = change
         self.fuse.pass_by()
 
+    def record_and_release(self, incident: str, changes: tuple[Change, ...], lease: Lease, now: str) -> None:
+        self.fuse.pass_by()
+        for change in changes:
+            self.entries[_key(incident, change)] = change
+        self.leases.release(lease.resource, lease.owner, now)
+        self.fuse.pass_by()
+
     def load(self, incident: str) -> FakeRecord:
         if self.failure:
             raise self.failure
         changes = tuple(change for (owner, *_), change in self.entries.items() if owner == incident)
         return FakeRecord(self.baselines.get(incident), changes, incident in self.closed)
 
-    def close(self, incident: str, report: Report, at: str) -> None:
+    def close(self, incident: str, report: Report, at: str, lease: str | None = None) -> None:
         if self.failure:
             raise self.failure
         self.closed[incident] = report
+        if lease:
+            self.leases.release(lease, incident, at)
 
     def reopen(self, incident: str) -> None:
         del self.closed[incident]
@@ -403,15 +427,15 @@ class FakeLogs:
 
 @dataclass
 class FakeQueues:
-    waiting: int = 0
+    visible: int = 0
     dead: int = 0
     nonexistent: tuple[str, ...] = ()
 
-    def exists(self, queue: str) -> bool:
-        return queue not in self.nonexistent
+    def find(self, queue: str) -> QueueDepth | None:
+        return None if queue in self.nonexistent else self.depth(queue)
 
     def depth(self, queue: str) -> QueueDepth:
-        return QueueDepth(self.dead if queue == DEAD_LETTERS else self.waiting, 0)
+        return QueueDepth(self.dead if queue == DEAD_LETTERS else self.visible, 0)
 
 
 @dataclass
@@ -430,7 +454,7 @@ class FakeLeases:
             raise self.failure
         standing = self.held.get(resource)
         if standing and standing.owner == owner:
-            self.held[resource] = replace(standing, ends_at=now)
+            self.held[resource] = replace(standing, taken_at=now, ends_at=now)
 
 
 @dataclass
@@ -541,18 +565,30 @@ class FakeCatalogue:
 
 
 @dataclass
+class FakeRuns:
+    started: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    failure: AwsRefused | AwsUnavailable | None = None
+
+    def start(self, name: str, given: Mapping[str, str]) -> None:
+        if self.failure:
+            raise self.failure
+        self.started.setdefault(name, given)
+
+
+@dataclass
 class World:
-    """The seed's account in memory; one fuse for every change made in it."""
+    """The seed's account in memory, as ports.Account; one fuse for every change made in it."""
 
     fuse: Fuse = field(default_factory=Fuse)
+    settings: Settings = SETTINGS
 
     def __post_init__(self) -> None:
         self.services = FakeServices(fuse=self.fuse)
         self.roles = FakeRoles(fuse=self.fuse)
         self.holds = FakeHolds(fuse=self.fuse)
-        self.journal = FakeJournal(fuse=self.fuse, holds=self.holds)
+        self.leases, self.executions, self.runs = FakeLeases(), FakeExecutions(), FakeRuns()
+        self.journal = FakeJournal(fuse=self.fuse, holds=self.holds, leases=self.leases)
         self.logs, self.queues, self.topic = FakeLogs(), FakeQueues(), FakeTopic()
-        self.leases, self.executions = FakeLeases(), FakeExecutions()
         self.schedules, self.revisions = FakeSchedules(fuse=self.fuse), FakeRevisions(fuse=self.fuse)
         self.catalogue = FakeCatalogue()
 
@@ -563,7 +599,9 @@ class World:
 def diagnosed(role: RoleState = ROLE, **changed: Any) -> Diagnosis:
     """What Diagnose wrote of the plan, made when the role was like that."""
     seen = see(role, tuple(Policy(arn, DOCUMENTS[arn], "v1") for arn in PLAN.attach))
-    return Diagnosis("CONTAIN", at(1), plan=replace(PLAN, **changed), logs=(ROUTE,), seen=seen)
+    return Diagnosis(
+        "CHANGE", at(1), plan=replace(PLAN, **changed), logs=(ROUTE,), seen=seen, depths=Depths(0, 0)
+    )
 
 
 CONTAIN = diagnosed()

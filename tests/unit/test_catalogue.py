@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from regrant.clock import encode
 from regrant.model.catalogue import CatalogueEntry, Service
-from regrant.model.run import Refusal
+from regrant.model.results import Refusal
 from regrant.opening.catalogue import parameter_name, read_entry
 from tests.unit.fakes import ENTRY, RECEIVE, SETTINGS, WORKER
 

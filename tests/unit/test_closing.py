@@ -23,7 +23,8 @@ from regrant.model.results import (
     Stay,
     Withdrawal,
 )
-from regrant.model.run import Diagnosis, Failure, Leasing, Refusal, Report, RunState
+from regrant.model.results import Refusal
+from regrant.model.run import Diagnosis, Failure, Leasing, Report, RunState
 from regrant.report.close import close_incident, page_operator
 from tests.unit.cure import CURE, EXPIRY
 from tests.unit.fakes import (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regrant.model.catalogue import Service, parse_service
-from regrant.model.run import Refusal
+from regrant.model.results import Refusal
 from regrant.opening.request import Request
 from regrant.opening.trigger import read_trigger
 from tests.unit.fakes import SETTINGS

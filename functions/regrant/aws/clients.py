@@ -69,25 +69,19 @@ _MISTAKES = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 _new_client: Callable[..., Any] = boto3.Session().client
 
 
+_clients: dict[tuple[str, bool], Any] = {}
+# A session makes one client at a time (boto3 guide, Session: multithreading); threads may share the clients.
+_making = Lock()
+
+
 def client(service: str, *, retry: bool = True) -> Any:
-    """A client for this execution environment; credentials and Region come from the environment."""
-    with _collector_at_rest():
-        return _new_client(service, config=_READS if retry else _ONCE)
-
-
-class RareClient:
-    """A client that is made at its first call, for a service that few runs need. Threads may share it."""
-
-    def __init__(self, service: str) -> None:
-        self._service = service
-        self._made: Any = None
-        self._making = Lock()
-
-    def __getattr__(self, operation: str) -> Any:
-        with self._making:
-            if self._made is None:
-                self._made = client(self._service)
-        return getattr(self._made, operation)
+    """The client of this execution environment, one a service; credentials and Region come from the
+    environment. Without retry a call is sent once."""
+    with _making:
+        if (service, retry) not in _clients:
+            with _collector_at_rest():
+                _clients[service, retry] = _new_client(service, config=_READS if retry else _ONCE)
+        return _clients[service, retry]
 
 
 @contextmanager

@@ -14,9 +14,10 @@ import msgspec
 
 from regrant.aws.clients import aws_errors, condition_met
 from regrant.aws.holds import hold_item
+from regrant.aws.leases import lease_put, release_put
 from regrant.model.aws import Baseline
 from regrant.model.catalogue import Service
-from regrant.model.journal import Change, Hold, LastOutcome
+from regrant.model.journal import Change, Hold, LastOutcome, Lease
 from regrant.model.run import Report
 
 # In which order a run makes its changes, for those of one moment.
@@ -48,6 +49,14 @@ class DynamoJournal:
         assert kept is not None  # the condition failed because it is there
         return msgspec.json.decode(kept, type=Baseline)
 
+    def keep_baseline_with_lease(
+        self, incident: str, baseline: Baseline, lease: Lease, untouched_since: str
+    ) -> bool:
+        """TransactWriteItems: the baseline, on condition that there is none, and the lease, on condition that
+        nobody has it and nobody took or released it since; whether both were written, else neither was."""
+        entry = {"Item": _item(incident, "baseline", baseline)} | _NEW
+        return condition_met(lambda: self._transact(entry, lease_put(lease, untouched_since)))
+
     def intend(self, incident: str, change: Change) -> bool:
         """PutItem on condition that it is new: whether it was."""
         return self._put_new(incident, _entry(change), change)
@@ -63,6 +72,13 @@ class DynamoJournal:
     def record(self, incident: str, change: Change) -> None:
         """PutItem, over the intent."""
         self._put(incident, _entry(change), change)
+
+    def record_and_release(self, incident: str, changes: tuple[Change, ...], lease: Lease, now: str) -> None:
+        """TransactWriteItems: each change over its intent, and the lease's end; without that if another run
+        has taken the lease over."""
+        records = [{"Item": _item(incident, _entry(change), change)} for change in changes]
+        if not condition_met(lambda: self._transact(*records, release_put(lease.resource, lease.owner, now))):
+            self._transact(*records)
 
     def load(self, incident: str) -> Record:
         """Query, consistent: everything of the incident, changes in the order of their intents."""
@@ -84,8 +100,9 @@ class DynamoJournal:
             closed=items.get("outcome", _REOPENED) != _REOPENED,
         )
 
-    def close(self, incident: str, report: Report, at: str) -> None:
-        """TransactWriteItems: the report, and how the service's last changing run ended."""
+    def close(self, incident: str, report: Report, at: str, lease: str | None = None) -> None:
+        """TransactWriteItems: the report, how the service's last changing run ended, and the end of the lease
+        on `lease` (a resource); without that if another run has taken it over."""
         items = [_item(incident, "outcome", report)]
         attached = any(change.kind == "attach" for change in report.changes)
         # A cure or an expiry that was undone leaves the service contained, as it was.
@@ -93,7 +110,10 @@ class DynamoJournal:
         if report.service and report.outcome in lasting:
             last = LastOutcome(incident=incident, outcome=report.outcome, at=at)
             items.append(_item(f"service#{report.service}", "last", last))
-        self._transact(*({"Item": item} for item in items))
+        writes = [{"Item": item} for item in items]
+        if lease and condition_met(lambda: self._transact(*writes, release_put(lease, incident, at))):
+            return
+        self._transact(*writes)
 
     def reopen(self, incident: str) -> None:
         """PutItem in place of the report, which is not the end: the run's next one is."""

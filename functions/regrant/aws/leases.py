@@ -20,7 +20,7 @@ class DynamoLeases:
         """PutItem on the condition that nobody else holds it, else a consistent GetItem: what stands."""
         values = {":me": {"S": lease.owner}, ":now": {"S": now}, ":other": {"S": instead_of or lease.owner}}
         condition = "attribute_not_exists(entry) OR held_by IN (:me, :other) OR ends_at <= :now"
-        if self._put(lease, condition, values):
+        if self._put(_conditional(lease, condition, values)):
             return lease
         with aws_errors():
             item = self._dynamodb.get_item(
@@ -34,27 +34,36 @@ class DynamoLeases:
 
     def release(self, resource: str, owner: str, now: str) -> None:
         """PutItem of an end, on the condition that it is the owner's."""
-        values = {":me": {"S": owner}}
-        self._put(Lease(resource, owner, now, now), "held_by = :me", values)
+        self._put(release_put(resource, owner, now))
 
-    def _put(self, lease: Lease, condition: str, values: dict[str, Any]) -> bool:
-        item = _key(lease.resource) | {
-            "held_by": {"S": lease.owner},
-            "taken_at": {"S": lease.taken_at},
-            "ends_at": {"S": lease.ends_at},
-            "works_on": {"S": lease.subject or lease.owner},
-        }
-
-        def put() -> None:
+    def _put(self, put: dict[str, Any]) -> bool:
+        def write() -> None:
             with aws_errors():
-                self._dynamodb.put_item(
-                    TableName=self._table,
-                    Item=item,
-                    ConditionExpression=condition,
-                    ExpressionAttributeValues=values,
-                )
+                self._dynamodb.put_item(TableName=self._table, **put)
 
-        return condition_met(put)
+        return condition_met(write)
+
+
+def lease_put(lease: Lease, untouched_since: str) -> dict[str, Any]:
+    """The lease, if it has ended or there is none, and nobody took or released it since then (ISO 8601)."""
+    values = {":now": {"S": lease.taken_at}, ":since": {"S": untouched_since}}
+    condition = "attribute_not_exists(entry) OR (ends_at <= :now AND taken_at < :since)"
+    return _conditional(lease, condition, values)
+
+
+def release_put(resource: str, owner: str, now: str) -> dict[str, Any]:
+    """The end of the lease, if it is the owner's. taken_at is when it was released, then."""
+    return _conditional(Lease(resource, owner, now, now), "held_by = :me", {":me": {"S": owner}})
+
+
+def _conditional(lease: Lease, condition: str, values: dict[str, Any]) -> dict[str, Any]:
+    item = _key(lease.resource) | {
+        "held_by": {"S": lease.owner},
+        "taken_at": {"S": lease.taken_at},
+        "ends_at": {"S": lease.ends_at},
+        "works_on": {"S": lease.subject or lease.owner},
+    }
+    return {"Item": item, "ConditionExpression": condition, "ExpressionAttributeValues": values}
 
 
 def _key(resource: str) -> dict[str, Any]:

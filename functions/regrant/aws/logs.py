@@ -9,8 +9,7 @@ from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
-from regrant.model.aws import LogLine, LogLines
-from regrant.model.run import LogRoute
+from regrant.model.aws import LogLine, LogLines, LogRoute
 
 # A page holds up to 1 MB or 10,000 events and may be empty with more to come, so all of these are bounded.
 _PAGES = 20

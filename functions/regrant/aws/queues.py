@@ -23,20 +23,18 @@ class SqsQueues:
         self._sqs = sqs
         self._url = cache(self._find_url)
 
-    def exists(self, queue: str) -> bool:
-        """GetQueueUrl. Raises AwsUnavailable, AwsRefused (denied)."""
+    def find(self, queue: str) -> QueueDepth | None:
+        """Its depth, or None if there is no such queue. Raises AwsUnavailable, AwsRefused (denied)."""
         try:
-            with aws_errors():
-                self._url(queue)
+            return self.depth(queue)
         except AwsRefused as refused:
             if refused.code in _NONEXISTENT:
-                return False
+                return None
             raise
-        return True
 
     def depth(self, queue: str) -> QueueDepth:
-        """GetQueueAttributes: approximate counts, VisibilityTimeout times the RedrivePolicy's
-        maxReceiveCount.
+        """GetQueueUrl once, GetQueueAttributes: approximate counts, VisibilityTimeout times the
+        RedrivePolicy's maxReceiveCount.
 
         Raises AwsUnavailable, AwsRefused (no such queue).
         """
@@ -46,13 +44,13 @@ class SqsQueues:
                 AttributeNames=[*_COUNTS, "VisibilityTimeout", "RedrivePolicy"],
             )
         attributes = answer["Attributes"]
-        waiting, in_flight = (int(attributes[name]) for name in _COUNTS)
+        visible, in_flight = (int(attributes[name]) for name in _COUNTS)
         # A queue without a dead-letter queue has no RedrivePolicy; else it is JSON, with numbers as either
         # type.
         redrive = json.loads(attributes.get("RedrivePolicy", "{}"))
         receives = redrive.get("maxReceiveCount")
-        buries = float(attributes["VisibilityTimeout"]) * int(receives) if receives else None
-        return QueueDepth(waiting, in_flight, buries)
+        seconds = float(attributes["VisibilityTimeout"]) * int(receives) if receives else None
+        return QueueDepth(visible, in_flight, seconds)
 
     def _find_url(self, queue: str) -> str:
         *_, account, name = queue.split(":")

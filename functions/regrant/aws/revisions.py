@@ -7,7 +7,7 @@ task role by a revision that differs from its own in `taskRoleArn` and in nothin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from operator import itemgetter
 from typing import Any
@@ -17,9 +17,10 @@ from regrant.errors import AwsRefused
 
 
 class EcsRevisions:
-    """Implements ports.Revisions. `ecs` retries; `ecs_once` does not, for the call that must be sent once."""
+    """Implements ports.Revisions. `ecs` retries; what `ecs_once` makes does not, for the call that must be
+    sent once."""
 
-    def __init__(self, ecs: Any, ecs_once: Any | None = None) -> None:
+    def __init__(self, ecs: Any, ecs_once: Callable[[], Any] | None = None) -> None:
         self._ecs = ecs
         self._once = ecs_once
         model = ecs.meta.service_model
@@ -48,7 +49,7 @@ class EcsRevisions:
         assert self._once is not None
         request = self._registrable(arn) | {"taskRoleArn": role}
         with aws_errors():
-            answer = self._once.register_task_definition(**request)
+            answer = self._once().register_task_definition(**request)
         return str(answer["taskDefinition"]["taskDefinitionArn"])
 
     def copies(self, arn: str, role: str, after: str) -> tuple[str, ...]:

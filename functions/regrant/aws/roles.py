@@ -12,6 +12,9 @@ from regrant.iam.policy import Policy
 from regrant.model.aws import RoleState, name_of
 from regrant.parallel import all_three, each, later
 
+# Managed policies on a role in any account; more only where it was raised (IAM quotas).
+_QUOTA = 10
+
 
 class IamRoles:
     """Implements ports.Roles."""
@@ -22,12 +25,13 @@ class IamRoles:
     def permissions(self, role: str, wanted: tuple[str, ...]) -> RolePermissions:
         """The role's policies, its boundary and the wanted ones with their documents, read side by side.
 
-        GetRole, ListAttachedRolePolicies, ListRolePolicies, GetAccountSummary, GetRolePolicy for each inline
-        policy, GetPolicy and GetPolicyVersion for each managed one. Raises AwsUnavailable, and AwsRefused
-        (denied; NoSuchEntity: no such role, or an inline policy that went away meanwhile).
+        GetRole, ListAttachedRolePolicies, ListRolePolicies, GetRolePolicy for each inline policy, GetPolicy
+        and GetPolicyVersion for each managed one, GetAccountSummary where the quota may matter. Raises
+        AwsUnavailable, and AwsRefused (denied; NoSuchEntity: no such role, or an inline policy that went away
+        meanwhile).
         """
         declared = {arn: later(partial(self._policy, arn)) for arn in wanted}
-        quota, shape = later(self._quota), later(partial(self._get_role, role))
+        shape = later(partial(self._get_role, role))
         inline = later(partial(self._inline_names, role))
         attached = self.attached(role)
         boundary = shape().get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
@@ -38,7 +42,7 @@ class IamRoles:
         return RolePermissions(
             role=role,
             attached=attached,
-            quota=quota(),
+            quota=self._quota() if len({*attached, *wanted}) > _QUOTA else _QUOTA,
             identity=(
                 *(read[arn] for arn in attached if arn in read),
                 *(Policy(name, document) for name, document in documents.items()),

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
-from regrant.model.aws import Deployment, ServiceState, TaskDefinition, name_of
+from regrant.model.aws import Deployment, LogRoute, ServiceState, TaskDefinition, name_of
 from regrant.model.catalogue import Service
-from regrant.model.run import LogRoute
 
 
 class EcsServices:
-    """Implements ports.Services. `ecs` retries; `ecs_once` does not, for the call that must be sent once."""
+    """Implements ports.Services. `ecs` retries; what `ecs_once` makes does not, for the call that must be
+    sent once."""
 
-    def __init__(self, ecs: Any, ecs_once: Any | None = None) -> None:
+    def __init__(self, ecs: Any, ecs_once: Callable[[], Any] | None = None) -> None:
         self._ecs = ecs
         self._once = ecs_once
 
@@ -59,7 +60,7 @@ class EcsServices:
     def _update(self, service: Service, **change: Any) -> str:
         assert self._once is not None
         with aws_errors():
-            answer = self._once.update_service(cluster=service.cluster, service=service.name, **change)
+            answer = self._once().update_service(cluster=service.cluster, service=service.name, **change)
         state = _service(answer["service"])
         if state.primary is None:
             raise AwsRefused(f"UpdateService of {service} answered without a primary deployment")

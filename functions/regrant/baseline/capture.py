@@ -1,64 +1,140 @@
-"""The baseline is captured before the first change, if the account is still the one that was diagnosed."""
+"""The baseline is captured before the first change, if the account is still the one that was diagnosed.
+
+Two reads that agree make a baseline. What the undo acts on (attachments, the service) is read twice in any
+case, here and by Diagnose. The rest of the role is taken from Diagnose's read of seconds ago where nobody of
+ours can have changed the role since; otherwise it is read again as well (ADR 18).
+"""
 
 from __future__ import annotations
 
-from regrant.baseline.drift import moved, whole
+from msgspec.structs import replace
+
+from regrant.baseline.drift import digest, drift
 from regrant.baseline.facts import attached_before, facts, fingerprint, granted_by_others, without
-from regrant.denials.search import waiting
+from regrant.clock import HOUR, earlier, later, seconds_between
+from regrant.denials.search import read_depths
 from regrant.errors import AccountMoved, RoleGone, ServiceGone
-from regrant.model.aws import Baseline, QueueDepth, RoleState, ServiceState
+from regrant.leases import STRAGGLERS, lease_of_role, take_role
+from regrant.model.aws import Baseline, RoleState, ServiceState, name_of
 from regrant.model.catalogue import CatalogueEntry, Service
-from regrant.model.results import BaselineMark
-from regrant.model.run import Diagnosis, Incident
+from regrant.model.results import BaselineMark, Refusal
+from regrant.model.run import Depths, Diagnosis, Incident, Plan, RunState
 from regrant.parallel import all_three, both
-from regrant.ports import Holds, Journal, Queues, Roles, Services
+from regrant.ports import Account, Queues, Roles, Services
+
+# Seconds for which a run waits for a role, so that slow answers do not lengthen the loop.
+TURN = 600.0
+# A run may change the role this long (seconds) after the time that its lease bears: a step is tried again for
+# minutes with the `now` of its first try, and its last function goes on after that.
+_ACTIVE = 600.0 + STRAGGLERS
 
 
-def capture(
-    incident: Incident,
-    diagnosis: Diagnosis,
-    services: Services,
-    roles: Roles,
-    queues: Queues,
-    holds: Holds,
-    journal: Journal,
-    now: str,
-) -> BaselineMark:
-    """Record role and service before the first change. A second call keeps the first baseline.
+def capture_baseline(state: RunState, aws: Account, now: str) -> BaselineMark:
+    """Lease the role, and record role and service before the first change. A second call keeps the first
+    baseline. WAIT while another run changes the role.
 
     Raises AccountMoved if they are not what the plan was made from: one of the two reads was stale, or
-    somebody changed something meanwhile. Where a person approved it, the policies' versions count as well.
-    The grants that the plan withdraws are part of the role; those of other incidents are not.
+    somebody changed something in between. Where a person approved it, the policies' versions count as well.
+    The grants that the plan withdraws are part of the role; those of other incidents are not. Raises
+    RoleGone, ServiceGone, AwsUnavailable, AwsRefused.
     """
+    diagnosis = state.diagnosis
+    assert diagnosis is not None and diagnosis.plan is not None  # DecidePlan sends only plans here
+    if _diagnosed_just_now(state, diagnosis) and (mark := _capture_briefly(state, diagnosis, aws, now)):
+        return mark
+    if holder := take_role(diagnosis.plan.role, state.incident, aws, now):
+        return _wait(state, diagnosis.plan, holder, now)
+    baseline, depths = _read_whole(state.incident, diagnosis, aws, now)
+    return _mark(aws.journal.keep_baseline(state.incident.id, baseline), diagnosis.plan, depths)
+
+
+def _diagnosed_just_now(state: RunState, diagnosis: Diagnosis) -> bool:
+    """A containment that has waited neither for a person nor for the role since its diagnosis."""
+    waited = _last_wait(state) is not None
+    return state.incident.mode == "contain" and diagnosis.next == "CHANGE" and not waited
+
+
+def _capture_briefly(state: RunState, diagnosis: Diagnosis, aws: Account, now: str) -> BaselineMark | None:
+    """The baseline with the role as Diagnose read it, written together with the role's lease.
+
+    None if another run has had the role around the diagnosis, or this step was tried before: then everything
+    is read again. That the attachments differ is reason enough as well, since a grant may explain it.
+    """
+    incident, plan, seen = state.incident, diagnosis.plan, diagnosis.seen
+    assert incident.service is not None and plan is not None and seen is not None and seen.role is not None
+    service = incident.service
+    attached, found = both(
+        lambda: aws.roles.attached(plan.role), lambda: existing_service(aws.services, service)
+    )
+    _raise_if_deployed(plan, found)
+    if attached != seen.attached:
+        return None
+    ends = _grant_ends_at(incident, plan, now)
+    baseline = Baseline(str(service), seen.role, found, now, diagnosis.granted, ends)
+    untouched_since = earlier(diagnosis.at, _ACTIVE)
+    lease = lease_of_role(plan.role, incident, now)
+    if not aws.journal.keep_baseline_with_lease(incident.id, baseline, lease, untouched_since):
+        return None
+    return _mark(baseline, plan, diagnosis.depths)
+
+
+def _read_whole(incident: Incident, diagnosis: Diagnosis, aws: Account, now: str) -> tuple[Baseline, Depths]:
     service, plan = incident.service, diagnosis.plan
     assert service is not None and plan is not None
-    (role, held), state, (depth, dead_letters) = all_three(
-        lambda: both(lambda: _read(roles, plan.role), lambda: holds.of(plan.role)),
-        lambda: services.describe(service) if incident.expires else existing_service(services, service),
-        lambda: _depths(queues, incident.entry),
+    (role, held), found, depths = all_three(
+        lambda: both(lambda: _read(aws.roles, plan.role), lambda: aws.holds.of(plan.role)),
+        lambda: (
+            aws.services.describe(service) if incident.expires else existing_service(aws.services, service)
+        ),
+        lambda: _depths(aws.queues, incident.entry),
     )
     granted = granted_by_others(held, incident.id)
-    _raise_if_moved(diagnosis, role, state, granted, roles)
-    kept = journal.keep_baseline(
-        incident.id,
-        Baseline(
-            service_key=str(service),
-            role=role,
-            service=state,
-            captured_at=now,
-            granted=tuple(policy for policy in granted if policy not in plan.withdraw),
-        ),
-    )
+    _raise_if_moved(diagnosis, role, found, granted, aws.roles)
+    others = tuple(policy for policy in granted if policy not in plan.withdraw)
+    return Baseline(str(service), role, found, now, others, _grant_ends_at(incident, plan, now)), depths
+
+
+def _grant_ends_at(incident: Incident, plan: Plan, now: str) -> str | None:
+    entry = incident.entry
+    return later(now, entry.grant_ttl_hours * HOUR) if entry and plan.attach else None
+
+
+def _mark(kept: Baseline, plan: Plan, depths: Depths) -> BaselineMark:
     primary = kept.service.primary if kept.service else None
     return BaselineMark(
+        next="DEPLOY" if plan.new_role else "ATTACH" if plan.attach else "WITHDRAW",
         sha256=fingerprint(facts(without(kept.role, kept.granted), kept.service)),
         at=kept.captured_at,
         primary_deployment=primary.id if primary else "",
         task_definition=kept.service.task_definition if kept.service else "",
         kept=tuple(policy for policy in plan.attach if policy in attached_before(kept)),
-        backlog=depth.waiting if depth else None,
-        dead_letters=dead_letters,
-        buries_after=depth.buries_after if depth and dead_letters is not None else None,
+        backlog=depths.backlog,
+        dead_letters=depths.dead_letters,
+        seconds_to_dead_letter=depths.seconds_to_dead_letter,
+        grant_ends_at=kept.grant_ends_at,
+    )
+
+
+def _wait(state: RunState, plan: Plan, holder: str, now: str) -> BaselineMark:
+    before = _last_wait(state)
+    since = before.since if before and before.since else now
+    waiting = BaselineMark("WAIT", now, checks=before.checks + 1 if before else 1, holder=holder, since=since)
+    if seconds_between(since, now) < TURN:
+        return waiting
+    return replace(waiting, next="CLOSE", refusal=_role_busy(holder, plan.role))
+
+
+def _last_wait(state: RunState) -> BaselineMark | None:
+    """The last look at the role's lease since the diagnosis; a new diagnosis starts the wait again."""
+    mark, diagnosis = state.baseline, state.diagnosis
+    return mark if mark and diagnosis and seconds_between(diagnosis.at, mark.at) > 0 else None
+
+
+def _role_busy(holder: str, role: str) -> Refusal:
+    return Refusal(
+        "ROLE_BUSY",
+        f"Run {holder} has been changing {name_of(role)} for too long to wait.",
+        "See how far that run is, and start this one again when it has ended.",
     )
 
 
@@ -75,15 +151,19 @@ def _raise_if_moved(
 ) -> None:
     plan, seen = diagnosis.plan, diagnosis.seen
     assert plan is not None and seen is not None
+    _raise_if_deployed(plan, state)
+    if changed := drift(seen, role, granted):
+        raise AccountMoved(f"{plan.role} was changed since the diagnosis: {', '.join(changed)}.")
+    if plan.new_role and digest(_read(roles, plan.new_role)) != seen.new_role:
+        raise AccountMoved(f"{plan.new_role} was changed since the diagnosis.")
+    if diagnosis.next == "ASK" and roles.versions(plan.attach) != seen.versions:
+        raise AccountMoved(f"A policy of the approved plan has another version: {', '.join(plan.attach)}.")
+
+
+def _raise_if_deployed(plan: Plan, state: ServiceState | None) -> None:
     revision = state.task_definition if state else None
     if plan.task_definition not in (None, revision):
         raise AccountMoved(f"{revision} was deployed since the diagnosis.")
-    if changed := moved(seen, role, granted):
-        raise AccountMoved(f"{plan.role} was changed since the diagnosis: {', '.join(changed)}.")
-    if plan.new_role and whole(_read(roles, plan.new_role)) != seen.new_role:
-        raise AccountMoved(f"{plan.new_role} was changed since the diagnosis.")
-    if diagnosis.decision == "ASK" and roles.versions(plan.attach) != seen.versions:
-        raise AccountMoved(f"A policy of the approved plan has another version: {', '.join(plan.attach)}.")
 
 
 def _read(roles: Roles, role: str) -> RoleState:
@@ -93,11 +173,7 @@ def _read(roles: Roles, role: str) -> RoleState:
     return state
 
 
-def _depths(queues: Queues, entry: CatalogueEntry | None) -> tuple[QueueDepth | None, int | None]:
-    if entry is None:  # not enrolled any more, so there is nothing to compare with either
-        return None, None
-    health = entry.health
-    return both(
-        lambda: queues.depth(health.queue) if health.queue else None,
-        lambda: waiting(queues, health.dead_letter_queue),
-    )
+def _depths(queues: Queues, entry: CatalogueEntry | None) -> Depths:
+    # Not enrolled any more, or a queue is gone: there is nothing to compare with.
+    found = read_depths(queues, entry.health) if entry else Depths()
+    return found if isinstance(found, Depths) else Depths()

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from regrant.baseline.facts import facts, fingerprint
 from regrant.iam.policy import Policy
 from regrant.model.aws import RoleState, name_of
-from regrant.model.run import Refusal, Seen
+from regrant.model.results import Refusal
+from regrant.model.run import Seen
 
 ROUNDS = 3
 """How often a run makes a plan of an account that goes on changing under it."""
@@ -17,16 +18,16 @@ ROUNDS = 3
 def see(role: RoleState, attach: tuple[Policy, ...] = (), new_role: RoleState | None = None) -> Seen:
     """The role as a plan is made from it, the policies to attach, and the role that a cure moves to."""
     versions = {policy.arn: policy.version for policy in attach}
-    return Seen(role.attached, _rest(role), versions, whole(new_role) if new_role else None)
+    return Seen(role.attached, rest_of(role), versions, digest(new_role) if new_role else None, role)
 
 
-def moved(seen: Seen, role: RoleState, granted: tuple[str, ...]) -> tuple[str, ...]:
+def drift(seen: Seen, role: RoleState, granted: tuple[str, ...]) -> tuple[str, ...]:
     """What is different from when the plan was made; what other incidents were `granted` meanwhile is not."""
     attachments = tuple(sorted(({*seen.attached} ^ {*role.attached}) - {*granted}))
-    return (*attachments, *(["the role itself"] if _rest(role) != seen.rest else []))
+    return (*attachments, *(["the role itself"] if rest_of(role) != seen.rest else []))
 
 
-def moving(role: str) -> Refusal:
+def changes_on(role: str) -> Refusal:
     """For a run that has made its last plan of the role (ARN)."""
     return Refusal(
         "ACCOUNT_MOVING",
@@ -36,10 +37,10 @@ def moving(role: str) -> Refusal:
     )
 
 
-def whole(role: RoleState) -> str:
+def digest(role: RoleState) -> str:
     """SHA-256 of the role with its attachments."""
     return fingerprint(facts(role, None))
 
 
-def _rest(role: RoleState) -> str:
-    return whole(replace(role, attached=()))
+def rest_of(role: RoleState) -> str:
+    return digest(replace(role, attached=()))

@@ -1,11 +1,11 @@
-"""Who else lives on a grant: services of the catalogue that run with the role and declare the policy."""
+"""Who else depends on a grant: services of the catalogue that run with the role and declare the policy."""
 
 from __future__ import annotations
 
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.opening.catalogue import read_entry
 from regrant.parallel import each
-from regrant.ports import Catalogue, Services
+from regrant.ports import Account, Services
 from regrant.settings import Settings
 
 
@@ -13,9 +13,7 @@ def needed_by_others(
     role: str,
     policies: tuple[str, ...],
     service: Service,
-    catalogue: Catalogue,
-    services: Services,
-    settings: Settings,
+    aws: Account,
 ) -> dict[str, tuple[str, ...]]:
     """The other services (`cluster/name`) that run with the role (ARN) and declare a policy (ARN), by policy.
 
@@ -23,14 +21,14 @@ def needed_by_others(
     """
     others = {
         other: declared
-        for other, text in catalogue.entries().items()
+        for other, text in aws.catalogue.entries().items()
         if other != service
-        and settings.cluster_is_managed(other.cluster)
-        and (declared := _declared(text, other, settings, policies))
+        and aws.settings.cluster_is_managed(other.cluster)
+        and (declared := _declared(text, other, aws.settings, policies))
     }
-    running = each(lambda other: _runs_with(role, other, services), tuple(others))
-    living = [other for other, runs in zip(others, running, strict=True) if runs]
-    return {policy: tuple(sorted(str(o) for o in living if policy in others[o])) for policy in policies}
+    running = each(lambda other: _runs_with(role, other, aws.services), tuple(others))
+    dependents = [other for other, runs in zip(others, running, strict=True) if runs]
+    return {policy: tuple(sorted(str(o) for o in dependents if policy in others[o])) for policy in policies}
 
 
 def _declared(text: str, service: Service, settings: Settings, policies: tuple[str, ...]) -> frozenset[str]:
@@ -43,6 +41,6 @@ def _runs_with(role: str, service: Service, services: Services) -> bool:
     state = services.describe(service)
     if state is None or state.status != "ACTIVE":
         return False
-    # During a rollout the tasks of either revision may live on it.
+    # During a rollout the tasks of either revision may depend on it.
     revisions = tuple(dict.fromkeys((state.task_definition, *(d.task_definition for d in state.deployments))))
     return any(definition.task_role == role for definition in each(services.task_definition, revisions))

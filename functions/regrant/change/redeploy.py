@@ -1,72 +1,92 @@
-"""The cure's new revision of the task definition: register it, start it, and in an undo take it out again."""
+"""Replace the service's tasks: on the revision in use, or for a cure on a copy of it with the declared
+role."""
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
-from regrant.errors import RevisionDiffers
-from regrant.model.catalogue import parse_service
+from regrant import leases
+from regrant.baseline.capture import existing_service
+from regrant.errors import RevisionDiffers, ServiceChanged, ServiceGone
+from regrant.journal import carry_out, take_back
+from regrant.model.aws import Deployment
+from regrant.model.catalogue import Service
 from regrant.model.journal import Change
-from regrant.model.results import Deregistration, Revision
-from regrant.model.run import Incident, Plan
-from regrant.ports import Journal, Revisions, Services
+from regrant.model.results import BaselineMark, Rollout
+from regrant.model.run import Incident, Plan, RunState
+from regrant.ports import Account, Services
 
 
-def register_revision(
-    incident: Incident, plan: Plan, revisions: Revisions, journal: Journal, now: str
-) -> Revision:
-    """Register a copy of the revision in use with the new role, once, however often the step runs.
+def redeploy_service(state: RunState, aws: Account, now: str) -> Rollout:
+    """Force a new deployment; for a cure, first register its revision and then deploy that.
 
-    RegisterTaskDefinition has no idempotency token: the intent has the family's latest revision, and what is
-    newer than that and exactly such a copy is taken to be an earlier try's. Raises RevisionDiffers if
-    anything but the role is another in the copy.
+    Each of the two has its own intent and takes up what an earlier try has done, for neither call has an
+    idempotency token. A cure gives the role back here: it takes it again when it withdraws. Raises
+    ServiceChanged, ServiceGone, RevisionDiffers, AwsUnavailable, AwsRefused.
     """
-    old, role = plan.task_definition, plan.new_role
-    assert old is not None and role is not None
-    change = Change("register", old, revisions.latest(old), intended_at=now, role=role)
-    if journal.intend(incident.id, change):
-        new = revisions.register(old, role)
-    else:
-        first = _intent(incident.id, old, journal)
+    incident, baseline, plan = state.incident, state.baseline, state.diagnosis and state.diagnosis.plan
+    assert plan and baseline  # the states before wrote them
+    revision = None
+    if plan.new_role:
+        revision = register_revision(incident, plan, plan.new_role, aws, now)
+        leases.release_role(plan.role, incident, aws, now)
+    return redeploy(incident, baseline, revision, aws, now)
+
+
+def register_revision(incident: Incident, plan: Plan, role: str, aws: Account, now: str) -> str:
+    """Register a copy of the revision in use with the new role, once, however often the step runs; its ARN.
+
+    The intent has the family's latest revision, and what is newer than that and exactly such a copy is taken
+    to be an earlier try's. Raises RevisionDiffers if the copy differs in anything but the role.
+    """
+    old = plan.task_definition
+    assert old is not None
+
+    def register(first: bool) -> str:
+        if first:
+            return aws.revisions.register(old, role)
+        before = next(
+            c for c in aws.journal.load(incident.id).changes if (c.kind, c.target) == ("register", old)
+        )
         # Recorded by an earlier try, or registered by it without having been recorded.
-        made = (first.value,) if first.done_at else revisions.copies(old, role, first.value)
-        change, new = first, made[0] if made else revisions.register(old, role)
-    journal.record(incident.id, replace(change, value=new, done_at=now))
-    others = [line for line in revisions.differences(old, new) if not line.startswith("taskRoleArn: ")]
+        made = (before.value,) if before.done_at else aws.revisions.copies(old, role, before.value)
+        return made[0] if made else aws.revisions.register(old, role)
+
+    intent = Change("register", old, aws.revisions.latest(old), intended_at=now, role=role)
+    new = carry_out(aws.journal, incident.id, intent, register, now).value
+    others = [line for line in aws.revisions.differences(old, new) if not line.startswith("taskRoleArn: ")]
     if others:
         raise RevisionDiffers(f"{new} is no copy of {old}: {'; '.join(others)}")
-    return Revision(task_definition=new, at=now)
+    return new
 
 
-def deregister_revision(
-    incident: Incident, revisions: Revisions, services: Services, journal: Journal, now: str
-) -> Deregistration:
-    """Deregister what this incident registered, unless the service still runs it."""
-    record = journal.load(incident.subject)
-    gone: list[str] = []
-    for change in record.changes:
-        if change.kind != "register" or change.undone_at is not None:
-            continue
-        made = (change.value,) if change.done_at else _unrecorded(change, revisions)
-        service = parse_service(record.baseline.service_key) if record.baseline else None
-        state = services.describe(service) if service and made else None
-        in_use = {each.task_definition for each in state.deployments} if state else set()
-        if in_use & set(made):
-            continue
-        for arn in made:
-            revisions.deregister(arn)
-        value = made[-1] if made else change.value
-        done = change.done_at or (now if made else None)
-        journal.record(incident.subject, replace(change, value=value, done_at=done, undone_at=now))
-        gone += made
-    return Deregistration(revisions=tuple(gone), at=now)
+def redeploy(
+    incident: Incident, baseline: BaselineMark, revision: str | None, aws: Account, now: str
+) -> Rollout:
+    """Force a new deployment of the revision in use, or deploy the cure's (ARN), however often the step runs.
+
+    If an earlier try may have been heard, a PRIMARY of the same revision that is not the baseline's is taken
+    to be its deployment instead of starting a second one. Any other new PRIMARY is somebody else's, and
+    raises ServiceChanged rather than being replaced.
+    """
+    service = incident.service
+    assert service is not None
+
+    def deploy(first: bool) -> str:
+        primary = _primary(service, aws.services)
+        if primary.id == baseline.primary_deployment:
+            return aws.services.deploy(service, revision) if revision else aws.services.redeploy(service)
+        if primary.task_definition == (revision or baseline.task_definition) and not first:
+            return primary.id
+        if first:  # nothing was sent, so there is nothing of ours to wait for or to put right
+            take_back(aws.journal, incident.id, intent, lambda: None, now)
+        raise ServiceChanged(f"{primary.id} of {primary.task_definition} was deployed since the baseline")
+
+    intent = Change("redeploy", str(service), baseline.primary_deployment, intended_at=now)
+    done = carry_out(aws.journal, incident.id, intent, deploy, now)
+    return Rollout(deployment=done.value, at=now, revision=revision)
 
 
-def _unrecorded(change: Change, revisions: Revisions) -> tuple[str, ...]:
-    assert change.role is not None  # every register has one
-    return revisions.copies(change.target, change.role, change.value)
-
-
-def _intent(incident: str, old: str, journal: Journal) -> Change:
-    changes = journal.load(incident).changes
-    return next(change for change in changes if (change.kind, change.target) == ("register", old))
+def _primary(service: Service, services: Services) -> Deployment:
+    primary = existing_service(services, service).primary
+    if primary is None:
+        raise ServiceGone(f"{service} has no primary deployment any more.")
+    return primary

@@ -42,7 +42,7 @@ def read_calls(lines: Iterable[LogLine]) -> tuple[DeniedCall, ...]:
     return tuple(sorted(found.values(), key=lambda call: -call.count))
 
 
-def told_calls(incident: Incident, logged: tuple[DeniedCall, ...]) -> tuple[DeniedCall, ...]:
+def calls_from_trigger(incident: Incident, logged: tuple[DeniedCall, ...]) -> tuple[DeniedCall, ...]:
     """The calls that the trigger itself told of, apart from those that the service logged as well."""
     at, known = incident.opened_at, {_key(call.denial) for call in logged}
     told = (denial for denial in incident.denials if _key(denial) not in known)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from regrant.model.aws import LogLines
-from regrant.model.run import LogRoute
+from regrant.model.aws import LogLines, LogRoute
+from regrant.model.catalogue import HealthPolicy
+from regrant.model.run import Depths
 from regrant.parallel import each
 from regrant.ports import Logs, Queues
 
@@ -26,6 +27,21 @@ def joined(*parts: LogLines) -> LogLines:
     return LogLines(tuple(lines), complete=all(part.complete for part in parts))
 
 
-def waiting(queues: Queues, queue: str | None) -> int | None:
-    """Messages that wait in the queue; None where the catalogue names none."""
-    return queues.depth(queue).waiting if queue else None
+def visible(queues: Queues, queue: str | None) -> int | None:
+    """Visible messages in the queue (ARN); None where the catalogue names none."""
+    return queues.depth(queue).visible if queue else None
+
+
+def read_depths(queues: Queues, health: HealthPolicy) -> Depths | str:
+    """The service's queues as they are, or the one (ARN) that does not exist."""
+    watched = tuple(queue for queue in (health.queue, health.dead_letter_queue) if queue)
+    found = dict(zip(watched, each(queues.find, watched), strict=True))
+    missing = next((queue for queue, depth in found.items() if depth is None), None)
+    if missing:
+        return missing
+    queue, dead = found.get(health.queue or ""), found.get(health.dead_letter_queue or "")
+    return Depths(
+        backlog=queue.visible if queue else None,
+        dead_letters=dead.visible if dead else None,
+        seconds_to_dead_letter=queue.seconds_to_dead_letter if queue and dead else None,
+    )

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from regrant.baseline.drift import ROUNDS, moving, see
+from regrant.baseline.drift import see
 from regrant.diagnosis.declared_role import problems
 from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.diagnosis.terraform import patch
 from regrant.model.aws import RoleState, TaskDefinition, name_of
 from regrant.model.catalogue import CatalogueEntry
 from regrant.model.journal import Hold
-from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan, Refusal
+from regrant.model.results import Refusal
+from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan
 from regrant.parallel import all_three, both, each
-from regrant.ports import Holds, Revisions, Roles, Services
-from regrant.settings import Settings
+from regrant.ports import Account
 
 
-def plan_cure(
-    incident: Incident,
-    services: Services,
-    roles: Roles,
-    revisions: Revisions,
-    holds: Holds,
-    settings: Settings,
-    now: str,
-    checks: int = 1,
-) -> Diagnosis:
-    """The plan, or why there is none. Reads only. checks counts the plans of this run."""
+def plan_cure(incident: Incident, aws: Account, now: str) -> Diagnosis:
+    """The plan, or why there is none. Reads only. Raises AwsUnavailable, AwsRefused."""
     service, entry = incident.service, incident.entry
     assert service is not None and entry is not None  # OpenIncident refused everything else
-    state = services.describe(service)
+    state = aws.services.describe(service)
     refusal = judge_service(service, state)
     if refusal or state is None:
-        return _refused(refusal, now, checks)
-    definition = services.task_definition(state.task_definition)
-    refusal = judge_role(definition, settings)
+        return _refused(refusal, now)
+    definition = aws.services.task_definition(state.task_definition)
+    refusal = judge_role(definition, aws.settings)
     if refusal or definition.task_role is None:
-        return _refused(refusal, now, checks)
-    decision: Decision = "ASK" if entry.approval == "required" else "CURE"
+        return _refused(refusal, now)
+    decision: Decision = "ASK" if entry.approval == "required" else "CHANGE"
     if definition.task_role == entry.task_role:
-        return _plan_leftovers(incident, decision, definition, roles, holds, settings, now, checks)
+        return _plan_leftovers(incident, decision, definition, aws, now)
     wrong_role = Finding(
         "WRONG_TASK_ROLE",
         f"The tasks run as {name_of(definition.task_role)}; the catalogue declares"
@@ -47,31 +38,30 @@ def plan_cure(
     )
     if entry.managed_by == "terraform":
         refusal = _terraform(entry, definition)
-        return Diagnosis("REFUSE", now, (wrong_role,), refusal=refusal, checks=checks)
-    old, new, (held, lent, (execution_role, status)) = all_three(
-        lambda: roles.read(definition.task_role or ""),
+        return Diagnosis("REFUSE", now, (wrong_role,), refusal=refusal)
+    old, new, (held, temporary, (execution_role, status)) = all_three(
+        lambda: aws.roles.read(definition.task_role or ""),
         # A role that the stack does not list cannot be read either.
-        lambda: roles.read(entry.task_role) if entry.task_role in settings.roles else None,
+        lambda: aws.roles.read(entry.task_role) if entry.task_role in aws.settings.roles else None,
         lambda: all_three(
-            lambda: holds.of(definition.task_role or ""),
-            lambda: holds.of(entry.task_role),
+            lambda: aws.holds.of(definition.task_role or ""),
+            lambda: aws.holds.of(entry.task_role),
             lambda: both(
-                lambda: revisions.execution_role(definition.arn), lambda: revisions.status(definition.arn)
+                lambda: aws.revisions.execution_role(definition.arn),
+                lambda: aws.revisions.status(definition.arn),
             ),
         ),
     )
     if status != "ACTIVE":
-        return _refused(_no_way_back(definition, status), now, checks)
-    found = tuple(_unfit(entry, new, lent, execution_role, roles, settings))
+        return _refused(_no_way_back(definition, status), now)
+    found = tuple(_unfit(entry, new, temporary, execution_role, aws))
     if found or old is None or new is None:
         refusal = Refusal(
             "NEW_ROLE_UNFIT",
             f"{name_of(entry.task_role)} is not ready for {service}: {' '.join(f.text for f in found)}",
-            "Mend what is named, and start the cure again. The grant stays until then.",
+            "Fix what is named, and start the cure again. The grant stays until then.",
         )
-        return Diagnosis("REFUSE", now, (wrong_role, *found), refusal=refusal, checks=checks)
-    if checks > ROUNDS:
-        return _refused(moving(definition.task_role), now, checks)
+        return Diagnosis("REFUSE", now, (wrong_role, *found), refusal=refusal)
     plan = Plan(
         role=definition.task_role,
         attach=(),
@@ -81,72 +71,66 @@ def plan_cure(
         withdraw=tuple(sorted({hold.policy for hold in held if hold.service == str(service)})),
     )
     seen = see(old, new_role=new)
-    return Diagnosis(decision, now, (wrong_role,), plan, definition.logs, seen=seen, checks=checks)
+    return Diagnosis(decision, now, (wrong_role,), plan, definition.logs, seen=seen)
 
 
 def _plan_leftovers(
     incident: Incident,
     decision: Decision,
     definition: TaskDefinition,
-    roles: Roles,
-    holds: Holds,
-    settings: Settings,
+    aws: Account,
     now: str,
-    checks: int,
 ) -> Diagnosis:
     """The service runs with the right role already; a grant of its own may be left on another one."""
     assert incident.entry is not None and definition.task_role is not None
-    others = tuple(sorted(settings.roles - {definition.task_role}))
-    lent, *held = each(holds.of, (definition.task_role, *others))
+    others = tuple(sorted(aws.settings.roles - {definition.task_role}))
+    temporary, *held = each(aws.holds.of, (definition.task_role, *others))
     mine = {
         role: tuple(sorted({hold.policy for hold in found if hold.service == str(incident.service)}))
         for role, found in zip(others, held, strict=True)
     }
     role = next((role for role in others if mine[role]), None)
     right = Finding("RIGHT_TASK_ROLE", f"The tasks run as {name_of(definition.task_role)}, as declared.")
-    state = roles.read(role) if role else None
-    if role is None and (found := _lent(incident.entry, lent)):
+    state = aws.roles.read(role) if role else None
+    if role is None and (found := _temporary(incident.entry, temporary)):
         refusal = Refusal(
             "NEW_ROLE_UNFIT",
             " ".join(finding.text for finding in found),
             "Undo that run, and attach the policy for good where the role is managed.",
         )
-        return Diagnosis("REFUSE", now, (right, *found), refusal=refusal, checks=checks)
+        return Diagnosis("REFUSE", now, (right, *found), refusal=refusal)
     if role is None or state is None:
         nothing = Finding("NO_GRANT", "No temporary grant of the service is left on a managed role.")
-        return Diagnosis("NOTHING_TO_FIX", now, (right, nothing), checks=checks)
-    if checks > ROUNDS:
-        return _refused(moving(role), now, checks)
+        return Diagnosis("NOTHING_TO_FIX", now, (right, nothing))
     plan = Plan(role, (), redeploy=False, task_definition=definition.arn, withdraw=mine[role])
-    return Diagnosis(decision, now, (right,), plan, definition.logs, seen=see(state), checks=checks)
+    return Diagnosis(decision, now, (right,), plan, definition.logs, seen=see(state))
 
 
 def _unfit(
     entry: CatalogueEntry,
     new: RoleState | None,
-    lent: tuple[Hold, ...],
+    temporary: tuple[Hold, ...],
     execution_role: str | None,
-    roles: Roles,
-    settings: Settings,
+    aws: Account,
 ) -> list[Finding]:
-    if entry.task_role not in settings.roles:
+    if entry.task_role not in aws.settings.roles:
         text = f"{name_of(entry.task_role)} is not in ManagedRoleArns, so it may not be passed to ECS."
         return [Finding("NEW_ROLE_NOT_PASSABLE", text, (entry.task_role,))]
     if new is None:
         return [Finding("NEW_ROLE_MISSING", f"{entry.task_role} does not exist.", (entry.task_role,))]
     found = []
-    if execution_role is not None and execution_role not in settings.execution_roles:
+    if execution_role is not None and execution_role not in aws.settings.execution_roles:
         text = (
             f"The execution role {name_of(execution_role)} is not in ExecutionRoleArns, so a revision with it"
             " may not be registered."
         )
         found.append(Finding("EXECUTION_ROLE_NOT_PASSABLE", text, (execution_role,)))
-    found += _lent(entry, lent)
-    permissions = roles.permissions(entry.task_role, tuple(dict.fromkeys(entry.policies)))
+    found += _temporary(entry, temporary)
+    permissions = aws.roles.permissions(entry.task_role, tuple(dict.fromkeys(entry.policies)))
     return [*found, *(Finding("NEW_ROLE_UNFIT", text) for text in problems(new, permissions, entry.policies))]
 
 
-def _lent(entry: CatalogueEntry, held: tuple[Hold, ...]) -> list[Finding]:
+def _temporary(entry: CatalogueEntry, held: tuple[Hold, ...]) -> list[Finding]:
     """What the declared role has, but for a time only: a cure that builds on it would not last."""
     return [
         Finding(
@@ -182,5 +166,5 @@ def _terraform(entry: CatalogueEntry, definition: TaskDefinition) -> Refusal:
     )
 
 
-def _refused(refusal: Refusal | None, now: str, checks: int) -> Diagnosis:
-    return Diagnosis("REFUSE", now, refusal=refusal, checks=checks)
+def _refused(refusal: Refusal | None, now: str) -> Diagnosis:
+    return Diagnosis("REFUSE", now, refusal=refusal)

@@ -1,4 +1,4 @@
-"""Diagnose: what the catalogue declares against what the role in use really has."""
+"""Diagnose, by the run's mode; for contain: what the catalogue declares against what the role in use has."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from regrant.baseline.drift import ROUNDS, moving, see
+from regrant.baseline.drift import ROUNDS, changes_on, see
+from regrant.baseline.facts import granted_by_others
 from regrant.clock import earlier, seconds_between
-from regrant.denials.calls import DeniedCall, read_calls, told_calls
-from regrant.denials.search import DENIAL_TERM, joined, read_lines
+from regrant.denials.calls import DeniedCall, calls_from_trigger, read_calls
+from regrant.denials.search import DENIAL_TERM, joined, read_depths, read_lines
 from regrant.diagnosis.cause import IN_THE_WAY, Judgement, asked_resource, judge
 from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.diagnosis.findings import Judged, denial_findings, missing_findings, ranked, role_findings
 from regrant.iam.cover import least_cover
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, ServiceState, TaskDefinition, name_of
-from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan, Refusal
-from regrant.parallel import all_three, both, each
-from regrant.ports import Holds, Logs, Queues, Roles, Services
-from regrant.settings import Settings
+from regrant.model.results import Refusal
+from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan, RunState
+from regrant.parallel import all_three, both
+from regrant.ports import Account, Logs
 
 _LOOK_BACK = 15 * 60.0  # seconds
 # CloudWatch Logs answers oldest first and reads are bounded, so what is denied now is read on its own.
@@ -28,76 +29,66 @@ _RECENT = 120.0
 _KINDS = 2_000
 
 
-def diagnose(
-    incident: Incident,
-    services: Services,
-    roles: Roles,
-    logs: Logs,
-    queues: Queues,
-    holds: Holds,
-    settings: Settings,
-    now: str,
-    before: Diagnosis | None = None,
-) -> Diagnosis:
-    """Findings, and the plan if a grant can help. Reads only.
+def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
+    """What is missing (contain), whether the declared role is fit (cure), whose grant has expired (expire).
 
-    before: this run's last diagnosis, if the account was not the one of its plan any more.
+    Findings, and the plan if there is one. Reads only. A run whose account changes after each plan ends after
+    ROUNDS. Raises AwsUnavailable, AwsRefused.
     """
-    diagnosis = _diagnose(incident, services, roles, logs, queues, holds, settings, now)
-    checks = before.checks + 1 if before else 1
+    # Imported here: a run of one mode needs none of the others' code at its cold start.
+    if state.incident.mode == "cure":
+        from regrant.diagnosis.cure import plan_cure as make_plan
+    elif state.incident.mode == "expire":
+        from regrant.diagnosis.expiry import plan_expiry as make_plan
+    else:
+        make_plan = plan_containment
+    diagnosis = make_plan(state.incident, aws, now)
+    checks = state.diagnosis.checks + 1 if state.diagnosis else 1
     if checks > ROUNDS and diagnosis.plan:
-        refusal = moving(diagnosis.plan.role)
-        return replace(diagnosis, decision="REFUSE", plan=None, refusal=refusal, checks=checks)
+        refusal = changes_on(diagnosis.plan.role)
+        return replace(diagnosis, next="REFUSE", plan=None, refusal=refusal, checks=checks)
     return replace(diagnosis, checks=checks)
 
 
-def _diagnose(
-    incident: Incident,
-    services: Services,
-    roles: Roles,
-    logs: Logs,
-    queues: Queues,
-    holds: Holds,
-    settings: Settings,
-    now: str,
-) -> Diagnosis:
+def plan_containment(incident: Incident, aws: Account, now: str) -> Diagnosis:
+    """What the catalogue declares against what the role in use has, and the denials that show it."""
     service, entry = incident.service, incident.entry
     assert service is not None and entry is not None  # OpenIncident refused everything else
-    state = services.describe(service)
+    state = aws.services.describe(service)
     refusal = judge_service(service, state)
     if refusal or state is None:
         return _refused(refusal, now)
-    definition = services.task_definition(state.task_definition)
-    refusal = judge_role(definition, settings)
+    definition = aws.services.task_definition(state.task_definition)
+    refusal = judge_role(definition, aws.settings)
     if refusal or definition.task_role is None:
         return _refused(refusal, now)
     role = definition.task_role
     since = _begin_of_window(state, now)
-    watched = tuple(q for q in (entry.health.queue, entry.health.dead_letter_queue) if q)
-    (permissions, held), log, there = all_three(
+    (permissions, held), log, depths = all_three(
         lambda: both(
-            lambda: roles.permissions(role, tuple(dict.fromkeys(entry.policies))), lambda: holds.of(role)
+            lambda: aws.roles.permissions(role, tuple(dict.fromkeys(entry.policies))),
+            lambda: aws.holds.of(role),
         ),
-        lambda: _denials(logs, definition, since, now),
-        lambda: each(queues.exists, watched),
+        lambda: _denials(aws.logs, definition, since, now),
+        lambda: read_depths(aws.queues, entry.health),
     )
-    if not all(there):
-        return _refused(_queue_missing(watched[there.index(False)]), now)
+    if isinstance(depths, str):
+        return _refused(_queue_missing(depths), now)
     # What another service was granted goes with its incident, so this one has to hold it as well.
     own = {hold.policy for hold in held if hold.service == str(service)}
     granted = {hold.policy for hold in held} - own
-    return conclude(incident, definition, permissions.without(granted), log, now)
+    diagnosis = conclude(incident, definition, permissions.without(granted), log, now)
+    return replace(diagnosis, depths=depths, granted=granted_by_others(held, incident.id))
 
 
 def _denials(logs: Logs, definition: TaskDefinition, since: str, now: str) -> LogLines:
+    found = read_lines(logs, definition.logs, DENIAL_TERM, since, now)
     recent = earlier(now, _RECENT)
-    if seconds_between(since, recent) <= 0:
-        return read_lines(logs, definition.logs, DENIAL_TERM, since, now)
+    if found.complete or seconds_between(since, recent) <= 0:
+        return found
+    older = tuple(line for line in found.lines if seconds_between(line.at, recent) >= 0)
     return joined(
-        *both(
-            lambda: read_lines(logs, definition.logs, DENIAL_TERM, since, recent),
-            lambda: read_lines(logs, definition.logs, DENIAL_TERM, recent, now),
-        )
+        LogLines(older, complete=False), read_lines(logs, definition.logs, DENIAL_TERM, recent, now)
     )
 
 
@@ -127,7 +118,7 @@ def conclude(
     assert entry is not None
     logged = read_calls(log.lines)
     complete = log.complete and len(logged) <= _KINDS
-    calls = (*told_calls(incident, logged), *logged[:_KINDS])
+    calls = (*calls_from_trigger(incident, logged), *logged[:_KINDS])
     judged = ranked((call, judge(call.denial, permissions)) for call in calls)
     attach, refusal = choose(judged, permissions)
     by_catalogue = attach and not any(judgement.covering for _, judgement in judged)
@@ -161,7 +152,7 @@ def conclude(
 def _decide(incident: Incident) -> Decision:
     if incident.mode == "plan":
         return "PLAN"
-    return "ASK" if incident.entry and incident.entry.approval == "required" else "CONTAIN"
+    return "ASK" if incident.entry and incident.entry.approval == "required" else "CHANGE"
 
 
 def choose(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from regrant.model.aws import ServiceState, TaskDefinition
 from regrant.model.catalogue import Service
-from regrant.model.run import Refusal
+from regrant.model.results import Refusal
 from regrant.settings import Settings
 
 

@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-from regrant.baseline.drift import ROUNDS, moving, see
+from regrant.baseline.drift import see
 from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.model.aws import ServiceState, TaskDefinition, name_of
 from regrant.model.journal import Hold
-from regrant.model.run import Diagnosis, Finding, Incident, Plan, Refusal
+from regrant.model.results import Refusal
+from regrant.model.run import Diagnosis, Finding, Incident, Plan
 from regrant.parallel import both
-from regrant.ports import Holds, Roles, Services
+from regrant.ports import Account
 from regrant.settings import Settings
 
-# Where no task of the service can live on the grant.
+# Where no task of the service can depend on the grant.
 _IDLE = ("UNKNOWN_SERVICE", "SERVICE_INACTIVE", "DESIRED_COUNT_ZERO")
 
 
-def plan_expiry(
-    incident: Incident,
-    services: Services,
-    roles: Roles,
-    holds: Holds,
-    settings: Settings,
-    now: str,
-    checks: int = 1,
-) -> Diagnosis:
+def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
     """The plan, or NOTHING_TO_FIX where nothing is left of the grant. Reads only.
 
     An expiry is never refused for the state that the service is in: the grant would outlive its time. It is
-    tried again later instead (`postpone`).
+    tried again later instead (`postpone`). Raises AwsUnavailable, AwsRefused.
     """
     service, role = incident.service, incident.role
     assert service is not None and role is not None  # OpenIncident has them from the journal
-    held, state = both(lambda: holds.of(role), lambda: services.describe(service))
+    held, state = both(lambda: aws.holds.of(role), lambda: aws.services.describe(service))
     mine = [hold for hold in held if hold.incident == incident.expires]
-    if refusal := _out_of_reach(mine, role, settings):
-        return Diagnosis("REFUSE", now, (_at_its_end(mine, role),), refusal=refusal, checks=checks)
-    was = roles.read(role) if mine else None
+    if refusal := _out_of_reach(mine, role, aws.settings):
+        return Diagnosis("REFUSE", now, (_expired(mine, role),), refusal=refusal)
+    was = aws.roles.read(role) if mine else None
     if not mine or was is None:
         gone = Finding("NO_GRANT", f"Nothing is left of the grant of run {incident.expires}.")
-        return Diagnosis("NOTHING_TO_FIX", now, (gone,), checks=checks)
-    if checks > ROUNDS:
-        refusal = moving(role)
-        return Diagnosis("REFUSE", now, refusal=refusal, checks=checks)
-    definition = services.task_definition(state.task_definition) if state else None
-    lives_on_it, postpone = _judge(incident, role, state, definition, settings)
+        return Diagnosis("NOTHING_TO_FIX", now, (gone,))
+    definition = aws.services.task_definition(state.task_definition) if state else None
+    depends, postpone = _judge(incident, role, state, definition, aws.settings)
     plan = Plan(
         role=role,
         attach=(),
@@ -51,11 +41,11 @@ def plan_expiry(
         task_definition=state.task_definition if state else None,
         withdraw=tuple(sorted(hold.policy for hold in mine)),
         postpone=postpone,
-        watch=lives_on_it,
+        watch=depends,
     )
-    findings = (_at_its_end(mine, role), *_told(lives_on_it, definition, role))
+    findings = (_expired(mine, role), *_use(depends, definition, role))
     routes = definition.logs if definition else ()
-    return Diagnosis("EXPIRE", now, findings, plan, routes, seen=see(was), checks=checks)
+    return Diagnosis("CHANGE", now, findings, plan, routes, seen=see(was))
 
 
 def _out_of_reach(mine: list[Hold], role: str, settings: Settings) -> Refusal | None:
@@ -80,7 +70,7 @@ def _judge(
     definition: TaskDefinition | None,
     settings: Settings,
 ) -> tuple[bool, str | None]:
-    """Whether the service lives on the grant, and why it cannot be tried now, if so."""
+    """Whether the service depends on the grant, and why it cannot be tried now, if so."""
     assert incident.service is not None
     refusal = judge_service(incident.service, state)
     if refusal and refusal.code in _IDLE:
@@ -96,16 +86,18 @@ def _judge(
     return True, refusal.message if refusal else None
 
 
-def _at_its_end(mine: list[Hold], role: str) -> Finding:
+def _expired(mine: list[Hold], role: str) -> Finding:
     names = ", ".join(sorted(name_of(hold.policy) for hold in mine))
     first = min(mine, key=lambda hold: hold.held_at)
-    text = f"The grant of {names} to {name_of(role)} by run {first.incident} is at its end"
+    text = f"The grant of {names} to {name_of(role)} by run {first.incident} has expired"
     return Finding("GRANT_EXPIRED", f"{text}; it was made at {first.held_at}.", (first.why,))
 
 
-def _told(lives_on_it: bool, definition: TaskDefinition | None, role: str) -> tuple[Finding, ...]:
-    if lives_on_it:
+def _use(depends: bool, definition: TaskDefinition | None, role: str) -> tuple[Finding, ...]:
+    if depends:
         return (Finding("NOT_CURED", f"The service still runs with {name_of(role)}."),)
     used = definition.task_role if definition else None
-    text = f"The service runs with {name_of(used)} now." if used and used != role else "No task lives on it."
+    text = (
+        f"The service runs with {name_of(used)} now." if used and used != role else "No task depends on it."
+    )
     return (Finding("NOT_IN_USE", text),)

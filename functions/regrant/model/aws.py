@@ -6,12 +6,17 @@ from typing import Any
 
 import msgspec
 
-from regrant.model.run import LogRoute
-
 
 def name_of(arn: str) -> str:
     """What people call a role, policy, cluster or task: the last part of its ARN, without path and type."""
     return arn.rsplit("/", 1)[-1]
+
+
+class LogRoute(msgspec.Struct, frozen=True):
+    """Where a container's output goes: stream `<stream_prefix>/<task id>` of the log group."""
+
+    group: str
+    stream_prefix: str
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -102,22 +107,23 @@ class LogLines(msgspec.Struct, frozen=True):
 
 
 class QueueDepth(msgspec.Struct, frozen=True):
-    """Messages waiting (not those in flight). SQS counts are approximate for a minute.
+    """Messages visible (not those in flight). SQS counts are approximate for a minute.
 
-    buries_after: seconds in which a message that always fails goes to the dead-letter queue; None without
+    seconds_to_dead_letter: in which a message that always fails goes to the dead-letter queue; None without
     one.
     """
 
-    waiting: int
+    visible: int
     in_flight: int
-    buries_after: float | None = None
+    seconds_to_dead_letter: float | None = None
 
 
 class Baseline(msgspec.Struct, frozen=True):
     """Role and service before the first change, with the incident they belong to.
 
-    granted are the policies (ARNs) that were on the role as other incidents' temporary grants. A service that
-    is gone already can only be an expiry's.
+    granted are the policies (ARNs) that were on the role as other incidents' temporary grants. grant_ends_at
+    is when what this incident attaches will end: known before the schedule is made, so that an undo finds it.
+    A service that is gone already can only be an expiry's.
     """
 
     service_key: str
@@ -125,3 +131,4 @@ class Baseline(msgspec.Struct, frozen=True):
     service: ServiceState | None
     captured_at: str
     granted: tuple[str, ...] = ()
+    grant_ends_at: str | None = None

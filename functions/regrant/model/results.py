@@ -1,5 +1,6 @@
-"""What the steps that change, watch and undo have to tell: one struct each, a key of the run's state.
+"""The results of the steps after the diagnosis: one struct each, a key of the run's state.
 
+`next` is the one word that the Choice after the step maps to a state; `checks` is what that Choice bounds.
 Verdicts are returned, failures raised (regrant.errors).
 """
 
@@ -10,23 +11,42 @@ from typing import Literal
 import msgspec
 
 Verdict = Literal["HEALTHY", "UNHEALTHY", "PENDING"]
+AfterLook = Literal["CLOSE", "WITHDRAW", "REDEPLOY", "UNDO", "WAIT"]
 
 
-class BaselineMark(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True):
+    """Why nothing is done: a stable code, a sentence, and what to do next."""
+
+    code: str
+    message: str
+    next: str
+    outcome: Literal["REFUSED", "NOTHING_TO_FIX"] = "REFUSED"
+
+
+class BaselineMark(msgspec.Struct, frozen=True, omit_defaults=True):
     """The baseline's hash and what later steps compare with; its text is in the journal.
 
+    WAIT while `holder`, another run, is changing the role: since when this run asks, and how often so far;
+    CLOSE with a refusal when that has lasted too long. Without a sha256 nothing was recorded.
+
     kept are the plan's policies (ARNs) that were attached before us, and not as another run's grant.
-    buries_after: see QueueDepth.
+    seconds_to_dead_letter: see QueueDepth. grant_ends_at: see Baseline.
     """
 
-    sha256: str
+    next: Literal["ATTACH", "DEPLOY", "WITHDRAW", "WAIT", "CLOSE"]
     at: str
-    primary_deployment: str
-    task_definition: str
+    checks: int = 1
+    sha256: str | None = None
+    primary_deployment: str = ""
+    task_definition: str = ""
     kept: tuple[str, ...] = ()
     backlog: int | None = None
     dead_letters: int | None = None
-    buries_after: float | None = None
+    seconds_to_dead_letter: float | None = None
+    grant_ends_at: str | None = None
+    holder: str | None = None
+    since: str | None = None
+    refusal: Refusal | None = None
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -37,68 +57,12 @@ class Grant(msgspec.Struct, frozen=True):
     at: str
 
 
-class Revision(msgspec.Struct, frozen=True):
-    """The revision (ARN) that a cure registered."""
-
-    task_definition: str
-    at: str
-
-
-class Stay(msgspec.Struct, frozen=True):
-    """A temporary grant that was not withdrawn, and why. until: when it is tried again; None: not by us."""
-
-    policy: str
-    why: str
-    until: str | None = None
-
-
-class Withdrawal(msgspec.Struct, frozen=True):
-    """The temporary grants (ARNs) that were taken off the role, and those that stay.
-
-    PENDING while another run changes the role. watch: the service has to be proved to work without them.
-    """
-
-    verdict: Verdict
-    checks: int
-    at: str
-    removed: tuple[str, ...] = ()
-    stays: tuple[Stay, ...] = ()
-    watch: bool = False
-    evidence: tuple[str, ...] = ()
-
-
-class Reattachment(msgspec.Struct, frozen=True):
-    """The temporary grants (ARNs) that are on the role again. PENDING while another run changes the role."""
-
-    verdict: Verdict
-    checks: int
-    at: str
-    attached: tuple[str, ...] = ()
-    evidence: tuple[str, ...] = ()
-
-
-class Deregistration(msgspec.Struct, frozen=True):
-    """The revisions (ARNs) that are not registered any more."""
-
-    revisions: tuple[str, ...]
-    at: str
-
-
-class Access(msgspec.Struct, frozen=True):
-    """IAM shows every attachment of the grant."""
-
-    at: str
-
-
 class Rollout(msgspec.Struct, frozen=True):
-    """Our deployment (`ecs-svc/N`) and how far it is. `checks` counts the rounds of the loop."""
+    """Our deployment (`ecs-svc/N`), when it was started, and the revision (ARN) that a cure registered."""
 
     deployment: str
-    started_at: str
     at: str
-    verdict: Verdict = "PENDING"
-    checks: int = 0
-    evidence: tuple[str, ...] = ()
+    revision: str | None = None
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -127,47 +91,82 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`streak` is good samples in a row so far; `needed` of them make HEALTHY.
+    """What the run knows of the service's health. `streak` is good samples in a row so far; `needed` of them
+    make HEALTHY.
 
-    `most_dead_letters` is the highest count of the samples so far, `burying` in how many in a row up to the
-    last it grew. `troubled_at` is the last sample that was bad for another reason than a missing success.
-    `replace_tasks`: UNHEALTHY in a way that new tasks may mend: they are denied, down, or do nothing.
+    checks counts every look of the whole run and never starts again; samples those of the present watch.
+    began is the first look of that watch: IAM showed the change by then. deployed_at is when our deployment
+    was seen completed; None while it goes on, or where there is none. `most_dead_letters` is the highest
+    count of the samples so far, `dlq_growth` in how many in a row up to the last it grew. `troubled_at` is
+    the last sample that was bad for another reason than a missing success. `replace_tasks`: UNHEALTHY in a
+    way that new tasks may fix: they are denied, down, or do nothing.
     """
 
     verdict: Verdict
-    checks: int
-    streak: int
-    needed: int
     at: str
+    next: AfterLook = "WAIT"
+    checks: int = 1
+    samples: int = 0
+    streak: int = 0
+    needed: int = 0
+    began: str = ""
+    deployed_at: str | None = None
     proof: str | None = None
     last: Sample | None = None
     most_dead_letters: int | None = None
-    burying: int = 0
+    dlq_growth: int = 0
     troubled_at: str | None = None
     replace_tasks: bool = False
     evidence: tuple[str, ...] = ()
 
 
-class Restore(msgspec.Struct, frozen=True):
-    """The service's way back to a settled state; `task_definition` is the baseline's revision (ARN), and
-    `registered` that which a cure registered. waits_for is the run that is changing the role meanwhile."""
+class KeptGrant(msgspec.Struct, frozen=True):
+    """A temporary grant that was not withdrawn, and why. until: when it is tried again; None: not by us."""
 
-    verdict: Verdict
+    policy: str
+    why: str
+    until: str | None = None
+
+
+class Withdrawal(msgspec.Struct, frozen=True):
+    """The temporary grants (ARNs) that were taken off the role, and those that were kept.
+
+    WAIT while another run changes the role; nothing was done then. WATCH: the service has to be proved to
+    work without them; CLOSE: there is nothing to prove.
+    """
+
+    next: Literal["WAIT", "WATCH", "CLOSE"]
     checks: int
-    started_at: str
     at: str
-    task_definition: str = ""
-    registered: str | None = None
-    waits_for: str | None = None
+    removed: tuple[str, ...] = ()
+    kept: tuple[KeptGrant, ...] = ()
     evidence: tuple[str, ...] = ()
 
 
-class Detach(msgspec.Struct, frozen=True):
-    """The policies (ARNs) taken off the role again, and those that another incident still needs."""
+class Undo(msgspec.Struct, frozen=True):
+    """How far the undo is. Each phase skips what the journal has as undone, so any of them may be repeated.
 
-    detached: tuple[str, ...]
+    phase is the last one that was worked on, for whoever looks at the console. checks counts the waits.
+    started_at is when the undo began. put_back are the temporary grants (ARNs) that are on the role again.
+    service is PENDING until the service has settled (UNHEALTHY: it will not in the time that it has), with
+    what that rests on in evidence; restored_since is when it was first waited for. detached are the policies
+    (ARNs) taken off the role again, and left those that another incident still needs; deregistered the
+    revisions (ARNs). waits_for is the run that is changing the role meanwhile.
+    """
+
+    next: Literal["SERVICE", "ROLE", "WAIT", "CONFIRM"]
+    phase: Literal["PUT_BACK", "RESTORE", "DETACH", "DEREGISTER"]
+    checks: int
+    started_at: str
     at: str
+    put_back: tuple[str, ...] | None = None
+    service: Verdict | None = None
+    restored_since: str | None = None
+    detached: tuple[str, ...] | None = None
     left: tuple[str, ...] = ()
+    deregistered: tuple[str, ...] | None = None
+    waits_for: str | None = None
+    evidence: tuple[str, ...] = ()
 
 
 class Receipt(msgspec.Struct, frozen=True):

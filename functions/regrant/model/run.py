@@ -10,35 +10,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from regrant.model.aws import LogRoute, RoleState
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.denial import Denial
 from regrant.model.journal import Change, Outcome
-from regrant.model.results import (
-    Access,
-    BaselineMark,
-    Deregistration,
-    Detach,
-    Grant,
-    Health,
-    Reattachment,
-    Receipt,
-    Restore,
-    Revision,
-    Rollout,
-    Withdrawal,
-)
+from regrant.model.results import BaselineMark, Grant, Health, Receipt, Refusal, Rollout, Undo, Withdrawal
 
 Mode = Literal["plan", "contain", "cure", "rollback", "expire"]
-Decision = Literal["CONTAIN", "CURE", "EXPIRE", "ASK", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """Why nothing is done: a stable code, a sentence, and what to do next."""
-
-    code: str
-    message: str
-    next: str
-    outcome: Literal["REFUSED", "NOTHING_TO_FIX"] = "REFUSED"
+Decision = Literal["CHANGE", "ASK", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
 
 
 class Incident(msgspec.Struct, frozen=True):
@@ -46,7 +25,8 @@ class Incident(msgspec.Struct, frozen=True):
 
     mode is a Mode, or with a refusal whatever was asked for instead. denials are the refused calls that the
     trigger itself told of; an alarm and a person tell of none. role (ARN) is there for an undo. expires is
-    the incident whose grants are at their end, ended the run whose end has started this undo.
+    the incident whose grants have expired, ended the run whose end has started this undo. leased: the service
+    is this run's until it closes. next is the word that DecideMode maps to a state.
     """
 
     id: str
@@ -61,20 +41,8 @@ class Incident(msgspec.Struct, frozen=True):
     role: str | None = None
     expires: str | None = None
     ended: str | None = None
-
-
-class Leasing(msgspec.Struct, frozen=True):
-    """Whether a lease is this run's. PENDING: `holder`, another run, has it, and it is worth waiting.
-
-    since: when this run first asked, of a row of looks that were PENDING.
-    """
-
-    verdict: Literal["HELD", "PENDING", "BUSY"]
-    at: str
-    checks: int
-    holder: str | None = None
-    refusal: Refusal | None = None
-    since: str | None = None
+    next: Literal["DIAGNOSE", "UNDO", "WAIT", "PAGE", "CLOSE"] = "CLOSE"
+    leased: bool = False
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -105,31 +73,35 @@ class Plan(msgspec.Struct, frozen=True):
     redeploy_if_needed: bool = False
 
 
-class LogRoute(msgspec.Struct, frozen=True):
-    """Where a container's output goes: stream `<stream_prefix>/<task id>` of the log group."""
-
-    group: str
-    stream_prefix: str
-
-
 class Seen(msgspec.Struct, frozen=True):
     """What a plan was made from: the role's managed policies (ARNs), the SHA-256 of everything else of it,
     and the default versions of the policies that are to be attached, by ARN. new_role is the SHA-256 of the
-    role that a cure moves the service to."""
+    role that a cure moves the service to. role is the role as it was read."""
 
     attached: tuple[str, ...]
     rest: str
     versions: dict[str, str] = {}
     new_role: str | None = None
+    role: RoleState | None = None
+
+
+class Depths(msgspec.Struct, frozen=True):
+    """The service's queues when it was diagnosed, as BaselineMark has them."""
+
+    backlog: int | None = None
+    dead_letters: int | None = None
+    seconds_to_dead_letter: float | None = None
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """Decision with findings; plan and seen only where there is something to attach.
+    """Findings, with plan and seen only where there is something to change.
 
-    ASK is CONTAIN once a person has said yes. checks counts the diagnoses of this run.
+    next is the word that DecidePlan maps to a state: CHANGE goes on, ASK asks a person first, anything else
+    closes. checks counts the diagnoses of this run. granted are the policies (ARNs) that other incidents held
+    on the role. answer is what that person said of this plan, of any shape; a new plan has none.
     """
 
-    decision: Decision
+    next: Decision
     at: str
     findings: tuple[Finding, ...] = ()
     plan: Plan | None = None
@@ -137,6 +109,9 @@ class Diagnosis(msgspec.Struct, frozen=True):
     refusal: Refusal | None = None
     seen: Seen | None = None
     checks: int = 1
+    depths: Depths = Depths()
+    granted: tuple[str, ...] = ()
+    answer: Any = None
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -175,21 +150,12 @@ class RunState(msgspec.Struct, frozen=True):
     diagnosis: Diagnosis | None = None
     baseline: BaselineMark | None = None
     grant: Grant | None = None
-    access: Access | None = None
     rollout: Rollout | None = None
     health: Health | None = None
-    revision: Revision | None = None
     withdrawal: Withdrawal | None = None
-    reattachment: Reattachment | None = None
-    restore: Restore | None = None
-    deregistration: Deregistration | None = None
-    detach: Detach | None = None
+    undo: Undo | None = None
     receipt: Receipt | None = None
     error: Failure | None = None
-    lease: Leasing | None = None
-    turn: Leasing | None = None
-    answer: Any = None
-    """What a person said to AskApproval, of any shape; None before."""
 
     @property
     def role(self) -> str | None:
@@ -199,21 +165,41 @@ class RunState(msgspec.Struct, frozen=True):
     @property
     def refusal(self) -> Refusal | None:
         """Why the run does not go on, whichever step said so."""
-        steps = (self.incident, self.lease, self.diagnosis, self.turn)
+        steps = (self.incident, self.diagnosis, self.baseline)
         return next((step.refusal for step in steps if step and step.refusal), None)
 
 
 class StepEvent(msgspec.Struct, frozen=True):
-    """What every Task state passes to its function; `now` is when the state was entered."""
+    """What every Task state passes to its function; `now` is when the state was entered (ISO 8601, UTC)."""
 
     state: RunState
     now: str
-    execution: str
 
 
 class OpenEvent(msgspec.Struct, frozen=True):
-    """The first Task's event: the state is still the execution's raw input, of any shape."""
+    """OpenIncident's event: the execution's raw input, of any shape, its name and when it started.
+
+    The input, never the state, so that the step can be tried again while another run has the service.
+    """
+
+    input: Any
+    now: str
+    execution: str
+    started: str
+
+
+class AskEvent(msgspec.Struct, frozen=True):
+    """AskApproval's event: token is what SendTaskSuccess takes."""
+
+    state: RunState
+    now: str
+    token: str
+
+
+class CloseEvent(msgspec.Struct, frozen=True):
+    """CloseIncident's event. state is a RunState; of a run that could not be opened only a Failure."""
 
     state: Any
     now: str
+    input: Any
     execution: str

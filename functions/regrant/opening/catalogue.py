@@ -8,7 +8,7 @@ import msgspec
 
 from regrant.denials.search import DENIAL_TERM
 from regrant.model.catalogue import CatalogueEntry, Service
-from regrant.model.run import Refusal
+from regrant.model.results import Refusal
 from regrant.settings import Settings
 
 PREFIX = "/regrant/services/"

@@ -16,7 +16,7 @@ from msgspec.structs import asdict, replace
 
 from regrant.denials.cloudtrail import is_record, read_record
 from regrant.model.denial import Denial
-from regrant.model.run import Refusal
+from regrant.model.results import Refusal
 from regrant.opening.request import EXAMPLE, Request, shown
 from regrant.settings import Settings
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from regrant.model.run import Refusal
+from regrant.model.results import Refusal
 from regrant.opening.request import Request, execution_name, shown
 from regrant.settings import Settings
 

@@ -1,71 +1,119 @@
-"""Open an incident: from whatever started the run to a service with its entry, or to a refusal."""
+"""Open an incident: from whatever started the run to a leased service with its entry, or to a refusal."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from msgspec.structs import replace
 
 from regrant.clock import seconds_between
+from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.leases import Busy, take_service
 from regrant.model.aws import name_of
-from regrant.model.catalogue import Service, parse_service
+from regrant.model.catalogue import CatalogueEntry, Service, parse_service
 from regrant.model.journal import LastOutcome
-from regrant.model.run import Incident, OpenEvent, Refusal
+from regrant.model.results import Refusal
+from regrant.model.run import Incident, OpenEvent, RunState
 from regrant.opening.catalogue import read_entry
 from regrant.opening.request import EXAMPLE, Request, shown
 from regrant.opening.trigger import read_trigger
 from regrant.parallel import both, each
-from regrant.ports import Catalogue, Journal, Record, Services
-from regrant.settings import Settings
+from regrant.ports import Account, Record
 
 COOL_DOWN = 24 * 3600.0
 """Seconds for which events start no run for a service after one was undone."""
 
+# Seconds since the execution's start for which a run waits for its service: until the last function of the
+# run that had it has ended, too; and an undo that a run's end has started, which has to be done.
+WAIT, UNDO_WAIT = 120.0, 3600.0
 
-def open_incident(
-    event: OpenEvent, catalogue: Catalogue, services: Services, journal: Journal, settings: Settings
-) -> Incident:
-    """The incident this run works on; `refusal` is set if it must not go on. Changes nothing."""
-    request = read_trigger(event.state, settings)
+
+def open_incident(event: OpenEvent, aws: Account) -> RunState:
+    """The incident this run works on, with its service leased; `next` says how the run goes on.
+
+    Repeated while another run has the service. An undo waits for AWS as well: it must not give up. Raises
+    AwsUnavailable, AwsRefused.
+    """
+    request = read_trigger(event.input, aws.settings)
+    try:
+        return RunState(_lease(_read(event, request, aws), event, aws))
+    except AwsUnavailable:
+        if request.mode != "rollback" or request.refusal or _waited(event) >= UNDO_WAIT:
+            raise
+        return RunState(_incident(event, request, next="WAIT"))
+
+
+def _read(event: OpenEvent, request: Request, aws: Account) -> Incident:
+    """The incident as the trigger, the catalogue and the journal have it; `refusal` if it must not go on."""
     if request.refusal:
         return _incident(event, request, refusal=request.refusal)
     if request.incident is not None and request.mode == "expire":
-        return _open_expiry(event, request, request.incident, catalogue, journal, settings)
+        return _read_expiry(event, request, request.incident, aws)
     if request.incident is not None:
-        return _open_rollback(event, request, request.incident, journal)
-    service = request.service or find_service(request.task or "", services, settings)
+        return _read_rollback(event, request, request.incident, aws)
+    service = request.service or find_service(request.task or "", aws)
     if isinstance(service, Refusal):
         return _incident(event, request, refusal=service)
-    request = replace(request, service=service)
     text, last = both(
-        lambda: catalogue.entry(service),
-        lambda: journal.last_outcome(service) if request.automatic else None,
+        lambda: aws.catalogue.entry(service),
+        lambda: aws.journal.last_outcome(service) if request.automatic else None,
     )
-    entry = read_entry(text, service, settings)
+    request = replace(request, service=service)
+    entry = read_entry(text, service, aws.settings)
     if isinstance(entry, Refusal):
         return _incident(event, request, refusal=entry)
     refusal = judge_last_outcome(last, event.now)
-    if refusal:
-        return _incident(event, request, refusal=refusal)
-    return Incident(
-        id=event.execution,
-        subject=event.execution,
-        mode=request.mode,
-        trigger=request.trigger,
-        opened_at=event.now,
-        service=service,
-        entry=entry,
-        denials=request.denials,
+    return _incident(event, request, entry=entry, refusal=refusal)
+
+
+def _lease(incident: Incident, event: OpenEvent, aws: Account) -> Incident:
+    """The incident with its service leased, where it needs it: a dry run changes nothing."""
+    if incident.refusal:
+        return replace(incident, next="CLOSE")
+    go_on = replace(incident, next="UNDO" if incident.mode == "rollback" else "DIAGNOSE")
+    if incident.mode == "plan":
+        return go_on
+    try:
+        busy = take_service(incident, aws, event.now)
+    except AwsRefused as refused:
+        if incident.mode != "rollback":
+            raise
+        # An undo that cannot begin leaves something behind, so a person is paged.
+        refusal = Refusal("LEASE_REFUSED", f"AWS refused the lease on the service: {refused}", _AGAIN)
+        return replace(incident, next="PAGE", refusal=refusal)
+    if busy is None:
+        return replace(go_on, leased=True)
+    if _worth_waiting(busy, incident, event):
+        return replace(incident, next="WAIT")
+    return replace(
+        incident, next="PAGE" if incident.ended else "CLOSE", refusal=_service_busy(busy.holder, incident)
     )
 
 
-def find_service(task: str, services: Services, settings: Settings) -> Service | Refusal:
+def _worth_waiting(busy: Busy, incident: Incident, event: OpenEvent) -> bool:
+    """While the holder has only just ended, and for an undo that a run's end has started in any case.
+
+    What an ended run left open is undone before anything else works on its service.
+    """
+    if incident.ended:
+        return _waited(event) < UNDO_WAIT
+    takes_over = incident.mode == "rollback" or not busy.left_open
+    return busy.ended and takes_over and _waited(event) < WAIT
+
+
+def _waited(event: OpenEvent) -> float:
+    return seconds_between(event.started, event.now)
+
+
+def find_service(task: str, aws: Account) -> Service | Refusal:
     """The service of the task with that id, looked for in every managed cluster.
 
-    ECS tells of a stopped task for about an hour (API reference, DescribeTasks). That the session of a task's
+    ECS knows a stopped task for about an hour (API reference, DescribeTasks). That the session of a task's
     role is named after the task is what accounts show; AWS does not promise it. Were it otherwise, no task
     would be found and nothing done.
     """
-    clusters = tuple(sorted(name_of(arn) for arn in settings.clusters))
-    groups = each(lambda cluster: services.task_group(cluster, task), clusters)
+    clusters = tuple(sorted(name_of(arn) for arn in aws.settings.clusters))
+    groups = each(lambda cluster: aws.services.task_group(cluster, task), clusters)
     for cluster, group in zip(clusters, groups, strict=True):
         if group is not None:
             kind, _, name = group.partition(":")
@@ -93,51 +141,29 @@ def judge_last_outcome(last: LastOutcome | None, now: str) -> Refusal | None:
     )
 
 
-def _open_rollback(event: OpenEvent, request: Request, subject: str, journal: Journal) -> Incident:
-    record = journal.load(subject)
-    if request.ended and (record.baseline is None or _closed(request.ended, subject, record, journal)):
+def _read_rollback(event: OpenEvent, request: Request, subject: str, aws: Account) -> Incident:
+    record = aws.journal.load(subject)
+    if request.ended and (record.baseline is None or _closed(request.ended, subject, record, aws)):
         return _incident(event, request, refusal=_nothing_to_undo(request.ended))
     if record.baseline is None:
         return _incident(event, request, refusal=_unknown_incident(subject))
-    return Incident(
-        id=event.execution,
-        subject=subject,
-        mode="rollback",
-        trigger=request.trigger,
-        opened_at=event.now,
-        service=parse_service(record.baseline.service_key),
-        role=record.baseline.role.arn,
-        ended=request.ended,
-    )
+    request = replace(request, service=parse_service(record.baseline.service_key))
+    role = record.baseline.role.arn
+    return _incident(event, request, subject=subject, role=role, ended=request.ended)
 
 
-def _open_expiry(
-    event: OpenEvent,
-    request: Request,
-    granted: str,
-    catalogue: Catalogue,
-    journal: Journal,
-    settings: Settings,
-) -> Incident:
+def _read_expiry(event: OpenEvent, request: Request, granted: str, aws: Account) -> Incident:
     """The end of the grants of an incident, for a service that may not be enrolled any more."""
-    record = journal.load(granted)
+    record = aws.journal.load(granted)
     service = parse_service(record.baseline.service_key) if record.baseline else None
     if record.baseline is None or service is None:
         return _incident(event, request, refusal=_unknown_incident(granted))
-    entry = read_entry(catalogue.entry(service), service, settings)
+    request = replace(request, service=service)
+    entry = read_entry(aws.catalogue.entry(service), service, aws.settings)
     if isinstance(entry, Refusal) and entry.code != "NOT_ENROLLED":
-        return _incident(event, replace(request, service=service), refusal=entry)
-    return Incident(
-        id=event.execution,
-        subject=event.execution,
-        mode="expire",
-        trigger=request.trigger,
-        opened_at=event.now,
-        service=service,
-        entry=None if isinstance(entry, Refusal) else entry,
-        role=record.baseline.role.arn,
-        expires=granted,
-    )
+        return _incident(event, request, refusal=entry)
+    enrolled = entry if isinstance(entry, CatalogueEntry) else None
+    return _incident(event, request, entry=enrolled, role=record.baseline.role.arn, expires=granted)
 
 
 def _unknown_incident(incident: str) -> Refusal:
@@ -148,9 +174,9 @@ def _unknown_incident(incident: str) -> Refusal:
     )
 
 
-def _closed(ended: str, subject: str, record: Record, journal: Journal) -> bool:
+def _closed(ended: str, subject: str, record: Record, aws: Account) -> bool:
     """Whether the run had come to its report: then it is fixed, undone, or a person has been paged."""
-    return (record if ended == subject else journal.load(ended)).closed
+    return (record if ended == subject else aws.journal.load(ended)).closed
 
 
 def _nothing_to_undo(run: str) -> Refusal:
@@ -158,14 +184,33 @@ def _nothing_to_undo(run: str) -> Refusal:
     return Refusal("NOTHING_TO_UNDO", message, "Nothing to do.", outcome="NOTHING_TO_FIX")
 
 
-def _incident(event: OpenEvent, request: Request, refusal: Refusal) -> Incident:
+_AGAIN = "See that the runbook's functions may use the journal's table, and start the undo again."
+
+
+def _service_busy(holder: str, incident: Incident) -> Refusal:
+    own = incident.mode == "rollback" and holder == incident.subject
+    return Refusal(
+        "SERVICE_BUSY",
+        f"Run {holder} works on {incident.service}, or has ended and is to be undone first.",
+        "Stop that run first (docs/operations.md, Undo a run)."
+        if own
+        else "Read that run's report. If the service is still denied then, start a run by hand. If it has"
+        f' ended without a report, undo it: {{"mode": "rollback", "incident": "{holder}"}}',
+    )
+
+
+def _incident(event: OpenEvent, request: Request, **known: Any) -> Incident:
+    """The incident of this execution. It was opened when that started, however often this step is
+    repeated."""
     return Incident(
-        id=event.execution,
-        subject=event.execution,
-        mode=request.mode,
-        trigger=request.trigger,
-        opened_at=event.now,
-        service=request.service,
-        refusal=refusal,
-        denials=request.denials,
+        **{
+            "id": event.execution,
+            "subject": event.execution,
+            "mode": request.mode,
+            "trigger": request.trigger,
+            "opened_at": event.started,
+            "service": request.service,
+            "denials": request.denials,
+        }
+        | known
     )

@@ -8,7 +8,7 @@ import msgspec
 
 from regrant.model.catalogue import Service
 from regrant.model.denial import Denial
-from regrant.model.run import Refusal
+from regrant.model.results import Refusal
 
 EXAMPLE = '{"service": "<cluster>/<service>", "mode": "contain"}'
 

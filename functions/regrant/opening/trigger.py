@@ -13,7 +13,8 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from regrant.model.catalogue import parse_service
-from regrant.model.run import Mode, Refusal
+from regrant.model.results import Refusal
+from regrant.model.run import Mode
 from regrant.opening.ended_run import EVENT, read_ended_run
 from regrant.opening.request import EXAMPLE, Request, execution_name, shown
 from regrant.settings import Settings

@@ -9,40 +9,45 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from regrant.clock import earlier
+from regrant.clock import later
 from regrant.leases import release_role
 from regrant.model.aws import name_of
-from regrant.model.run import Diagnosis, Refusal, RunState
+from regrant.model.results import Refusal
+from regrant.model.run import AskEvent, Diagnosis, RunState
 from regrant.opening.request import shown
-from regrant.ports import Leases, Topic
+from regrant.ports import Account
 
 TIME_LIMIT = 3600.0
 """Seconds for an answer; the state's TimeoutSeconds (a test ties the two)."""
 
 
-def ask_approval(state: RunState, token: str, leases: Leases, topic: Topic, now: str) -> str:
-    """Tell the topic what would be changed and how to say yes or no; until when the answer counts.
+def ask_approval(event: AskEvent, aws: Account) -> str:
+    """Notify the topic of what would be changed and how to say yes or no; until when the answer counts.
 
     A run that waits for a person has no role to itself. Raises AwsUnavailable, AwsRefused: nobody was asked.
     """
-    diagnosis = state.diagnosis
-    assert diagnosis and diagnosis.plan and diagnosis.seen  # Decide sends only plans here
-    release_role(diagnosis.plan.role, state.incident.id, leases, now)
-    until = earlier(now, -TIME_LIMIT)
-    topic.publish(f"APPROVAL NEEDED {state.incident.service}", _question(state, diagnosis, token, until))
+    state, diagnosis = event.state, event.state.diagnosis
+    assert diagnosis and diagnosis.plan and diagnosis.seen  # DecidePlan sends only plans here
+    release_role(diagnosis.plan.role, state.incident, aws, event.now)
+    until = later(event.now, TIME_LIMIT)
+    question = _question(state, diagnosis, event.token, until)
+    aws.topic.publish(f"APPROVAL NEEDED {state.incident.service}", question)
     return until
 
 
 def judge_answer(state: RunState) -> Refusal | None:
     """Why the plan is not carried out, if a person was asked and did not say yes."""
-    asked = state.diagnosis and state.diagnosis.decision == "ASK" and state.answer is not None
-    if not asked or (isinstance(state.answer, Mapping) and state.answer.get("approved") is True):
+    diagnosis = state.diagnosis
+    if diagnosis is None or diagnosis.next != "ASK" or diagnosis.answer is None:
+        return None
+    answer = diagnosis.answer
+    if isinstance(answer, Mapping) and answer.get("approved") is True:
         return None
     again = f"To ask again, start the run again for {state.incident.service}."
-    if isinstance(state.answer, Mapping) and state.answer.get("Error") == "States.Timeout":
+    if isinstance(answer, Mapping) and answer.get("Error") == "States.Timeout":
         minutes = f"{TIME_LIMIT / 60:.0f}"
         return Refusal("NOT_ANSWERED", f"Nobody approved the plan within {minutes} minutes.", again)
-    return Refusal("NOT_APPROVED", f"The plan was not approved: {shown(state.answer)}.", again)
+    return Refusal("NOT_APPROVED", f"The plan was not approved: {shown(answer)}.", again)
 
 
 def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> str:
@@ -56,7 +61,7 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> 
         changes.append(f"- register a copy of {plan.task_definition} with the task role {plan.new_role}")
         changes.append(f"- deploy it to {state.incident.service}")
     elif plan.redeploy or plan.redeploy_if_needed:
-        unless = "" if plan.redeploy else ", unless its tasks recover by themselves"
+        unless = "" if plan.redeploy else ", unless its tasks recover without it"
         what = f"{state.incident.service} ({plan.task_definition}){unless}"
         changes.append(f"- force a new deployment of {what}")
     changes += [f"- then take {name_of(p)} ({p}) off {plan.role}, unless it is needed" for p in plan.withdraw]

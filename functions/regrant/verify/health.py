@@ -2,12 +2,7 @@
 
 A sample counts only the tasks of our deployment (by task id in the log stream's name), so that an old
 task's last denial is not held against the fix, and an old task's success does not prove it. A task that is
-denied and exits tells as much as one that goes on: what a stopped task logged after the rollout counts too.
-
-A line comes into sight up to LATE seconds after its own time. So a sample looks back that far into the
-samples before it, though never behind the start of our deployment (or the grant, if tasks were not
-replaced). What is seen twice that way does no harm: counts are those of a window, a denial objects for as
-long as it is in the window, and whether it ends the run depends on when the call was made.
+denied and exits counts as much as one that goes on: what a stopped task logged after the rollout counts too.
 """
 
 from __future__ import annotations
@@ -15,112 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
-from regrant.clock import earlier, seconds_between
-from regrant.denials.search import DENIAL_TERM, SENTENCE, read_lines, waiting
-from regrant.model.aws import LogLine, LogLines, name_of
+from regrant.clock import seconds_between
+from regrant.model.aws import name_of
 from regrant.model.catalogue import CatalogueEntry
 from regrant.model.results import BaselineMark, Grant, Health, Sample, Verdict
-from regrant.model.run import Incident, LogRoute
-from regrant.parallel import all_three, both
-from regrant.ports import Logs, Queues, Roles, Services
-from regrant.verify.rollout import judge as judge_deployment
-from regrant.verify.watch import Watch
 
 # Authorization lag is seconds as a rule and answers may flap during it (IAM user guide, Troubleshooting).
 PROPAGATION = 120.0
-# A line bears the time of the task; awslogs sends in batches, and the service takes its time.
-LATE = 30.0
-
-
-def verify_health(
-    incident: Incident,
-    routes: tuple[LogRoute, ...],
-    baseline: BaselineMark,
-    watch: Watch,
-    services: Services,
-    roles: Roles,
-    logs: Logs,
-    queues: Queues,
-    now: str,
-) -> Health:
-    """Take one sample and judge it together with the ones before. Everything is read at the same time."""
-    entry, service = incident.entry, incident.service
-    assert entry is not None and service is not None
-    grant, rollout, previous = watch.grant, watch.rollout, watch.previous
-    since = _window(watch.since, previous)
-    (state, tasks, stopped, attached), (succeeded, denied), (backlog, dead) = all_three(
-        lambda: (
-            *all_three(
-                lambda: services.describe(service),
-                lambda: services.task_ids(service, rollout.deployment if rollout else None),
-                lambda: services.stopped_task_ids(service),
-            ),
-            roles.attached(grant.role),
-        ),
-        lambda: both(
-            lambda: read_lines(logs, routes, entry.health.success, since, now),
-            lambda: read_lines(logs, routes, DENIAL_TERM, since, now),
-        ),
-        lambda: both(
-            lambda: waiting(queues, entry.health.queue),
-            lambda: waiting(queues, entry.health.dead_letter_queue),
-        ),
-    )
-    successes = _of_tasks(succeeded, tasks)
-    # After the rollout no task of an older deployment is left, so whatever stopped then was of ours.
-    replaced_at = rollout.at if rollout else grant.at
-    afterwards = _of_tasks(LogLines(_later(denied.lines, replaced_at)), stopped)
-    denials = (*_of_tasks(denied, tasks), *afterwards)
-    fresh = _later(successes, previous.last.succeeded_at if previous and previous.last else None)
-    sample = Sample(
-        since=since,
-        at=now,
-        tasks=len(tasks),
-        successes=len(fresh),
-        denials=len(denials),
-        backlog=backlog,
-        dead_letters=dead,
-        last_success=successes[-1].message[:200] if successes else None,
-        last_denial=denials[-1].message[:SENTENCE] if denials else None,
-        denied_at=max((line.at for line in denials), default=None),
-        succeeded_at=successes[-1].at if successes else None,
-        working=len({line.task for line in fresh}),
-        # Successes that were not read make no difference: one is proof, and their number is a least one.
-        complete=denied.complete,
-        detached=tuple(policy for policy in grant.attached if policy not in attached),
-    )
-    watched = rollout.deployment if rollout else baseline.primary_deployment
-    deployed = judge_deployment(watched, state)
-    trial = watch.since if watch.strict else None
-    health = judge(sample, deployed, previous, baseline, grant, entry, trial)
-    began = watch.since if watch.strict else replaced_at
-    if health.verdict == "PENDING" and seconds_between(began, now) >= watch.limit:
-        late = f"Not proved after {watch.limit / 60:.0f} minutes."
-        return replace(health, verdict="UNHEALTHY", replace_tasks=True, evidence=(*health.evidence, late))
-    spent = seconds_between(watch.since, now)
-    if health.verdict == "HEALTHY" and spent < watch.least:
-        waits = f"Watched for {spent:.0f} s; a message that always fails shows after {watch.least:.0f}."
-        return replace(health, verdict="PENDING", evidence=(*health.evidence, waits))
-    if watch.brief and (not tasks or deployed[0] != "HEALTHY") and not sample.detached and health.burying < 2:
-        down = "A task is down; it is not waited for here."
-        return replace(health, verdict="UNHEALTHY", replace_tasks=True, evidence=(*health.evidence, down))
-    return health
-
-
-def _window(started: str, previous: Health | None) -> str:
-    back = earlier(previous.at, LATE) if previous else started
-    return back if seconds_between(started, back) > 0 else started
 
 
 class Objection(NamedTuple):
-    """Why a sample is not good; `final` if waiting cannot make it better, `open` if it may be good all the
-    same, which the next sample shows. `denied`: new tasks may not be."""
+    """Why a sample is not good; `final` if waiting cannot make it better, `inconclusive` if it may be good
+    all the same, which the next sample shows. `denied`: new tasks may not be."""
 
     text: str
     final: bool = False
-    open: bool = False
+    inconclusive: bool = False
     denied: bool = False
 
 
@@ -135,19 +40,19 @@ def judge(
 ) -> Health:
     """HEALTHY, UNHEALTHY (cannot get better by waiting) or PENDING, with the reasons.
 
-    trial: since when the service works without what it was granted (Watch.strict).
+    trial: since when the service works without what it was granted (Watch.after_withdrawal).
     """
     before = previous.last.backlog if previous and previous.last else baseline.backlog
-    burying = _burying(sample, previous)
+    dlq_growth = _dlq_growth(sample, previous)
     objections = (
         *_of_deployment(sample, deployed),
         *_of_grant(sample, grant),
         *_of_log(sample, grant, trial is not None),
         *_of_trial(sample, trial),
         *_of_backlog(sample, before),
-        *_of_dead_letters(sample, previous, burying),
+        *_of_dead_letters(sample, previous, dlq_growth),
     )
-    troubles = tuple(objection for objection in objections if not objection.open)
+    troubles = tuple(objection for objection in objections if not objection.inconclusive)
     proof = None if troubles else _proof(sample, previous)
     unproved = Objection("The success line has not been logged yet.")
     bad = troubles or (objections if proof else (unproved,))
@@ -158,14 +63,14 @@ def judge(
         verdict = "UNHEALTHY"
     return Health(
         verdict=verdict,
-        checks=(previous.checks if previous else 0) + 1,
+        samples=(previous.samples if previous else 0) + 1,
         streak=streak,
         needed=entry.health.samples,
         at=sample.at,
         proof=proof,
         last=sample,
         most_dead_letters=_most_dead_letters(sample, previous),
-        burying=burying,
+        dlq_growth=dlq_growth,
         troubled_at=_troubled_at(sample, troubles, previous),
         replace_tasks=bool(final) and all(objection.denied for objection in final),
         evidence=tuple(objection.text for objection in bad)
@@ -174,11 +79,11 @@ def judge(
 
 
 def _streak(bad: tuple[Objection, ...], previous: Health | None) -> int:
-    """Good samples in a row; one that is open ends no row and counts for none."""
+    """Good samples in a row; one that is inconclusive ends no row and counts for none."""
     before = previous.streak if previous else 0
     if not bad:
         return before + 1
-    return before if all(objection.open for objection in bad) else 0
+    return before if all(objection.inconclusive for objection in bad) else 0
 
 
 def _of_deployment(sample: Sample, deployed: tuple[Verdict, tuple[str, ...]]) -> Iterator[Objection]:
@@ -229,7 +134,7 @@ def _of_log(sample: Sample, grant: Grant, strict: bool) -> Iterator[Objection]:
 def _of_trial(sample: Sample, trial: str | None) -> Iterator[Objection]:
     """What was taken off may go on to be allowed while that spreads, so what works then proves nothing."""
     if trial is not None and seconds_between(trial, sample.since) < PROPAGATION:
-        yield Objection("IAM may still allow what was taken off.", open=True)
+        yield Objection("IAM may still allow what was taken off.", inconclusive=True)
 
 
 def _of_backlog(sample: Sample, before: int | None) -> Iterator[Objection]:
@@ -238,31 +143,33 @@ def _of_backlog(sample: Sample, before: int | None) -> Iterator[Objection]:
     It is fine if it drains: fewer wait than in the sample before, or no more than the tasks took up in this
     one. Producers may outpace a service that works, so it is also fine while most of the tasks go on to log
     successes: the permission is the role's, and what one task may do they all may. Where all that waited in
-    the sample before may have been taken, what waits has only just come, and the sample stays open.
+    the sample before may have been taken, what waits has only just come, and the sample is inconclusive.
     """
     draining = sample.backlog is None or sample.backlog <= max(sample.successes, (before or 0) - 1)
     if not draining and sample.working * 2 <= sample.tasks:
         if sample.successes >= (before or 0):
-            yield Objection(f"{sample.backlog} messages have come since the sample before.", open=True)
+            yield Objection(
+                f"{sample.backlog} messages have come since the sample before.", inconclusive=True
+            )
         else:
             yield Objection(f"The queue is not draining: {sample.backlog} messages wait.")
 
 
-def _of_dead_letters(sample: Sample, previous: Health | None, burying: int) -> Iterator[Objection]:
+def _of_dead_letters(sample: Sample, previous: Health | None, dlq_growth: int) -> Iterator[Objection]:
     """More dead letters than in any sample before. Once may be SQS's approximate count, or a message whose
     receives the old tasks had used up; twice in a row is the new tasks' doing."""
-    if burying:
+    if dlq_growth:
         assert sample.dead_letters is not None and previous is not None
         more = sample.dead_letters - (previous.most_dead_letters or 0)
-        yield Objection(f"The dead-letter queue grew by {more}.", final=burying >= 2)
+        yield Objection(f"The dead-letter queue grew by {more}.", final=dlq_growth >= 2)
 
 
-def _burying(sample: Sample, previous: Health | None) -> int:
+def _dlq_growth(sample: Sample, previous: Health | None) -> int:
     """In how many samples in a row, up to this one, the dead-letter queue grew."""
     most = previous.most_dead_letters if previous else None
     if previous is None or most is None or sample.dead_letters is None or sample.dead_letters <= most:
         return 0
-    return previous.burying + 1
+    return previous.dlq_growth + 1
 
 
 def _most_dead_letters(sample: Sample, previous: Health | None) -> int | None:
@@ -270,13 +177,5 @@ def _most_dead_letters(sample: Sample, previous: Health | None) -> int | None:
     return max((n for n in (known, sample.dead_letters) if n is not None), default=None)
 
 
-def _later(lines: tuple[LogLine, ...], than: str | None) -> tuple[LogLine, ...]:
-    return tuple(line for line in lines if than is None or _is_later(line.at, than))
-
-
 def _is_later(moment: str | None, than: str) -> bool:
     return moment is not None and seconds_between(than, moment) > 0
-
-
-def _of_tasks(found: LogLines, tasks: tuple[str, ...]) -> tuple[LogLine, ...]:
-    return tuple(line for line in found.lines if line.task in tasks)

@@ -9,24 +9,8 @@ from __future__ import annotations
 
 import math
 
-from msgspec.structs import replace
-
-from regrant.clock import seconds_between
 from regrant.model.aws import Deployment, ServiceState
-from regrant.model.catalogue import Service
-from regrant.model.results import Rollout, Verdict
-from regrant.ports import Services
-
-LIMIT = 1800.0
-"""Seconds that a rollout and a restore may take, so that slow answers do not lengthen their loops."""
-
-
-def check_rollout(rollout: Rollout, service: Service, services: Services, now: str) -> Rollout:
-    """One more look at our deployment; UNHEALTHY once it has taken longer than LIMIT."""
-    verdict, evidence = judge(rollout.deployment, services.describe(service))
-    if verdict == "PENDING" and seconds_between(rollout.started_at, now) >= LIMIT:
-        verdict, evidence = "UNHEALTHY", (*evidence, f"Not finished after {LIMIT / 60:.0f} minutes.")
-    return replace(rollout, at=now, verdict=verdict, checks=rollout.checks + 1, evidence=evidence)
+from regrant.model.results import Verdict
 
 
 def judge(deployment_id: str, state: ServiceState | None) -> tuple[Verdict, tuple[str, ...]]:

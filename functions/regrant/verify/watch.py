@@ -1,71 +1,130 @@
-"""What VerifyHealth has to look at, by what the run has done so far."""
+"""What VerifyHealth has to prove, by what the run has done so far, and how the run goes on after a look."""
 
 from __future__ import annotations
 
 import msgspec
 from msgspec.structs import replace
 
-from regrant.model.results import Grant, Health, Rollout
+from regrant.clock import earlier, seconds_between
+from regrant.model.results import AfterLook, Grant, Health, Rollout
 from regrant.model.run import RunState
-
-
-class Watch(msgspec.Struct, frozen=True):
-    """grant: what has to be attached to which role, and since when. since: from when on log lines count.
-
-    strict: permissions were only taken away. While that spreads no denial is excused, and no success counts.
-    limit: seconds that the proof may take, least: that it has to take. brief: tasks that are down, or do not
-    recover by then, are replaced.
-    """
-
-    grant: Grant
-    rollout: Rollout | None
-    previous: Health | None
-    since: str
-    limit: float
-    least: float = 0.0
-    strict: bool = False
-    brief: bool = False
-
 
 # Seconds that the proof may take, so that slow answers do not lengthen the loop.
 LIMIT = 900.0
+# The same for a rollout.
+ROLLOUT_LIMIT = 1800.0
 # The same while a role is kept from other runs, since whatever they attached would spoil the trial: until the
 # change has spread and no sample looks back into that, and for each sample.
 SPREAD, ROUND = 225.0, 25.0
 # Before tasks are replaced: as long as a grant may take to reach them (regrant.verify.health, PROPAGATION).
 BRIEF, TWO_SAMPLES = 120.0, 40.0
+# The Wait before the first look (a test ties the two).
+PAUSE = 20.0
 
 
-def watch_of(state: RunState) -> Watch:
-    """The proof that is to be had now: after a grant, after a new revision, or after a withdrawal."""
+class Watch(msgspec.Struct, frozen=True):
+    """grant: what has to be attached to which role, and since when. since: from when on log lines count.
+
+    previous is the last look of this watch, began the first, deployed_at when our deployment was seen
+    completed. after_withdrawal: permissions were only taken away; while that spreads no denial is excused,
+    and no success counts. limit: seconds that the proof may take, least: that it has to take. replaces_tasks:
+    tasks that are down, or do not recover by then, are replaced.
+    """
+
+    grant: Grant
+    rollout: Rollout | None
+    previous: Health | None
+    began: str
+    since: str
+    limit: float
+    least: float = 0.0
+    after_withdrawal: bool = False
+    replaces_tasks: bool = False
+
+    @property
+    def deployed_at(self) -> str | None:
+        return self.previous.deployed_at if self.previous else None
+
+
+def watch_of(state: RunState, now: str) -> Watch:
+    """The proof that is to be had now: after a grant, after a deployment, or after a withdrawal."""
     withdrawal, rollout = state.withdrawal, state.rollout
     grant = _grant(state)
-    if withdrawal is None:
-        since = rollout.started_at if rollout else grant.at
-        plan = state.diagnosis.plan if state.diagnosis else None
-        brief = rollout is None and plan is not None and plan.redeploy_if_needed
-        fresh = state.health if state.health and state.health.at > since else None
-        if not brief:
-            return Watch(grant, rollout, fresh, since, LIMIT)
-        # A rollout takes its time, in which a message that always fails shows itself; this has none.
-        buries_after = state.baseline.buries_after if state.baseline else None
-        least = min(buries_after, BRIEF) + TWO_SAMPLES if buries_after else 0.0
-        samples = state.incident.entry.health.samples if state.incident.entry else 0
-        limit = max(BRIEF, least + TWO_SAMPLES, ROUND * (samples + 1))
-        return Watch(grant, None, fresh, since, limit, least, brief=True)
-    # The samples of before the withdrawal prove nothing now.
-    assert state.incident.entry is not None  # whoever took it out of the catalogue wants no proof
-    limit = SPREAD + ROUND * state.incident.entry.health.samples
-    fresh = state.health if state.health and state.health.at > withdrawal.at else None
-    return Watch(grant, rollout, fresh, withdrawal.at, limit, strict=True)
+    if withdrawal is not None:
+        # The samples of before the withdrawal prove nothing now.
+        assert state.incident.entry is not None  # whoever took it out of the catalogue wants no proof
+        previous = _since(withdrawal.at, state.health)
+        deployed = state.health.deployed_at if state.health else None
+        return Watch(
+            grant,
+            rollout,
+            previous or (Health("PENDING", now, deployed_at=deployed) if deployed else None),
+            previous.began if previous else now,
+            withdrawal.at,
+            SPREAD + ROUND * state.incident.entry.health.samples,
+            after_withdrawal=True,
+        )
+    previous = _since(rollout.at if rollout else grant.at, state.health)
+    began = previous.began if previous else now
+    if rollout:
+        return Watch(grant, rollout, previous, began, rollout.at, LIMIT)
+    # IAM showed the grant when AttachPolicies ended, which is a pause before the first look.
+    shown = earlier(began, PAUSE)
+    since = shown if seconds_between(grant.at, shown) > 0 else grant.at
+    grant = replace(grant, at=since)
+    plan = state.diagnosis.plan if state.diagnosis else None
+    if plan is None or not plan.redeploy_if_needed:
+        return Watch(grant, None, previous, began, since, LIMIT)
+    # A rollout takes its time, in which a message that always fails shows itself; this has none.
+    to_dead_letter = state.baseline.seconds_to_dead_letter if state.baseline else None
+    least = min(to_dead_letter, BRIEF) + TWO_SAMPLES if to_dead_letter else 0.0
+    samples = state.incident.entry.health.samples if state.incident.entry else 0
+    limit = max(BRIEF, least + TWO_SAMPLES, ROUND * (samples + 1))
+    return Watch(grant, None, previous, began, since, limit, least, replaces_tasks=True)
+
+
+def decide(health: Health, watch: Watch, state: RunState, now: str) -> Health:
+    """The look with the time that it has taken so far judged, too, and with the word for DecideHealth."""
+    rolling = watch.rollout is not None and health.deployed_at is None
+    began = _proof_began(health, watch)
+    limit = ROLLOUT_LIMIT if rolling else watch.limit
+    spent = seconds_between(began, now)
+    if health.verdict == "PENDING" and spent >= limit:
+        late = f"Not {'finished' if rolling else 'proved'} after {limit / 60:.0f} minutes."
+        health = replace(
+            health, verdict="UNHEALTHY", replace_tasks=not rolling, evidence=(*health.evidence, late)
+        )
+    elif health.verdict == "HEALTHY" and spent < watch.least:
+        waits = f"Watched for {spent:.0f} s; a message that always fails shows after {watch.least:.0f}."
+        health = replace(health, verdict="PENDING", evidence=(*health.evidence, waits))
+    return replace(health, next=_next(health, state))
+
+
+def _proof_began(health: Health, watch: Watch) -> str:
+    if watch.after_withdrawal or watch.rollout is None:
+        return watch.since
+    return health.deployed_at or watch.rollout.at
+
+
+def _next(health: Health, state: RunState) -> AfterLook:
+    plan = state.diagnosis.plan if state.diagnosis else None
+    if health.verdict == "HEALTHY":
+        return "WITHDRAW" if state.incident.mode == "cure" and state.withdrawal is None else "CLOSE"
+    if health.replace_tasks and state.rollout is None and plan is not None and plan.redeploy_if_needed:
+        return "REDEPLOY"
+    return "UNDO" if health.verdict == "UNHEALTHY" else "WAIT"
+
+
+def _since(moment: str, health: Health | None) -> Health | None:
+    return health if health and seconds_between(moment, health.at) > 0 else None
 
 
 def _grant(state: RunState) -> Grant:
-    if state.grant and state.access:  # when every policy had been attached
-        return replace(state.grant, at=state.access.at)
+    if state.grant:
+        return state.grant
     plan, entry = state.diagnosis.plan if state.diagnosis else None, state.incident.entry
     assert plan is not None
-    if state.revision and plan.new_role and entry:
-        return Grant(plan.new_role, entry.policies, state.revision.at)
+    if state.rollout and state.rollout.revision and plan.new_role and entry:
+        return Grant(plan.new_role, entry.policies, state.rollout.at)
     assert state.withdrawal is not None  # the only other change after which there is something to prove
     return Grant(plan.role, (), state.withdrawal.at)

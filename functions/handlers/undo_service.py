@@ -1,0 +1,6 @@
+"""Task state UndoService."""
+
+from regrant.step import step
+from regrant.undo.service import undo_service
+
+handler = step(undo_service, "services", "journal")

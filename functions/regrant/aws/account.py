@@ -1,0 +1,117 @@
+"""The account that the functions run in: the one place where the adapters get their clients and names.
+
+An adapter is made, and its module imported, at its first use, so that no function pays for what it does not
+need. A handler names what it needs in any case, and that is made while Lambda starts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from regrant.aws.clients import client
+from regrant.settings import Settings
+
+if TYPE_CHECKING:
+    from regrant.aws.catalogue import ParameterCatalogue
+    from regrant.aws.executions import StateMachineExecutions
+    from regrant.aws.holds import DynamoHolds
+    from regrant.aws.journal import DynamoJournal
+    from regrant.aws.leases import DynamoLeases
+    from regrant.aws.logs import CloudWatchLogs
+    from regrant.aws.queues import SqsQueues
+    from regrant.aws.revisions import EcsRevisions
+    from regrant.aws.roles import IamRoles
+    from regrant.aws.schedules import EventBridgeSchedules
+    from regrant.aws.services import EcsServices
+    from regrant.aws.topic import SnsTopic
+
+
+class Account:
+    """Implements ports.Account. Threads may share it: at worst an adapter is made twice over one client."""
+
+    def __init__(self, uses: Iterable[str] = ()) -> None:
+        for part in uses:
+            getattr(self, part)
+
+    @cached_property
+    def settings(self) -> Settings:
+        return Settings.from_environment(os.environ)
+
+    @cached_property
+    def catalogue(self) -> ParameterCatalogue:
+        from regrant.aws.catalogue import ParameterCatalogue
+
+        return ParameterCatalogue(client("ssm"))
+
+    @cached_property
+    def services(self) -> EcsServices:
+        from regrant.aws.services import EcsServices
+
+        return EcsServices(client("ecs"), lambda: client("ecs", retry=False))
+
+    @cached_property
+    def revisions(self) -> EcsRevisions:
+        from regrant.aws.revisions import EcsRevisions
+
+        return EcsRevisions(client("ecs"), lambda: client("ecs", retry=False))
+
+    @cached_property
+    def roles(self) -> IamRoles:
+        from regrant.aws.roles import IamRoles
+
+        return IamRoles(client("iam"))
+
+    @cached_property
+    def logs(self) -> CloudWatchLogs:
+        from regrant.aws.logs import CloudWatchLogs
+
+        return CloudWatchLogs(client("logs"))
+
+    @cached_property
+    def queues(self) -> SqsQueues:
+        from regrant.aws.queues import SqsQueues
+
+        return SqsQueues(client("sqs"))
+
+    @cached_property
+    def journal(self) -> DynamoJournal:
+        from regrant.aws.journal import DynamoJournal
+
+        return DynamoJournal(client("dynamodb"), self.settings.journal_table)
+
+    @cached_property
+    def holds(self) -> DynamoHolds:
+        from regrant.aws.holds import DynamoHolds
+
+        return DynamoHolds(client("dynamodb"), self.settings.journal_table)
+
+    @cached_property
+    def leases(self) -> DynamoLeases:
+        from regrant.aws.leases import DynamoLeases
+
+        return DynamoLeases(client("dynamodb"), self.settings.journal_table)
+
+    @cached_property
+    def executions(self) -> StateMachineExecutions:
+        from regrant.aws.executions import StateMachineExecutions
+
+        return StateMachineExecutions(client("stepfunctions"), self.settings.state_machine)
+
+    @property
+    def runs(self) -> StateMachineExecutions:
+        return self.executions
+
+    @cached_property
+    def topic(self) -> SnsTopic:
+        from regrant.aws.topic import SnsTopic
+
+        return SnsTopic(client("sns"), self.settings.topic)
+
+    @cached_property
+    def schedules(self) -> EventBridgeSchedules:
+        from regrant.aws.schedules import EventBridgeSchedules
+
+        return EventBridgeSchedules.of(client("scheduler"), self.settings)

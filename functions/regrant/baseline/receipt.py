@@ -1,0 +1,43 @@
+"""The receipt: role and service are read again, and compared with the baseline."""
+
+from __future__ import annotations
+
+from regrant.baseline.facts import compare
+from regrant.errors import BaselineDiffers, ServiceNotSettled
+from regrant.model.catalogue import parse_service
+from regrant.model.results import Receipt
+from regrant.model.run import RunState
+from regrant.parallel import all_three
+from regrant.ports import Account
+
+
+def confirm_baseline(state: RunState, aws: Account, now: str) -> Receipt:
+    """The receipt.
+
+    Raises BaselineDiffers while anything of ours is left (IAM reads can be stale), and ServiceNotSettled
+    if the policies could be taken off but the service did not settle: a person has to look at it. Raises
+    AwsUnavailable, AwsRefused.
+    """
+    incident, undo = state.incident, state.undo
+    assert undo is not None  # the undo's phases wrote it
+    record = aws.journal.load(incident.subject)
+    before = record.baseline
+    if before is None:
+        raise BaselineDiffers(f"The journal has no baseline for {incident.subject}.")
+    service = parse_service(before.service_key)
+    assert service is not None
+    role, found, held = all_three(
+        lambda: aws.roles.read(before.role.arn),
+        lambda: aws.services.describe(service),
+        lambda: aws.holds.of(before.role.arn),
+    )
+    registered = [c.value for c in record.changes if c.kind == "register" and c.done_at]
+    active = tuple(arn for arn in registered if aws.revisions.status(arn) == "ACTIVE")
+    others = tuple(hold for hold in held if hold.incident != incident.subject)
+    receipt = compare(before, role, found, record.changes, others, now, active)
+    if not receipt.equal:
+        raise BaselineDiffers("; ".join(receipt.diff))
+    if undo.service != "HEALTHY":
+        why = undo.evidence[0] if undo.evidence else "no reason is known"
+        raise ServiceNotSettled(f"The policies are off, but {service} did not settle: {why}")
+    return receipt

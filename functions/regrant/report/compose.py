@@ -1,0 +1,114 @@
+"""The report: what was found, what was changed, the proof, and how long each stage took."""
+
+from __future__ import annotations
+
+from regrant.clock import seconds_between
+from regrant.model.aws import name_of
+from regrant.model.journal import Change, Outcome
+from regrant.model.run import Finding, Plan, Report, RunState, Stage
+from regrant.report.outcome import deployed_since, is_overdue, refusal_of
+
+
+def make_report(
+    state: RunState, outcome: Outcome, changes: tuple[Change, ...], next_step: str, now: str
+) -> Report:
+    return Report(
+        incident=state.incident.id,
+        service=str(state.incident.service) if state.incident.service else None,
+        mode=state.incident.mode,
+        outcome=outcome,
+        findings=tuple(_findings(state, outcome)),
+        changes=changes,
+        health=state.health,
+        receipt=state.receipt,
+        timeline=tuple(_timeline(state, now)),
+        next=next_step,
+    )
+
+
+def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
+    found = [Finding("TRIGGER", f"Started by {state.incident.trigger}.")]
+    diagnosis = state.diagnosis
+    found += diagnosis.findings if diagnosis else ()
+    refusal = refusal_of(state)
+    if refusal and refusal.code not in (finding.code for finding in found):
+        found.append(Finding(refusal.code, refusal.message))
+    if diagnosis and diagnosis.plan and outcome == "PLANNED":
+        found += _planned(diagnosis.plan)
+        if state.incident.entry and state.incident.entry.approval == "required":
+            found.append(Finding("WOULD_ASK", "Would first ask for a person's approval on the topic."))
+    found += _staying(state)
+    if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
+        found.append(_why_undone(state))
+    if is_overdue(state) and not state.error:
+        found.append(_overdue(state))
+    if state.error:
+        found.append(Finding(state.error.Error, state.error.Cause[:1000]))
+    return found
+
+
+def _staying(state: RunState) -> list[Finding]:
+    """Why a temporary grant was not taken off."""
+    kept = state.withdrawal.kept if state.withdrawal else ()
+    return [
+        Finding(
+            "GRANT_STAYS",
+            f"{name_of(grant.policy)} stays attached: {grant.why}."
+            + (f" It is tried again at {grant.until}." if grant.until else ""),
+            (grant.policy,),
+        )
+        for grant in kept
+    ]
+
+
+def _overdue(state: RunState) -> Finding:
+    entry, incident = state.incident.entry, state.incident
+    role = name_of(entry.task_role) if entry else "its declared role"
+    text = f"The grant of run {incident.expires} has expired, and the service still needs it."
+    return Finding("CURE_OVERDUE", f"{text} It was renewed. Move the service to {role}.")
+
+
+def _planned(plan: Plan) -> list[Finding]:
+    role = name_of(plan.role)
+    would = [
+        Finding("WOULD_ATTACH", f"Would attach {name_of(policy)} to {role}.", (policy,))
+        for policy in plan.attach
+    ]
+    if plan.redeploy or plan.redeploy_if_needed:
+        soon = "" if plan.redeploy else ", unless the tasks recover without it"
+        text = f"Would force a new deployment of the same task definition{soon}."
+        would.append(Finding("WOULD_REDEPLOY", text))
+    return would
+
+
+def _why_undone(state: RunState) -> Finding:
+    if state.health and state.health.verdict != "HEALTHY" and not deployed_since(state):
+        text = f"The service was not proved healthy in {state.health.samples} samples."
+        return Finding("NOT_HEALTHY", text, state.health.evidence)
+    if state.health and state.rollout and state.health.deployed_at is None:
+        return Finding("ROLLOUT_FAILED", "The rollout did not finish.", state.health.evidence)
+    evidence = state.withdrawal.evidence if state.withdrawal else ()
+    return Finding("STEP_FAILED", "A step failed, so the run could not be completed.", evidence)
+
+
+def _timeline(state: RunState, now: str) -> list[Stage]:
+    """Seconds by stage, from the times at which the states were entered."""
+    opened, marks = state.incident.opened_at, []
+    if state.diagnosis:
+        marks.append(("diagnose", state.baseline.at if state.baseline and state.baseline.sha256 else now))
+    if state.grant:
+        marks.append(("grant", state.grant.at))
+    if state.rollout:
+        marks.append(("rollout", (state.health and state.health.deployed_at) or state.rollout.at))
+    if state.withdrawal:
+        marks.append(("withdraw", state.withdrawal.at))
+    if state.health:
+        marks.append(("verify", state.health.at))
+    if state.receipt:
+        marks.append(("undo", state.receipt.at))
+    stages, last = [], opened
+    for stage, at in sorted(marks, key=lambda mark: mark[1]):
+        stages.append(Stage(stage, seconds_between(last, at)))
+        last = at
+    stages.append(Stage("close", seconds_between(last, now)))
+    return [*stages, Stage("total", seconds_between(opened, now))]

@@ -1,0 +1,20 @@
+"""Notify the topic of a report. Whoever subscribed reads it as a mail."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.model.run import Finding, Report
+from regrant.ports import Topic
+from regrant.report.render import render
+
+
+def notify(report: Report, topic: Topic) -> Report:
+    """The report, with a finding if the topic could not be notified: that does not undo a good fix."""
+    try:
+        topic.publish(f"{report.outcome} {report.service or ''}".strip(), render(report))
+    except (AwsRefused, AwsUnavailable) as error:
+        missed = Finding("NOT_NOTIFIED", f"The topic could not be notified: {error}")
+        return replace(report, findings=(*report.findings, missed))
+    return report

@@ -1,0 +1,82 @@
+"""Page a person: what an undo that did not finish has left, and the commands with which a person finishes
+it."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from regrant.baseline.facts import attached_before, granted_by_others
+from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.leases import give_back_role, leased_service
+from regrant.model.aws import name_of
+from regrant.model.journal import Change
+from regrant.model.run import Finding, Report, RunState
+from regrant.ports import Account, Holds, Record
+from regrant.report.compose import make_report
+from regrant.report.notify import notify
+
+
+def page_operator(state: RunState, aws: Account, now: str) -> Report:
+    """The undo did not finish, or could not begin: say what is left, with the commands that finish it.
+
+    A person is paged even if the journal, whose failure may be why, can be neither read nor written.
+    """
+    changes, left, troubles = _planned_changes(state), tuple[Change, ...](), []
+    try:
+        record = aws.journal.load(state.incident.subject)
+        changes, left = record.changes, left_by(state, record, aws.holds)
+    except (AwsRefused, AwsUnavailable) as error:
+        where = "is taken from the plan" if changes else f"is in the journal, at {state.incident.subject}"
+        troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done {where}: {error}"))
+    report = make_report(state, "ROLLBACK_INCOMPLETE", changes, manual_steps(state, left), now)
+    report = notify(replace(report, findings=(*report.findings, *troubles)), aws.topic)
+    give_back_role(state, aws, now)
+    try:
+        aws.journal.close(report.incident, report, now, leased_service(state.incident))
+    except (AwsRefused, AwsUnavailable) as error:
+        missed = Finding("NOT_RECORDED", f"The journal does not have this report: {error}")
+        return replace(report, findings=(*report.findings, missed))
+    return report
+
+
+def _planned_changes(state: RunState) -> tuple[Change, ...]:
+    diagnosis = state.diagnosis
+    if diagnosis is None or diagnosis.plan is None:
+        return ()
+    role, policies = diagnosis.plan.role, diagnosis.plan.attach
+    return tuple(Change("attach", role, policy, intended_at=diagnosis.at) for policy in policies)
+
+
+def manual_steps(state: RunState, changes: tuple[Change, ...]) -> str:
+    """The commands that put right what this incident left, and the run that checks and records it."""
+    subject = state.incident.subject
+    again = f'start the state machine with {{"mode": "rollback", "incident": "{subject}"}}'
+    if state.receipt:
+        return f"Everything is undone, but that could not be recorded. To record it, {again}."
+    service = state.incident.service
+    where = f"--cluster {service.cluster} --service{{}} {service.name}" if service else ""
+    commands = [f"aws ecs describe-services {where.format('s')}"] if service else []
+    for change in changes:
+        policy = f"--role-name {name_of(change.target)} --policy-arn {change.value}"
+        if change.kind == "attach":
+            commands.append(f"aws iam detach-role-policy {policy}")
+        elif change.kind == "withdraw":
+            commands.append(f"aws iam attach-role-policy {policy}")
+        elif change.kind == "register" and change.done_at:
+            commands.append(f"aws ecs update-service {where.format('')} --task-definition {change.target}")
+            commands.append(f"aws ecs deregister-task-definition --task-definition {change.value}")
+    return (
+        f"See that the service is settled, then: {'; '.join(commands)}. Then, or instead, {again}: it checks"
+        " what is there, and clears the records."
+    )
+
+
+def left_by(state: RunState, record: Record, holds: Holds) -> tuple[Change, ...]:
+    """What is not undone, without what was there before us or another incident needs."""
+    kept = attached_before(record.baseline)
+    needed = granted_by_others(holds.of(state.role), state.incident.subject) if state.role else ()
+    return tuple(
+        change
+        for change in record.changes
+        if change.undone_at is None and not (change.kind == "attach" and change.value in (*kept, *needed))
+    )

@@ -1,0 +1,55 @@
+"""A Task state's function: decode the event, do one domain step, encode its result; the same for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+from aws_lambda_powertools import Logger
+
+from regrant.aws.account import Account
+from regrant.model.run import RunState, StepEvent
+
+T = TypeVar("T")
+E = TypeVar("E", bound=msgspec.Struct)
+
+Handler = Callable[[dict[str, Any], Any], Any]
+
+logger = Logger()
+
+
+def step(run: Callable[[RunState, Account, str], object], *uses: str) -> Handler:
+    """The handler of a step that needs the run's state and the time at which the state was entered.
+
+    uses: the parts of the account that are made while Lambda starts; what else the step asks for is made at
+    its first use.
+    """
+    return step_of(StepEvent, lambda event, aws: run(event.state, aws, event.now), *uses)
+
+
+def step_of(kind: type[E], run: Callable[[E, Account], object], *uses: str) -> Handler:
+    """The handler of a step with an event of its own. Raises msgspec.ValidationError for one that is not."""
+    aws = Account(uses)
+
+    @logger.inject_lambda_context(clear_state=True)
+    def handler(event: dict[str, Any], context: Any) -> Any:
+        given = decode(event, kind)
+        state = getattr(given, "state", None)
+        if isinstance(state, RunState):
+            logger.append_keys(incident=state.incident.id, subject=state.incident.subject)
+        result = encode(run(given, aws))
+        logger.info("done", result=result)
+        return result
+
+    return handler
+
+
+def encode(value: object) -> Any:
+    """Struct to JSON types, for a handler's return value."""
+    return msgspec.to_builtins(value)
+
+
+def decode(value: object, to: type[T]) -> T:
+    """JSON types to a struct. Raises msgspec.ValidationError with the path of what is wrong."""
+    return msgspec.convert(value, to)

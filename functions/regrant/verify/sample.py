@@ -1,0 +1,146 @@
+"""One look at the service: is our deployment finished, and what do its tasks, log, grant and queues show?
+
+A line comes into sight up to LATE seconds after its own time. So a sample looks back that far into the
+samples before it, though never behind the start of our deployment (or the grant, if tasks were not
+replaced). What is seen twice that way does no harm: counts are those of a window, a denial objects for as
+long as it is in the window, and whether it ends the run depends on when the call was made.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from regrant.clock import earlier, seconds_between
+from regrant.denials.search import DENIAL_TERM, SENTENCE, read_lines, visible
+from regrant.errors import AwsUnavailable
+from regrant.model.aws import LogLine, LogLines, LogRoute, ServiceState
+from regrant.model.catalogue import CatalogueEntry, Service
+from regrant.model.results import BaselineMark, Health, Sample
+from regrant.model.run import RunState
+from regrant.parallel import all_three, both
+from regrant.ports import Account
+from regrant.verify import rollout
+from regrant.verify.health import judge
+from regrant.verify.watch import Watch, decide, watch_of
+
+# A line bears the time of the task; awslogs sends in batches, and the service takes its time.
+LATE = 30.0
+
+
+def verify_health(state: RunState, aws: Account, now: str) -> Health:
+    """One look, judged together with the ones before; `next` says how the run goes on.
+
+    While our deployment goes on only that is looked at. What AWS could not be asked (throttled, unavailable)
+    was not seen: that is no trouble of the service's, and the watch's own limit ends it. Raises AwsRefused.
+    """
+    before = state.health
+    checks = before.checks + 1 if before else 1
+    if state.withdrawal and state.withdrawal.next == "WAIT":
+        # Another run has the role, so nothing was withdrawn; what was proved before that stands.
+        waiting = before or Health("PENDING", now)
+        return replace(waiting, at=now, checks=checks, next="WITHDRAW")
+    watch = watch_of(state, now)
+    try:
+        health = _look(state, watch, aws, now)
+    except AwsUnavailable as error:
+        unseen = (f"AWS could not be asked: {error}",)
+        health = replace(watch.previous or Health("PENDING", now), verdict="PENDING", at=now, evidence=unseen)
+    return decide(replace(health, checks=checks, began=watch.began), watch, state, now)
+
+
+def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:
+    baseline, diagnosis, incident = state.baseline, state.diagnosis, state.incident
+    assert baseline and diagnosis and incident.service and incident.entry  # the states before wrote them
+    deployed_at = watch.deployed_at
+    if watch.rollout and deployed_at is None:
+        verdict, evidence = rollout.judge(watch.rollout.deployment, aws.services.describe(incident.service))
+        if verdict != "HEALTHY":
+            return Health(verdict, now, evidence=evidence)
+        deployed_at = now
+    sample, state_now = _take(
+        incident.service, incident.entry, diagnosis.logs, watch, deployed_at or watch.grant.at, aws, now
+    )
+    return replace(_judge(sample, state_now, baseline, incident.entry, watch), deployed_at=deployed_at)
+
+
+def _judge(
+    sample: Sample, state: ServiceState | None, baseline: BaselineMark, entry: CatalogueEntry, watch: Watch
+) -> Health:
+    watched = watch.rollout.deployment if watch.rollout else baseline.primary_deployment
+    deployed = rollout.judge(watched, state)
+    trial = watch.since if watch.after_withdrawal else None
+    health = judge(sample, deployed, watch.previous, baseline, watch.grant, entry, trial)
+    down = watch.replaces_tasks and (not sample.tasks or deployed[0] != "HEALTHY")
+    if down and not sample.detached and health.dlq_growth < 2:
+        text = "A task is down; it is not waited for here."
+        return replace(health, verdict="UNHEALTHY", replace_tasks=True, evidence=(*health.evidence, text))
+    return health
+
+
+def _take(
+    service: Service,
+    entry: CatalogueEntry,
+    routes: tuple[LogRoute, ...],
+    watch: Watch,
+    replaced_at: str,
+    aws: Account,
+    now: str,
+) -> tuple[Sample, ServiceState | None]:
+    """The sample, and the service as it is. Everything is read at the same time."""
+    grant, deployment = watch.grant, watch.rollout.deployment if watch.rollout else None
+    last = watch.previous.last if watch.previous else None
+    since = _window(watch.since, last)
+    (state, tasks, stopped, attached), (succeeded, denied), (backlog, dead) = all_three(
+        lambda: (
+            *all_three(
+                lambda: aws.services.describe(service),
+                lambda: aws.services.task_ids(service, deployment),
+                lambda: aws.services.stopped_task_ids(service),
+            ),
+            aws.roles.attached(grant.role),
+        ),
+        lambda: both(
+            lambda: read_lines(aws.logs, routes, entry.health.success, since, now),
+            lambda: read_lines(aws.logs, routes, DENIAL_TERM, since, now),
+        ),
+        lambda: both(
+            lambda: visible(aws.queues, entry.health.queue),
+            lambda: visible(aws.queues, entry.health.dead_letter_queue),
+        ),
+    )
+    successes = _of_tasks(succeeded, tasks)
+    # After the rollout no task of an older deployment is left, so whatever stopped then was of ours.
+    afterwards = _of_tasks(LogLines(_later(denied.lines, replaced_at)), stopped)
+    denials = (*_of_tasks(denied, tasks), *afterwards)
+    fresh = _later(successes, last.succeeded_at if last else None)
+    sample = Sample(
+        since=since,
+        at=now,
+        tasks=len(tasks),
+        successes=len(fresh),
+        denials=len(denials),
+        backlog=backlog,
+        dead_letters=dead,
+        last_success=successes[-1].message[:200] if successes else None,
+        last_denial=denials[-1].message[:SENTENCE] if denials else None,
+        denied_at=max((line.at for line in denials), default=None),
+        succeeded_at=successes[-1].at if successes else None,
+        working=len({line.task for line in fresh}),
+        # Successes that were not read make no difference: one is proof, and their number is a least one.
+        complete=denied.complete,
+        detached=tuple(policy for policy in grant.attached if policy not in attached),
+    )
+    return sample, state
+
+
+def _window(started: str, last: Sample | None) -> str:
+    back = earlier(last.at, LATE) if last else started
+    return back if seconds_between(started, back) > 0 else started
+
+
+def _later(lines: tuple[LogLine, ...], than: str | None) -> tuple[LogLine, ...]:
+    return tuple(line for line in lines if than is None or seconds_between(than, line.at) > 0)
+
+
+def _of_tasks(found: LogLines, tasks: tuple[str, ...]) -> tuple[LogLine, ...]:
+    return tuple(line for line in found.lines if line.task in tasks)

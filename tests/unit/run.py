@@ -1,0 +1,100 @@
+"""A run on the account in memory, step by step: each step gets what those before it returned."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from regrant.baseline.capture import capture_baseline
+from regrant.baseline.receipt import confirm_baseline
+from regrant.change.attach import attach_policies
+from regrant.change.redeploy import redeploy_service
+from regrant.change.withdraw import withdraw_grants
+from regrant.clock import seconds_between
+from regrant.diagnosis.diagnose import diagnose
+from regrant.model.results import BaselineMark, Grant, Health, Receipt, Rollout, Undo, Withdrawal
+from regrant.model.run import CloseEvent, Diagnosis, Incident, Report, RunState
+from regrant.report.close import close_incident
+from regrant.step import encode
+from regrant.undo.role import undo_role
+from regrant.undo.service import undo_service
+from regrant.verify.sample import verify_health
+from tests.unit.fakes import INCIDENT_OF_WORKER, OPENED, World, at, diagnosed
+
+T = TypeVar("T")
+
+
+class Run:
+    """A run and what its steps have returned so far. Seconds count from when the worker's incident opened."""
+
+    def __init__(
+        self, world: World, incident: Incident = INCIDENT_OF_WORKER, diagnosis: Diagnosis | None = None
+    ) -> None:
+        self.world = world
+        self.state = RunState(incident, diagnosis)
+
+    def diagnose(self, seconds: float = 1) -> Diagnosis:
+        return self._keep("diagnosis", diagnose(self.state, self.world, at(seconds)))
+
+    def capture(self, seconds: float = 2) -> BaselineMark:
+        return self._keep("baseline", capture_baseline(self.state, self.world, at(seconds)))
+
+    def attach(self, seconds: float = 3) -> Grant:
+        return self._keep("grant", attach_policies(self.state, self.world, at(seconds)))
+
+    def redeploy(self, seconds: float = 5) -> Rollout:
+        return self._keep("rollout", redeploy_service(self.state, self.world, at(seconds)))
+
+    def verify(self, seconds: float) -> Health:
+        return self._keep("health", verify_health(self.state, self.world, at(seconds)))
+
+    def withdraw(self, seconds: float) -> Withdrawal:
+        return self._keep("withdrawal", withdraw_grants(self.state, self.world, at(seconds)))
+
+    def undo_role(self, seconds: float) -> Undo:
+        return self._keep("undo", undo_role(self.state, self.world, at(seconds)))
+
+    def undo_service(self, seconds: float) -> Undo:
+        return self._keep("undo", undo_service(self.state, self.world, at(seconds)))
+
+    def undo(self, seconds: float = 100, rounds: int = 20) -> Undo:
+        """The loop of UndoRole and UndoService, as the graph runs it, until CONFIRM or the last round's word.
+
+        A service that is waited for finishes its deployment in the pause.
+        """
+        undo = self.undo_role(seconds)
+        for _ in range(rounds):
+            if undo.next == "CONFIRM":
+                break
+            if undo.next == "WAIT":
+                seconds += 15
+                if undo.service == "PENDING":
+                    self.world.services.finish()
+            undo = self.undo_service(seconds) if undo.next == "SERVICE" else self.undo_role(seconds)
+        return undo
+
+    def confirm(self, seconds: float = 200) -> Receipt:
+        return self._keep("receipt", confirm_baseline(self.state, self.world, at(seconds)))
+
+    def close(self, seconds: float = 300) -> Report:
+        event = CloseEvent(encode(self.state), at(seconds), {"service": str(self.state.incident.service)}, "x")
+        return close_incident(event, self.world)
+
+    def _keep(self, key: str, result: T) -> T:
+        self.state = replace(self.state, **{key: result})
+        return result
+
+
+def contain(world: World) -> Run:
+    """The worker's containment up to its deployment."""
+    run = Run(world, diagnosis=diagnosed(world.roles.role))
+    run.capture()
+    run.attach()
+    run.redeploy()
+    return run
+
+
+def seconds_of(moment: str) -> float:
+    """Of a time that `at` made."""
+    return seconds_between(OPENED, moment)
