@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from regrant.model.catalogue import Service
     from regrant.model.journal import Change, Hold, LastOutcome, Lease
     from regrant.model.run import LogRoute, Report
+    from regrant.settings import Allowed, ListName
 
 
 class Catalogue(Protocol):
@@ -30,6 +31,17 @@ class Catalogue(Protocol):
 
     def entries(self) -> dict[Service, str]:
         """The text of every enrolled service."""
+
+
+class AllowedLists(Protocol):
+    """What the stack's owner allowed. A list may be a minute old; IAM's own conditions hold immediately."""
+
+    def read(self, now: str, *lists: ListName) -> Allowed:
+        """Those lists; the others are empty."""
+
+    def read_with_entry(self, service: Service, now: str, *lists: ListName) -> tuple[str | None, Allowed]:
+        """The text of the service's catalogue entry, None if it is not enrolled, and in the same call those
+        lists."""
 
 
 class Services(Protocol):
