@@ -154,7 +154,17 @@ def _sns(operation: str, p: Parameters) -> Answer:
 def _dynamodb(operation: str, p: Parameters) -> Answer:
     tables = dict.fromkeys(p.get("RequestItems", {}) or ([p["TableName"]] if "TableName" in p else []))
     index = f"/index/{p['IndexName']}" if p.get("IndexName") else ""
-    return [_named("dynamodb", "table/", table) + index for table in tables] or ["*"], {}, None
+    item = p.get("Item") or p.get("Key")
+    context = {"dynamodb:leadingkeys": keys} if item and (keys := _leading_keys(p["TableName"], item)) else {}
+    return [_named("dynamodb", "table/", table) + index for table in tables] or ["*"], context, None
+
+
+def _leading_keys(table: str, item: Parameters) -> list[str]:
+    """The partition key of the one item that is read or written. A Query's is in an expression."""
+    from moto.dynamodb.models import dynamodb_backends
+
+    known = dynamodb_backends[ACCOUNT][REGION].tables.get(table.rpartition("/")[2])
+    return list(item.get(known.hash_key_attr, {}).values()) if known else []
 
 
 def _s3(operation: str, p: Parameters) -> Answer:

@@ -269,20 +269,24 @@ def _parameters(response: BaseResponse) -> dict[str, Any]:
 
 
 def _passed_roles(operation: str, parameters: dict[str, Any]) -> list[Ask]:
-    """Roles that the call hands to ECS tasks.
+    """Roles that the call hands to ECS: those that a task definition names.
 
-    RegisterTaskDefinition names them. UpdateService is asked about the task role that the service will run
-    with; AWS does not say whether it checks a role that does not change, so this is the stricter reading.
+    RegisterTaskDefinition and UpdateService ask for iam:PassRole (Service Authorization Reference, ECS, "API
+    operations"). It does not say for which roles, nor whether one that does not change is checked. RunTask
+    checks both roles, so this is the stricter reading.
     """
     roles: list[str | None] = []
     if operation == "RegisterTaskDefinition":
         roles = [parameters.get("taskRoleArn"), parameters.get("executionRoleArn")]
     elif operation == "UpdateService":
-        roles = [_task_role(parameters)]
+        definition = _task_definition(parameters)
+        # moto has the attributes only where a role was named.
+        roles = [getattr(definition, name, None) for name in ("task_role_arn", "execution_role_arn")]
     return [authorization.pass_role(role, "ecs-tasks.amazonaws.com") for role in roles if role]
 
 
-def _task_role(parameters: dict[str, Any]) -> str | None:
+def _task_definition(parameters: dict[str, Any]) -> Any:
+    """The revision that the service will run; None if there is no such."""
     backend = ecs_backends[ACCOUNT][REGION]
     wanted = parameters.get("taskDefinition")
     if not wanted:
@@ -293,6 +297,4 @@ def _task_role(parameters: dict[str, Any]) -> str | None:
     family, _, revision = str(wanted).rpartition("/")[2].partition(":")
     revisions = backend.task_definitions.get(family, {})
     active = (number for number, each in revisions.items() if each.status == "ACTIVE")
-    found = revisions.get(int(revision) if revision else max(active, default=0))
-    # moto has the attribute only where a role was named.
-    return getattr(found, "task_role_arn", None)
+    return revisions.get(int(revision) if revision else max(active, default=0))

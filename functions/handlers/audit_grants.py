@@ -3,4 +3,4 @@
 from regrant.audit import AuditEvent, audit_grants
 from regrant.step import step_of
 
-handler = step_of(AuditEvent, audit_grants, "settings", "roles", "holds")
+handler = step_of(AuditEvent, audit_grants, "allowed", "roles", "holds")

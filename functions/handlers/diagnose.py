@@ -3,4 +3,4 @@
 from regrant.diagnosis.diagnose import diagnose
 from regrant.step import step
 
-handler = step(diagnose, "services", "roles", "logs", "queues", "holds")
+handler = step(diagnose, "allowed", "services", "roles", "logs", "queues", "holds")

@@ -3,4 +3,4 @@
 from regrant.change.withdraw import withdraw_grants
 from regrant.step import step
 
-handler = step(withdraw_grants, "catalogue", "roles", "journal", "holds", "leases", "schedules")
+handler = step(withdraw_grants, "allowed", "catalogue", "roles", "journal", "holds", "leases", "schedules")

@@ -99,11 +99,12 @@ def look(aws: Account, now: str) -> Audit:
         # In this order, since a run records a hold before it attaches: what is seen attached has its hold.
         return _attached(role, aws.roles), aws.holds.of(role)
 
-    managed = tuple(sorted(aws.settings.roles))
+    allowed = aws.allowed.read(now, "roles", "policies")
+    managed = tuple(sorted(allowed.roles))
     grants, not_by_us = [], {}
     for role, (attached, held) in zip(managed, each(read, managed), strict=True):
         grants += [_judge(role, hold, attached, now) for hold in held]
-        unheld = aws.settings.policies.intersection(attached) - {hold.policy for hold in held}
+        unheld = allowed.policies.intersection(attached) - {hold.policy for hold in held}
         if unheld:
             not_by_us[role] = len(unheld)
     return Audit(now, tuple(sorted(grants, key=_urgency)), not_by_us)

@@ -23,15 +23,23 @@ if TYPE_CHECKING:
     from regrant.model.catalogue import Service
     from regrant.model.journal import Change, Hold, LastOutcome, Lease
     from regrant.model.run import Report
-    from regrant.settings import Settings
+    from regrant.settings import Allowed, ListName, Settings
 
 
 class Catalogue(Protocol):
-    def entry(self, service: Service) -> str | None:
-        """The parameter's text; None if the service is not enrolled."""
-
     def entries(self) -> dict[Service, str]:
         """The text of every enrolled service."""
+
+
+class AllowedLists(Protocol):
+    """What the stack's owner allowed. A list may be a minute old; IAM's own conditions hold immediately."""
+
+    def read(self, now: str, *lists: ListName) -> Allowed:
+        """Those lists; the others are empty."""
+
+    def read_with_entry(self, service: Service, now: str, *lists: ListName) -> tuple[str | None, Allowed]:
+        """The text of the service's catalogue entry, None if it is not enrolled, and in the same call those
+        lists."""
 
 
 class Services(Protocol):
@@ -213,6 +221,8 @@ class Account(Protocol):
 
     @property
     def settings(self) -> Settings: ...
+    @property
+    def allowed(self) -> AllowedLists: ...
     @property
     def catalogue(self) -> Catalogue: ...
     @property

@@ -1,47 +1,28 @@
-"""What the stack's owner allowed, read from the function's environment.
+"""What the stack is made of, and what its owner allowed.
 
-The same lists are in the template's IAM conditions, which are the last word; here they make the refusal
+The owner's lists are in the template's IAM policies, too, which are the last word; here they make the refusal
 readable before AWS would say no.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
 from regrant.model.aws import name_of
 
+ListName = Literal["roles", "policies", "clusters", "execution_roles"]
 
-class Settings(msgspec.Struct, frozen=True):
-    """Allowed ARNs, the alarm prefix, and the names of the stack's own table and topic."""
 
-    roles: frozenset[str]
-    policies: frozenset[str]
-    clusters: frozenset[str]
-    alarm_prefix: str
-    journal_table: str
-    state_machine: str
-    topic: str
+class Allowed(msgspec.Struct, frozen=True):
+    """The owner's lists (ARNs) that a step read. One that it did not read is empty, and so allows nothing."""
+
+    roles: frozenset[str] = frozenset()
+    policies: frozenset[str] = frozenset()
+    clusters: frozenset[str] = frozenset()
     execution_roles: frozenset[str] = frozenset()
-    schedule_group: str = ""
-    schedule_role: str = ""
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Raises KeyError naming the missing variable."""
-        return cls(
-            roles=_arns(environment["MANAGED_ROLE_ARNS"]),
-            policies=_arns(environment["GRANTABLE_POLICY_ARNS"]),
-            clusters=_arns(environment["MANAGED_CLUSTER_ARNS"]),
-            alarm_prefix=environment["ALARM_NAME_PREFIX"],
-            journal_table=environment["JOURNAL_TABLE"],
-            state_machine=environment["STATE_MACHINE_ARN"],
-            topic=environment["TOPIC_ARN"],
-            execution_roles=_arns(environment["EXECUTION_ROLE_ARNS"]),
-            schedule_group=environment["SCHEDULE_GROUP"],
-            schedule_role=environment["SCHEDULE_ROLE_ARN"],
-        )
 
     def cluster_is_managed(self, cluster: str) -> bool:
         return any(name_of(arn) == cluster for arn in self.clusters)
@@ -51,5 +32,44 @@ class Settings(msgspec.Struct, frozen=True):
         return any(arn.split(":")[4] == account and name_of(arn) == name for arn in self.roles)
 
 
-def _arns(text: str) -> frozenset[str]:
-    return frozenset(part.strip() for part in text.split(",") if part.strip())
+class Settings:
+    """Names in the function's environment. Each is read when it is asked for: no function has them all.
+
+    Each property raises KeyError naming the variable.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    @property
+    def journal_table(self) -> str:
+        return self._environment["JOURNAL_TABLE"]
+
+    @property
+    def state_machine(self) -> str:
+        """ARN."""
+        return self._environment["STATE_MACHINE_ARN"]
+
+    @property
+    def topic(self) -> str:
+        """ARN."""
+        return self._environment["TOPIC_ARN"]
+
+    @property
+    def schedule_group(self) -> str:
+        return self._environment["SCHEDULE_GROUP"]
+
+    @property
+    def schedule_role(self) -> str:
+        """ARN."""
+        return self._environment["SCHEDULE_ROLE_ARN"]
+
+    @property
+    def alarm_prefix(self) -> str:
+        """Alarms of enrolled services are named this, then CLUSTER/SERVICE."""
+        return self._environment["ALARM_NAME_PREFIX"]
+
+    @property
+    def allowed_prefix(self) -> str:
+        """The SSM parameters with the owner's lists are named this, then the list's name."""
+        return self._environment["ALLOWED_PREFIX"]

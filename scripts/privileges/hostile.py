@@ -32,6 +32,8 @@ SOMETHING = {
     "logs:CreateLogStream": "log-group:/aws/lambda/another:log-stream:a",
     "logs:PutLogEvents": "log-group:/aws/lambda/another:log-stream:a",
 }
+ITEM = "dynamodb:leadingkeys"
+"""The condition key that names an item's partition."""
 _OWN = {"table": ":table/", "topic": ":sns:", "queue": ":sqs:"}
 # Resources whose names have parts that others may put something between.
 _PATHS = ("iam", "logs", "ssm")
@@ -124,9 +126,8 @@ def _uncalled(role: Role, own: Sequence[Attempt]) -> Iterator[Attempt]:
 
 def _instance(role: Role, permission: Permission) -> Attempt:
     """A request that the permission allows."""
-    fit = {key.lower(): values[0] for keys in permission.condition.values() for key, values in keys.items()}
     resource = concrete(permission.resources[0], permission.action)
-    return Attempt(role.title, permission.action, resource, tuple(sorted(fit.items())))
+    return Attempt(role.title, permission.action, resource, _sorted(permission.fitting))
 
 
 def _alike(requests: Iterable[Attempt]) -> list[Attempt]:
@@ -135,8 +136,14 @@ def _alike(requests: Iterable[Attempt]) -> list[Attempt]:
     for each in requests:
         head, _, name = each.resource.rpartition(":")
         shape = head + re.sub("[0-9a-f-]{12,}", "", name)
-        found.setdefault((each.role, each.action, shape, each.context), each)
+        context = tuple((key, _kind(value) if key == ITEM else value) for key, value in each.context)
+        found.setdefault((each.role, each.action, shape, context), each)
     return list(found.values())
+
+
+def _kind(key: str) -> str:
+    """What sort of item has that key: all of it up to its last part, so nothing for an incident's id."""
+    return key[: max(key.rfind("#"), key.rfind("/")) + 1]
 
 
 def _bent(base: Attempt, own: Sequence[Attempt], roles: Sequence[Role]) -> Iterator[Attempt]:

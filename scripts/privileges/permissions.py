@@ -38,6 +38,12 @@ class Permission:
         allow = {"Effect": "Allow", "Action": self.action, "Resource": list(self.resources)}
         return allow | ({"Condition": self.condition} if self.condition else {})
 
+    @property
+    def fitting(self) -> dict[str, str]:
+        """Condition keys, in lower case, with a value each that the condition lets in."""
+        keys = (keys for operator, keys in self.condition.items() if operator != "Null")
+        return {key.lower(): values[0] for each in keys for key, values in each.items()}
+
     def __str__(self) -> str:
         more = f" and {len(self.resources) - 1} more" if len(self.resources) > 1 else ""
         return f"{self.action} on {self.resources[0]}{more}"

@@ -13,8 +13,8 @@ _HERE = "us-east-1:123456789012"
 class Reason:
     """Why these actions of these roles (by title; * for any of them) are let be.
 
-    resource: a pattern of fnmatch, so [*] is the resource "*" itself. context: condition keys and values that
-    have to be asked with.
+    resource: a pattern of fnmatch, so [*] is the resource "*" itself. context: condition keys that have to be
+    asked with, each with a pattern of its value.
     """
 
     why: str
@@ -25,7 +25,9 @@ class Reason:
 
     def covers(self, role: str, action: str, resource: str, context: Collection[tuple[str, str]]) -> bool:
         named = action in self.actions and (self.roles == ("*",) or role in self.roles)
-        return named and fnmatchcase(resource, self.resource) and {*self.context} <= {*context}
+        asked = dict(context)
+        fits = all(key in asked and fnmatchcase(asked[key], pattern) for key, pattern in self.context)
+        return named and fits and fnmatchcase(resource, self.resource)
 
 
 _LOGS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
@@ -42,7 +44,7 @@ _DELIVERY = (
 UNUSED = (
     Reason(
         "AWSLambdaBasicExecutionRole, which SAM attaches to every function. Lambda writes the function's log"
-        " with it; the local account keeps the log without asking. The groups are the template's own, so"
+        " with it; the local account keeps the log without asking. The group is the template's own, so"
         " nothing needs CreateLogGroup.",
         _LOGS,
         "[*]",
@@ -82,44 +84,40 @@ COVERED = (
         "ECS has no resource for these calls. They read.",
         ("ecs:DescribeTaskDefinition",),
         "[*]",
-        (
-            *("ConfirmBaseline", "DeregisterRevision", "Diagnose", "PlanCure", "PlanExpiry"),
-            *("RegisterRevision", "WithdrawGrants"),
-        ),
+        ("ConfirmBaseline", "Diagnose", "RedeployService", "UndoService", "WithdrawGrants"),
     ),
     Reason(
         "ECS has no resource for this call. It reads names.",
         ("ecs:ListTaskDefinitions",),
         "[*]",
-        ("DeregisterRevision", "RegisterRevision"),
+        ("RedeployService", "UndoService"),
     ),
     Reason(
         "ECS has no resource for this call. Running tasks go on, and registering again undoes it.",
         ("ecs:DeregisterTaskDefinition",),
         "[*]",
-        ("DeregisterRevision",),
+        ("UndoService",),
     ),
     Reason(
         "IAM has no resource for this call. It reads counts.",
         ("iam:GetAccountSummary",),
         "[*]",
-        ("Diagnose", "PlanCure"),
+        ("Diagnose",),
     ),
     Reason(
         "The stack's owner lists clusters: every service in them may be enrolled, and is then read.",
         ("ecs:DescribeServices",),
         f"arn:aws:ecs:{_HERE}:service/retainwise-cluster/*",
         (
-            *("CaptureBaseline", "CheckRestore", "CheckRollout", "ConfirmBaseline", "DeregisterRevision"),
-            *("Diagnose", "PlanCure", "PlanExpiry", "RedeployService", "RestoreService", "VerifyHealth"),
-            "WithdrawGrants",
+            *("CaptureBaseline", "ConfirmBaseline", "Diagnose", "RedeployService", "UndoService"),
+            *("VerifyHealth", "WithdrawGrants"),
         ),
     ),
     Reason(
         "The stack's owner lists clusters: every service in them may be enrolled, and is then redeployed.",
         ("ecs:UpdateService",),
         f"arn:aws:ecs:{_HERE}:service/retainwise-cluster/*",
-        ("RedeployService", "RestoreService"),
+        ("RedeployService", "UndoService"),
     ),
     Reason(
         "The stack's owner lists clusters: any of their tasks may be the one that CloudTrail names.",
@@ -132,13 +130,13 @@ COVERED = (
         " it, and only with a listed role.",
         ("ecs:RegisterTaskDefinition",),
         f"arn:aws:ecs:{_HERE}:task-definition/*",
-        ("RegisterRevision",),
+        ("RedeployService",),
     ),
     Reason(
         "A family is not said to belong to a cluster. A revision is tagged only as it is registered.",
         ("ecs:TagResource",),
         f"arn:aws:ecs:{_HERE}:task-definition/*",
-        ("RegisterRevision",),
+        ("RedeployService",),
         (("ecs:createaction", "RegisterTaskDefinition"),),
     ),
     Reason(
@@ -146,13 +144,13 @@ COVERED = (
         " may hold the Deny that is in the way. It reads.",
         ("iam:GetPolicy", "iam:GetPolicyVersion"),
         "arn:aws:iam::123456789012:policy/*",
-        ("Diagnose", "PlanCure"),
+        ("Diagnose",),
     ),
     Reason(
         "The same for AWS's own policies.",
         ("iam:GetPolicy", "iam:GetPolicyVersion"),
         "arn:aws:iam::aws:policy/*",
-        ("Diagnose", "PlanCure"),
+        ("Diagnose",),
     ),
     Reason(
         "The stack's owner gives the start of the log groups' names, /ecs/ here. It reads.",
@@ -174,30 +172,50 @@ COVERED = (
     ),
     Reason(
         "Every entry of the catalogue is the runbook's to read.",
-        ("ssm:GetParameter",),
+        ("ssm:GetParameters",),
         f"arn:aws:ssm:{_HERE}:parameter/regrant/services/*",
         ("OpenIncident",),
+    ),
+    Reason(
+        "Every service may be enrolled, and is then leased. OpenIncident writes no other item.",
+        ("dynamodb:PutItem",),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        ("OpenIncident",),
+        (("dynamodb:leadingkeys", "lease#service/*"),),
+    ),
+    Reason(
+        "The journal has items of every incident, service and role. Nothing that a role of the stack may call"
+        " deletes one, and the table's earlier states are kept.",
+        ("dynamodb:PutItem",),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        (
+            *("AskApproval", "AttachPolicies", "CaptureBaseline", "CloseIncident", "PageOperator"),
+            *("RedeployService", "UndoRole", "UndoService", "WithdrawGrants"),
+        ),
+    ),
+    Reason(
+        "The journal has items of every incident, service and role. It reads.",
+        ("dynamodb:GetItem",),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        ("CaptureBaseline", "OpenIncident", "UndoRole", "WithdrawGrants"),
     ),
     Reason(
         "The group is the stack's own, and holds nothing but the ends of its grants.",
         ("scheduler:CreateSchedule",),
         f"arn:aws:scheduler:{_HERE}:schedule/regrant-grants/*",
-        ("AttachPolicies", "ReattachPolicies", "WithdrawGrants"),
+        ("AttachPolicies", "UndoRole", "WithdrawGrants"),
     ),
     Reason(
         "The group is the stack's own, and holds nothing but the ends of its grants.",
         ("scheduler:DeleteSchedule",),
         f"arn:aws:scheduler:{_HERE}:schedule/regrant-grants/*",
-        ("DetachPolicies", "WithdrawGrants"),
+        ("UndoRole", "WithdrawGrants"),
     ),
     Reason(
         "Any run of the stack's own state machine may hold the lease. Whether it has ended is read.",
         ("states:DescribeExecution",),
         f"arn:aws:states:{_HERE}:execution:regrant-runbook:*",
-        (
-            *("CheckRestore", "LeaseRole", "LeaseService", "ReattachPolicies", "RestoreService"),
-            "WithdrawGrants",
-        ),
+        ("CaptureBaseline", "OpenIncident", "UndoRole", "WithdrawGrants"),
     ),
     Reason(
         "AWSLambdaBasicExecutionRole, which SAM attaches to every function, names no log group. So a function"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
-from sandbox.authorization import Ask, asks
+from sandbox.authorization import REGION, Ask, asks
 
 FAMILY = "arn:aws:ecs:us-east-1:123456789012:task-definition/worker:*"
 
@@ -43,3 +45,22 @@ def test_a_transaction_is_asked_about_as_what_it_writes() -> None:
         ("dynamodb:PutItem", "journal"),
         ("dynamodb:DeleteItem", "orders"),
     ]
+
+
+@mock_aws
+@pytest.mark.parametrize(
+    ("operation", "item"), [("PutItem", "Item"), ("GetItem", "Key"), ("UpdateItem", "Key")]
+)
+def test_an_items_partition_key_is_asked_with(operation: str, item: str) -> None:
+    keys = ("run", "HASH"), ("entry", "RANGE")
+    boto3.client(
+        "dynamodb", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
+    ).create_table(
+        TableName="journal",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    named = {"TableName": "journal", item: {"entry": {"S": "lease"}, "run": {"S": "lease#service/c/s"}}}
+    (ask,) = asks("dynamodb", operation, named)
+    assert ask.context == {"dynamodb:leadingkeys": ["lease#service/c/s"]}

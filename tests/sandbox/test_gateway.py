@@ -257,6 +257,22 @@ def test_passing_a_role_is_asked_for(account: LocalAccount) -> None:
     ecs.register_task_definition(family="f", taskRoleArn=ROLE, containerDefinitions=[container])
 
 
+def test_a_deployment_passes_both_roles_of_its_revision(account: LocalAccount) -> None:
+    execution, container = ROLE.replace("task", "execution"), {"name": "c", "image": "i", "memory": 1}
+    ecs = account.client("ecs")
+    ecs.create_cluster(clusterName="shop")
+    ecs.register_task_definition(
+        family="f", taskRoleArn=ROLE, executionRoleArn=execution, containerDefinitions=[container]
+    )
+    ecs.create_service(cluster="shop", serviceName="f", taskDefinition="f", desiredCount=0)
+    grant(account, allow("ecs:UpdateService"), allow("iam:PassRole", ROLE))
+    restart = {"cluster": "shop", "service": "f", "forceNewDeployment": True}
+    error = refused(account.role_client("task", "ecs", "s").update_service, **restart)
+    assert f"iam:PassRole on resource: {execution}" in str(error)
+    grant(account, allow("ecs:UpdateService"), allow("iam:PassRole", [ROLE, execution]))
+    account.role_client("task", "ecs", "s").update_service(**restart)
+
+
 @pytest.mark.parametrize(
     ("service", "call", "parameters", "code"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,33 @@ class Values:
             case "Fn::Equals":
                 return self(argument[0]) == self(argument[1])
         return {name: self(argument)}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def roles(stack: Template) -> dict[str, Any]:
+    return {
+        name: each["Properties"]
+        for name, each in stack["Resources"].items()
+        if each["Type"] == "AWS::IAM::Role"
+    }
+
+
+def statements(stack: Template) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of every role, those of the stack's managed policies too, with the step's name or the
+    role's."""
+    for name, role in roles(stack).items():
+        documents = [policy["PolicyDocument"] for policy in role["Policies"]]
+        documents += [each["Properties"]["PolicyDocument"] for each in attached(stack, role).values()]
+        for document in documents:
+            for statement in document["Statement"]:
+                yield name.removesuffix("FunctionRole"), statement
+
+
+def attached(stack: Template, role: dict[str, Any]) -> dict[str, Any]:
+    """The managed policies of the stack on the role, with those that are there under a condition."""
+    arns = [each for each in role.get("ManagedPolicyArns", []) if isinstance(each, dict)]
+    names = [each.get("Fn::If", [None, each])[1]["Ref"] for each in arns]
+    return {name: stack["Resources"][name] for name in names}

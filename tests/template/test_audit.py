@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.cloudformation import Template, Values
+from tests.template.cloudformation import Template, Values, statements
 
 ROLE = "arn:aws:iam::123456789012:role/app/worker"
 QUEUE = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
@@ -25,20 +25,21 @@ def properties(stack: Template, name: str) -> dict[str, Any]:
     return found
 
 
-def test_the_audit_may_read_start_the_runbook_tell_the_topic_and_nothing_else(
+def test_the_audit_may_read_start_the_runbook_notify_and_nothing_else(
     stack: Template, values: Values
 ) -> None:
-    policies = properties(stack, "AuditGrantsFunctionRole")["Policies"]
-    statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
-    assert {each["Action"]: values(each["Resource"]) for each in statements} == {
+    own = [each for owner, each in statements(stack) if owner == "AuditGrants"]
+    lists = "arn:aws:ssm:us-east-1:123456789012:parameter"
+    assert {each["Action"]: values(each["Resource"]) for each in own} == {
         "iam:ListAttachedRolePolicies": [ROLE],
+        "ssm:GetParameters": [f"{lists}<AllowedRoles>", f"{lists}<AllowedPolicies>"],
         "dynamodb:Query": "<JournalTable.Arn>",
         "states:StartExecution": "arn:aws:states:us-east-1:123456789012:stateMachine:regrant-runbook",
         "sns:Publish": "<Topic>",
         # Lambda sends there what came of an audit that failed.
         "sqs:SendMessage": "<DeadLetterQueue.Arn>",
     }
-    assert {each["Effect"] for each in statements} == {"Allow"}
+    assert {each["Effect"] for each in own} == {"Allow"}
 
 
 def test_it_comes_every_hour_and_no_call_is_lost(stack: Template) -> None:

@@ -17,7 +17,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def test_every_refusal_is_explained() -> None:
-    code = "\n".join(path.read_text("utf-8") for path in ROOT.glob("functions/regrant/*.py"))
+    code = "\n".join(path.read_text("utf-8") for path in ROOT.glob("functions/regrant/**/*.py"))
     codes = set(re.findall(r'Refusal\(\s*"([A-Z_]+)"', code)) | {*get_args(Cause)} - _MENDED
     explained = re.findall(r"(?m)^\| `([A-Z_]+)` \| (?:REFUSED|NOTHING_TO_FIX) \|", _operations())
     assert len(codes) > 15

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.cloudformation import Template, Values
+from tests.template.cloudformation import Template, Values, as_list, attached, roles, statements
 
 ROLE = "arn:aws:iam::123456789012:role/app/worker"
 POLICY = "arn:aws:iam::123456789012:policy/app/sqs-send"
@@ -17,21 +17,21 @@ SERVICES = [f"arn:aws:ecs:us-east-1:123456789012:service/{name}/*" for name in (
 
 # Who may change what. A step that is not named here only reads.
 CHANGES = {
-    "iam:AttachRolePolicy": {"AttachPolicies", "ReattachPolicies"},
-    "iam:DetachRolePolicy": {"DetachPolicies", "WithdrawGrants"},
+    "iam:AttachRolePolicy": {"AttachPolicies", "UndoRole"},
+    "iam:DetachRolePolicy": {"WithdrawGrants", "UndoRole"},
     "iam:PassRole": {
-        *("RedeployService", "RestoreService", "RegisterRevision"),
-        *("AttachPolicies", "WithdrawGrants", "ReattachPolicies"),  # the schedules' role only
+        *("RedeployService", "UndoService"),
+        *("AttachPolicies", "WithdrawGrants", "UndoRole"),  # the schedules' role only
     },
-    "ecs:RegisterTaskDefinition": {"RegisterRevision"},
-    "ecs:TagResource": {"RegisterRevision"},
-    "ecs:DeregisterTaskDefinition": {"DeregisterRevision"},
-    "scheduler:CreateSchedule": {"AttachPolicies", "WithdrawGrants", "ReattachPolicies"},
-    "scheduler:DeleteSchedule": {"DetachPolicies", "WithdrawGrants"},
+    "ecs:RegisterTaskDefinition": {"RedeployService"},
+    "ecs:TagResource": {"RedeployService"},
+    "ecs:DeregisterTaskDefinition": {"UndoService"},
+    "scheduler:CreateSchedule": {"AttachPolicies", "WithdrawGrants", "UndoRole"},
+    "scheduler:DeleteSchedule": {"WithdrawGrants", "UndoRole"},
     "states:StartExecution": {"AlarmRuleRole", "ScheduleRole", "AuditGrants"},
     "sqs:SendMessage": {"AuditGrants"},  # its own failures, to the dead-letter queue
-    "ecs:UpdateService": {"RedeployService", "RestoreService"},
-    "sns:Publish": {"AskApproval", "AuditGrants", "CloseIncident", "PageOperator", "PageUnopened"},
+    "ecs:UpdateService": {"RedeployService", "UndoService"},
+    "sns:Publish": {"AskApproval", "AuditGrants", "CloseIncident", "PageOperator"},
 }
 JOURNAL = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}
 
@@ -69,27 +69,6 @@ def with_principal(value: Any) -> Iterator[dict[str, Any]]:
         value = list(value.values())
     for each in value if isinstance(value, list) else ():
         yield from with_principal(each)
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def roles(stack: Template) -> dict[str, Any]:
-    return {
-        name: each["Properties"]
-        for name, each in stack["Resources"].items()
-        if each["Type"] == "AWS::IAM::Role"
-    }
-
-
-def statements(stack: Template) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement of every role, with the step's name or the role's."""
-    for name, role in roles(stack).items():
-        for policy in role["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
-                # A statement that is there under a condition: as if it is.
-                yield name.removesuffix("FunctionRole"), statement.get("Fn::If", [None, statement])[1]
 
 
 def granted(stack: Template, action: str) -> list[dict[str, Any]]:
@@ -174,9 +153,60 @@ def test_only_what_is_being_registered_is_tagged(stack: Template) -> None:
     assert statement["Condition"] == {"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}}
 
 
-def test_only_the_cure_may_keep_an_execution_role(stack: Template, values: Values) -> None:
-    owners = [o for o, each in statements(stack) if values(each["Resource"]) == [EXECUTION_ROLE]]
-    assert owners == ["RegisterRevision"]
+def test_no_role_may_both_change_policies_and_start_a_deployment(stack: Template) -> None:
+    able: dict[str, set[str]] = {}
+    for owner, statement in statements(stack):
+        able.setdefault(owner, set()).update(as_list(statement["Action"]))
+    attaching = {"iam:AttachRolePolicy", "iam:DetachRolePolicy"}
+    deploying = {"ecs:UpdateService", "ecs:RegisterTaskDefinition"}
+    assert not [owner for owner, actions in able.items() if actions & attaching and actions & deploying]
+
+
+def test_an_execution_role_is_only_passed_by_the_steps_that_deploy(stack: Template, values: Values) -> None:
+    found = [
+        (owner, each["Action"])
+        for owner, each in statements(stack)
+        if EXECUTION_ROLE in as_list(values(each["Resource"]))
+    ]
+    assert found == [("RedeployService", "iam:PassRole"), ("UndoService", "iam:PassRole")]
+
+
+def test_each_of_the_stacks_managed_policies_is_used(stack: Template) -> None:
+    made = {n for n, each in stack["Resources"].items() if each["Type"] == "AWS::IAM::ManagedPolicy"}
+    assert made == {name for role in roles(stack).values() for name in attached(stack, role)}
+
+
+def test_opening_an_incident_writes_leases_of_services_only(stack: Template, values: Values) -> None:
+    writes = [
+        each
+        for owner, each in statements(stack)
+        if owner == "OpenIncident" and "dynamodb:PutItem" in as_list(each["Action"])
+    ]
+    (statement,) = writes
+    assert as_list(statement["Action"]) == ["dynamodb:PutItem"]
+    assert statement["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": "lease#service/*"},
+        # ForAllValues also holds where there is no key at all.
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+
+
+def test_a_function_reads_only_the_lists_that_it_needs(stack: Template, values: Values) -> None:
+    parameter = "arn:aws:ssm:us-east-1:123456789012:parameter"
+    read = {
+        owner: {each.removeprefix(parameter) for each in as_list(values(statement["Resource"]))}
+        for owner, statement in statements(stack)
+        if statement["Action"] == "ssm:GetParameters"
+    }
+    assert read == {
+        "OpenIncident": {
+            "/regrant/services/*",
+            *("<AllowedRoles>", "<AllowedPolicies>", "<AllowedClusters>"),
+        },
+        "Diagnose": {"<AllowedRoles>", "<AllowedPolicies>", "<AllowedExecutionRoles>"},
+        "WithdrawGrants": {"<AllowedPolicies>", "<AllowedClusters>"},
+        "AuditGrants": {"<AllowedRoles>", "<AllowedPolicies>"},
+    }
 
 
 @pytest.mark.parametrize("action", ["scheduler:CreateSchedule", "scheduler:DeleteSchedule"])
@@ -234,8 +264,13 @@ def test_no_wildcards_but_those_with_a_reason(stack: Template) -> None:
 
 
 def test_aws_managed_policies_are_for_logs_and_traces_only(stack: Template) -> None:
-    attached = {arn for role in roles(stack).values() for arn in role.get("ManagedPolicyArns", [])}
-    assert {arn.rpartition("/")[2] for arn in attached} == {
+    arns = {
+        arn
+        for role in roles(stack).values()
+        for arn in role.get("ManagedPolicyArns", [])
+        if isinstance(arn, str)
+    }
+    assert {arn.rpartition("/")[2] for arn in arns} == {
         "AWSLambdaBasicExecutionRole",
         "AWSXrayWriteOnlyAccess",
     }

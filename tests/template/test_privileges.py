@@ -16,9 +16,9 @@ import pytest
 from sandbox.recording import Asked
 from scripts import simulation
 from scripts.privileges import __main__ as command
-from scripts.privileges.hostile import Attempt, attempts, bend, concrete
+from scripts.privileges.hostile import ITEM, Attempt, attempts, bend, concrete
 from scripts.privileges.judge import Finding, Judgement, bare, judge
-from scripts.privileges.permissions import Role, deployed, role_of
+from scripts.privileges.permissions import Role, deployed, listed, role_of
 from scripts.privileges.reasons import COVERED, Reason
 
 MANAGED = "arn:aws:iam::123456789012:role/retainwise-ecs-task-role"
@@ -40,25 +40,21 @@ def used(*roles: Role) -> set[Asked]:
     calls = set()
     for role in roles:
         for permission in role.permissions:
-            context = {
-                key.lower(): values[0]
-                for keys in permission.condition.values()
-                for key, values in keys.items()
-            }
             resource = concrete(permission.resources[0], permission.action)
-            calls.add(Asked.of(role.name, permission.action, resource, context))
+            calls.add(Asked.of(role.name, permission.action, resource, permission.fitting))
     return calls
 
 
 def bent(role: Role, change: Callable[[list[dict[str, Any]]], None]) -> Role:
-    """A copy of the role with the statements of its own policy changed."""
-    own, *others = json.loads(json.dumps(role.documents))
-    change(own["Statement"])
-    return role_of(role.name, (own, *others))
+    """A copy of the role with its statements changed, which stand in one policy there."""
+    documents = json.loads(json.dumps(role.documents))
+    statements = [each for document in documents for each in listed(document["Statement"])]
+    change(statements)
+    return role_of(role.name, ({"Version": "2012-10-17", "Statement": statements},))
 
 
 def statement(statements: list[dict[str, Any]], sid: str) -> dict[str, Any]:
-    return next(each for each in statements if each["Sid"] == sid)
+    return next(each for each in statements if each.get("Sid") == sid)
 
 
 def judged(roles: dict[str, Role], change: Callable[[list[dict[str, Any]]], None]) -> Judgement:
@@ -160,6 +156,26 @@ def test_what_another_role_does_is_hostile(roles: dict[str, Role]) -> None:
 
 
 @needs_node
+def test_who_opens_an_incident_may_write_leases_of_services_only(roles: dict[str, Role]) -> None:
+    opening, closing, audit = roles["OpenIncident"], roles["CloseIncident"], roles["AuditGrants"]
+    (table,) = {each.resources[0] for each in closing.permissions if each.action == "dynamodb:PutItem"}
+    written = {Asked.of(closing.name, "dynamodb:PutItem", table, {ITEM: [key]}) for key in ("run-1", "run-2")}
+    calls = used(opening, closing, audit) | written
+
+    def hostile(change: Callable[[list[dict[str, Any]]], None]) -> set[str]:
+        return {*whats(judge([bent(opening, change), closing, audit], calls).hostile)}
+
+    lease = "TakeServiceLease"
+    assert hostile(lambda statements: None) == set()
+    no_key = f"dynamodb:PutItem on {table}"
+    assert hostile(lambda statements: statement(statements, lease)["Condition"].pop("Null")) == {no_key}
+    widened = hostile(lambda statements: statement(statements, lease).pop("Condition"))
+    assert {no_key, f"{no_key} with {{'{ITEM}': 'run-1'}}"} <= widened
+    # Runs differ in their ids only, so one is tried for all.
+    assert f"{no_key} with {{'{ITEM}': 'run-2'}}" not in widened
+
+
+@needs_node
 def test_a_call_of_a_role_that_is_not_there_is_insufficient(roles: dict[str, Role]) -> None:
     attach, audit = roles["AttachPolicies"], roles["AuditGrants"]
     stranger = replace(audit, name="regrant-GoneFunctionRole-0123456789AB")
@@ -200,9 +216,10 @@ def test_hostile_requests_are_thousands_and_among_them_the_worst(roles: dict[str
         Attempt("AttachPolicies", "iam:AttachRolePolicy", MANAGED, ((key, admin),)),
         Attempt("AttachPolicies", "iam:AttachRolePolicy", own, ((key, GRANTABLE),)),
         Attempt("AttachPolicies", "iam:PutRolePolicy", own),
-        Attempt("DetachPolicies", "iam:AttachRolePolicy", MANAGED, ((key, GRANTABLE),)),
+        Attempt("WithdrawGrants", "iam:AttachRolePolicy", MANAGED, ((key, GRANTABLE),)),
         Attempt("RedeployService", "iam:PassRole", MANAGED, ((passed, "lambda.amazonaws.com"),)),
-        Attempt("RedeployService", "iam:PassRole", execution, ((passed, "ecs-tasks.amazonaws.com"),)),
+        Attempt("RedeployService", "iam:PassRole", execution, ((passed, "ec2.amazonaws.com"),)),
+        Attempt("AttachPolicies", "iam:PassRole", execution, ((passed, "ecs-tasks.amazonaws.com"),)),
         Attempt("RedeployService", "iam:PassRole", schedules, ((passed, "scheduler.amazonaws.com"),)),
         Attempt(
             "RedeployService",
@@ -211,7 +228,7 @@ def test_hostile_requests_are_thousands_and_among_them_the_worst(roles: dict[str
         ),
         Attempt(
             "OpenIncident",
-            "ssm:GetParameter",
+            "ssm:GetParameters",
             "arn:aws:ssm:us-east-1:123456789012:parameter/another/services/any",
         ),
     } <= set(tried)
@@ -221,7 +238,7 @@ def test_the_arns_of_one_list_are_one_permission(roles: dict[str, Role]) -> None
     (attach,) = [p for p in roles["AttachPolicies"].permissions if p.action == "iam:AttachRolePolicy"]
     assert len(attach.resources) == 3
     invoked = [p for p in roles["RunbookRole"].permissions if p.action == "lambda:InvokeFunction"]
-    assert {len(each.resources) for each in invoked} == {1} and len(invoked) > 20
+    assert {len(each.resources) for each in invoked} == {1} and len(invoked) == 13
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from regrant.aws.allowed import EMPTY
 from tests.template.cloudformation import ROOT, Template, Values
 
 # Functions that are no step of a run.
@@ -52,8 +53,9 @@ def test_each_function_is_named_after_its_step_and_its_handler_exists(
         assert values(properties["FunctionName"]) == f"regrant-{kebab(task)}"
         module, _, name = properties["Handler"].rpartition(".")
         assert module == f"handlers.{kebab(task).replace('-', '_')}"
-        code = (ROOT / "functions" / f"{module.replace('.', '/')}.py").read_text()
-        defined = {each.name for each in ast.parse(code).body if isinstance(each, ast.FunctionDef)}
+        code = ast.parse((ROOT / "functions" / f"{module.replace('.', '/')}.py").read_text())
+        defined = [each.name for each in code.body if isinstance(each, ast.FunctionDef)]
+        defined += [ast.unparse(each.targets[0]) for each in code.body if isinstance(each, ast.Assign)]
         assert name in defined
 
 
@@ -63,14 +65,14 @@ def test_a_function_times_out_before_its_state_does(stack: Template, tasks: Temp
         assert timeout < state["TimeoutSeconds"], task
 
 
-def test_each_function_writes_to_a_log_group_of_the_stack(source: Template, stack: Template) -> None:
-    values = Values(source)
+def test_all_functions_write_json_to_one_log_group_and_are_traced(source: Template, stack: Template) -> None:
     for name, function in of_type(stack, "AWS::Lambda::Function").items():
         properties = function["Properties"]
-        assert properties["LoggingConfig"]["LogFormat"] == "JSON"
-        assert properties["TracingConfig"] == {"Mode": "Active"}
-        group = stack["Resources"][properties["LoggingConfig"]["LogGroup"]["Ref"]]["Properties"]
-        assert values(group["LogGroupName"]) == f"/aws/lambda/{values(properties['FunctionName'])}", name
+        logging = {"LogFormat": "JSON", "LogGroup": {"Ref": "FunctionLogGroup"}}
+        assert properties["LoggingConfig"] == logging, name
+        assert properties["TracingConfig"] == {"Mode": "Active"}, name
+    group = stack["Resources"]["FunctionLogGroup"]["Properties"]
+    assert Values(source)(group["LogGroupName"]) == "/aws/lambda/regrant"
 
 
 def test_every_log_group_forgets(stack: Template) -> None:
@@ -138,10 +140,13 @@ def test_mail_is_sent_only_where_an_address_is_given(source: Template, stack: Te
     assert Values(source, NotifyEmail="ops@example.com").conditions["HasNotifyEmail"] is True
 
 
-def test_execution_roles_are_passed_only_where_some_are_listed(source: Template) -> None:
+def test_execution_roles_are_passed_only_where_some_are_listed(source: Template, stack: Template) -> None:
     role = "arn:aws:iam::123456789012:role/app/execution"
-    assert Values(source).conditions["HasExecutionRoles"] is False
-    assert Values(source, ExecutionRoleArns=[role]).conditions["HasExecutionRoles"] is True
+    none, some = Values(source), Values(source, ExecutionRoleArns=[role])
+    assert stack["Resources"]["PassExecutionRolesPolicy"]["Condition"] == "HasExecutionRoles"
+    assert (none.conditions["HasExecutionRoles"], some.conditions["HasExecutionRoles"]) == (False, True)
+    listed = stack["Resources"]["AllowedExecutionRoles"]["Properties"]["Value"]
+    assert (none(listed), some(listed)) == (EMPTY, role)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +203,6 @@ def test_outputs_say_where_everything_is(source: Template) -> None:
         "TopicArn",
         "DeadLetterQueueUrl",
         "RunbookLogGroup",
-        "FunctionLogGroupPrefix",
+        "FunctionLogGroup",
     }
     assert all(each["Description"] for each in source["Outputs"].values())

@@ -31,7 +31,7 @@ from regrant.model.aws import (
 from regrant.model.catalogue import CatalogueEntry, HealthPolicy, Service
 from regrant.model.journal import Change, Hold, LastOutcome, Lease
 from regrant.model.run import Depths, Diagnosis, Incident, Plan, Report
-from regrant.settings import Settings
+from regrant.settings import Allowed, ListName, Settings
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 CLUSTER = "retainwise-cluster"
@@ -58,17 +58,21 @@ ENTRY = CatalogueEntry(
     health=HealthPolicy(success="Successfully received", queue=QUEUE, dead_letter_queue=DEAD_LETTERS),
     redeploy="always",
 )
-SETTINGS = Settings(
+ALLOWED = Allowed(
     roles=frozenset({OLD_ROLE, WORKER_ROLE, BACKEND_ROLE}),
     policies=frozenset({RECEIVE, SEND}),
     clusters=frozenset({f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{CLUSTER}"}),
-    alarm_prefix="regrant/",
-    journal_table="regrant-journal",
-    state_machine=f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:regrant-runbook",
-    topic=f"arn:aws:sns:{REGION}:{ACCOUNT}:regrant-incidents",
     execution_roles=frozenset({EXECUTION_ROLE}),
-    schedule_group="regrant-grants",
-    schedule_role=f"arn:aws:iam::{ACCOUNT}:role/regrant-schedules",
+)
+SETTINGS = Settings(
+    {
+        "ALARM_NAME_PREFIX": "regrant/",
+        "JOURNAL_TABLE": "regrant-journal",
+        "STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:regrant-runbook",
+        "TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:regrant-incidents",
+        "SCHEDULE_GROUP": "regrant-grants",
+        "SCHEDULE_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/regrant-schedules",
+    }
 )
 DOCUMENTS = {
     policy: {
@@ -557,11 +561,22 @@ class FakeTopic:
 class FakeCatalogue:
     parameters: dict[Service, str] = field(default_factory=dict)
 
-    def entry(self, service: Service) -> str | None:
-        return self.parameters.get(service)
-
     def entries(self) -> dict[Service, str]:
         return self.parameters
+
+
+@dataclass
+class FakeLists:
+    """The owner's lists; what a step does not ask for is empty."""
+
+    catalogue: FakeCatalogue
+    allowed: Allowed = ALLOWED
+
+    def read(self, now: str, *lists: ListName) -> Allowed:
+        return Allowed(**{name: getattr(self.allowed, name) for name in lists})
+
+    def read_with_entry(self, service: Service, now: str, *lists: ListName) -> tuple[str | None, Allowed]:
+        return self.catalogue.parameters.get(service), self.read(now, *lists)
 
 
 @dataclass
@@ -591,6 +606,7 @@ class World:
         self.logs, self.queues, self.topic = FakeLogs(), FakeQueues(), FakeTopic()
         self.schedules, self.revisions = FakeSchedules(fuse=self.fuse), FakeRevisions(fuse=self.fuse)
         self.catalogue = FakeCatalogue()
+        self.allowed = FakeLists(self.catalogue)
 
     def changes(self, kind: str = "") -> list[Change]:
         return [c for c in self.journal.load(INCIDENT).changes if kind in ("", c.kind)]

@@ -15,6 +15,7 @@ from regrant.aws.clients import client
 from regrant.settings import Settings
 
 if TYPE_CHECKING:
+    from regrant.aws.allowed import ParameterLists
     from regrant.aws.catalogue import ParameterCatalogue
     from regrant.aws.executions import StateMachineExecutions
     from regrant.aws.holds import DynamoHolds
@@ -38,7 +39,13 @@ class Account:
 
     @cached_property
     def settings(self) -> Settings:
-        return Settings.from_environment(os.environ)
+        return Settings(os.environ)
+
+    @cached_property
+    def allowed(self) -> ParameterLists:
+        from regrant.aws.allowed import ParameterLists
+
+        return ParameterLists(client("ssm"), self.settings.allowed_prefix)
 
     @cached_property
     def catalogue(self) -> ParameterCatalogue:

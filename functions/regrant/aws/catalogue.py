@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from regrant.aws.clients import aws_errors
-from regrant.errors import AwsRefused
 from regrant.model.catalogue import Service, parse_service
-from regrant.opening.catalogue import PREFIX, parameter_name
+from regrant.opening.catalogue import PREFIX
 
 
 class ParameterCatalogue:
@@ -15,17 +14,6 @@ class ParameterCatalogue:
 
     def __init__(self, ssm: Any) -> None:
         self._ssm = ssm
-
-    def entry(self, service: Service) -> str | None:
-        """GetParameter: its text, None without one. Raises AwsUnavailable, AwsRefused (denied)."""
-        try:
-            with aws_errors():
-                answer = self._ssm.get_parameter(Name=parameter_name(service))
-        except AwsRefused as refused:
-            if refused.code == "ParameterNotFound":
-                return None
-            raise
-        return str(answer["Parameter"]["Value"])
 
     def entries(self) -> dict[Service, str]:
         """GetParametersByPath: the text of each parameter that is named after a service.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.opening.catalogue import read_entry
-from regrant.parallel import each
+from regrant.parallel import both, each
 from regrant.ports import Account, Services
-from regrant.settings import Settings
+from regrant.settings import Allowed
 
 
 def needed_by_others(
@@ -14,25 +14,27 @@ def needed_by_others(
     policies: tuple[str, ...],
     service: Service,
     aws: Account,
+    now: str,
 ) -> dict[str, tuple[str, ...]]:
     """The other services (`cluster/name`) that run with the role (ARN) and declare a policy (ARN), by policy.
 
     An entry that cannot be read may declare any of them.
     """
+    entries, allowed = both(aws.catalogue.entries, lambda: aws.allowed.read(now, "policies", "clusters"))
     others = {
         other: declared
-        for other, text in aws.catalogue.entries().items()
+        for other, text in entries.items()
         if other != service
-        and aws.settings.cluster_is_managed(other.cluster)
-        and (declared := _declared(text, other, aws.settings, policies))
+        and allowed.cluster_is_managed(other.cluster)
+        and (declared := _declared(text, other, allowed, policies))
     }
     running = each(lambda other: _runs_with(role, other, aws.services), tuple(others))
     dependents = [other for other, runs in zip(others, running, strict=True) if runs]
     return {policy: tuple(sorted(str(o) for o in dependents if policy in others[o])) for policy in policies}
 
 
-def _declared(text: str, service: Service, settings: Settings, policies: tuple[str, ...]) -> frozenset[str]:
-    entry = read_entry(text, service, settings)
+def _declared(text: str, service: Service, allowed: Allowed, policies: tuple[str, ...]) -> frozenset[str]:
+    entry = read_entry(text, service, allowed)
     declared = entry.policies if isinstance(entry, CatalogueEntry) else policies
     return frozenset(declared) & frozenset(policies)
 

@@ -33,7 +33,7 @@ def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
     if holder := take_role(plan.role, incident, aws, now):
         waits = f"Waits for run {holder}, which is changing the role."
         return Withdrawal("WAIT", checks, now, evidence=(waits,))
-    needed = needed_by_others(plan.role, plan.withdraw, incident.service, aws)
+    needed = needed_by_others(plan.role, plan.withdraw, incident.service, aws, now)
     removed, kept = withdraw(incident, plan, needed, aws, now)
     watch = bool(removed) and plan.watch
     return Withdrawal("WATCH" if watch else "CLOSE", checks, now, removed, kept)

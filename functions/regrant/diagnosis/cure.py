@@ -13,23 +13,26 @@ from regrant.model.results import Refusal
 from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan
 from regrant.parallel import all_three, both, each
 from regrant.ports import Account
+from regrant.settings import Allowed
 
 
 def plan_cure(incident: Incident, aws: Account, now: str) -> Diagnosis:
     """The plan, or why there is none. Reads only. Raises AwsUnavailable, AwsRefused."""
     service, entry = incident.service, incident.entry
     assert service is not None and entry is not None  # OpenIncident refused everything else
-    state = aws.services.describe(service)
+    state, allowed = both(
+        lambda: aws.services.describe(service), lambda: aws.allowed.read(now, "roles", "execution_roles")
+    )
     refusal = judge_service(service, state)
     if refusal or state is None:
         return _refused(refusal, now)
     definition = aws.services.task_definition(state.task_definition)
-    refusal = judge_role(definition, aws.settings)
+    refusal = judge_role(definition, allowed)
     if refusal or definition.task_role is None:
         return _refused(refusal, now)
     decision: Decision = "ASK" if entry.approval == "required" else "CHANGE"
     if definition.task_role == entry.task_role:
-        return _plan_leftovers(incident, decision, definition, aws, now)
+        return _plan_leftovers(incident, decision, definition, allowed, aws, now)
     wrong_role = Finding(
         "WRONG_TASK_ROLE",
         f"The tasks run as {name_of(definition.task_role)}; the catalogue declares"
@@ -42,7 +45,7 @@ def plan_cure(incident: Incident, aws: Account, now: str) -> Diagnosis:
     old, new, (held, temporary, (execution_role, status)) = all_three(
         lambda: aws.roles.read(definition.task_role or ""),
         # A role that the stack does not list cannot be read either.
-        lambda: aws.roles.read(entry.task_role) if entry.task_role in aws.settings.roles else None,
+        lambda: aws.roles.read(entry.task_role) if entry.task_role in allowed.roles else None,
         lambda: all_three(
             lambda: aws.holds.of(definition.task_role or ""),
             lambda: aws.holds.of(entry.task_role),
@@ -54,7 +57,7 @@ def plan_cure(incident: Incident, aws: Account, now: str) -> Diagnosis:
     )
     if status != "ACTIVE":
         return _refused(_no_way_back(definition, status), now)
-    found = tuple(_unfit(entry, new, temporary, execution_role, aws))
+    found = tuple(_unfit(entry, new, temporary, execution_role, allowed, aws))
     if found or old is None or new is None:
         refusal = Refusal(
             "NEW_ROLE_UNFIT",
@@ -78,12 +81,13 @@ def _plan_leftovers(
     incident: Incident,
     decision: Decision,
     definition: TaskDefinition,
+    allowed: Allowed,
     aws: Account,
     now: str,
 ) -> Diagnosis:
     """The service runs with the right role already; a grant of its own may be left on another one."""
     assert incident.entry is not None and definition.task_role is not None
-    others = tuple(sorted(aws.settings.roles - {definition.task_role}))
+    others = tuple(sorted(allowed.roles - {definition.task_role}))
     temporary, *held = each(aws.holds.of, (definition.task_role, *others))
     mine = {
         role: tuple(sorted({hold.policy for hold in found if hold.service == str(incident.service)}))
@@ -111,15 +115,16 @@ def _unfit(
     new: RoleState | None,
     temporary: tuple[Hold, ...],
     execution_role: str | None,
+    allowed: Allowed,
     aws: Account,
 ) -> list[Finding]:
-    if entry.task_role not in aws.settings.roles:
+    if entry.task_role not in allowed.roles:
         text = f"{name_of(entry.task_role)} is not in ManagedRoleArns, so it may not be passed to ECS."
         return [Finding("NEW_ROLE_NOT_PASSABLE", text, (entry.task_role,))]
     if new is None:
         return [Finding("NEW_ROLE_MISSING", f"{entry.task_role} does not exist.", (entry.task_role,))]
     found = []
-    if execution_role is not None and execution_role not in aws.settings.execution_roles:
+    if execution_role is not None and execution_role not in allowed.execution_roles:
         text = (
             f"The execution role {name_of(execution_role)} is not in ExecutionRoleArns, so a revision with it"
             " may not be registered."

@@ -54,12 +54,12 @@ def plan_containment(incident: Incident, aws: Account, now: str) -> Diagnosis:
     """What the catalogue declares against what the role in use has, and the denials that show it."""
     service, entry = incident.service, incident.entry
     assert service is not None and entry is not None  # OpenIncident refused everything else
-    state = aws.services.describe(service)
+    state, allowed = both(lambda: aws.services.describe(service), lambda: aws.allowed.read(now, "roles"))
     refusal = judge_service(service, state)
     if refusal or state is None:
         return _refused(refusal, now)
     definition = aws.services.task_definition(state.task_definition)
-    refusal = judge_role(definition, aws.settings)
+    refusal = judge_role(definition, allowed)
     if refusal or definition.task_role is None:
         return _refused(refusal, now)
     role = definition.task_role

@@ -6,7 +6,7 @@ from __future__ import annotations
 from regrant.model.aws import ServiceState, TaskDefinition
 from regrant.model.catalogue import Service
 from regrant.model.results import Refusal
-from regrant.settings import Settings
+from regrant.settings import Allowed
 
 
 def judge_service(service: Service, state: ServiceState | None) -> Refusal | None:
@@ -42,7 +42,7 @@ def judge_service(service: Service, state: ServiceState | None) -> Refusal | Non
     return None
 
 
-def judge_role(definition: TaskDefinition, settings: Settings) -> Refusal | None:
+def judge_role(definition: TaskDefinition, allowed: Allowed) -> Refusal | None:
     """Why this task definition's role cannot be granted anything, if so."""
     if definition.task_role is None:
         return Refusal(
@@ -50,7 +50,7 @@ def judge_role(definition: TaskDefinition, settings: Settings) -> Refusal | None
             f"{definition.arn} has no task role, so there is nothing to attach a policy to.",
             "Register a revision with the service's task role and deploy it.",
         )
-    if definition.task_role not in settings.roles:
+    if definition.task_role not in allowed.roles:
         return Refusal(
             "ROLE_NOT_MANAGED",
             f"The role in use, {definition.task_role}, is not one that this stack may change.",

@@ -8,9 +8,9 @@ from regrant.model.aws import ServiceState, TaskDefinition, name_of
 from regrant.model.journal import Hold
 from regrant.model.results import Refusal
 from regrant.model.run import Diagnosis, Finding, Incident, Plan
-from regrant.parallel import both
+from regrant.parallel import all_three
 from regrant.ports import Account
-from regrant.settings import Settings
+from regrant.settings import Allowed
 
 # Where no task of the service can depend on the grant.
 _IDLE = ("UNKNOWN_SERVICE", "SERVICE_INACTIVE", "DESIRED_COUNT_ZERO")
@@ -24,16 +24,20 @@ def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
     """
     service, role = incident.service, incident.role
     assert service is not None and role is not None  # OpenIncident has them from the journal
-    held, state = both(lambda: aws.holds.of(role), lambda: aws.services.describe(service))
+    held, state, allowed = all_three(
+        lambda: aws.holds.of(role),
+        lambda: aws.services.describe(service),
+        lambda: aws.allowed.read(now, "roles", "policies"),
+    )
     mine = [hold for hold in held if hold.incident == incident.expires]
-    if refusal := _out_of_reach(mine, role, aws.settings):
+    if refusal := _out_of_reach(mine, role, allowed):
         return Diagnosis("REFUSE", now, (_expired(mine, role),), refusal=refusal)
     was = aws.roles.read(role) if mine else None
     if not mine or was is None:
         gone = Finding("NO_GRANT", f"Nothing is left of the grant of run {incident.expires}.")
         return Diagnosis("NOTHING_TO_FIX", now, (gone,))
     definition = aws.services.task_definition(state.task_definition) if state else None
-    depends, postpone = _judge(incident, role, state, definition, aws.settings)
+    depends, postpone = _judge(incident, role, state, definition, allowed)
     plan = Plan(
         role=role,
         attach=(),
@@ -48,9 +52,9 @@ def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
     return Diagnosis("CHANGE", now, findings, plan, routes, seen=see(was))
 
 
-def _out_of_reach(mine: list[Hold], role: str, settings: Settings) -> Refusal | None:
+def _out_of_reach(mine: list[Hold], role: str, allowed: Allowed) -> Refusal | None:
     """A grant that this stack may not take off any more."""
-    out = [hold.policy for hold in mine if role not in settings.roles or hold.policy not in settings.policies]
+    out = [hold.policy for hold in mine if role not in allowed.roles or hold.policy not in allowed.policies]
     if not out:
         return None
     arguments = [f"--role-name {name_of(role)} --policy-arn {policy}" for policy in out]
@@ -68,7 +72,7 @@ def _judge(
     role: str,
     state: ServiceState | None,
     definition: TaskDefinition | None,
-    settings: Settings,
+    allowed: Allowed,
 ) -> tuple[bool, str | None]:
     """Whether the service depends on the grant, and why it cannot be tried now, if so."""
     assert incident.service is not None
@@ -82,7 +86,7 @@ def _judge(
     if incident.entry is None:
         # Whoever took the service out of the catalogue wants nothing proved of it any more.
         return False, None
-    refusal = judge_role(definition, settings)
+    refusal = judge_role(definition, allowed)
     return True, refusal.message if refusal else None
 
 

@@ -9,7 +9,7 @@ import msgspec
 from regrant.denials.search import DENIAL_TERM
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.results import Refusal
-from regrant.settings import Settings
+from regrant.settings import Allowed
 
 PREFIX = "/regrant/services/"
 
@@ -30,7 +30,7 @@ def parameter_name(service: Service) -> str:
     return f"{PREFIX}{service}"
 
 
-def read_entry(text: str | None, service: Service, settings: Settings) -> CatalogueEntry | Refusal:
+def read_entry(text: str | None, service: Service, allowed: Allowed) -> CatalogueEntry | Refusal:
     """The entry in the parameter's text, or why it cannot be used."""
     name = parameter_name(service)
     if text is None:
@@ -46,14 +46,14 @@ def read_entry(text: str | None, service: Service, settings: Settings) -> Catalo
     wrong = _wrong_field(entry)
     if wrong:
         return _unusable(name, wrong)
-    forbidden = sorted(set(entry.policies) - settings.policies)
+    forbidden = sorted(set(entry.policies) - allowed.policies)
     if forbidden:
         return Refusal(
             "POLICY_NOT_GRANTABLE",
             f"{name} names a policy that this stack may not grant: {', '.join(forbidden)}.",
             "If it should be granted, the stack's owner adds it to GrantablePolicyArns.",
         )
-    if not settings.cluster_is_managed(service.cluster):
+    if not allowed.cluster_is_managed(service.cluster):
         return Refusal(
             "CLUSTER_NOT_MANAGED",
             f"Cluster {service.cluster} is not one that this stack manages.",

@@ -18,7 +18,7 @@ from regrant.denials.cloudtrail import is_record, read_record
 from regrant.model.denial import Denial
 from regrant.model.results import Refusal
 from regrant.opening.request import EXAMPLE, Request, shown
-from regrant.settings import Settings
+from regrant.settings import Allowed
 
 # Role names and session names: STS API reference, AssumeRole.
 _SESSION = re.compile(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([A-Za-z0-9_+=,.@-]{1,64})/([^/\s]+)")
@@ -29,7 +29,7 @@ _ACTION = re.compile(r"[a-z0-9-]{1,64}:[A-Za-z0-9]{1,128}")
 _LONGEST = 2048  # characters; IAM's API takes no longer ARN
 
 
-def read_denied_call(record: Mapping[str, Any], settings: Settings) -> Request:
+def read_denied_call(record: Mapping[str, Any], allowed: Allowed) -> Request:
     """The request in the event's detail. Never raises: what is wrong with it is its refusal."""
     denial = read_record(record) if is_record(record) else None
     if denial is None:
@@ -46,7 +46,7 @@ def read_denied_call(record: Mapping[str, Any], settings: Settings) -> Request:
     if session is None:
         return replace(request, refusal=_other_caller(f"{shown(caller)} is no session of a role"))
     account, role, name = session.groups()
-    if not settings.role_is_managed(account, role):
+    if not allowed.role_is_managed(account, role):
         other = f"role {role} of account {account} is not one that this stack manages"
         return replace(request, refusal=_other_caller(other))
     if not _TASK.fullmatch(name):

@@ -34,7 +34,7 @@ def open_incident(event: OpenEvent, aws: Account) -> RunState:
     Repeated while another run has the service. An undo waits for AWS as well: it must not give up. Raises
     AwsUnavailable, AwsRefused.
     """
-    request = read_trigger(event.input, aws.settings)
+    request = read_trigger(event.input, aws.settings, lambda: aws.allowed.read(event.now, "roles"))
     try:
         return RunState(_lease(_read(event, request, aws), event, aws))
     except AwsUnavailable:
@@ -51,15 +51,15 @@ def _read(event: OpenEvent, request: Request, aws: Account) -> Incident:
         return _read_expiry(event, request, request.incident, aws)
     if request.incident is not None:
         return _read_rollback(event, request, request.incident, aws)
-    service = request.service or find_service(request.task or "", aws)
+    service = request.service or find_service(request.task or "", aws, event.now)
     if isinstance(service, Refusal):
         return _incident(event, request, refusal=service)
-    text, last = both(
-        lambda: aws.catalogue.entry(service),
+    (text, allowed), last = both(
+        lambda: aws.allowed.read_with_entry(service, event.now, "policies", "clusters"),
         lambda: aws.journal.last_outcome(service) if request.automatic else None,
     )
     request = replace(request, service=service)
-    entry = read_entry(text, service, aws.settings)
+    entry = read_entry(text, service, allowed)
     if isinstance(entry, Refusal):
         return _incident(event, request, refusal=entry)
     refusal = judge_last_outcome(last, event.now)
@@ -105,14 +105,14 @@ def _waited(event: OpenEvent) -> float:
     return seconds_between(event.started, event.now)
 
 
-def find_service(task: str, aws: Account) -> Service | Refusal:
+def find_service(task: str, aws: Account, now: str) -> Service | Refusal:
     """The service of the task with that id, looked for in every managed cluster.
 
     ECS knows a stopped task for about an hour (API reference, DescribeTasks). That the session of a task's
     role is named after the task is what accounts show; AWS does not promise it. Were it otherwise, no task
     would be found and nothing done.
     """
-    clusters = tuple(sorted(name_of(arn) for arn in aws.settings.clusters))
+    clusters = tuple(sorted(map(name_of, aws.allowed.read(now, "clusters").clusters)))
     groups = each(lambda cluster: aws.services.task_group(cluster, task), clusters)
     for cluster, group in zip(clusters, groups, strict=True):
         if group is not None:
@@ -159,7 +159,8 @@ def _read_expiry(event: OpenEvent, request: Request, granted: str, aws: Account)
     if record.baseline is None or service is None:
         return _incident(event, request, refusal=_unknown_incident(granted))
     request = replace(request, service=service)
-    entry = read_entry(aws.catalogue.entry(service), service, aws.settings)
+    text, allowed = aws.allowed.read_with_entry(service, event.now, "policies", "clusters")
+    entry = read_entry(text, service, allowed)
     if isinstance(entry, Refusal) and entry.code != "NOT_ENROLLED":
         return _incident(event, request, refusal=entry)
     enrolled = entry if isinstance(entry, CatalogueEntry) else None

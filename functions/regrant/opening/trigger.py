@@ -7,7 +7,7 @@ only if it has the shape of an ECS name. What CloudTrail's events may say is in 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from msgspec.structs import replace
@@ -17,15 +17,15 @@ from regrant.model.results import Refusal
 from regrant.model.run import Mode
 from regrant.opening.ended_run import EVENT, read_ended_run
 from regrant.opening.request import EXAMPLE, Request, execution_name, shown
-from regrant.settings import Settings
+from regrant.settings import Allowed, Settings
 
 
-def read_trigger(raw: object, settings: Settings) -> Request:
+def read_trigger(raw: object, settings: Settings, allowed: Callable[[], Allowed]) -> Request:
     """The request in an execution's input. Never raises: what is wrong with it is its refusal."""
     if not isinstance(raw, Mapping):
         return Request("contain", "a person", refusal=_invalid("The input is not a JSON object."))
     if "detail-type" in raw or "detail" in raw:
-        return _read_event(raw, settings)
+        return _read_event(raw, settings, allowed)
     mode = raw.get("mode", "contain")
     asked = Request(
         mode=mode if isinstance(mode, str) and mode.isprintable() and len(mode) <= 20 else shown(mode),
@@ -72,7 +72,7 @@ def _wrong_incident(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
     return None
 
 
-def _read_event(raw: Mapping[str, Any], settings: Settings) -> Request:
+def _read_event(raw: Mapping[str, Any], settings: Settings, allowed: Callable[[], Allowed]) -> Request:
     kind, detail = raw.get("detail-type"), raw.get("detail")
     if kind == "CloudWatch Alarm State Change" and isinstance(detail, Mapping):
         return _read_alarm(detail, settings.alarm_prefix)
@@ -80,7 +80,7 @@ def _read_event(raw: Mapping[str, Any], settings: Settings) -> Request:
         # Imported here: its patterns take 10 ms to compile, at a cold start that alarms and people wait for.
         from regrant.opening.denied_call import read_denied_call
 
-        return read_denied_call(detail, settings)
+        return read_denied_call(detail, allowed())
     if kind == EVENT and isinstance(detail, Mapping):
         return read_ended_run(detail, settings)
     refusal = Refusal(

@@ -24,8 +24,8 @@ def next_step(state: RunState, outcome: Outcome) -> str:
         cure = f'{{"service": "{incident.service}", "mode": "cure"}}'
         hours = f"{incident.entry.grant_ttl_hours} hours" if incident.entry else "its time"
         return (
-            f"The grant is temporary: after {hours} the service is tried without it. Before that, cure the cause"
-            f" with {cure}. To undo this run: {undo}."
+            f"The grant is temporary: after {hours} the service is tried without it. Before that, cure the"
+            f" cause: {cure}. To undo this run: {undo}."
         )
     if outcome == "PLANNED":
         return f'Nothing was changed. To do it: {{"service": "{incident.service}", "mode": "contain"}}'
