@@ -24,24 +24,21 @@ from moto import mock_aws
 from moto.moto_api._internal import mock_random
 from moto.sts.models import sts_backends
 
-from sandbox import (
-    authorization,
-    cloudwatch,
-    ecs,
-    events,
-    functions,
-    gateway,
-    polling,
-    scheduler,
-    server,
-    stepfunctions,
-    taskdefinitions,
-    template,
-)
-from sandbox.clock import START, Clock
-from sandbox.faults import Faults
-from sandbox.gateway import Call
-from sandbox.tasks import Timing
+from sandbox.aws import lambda_functions as functions
+from sandbox.aws import sqs as polling
+from sandbox.aws import stepfunctions
+from sandbox.aws.cloudformation import template
+from sandbox.aws.cloudwatch import alarms as cloudwatch
+from sandbox.aws.ecs import install as ecs
+from sandbox.aws.ecs import task_definitions as taskdefinitions
+from sandbox.aws.ecs.tasks import Timing
+from sandbox.aws.events import rules as events
+from sandbox.aws.events import scheduler
+from sandbox.engine import gateway, server
+from sandbox.engine.clock import START, Clock
+from sandbox.engine.faults import Faults
+from sandbox.engine.gateway import Call
+from sandbox.iam import requests as authorization
 
 _ADMINISTRATOR_KEY = "AKIAADMINISTRATOR000"
 _clients: dict[tuple[str, str, int], BaseClient] = {}

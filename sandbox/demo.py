@@ -12,9 +12,9 @@ from regrant.clock import decode
 from regrant.model.run import Report
 from regrant.report.render import render
 from sandbox.account import LocalAccount
-from sandbox.play import play
-from sandbox.results import Result
-from sandbox.scenarios import SCENARIOS, Scenario
+from sandbox.scenarios.play import play
+from sandbox.scenarios.results import Result
+from sandbox.scenarios.scenarios import SCENARIOS, Scenario
 
 PACE, LONG_PACE = 20.0, 40.0
 """Simulated seconds a real second: a rollout of minutes is watched in seconds. A story with chapters has more

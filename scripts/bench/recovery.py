@@ -22,11 +22,12 @@ from typing import Any
 from moto.logs.models import logs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from sandbox import cloudwatch, ecs
 from sandbox.account import LocalAccount
-from sandbox.play import TEMPLATE
-from sandbox.seeds import retainwise
-from sandbox.tasks import Timing
+from sandbox.aws.cloudwatch import alarms as cloudwatch
+from sandbox.aws.ecs import install as ecs
+from sandbox.aws.ecs.tasks import Timing
+from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.seeds import retainwise
 
 SERVICES = {"worker": retainwise.WORKER, "backend": retainwise.BACKEND}
 WAYS = ("always", "if-needed")

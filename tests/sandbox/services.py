@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sandbox import ecs
 from sandbox.account import LocalAccount
+from sandbox.aws.ecs import install as ecs
 
 CLUSTER, SERVICE, GROUP, ROLE = "shop", "orders", "/ecs/orders", "orders-task-role"
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.authorization import Ask, asks
+from sandbox.iam.requests import Ask, asks
 
 FAMILY = "arn:aws:ecs:us-east-1:123456789012:task-definition/worker:*"
 

@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox import cloudwatch, logpattern
 from sandbox.account import LocalAccount
+from sandbox.aws.cloudwatch import alarms as cloudwatch
+from sandbox.aws.cloudwatch import filter_pattern
 
 GROUP, ALARM = "/ecs/orders", "regrant/shop/orders"
 DENIED = "ERROR User: arn is not authorized to perform: sqs:SendMessage"
@@ -340,4 +341,4 @@ def test_a_pattern_that_is_not_evaluated_is_refused(watch: Watch, pattern: str) 
 @given(term=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), around=st.text())
 def test_any_quoted_term_is_found_where_it_stands(term: str, around: str) -> None:
     quoted = term.replace("\\", "\\\\").replace('"', '\\"')
-    assert logpattern.parse(f'"{quoted}"').matches(around + term + around)
+    assert filter_pattern.parse(f'"{quoted}"').matches(around + term + around)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox import ecs
 from sandbox.account import LocalAccount
-from sandbox.rollout import Rollout
+from sandbox.aws.ecs import install as ecs
+from sandbox.aws.ecs.rollout import Rollout
 from tests.sandbox.services import CLUSTER, SERVICE, Shop
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import containers, ecs
 from sandbox.account import LocalAccount
+from sandbox.aws.ecs import containers
+from sandbox.aws.ecs import install as ecs
 from tests.sandbox.services import CLUSTER, GROUP, SERVICE, Shop
 
 

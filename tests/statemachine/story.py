@@ -11,8 +11,8 @@ from typing import Any
 
 from moto.sns.models import sns_backends
 
-from sandbox import ecs
-from sandbox.seeds import retainwise
+from sandbox.aws.ecs import install as ecs
+from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.world import OLD_ROLE, WORKER, Edge, World, incident
 
 Arrange = Callable[[World], None]

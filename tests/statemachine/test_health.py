@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox import cloudwatch
-from sandbox.seeds import retainwise
+from sandbox.aws.cloudwatch import alarms as cloudwatch
+from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.world import POLICY, WORKER, Ended, World, incident
 
 GROUP = f"/ecs/{retainwise.WORKER}"
