@@ -16,7 +16,8 @@ from typing import Any
 
 from runtimes.steps import STACK, Step
 from sandbox.account import LocalAccount
-from sandbox.engine.gateway import ADMINISTRATOR, Call
+from sandbox.engine.core import Call
+from sandbox.engine.gateway import ADMINISTRATOR
 from sandbox.scenarios.play import TEMPLATE
 from sandbox.scenarios.seeds import retainwise
 from sandbox.scenarios.snapshot import difference, snapshot

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore.endpoint
 import botocore.session
@@ -28,10 +28,9 @@ from botocore.loaders import Loader
 from moto.awslambda.models import LambdaFunction
 
 from sandbox.aws.lambda_environment import Environment, inside, output, running
+from sandbox.engine.core import Core
 from sandbox.engine.faults import Effect, FunctionCrashed, FunctionTimedOut
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
+from sandbox.engine.gateway import Gateway
 
 
 @dataclass
@@ -53,8 +52,9 @@ _loader = Loader()
 
 
 class Functions:
-    def __init__(self, account: LocalAccount) -> None:
-        self._account = account
+    def __init__(self, core: Core, gateway: Gateway) -> None:
+        self._core = core
+        self._gateway = gateway
         self._code: dict[str, Path] = {}
         self._warm: dict[tuple[object, ...], Environment] = {}
         self._requests = 0
@@ -69,7 +69,7 @@ class Functions:
         """(JSON, whether it failed, log)."""
         self._requests += 1
         request_id = str(uuid.UUID(int=self._requests, version=4))
-        clock, timeout = self._account.clock, float(function.timeout)
+        clock, timeout = self._core.clock, float(function.timeout)
         end = clock.elapsed() + timeout
         context = Context(
             function.function_name,
@@ -86,7 +86,7 @@ class Functions:
             self.owed_sleep = 0
             try:
                 result, failed = self._run(function, event, context)
-                duration = self.owed_sleep + self._account.faults.duration(function.function_name)
+                duration = self.owed_sleep + self._core.faults.duration(function.function_name)
             except FunctionTimedOut:
                 result, failed, duration = None, True, timeout
             log = output.take()
@@ -125,7 +125,7 @@ class Functions:
 
     def _strike(self, moment: str, function: str) -> None:
         """A fault of the function itself, not of one of its calls."""
-        effect = self._account.faults.match("function", moment, function)
+        effect = self._core.faults.match("function", moment, function)
         if effect in (Effect.CRASH_BEFORE, Effect.CRASH_AFTER):
             raise FunctionCrashed
         if effect is Effect.TIMEOUT_AFTER:
@@ -136,8 +136,8 @@ class Functions:
         return {
             **(function.environment_vars or {}),
             **self._credentials(function),
-            "AWS_REGION": self._account.region,
-            "AWS_DEFAULT_REGION": self._account.region,
+            "AWS_REGION": self._core.region,
+            "AWS_DEFAULT_REGION": self._core.region,
             "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
             # Nothing of the developer's own AWS settings reaches a function.
@@ -156,8 +156,8 @@ class Functions:
     def _credentials(self, function: Any) -> dict[str, str]:
         digest = sha256(f"{function.function_name} {function.role}".encode()).hexdigest().upper()
         access_key = f"ASIA{digest[:16]}"
-        self._account.gateway.belongs_to(access_key, function.function_name)
-        return self._account.issue_credentials(function.role, function.function_name, access_key)
+        self._gateway.belongs_to(access_key, function.function_name)
+        return self._core.issue_credentials(function.role, function.function_name, access_key)
 
 
 def _fatal(kind: str, request_id: str, text: str) -> dict[str, Any]:
@@ -188,8 +188,8 @@ def _unzipped(code: bytes) -> Path:
     return folder
 
 
-def install(account: LocalAccount) -> Functions:
-    functions = Functions(account)
+def install(core: Core, gateway: Gateway) -> Functions:
+    functions = Functions(core, gateway)
     invoke = LambdaFunction.invoke
 
     def invoke_lambda(function: Any, event: Any = None) -> tuple[str, bool, str]:
@@ -202,7 +202,7 @@ def install(account: LocalAccount) -> Functions:
 
     def invoked(function: Any, body: str, request_headers: Any, response_headers: Any) -> Any:
         if request_headers.get("x-amz-invocation-type") == "Event":
-            account.clock.spawn(partial(invoke, function, body, {}, {}), function.function_name)
+            core.clock.spawn(partial(invoke, function, body, {}, {}), function.function_name)
             return ""
         answer = invoke(function, body, request_headers, response_headers)
         if "x-amz-function-error" in response_headers:
@@ -214,13 +214,13 @@ def install(account: LocalAccount) -> Functions:
 
         @staticmethod
         def sleep(seconds: float) -> None:
-            if inside() or not account.clock.can_sleep():
+            if inside() or not core.clock.can_sleep():
                 functions.owed_sleep += seconds
             else:
-                account.clock.sleep(seconds)
+                core.clock.sleep(seconds)
 
-    account.patch(LambdaFunction, "_invoke_lambda", invoke_lambda)
-    account.patch(LambdaFunction, "invoke", invoked)
-    account.patch(botocore.endpoint, "time", Sleepless)
-    account.patch(botocore.session, "create_loader", lambda _path=None: _loader)
+    core.patch(LambdaFunction, "_invoke_lambda", invoke_lambda)
+    core.patch(LambdaFunction, "invoke", invoked)
+    core.patch(botocore.endpoint, "time", Sleepless)
+    core.patch(botocore.session, "create_loader", lambda _path=None: _loader)
     return functions

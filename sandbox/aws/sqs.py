@@ -7,19 +7,18 @@ still.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.sqs.models import SQSBackend
 
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
+from sandbox.engine.core import Core
 
 
-def install(account: LocalAccount) -> None:
+def install(core: Core) -> None:
     receive = SQSBackend.receive_message
 
     def receive_message(self: Any, queue_name: str, count: int, wait: int, *rest: Any) -> Any:
-        clock = account.clock
+        clock = core.clock
         until = clock.elapsed() + (wait or 0)
         while True:
             messages = receive(self, queue_name, count, 0, *rest)
@@ -27,4 +26,4 @@ def install(account: LocalAccount) -> None:
                 return messages
             clock.sleep(min(1, until - clock.elapsed()))
 
-    account.patch(SQSBackend, "receive_message", receive_message)
+    core.patch(SQSBackend, "receive_message", receive_message)

@@ -13,9 +13,10 @@ import json
 import random
 import sys
 import uuid
+from collections.abc import Callable
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import moto.stepfunctions.parser.asl.component.common.retry.jitter_strategy_decl as jitter
 import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as retrier
@@ -38,10 +39,8 @@ from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
+from sandbox.engine.core import Core
 from sandbox.engine.moto_standins import StandIns, moment
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
 
 _parse = lru_cache(maxsize=64)(AmazonStateLanguageParser.parse)
 """Parsing takes most of the time of a short run. Parsed programs hold no state: it is in the environment's
@@ -55,67 +54,68 @@ _paths = {module: lru_cache(maxsize=256)(module.parse) for module in (json_path,
 _CONFIG = Config(parameter_validation=False, retries={"total_max_attempts": 1, "mode": "standard"})
 
 
-def install(account: LocalAccount) -> None:
-    standins = StandIns(account.clock)
-    _use_clock(account, standins)
-    _name_executions(account)
-    _use_role(account)
-    _name_errors(account)
-    _tell_status(account)
-    _describe(account)
-    account.patch(AmazonStateLanguageParser, "parse", staticmethod(_parse))
+def install(core: Core, status_changed: Callable[[Execution], None]) -> None:
+    """`status_changed` is called with each execution that starts or ends."""
+    standins = StandIns(core.clock)
+    _use_clock(core, standins)
+    _name_executions(core)
+    _use_role(core)
+    _name_errors(core)
+    _report_status(core, status_changed)
+    _describe(core)
+    core.patch(AmazonStateLanguageParser, "parse", staticmethod(_parse))
     for module, parse in _paths.items():
-        account.patch(module, "parse", parse)
+        core.patch(module, "parse", parse)
 
 
-def _use_clock(account: LocalAccount, standins: StandIns) -> None:
+def _use_clock(core: Core, standins: StandIns) -> None:
     for module, name, standin in standins.replacements("moto.stepfunctions.parser"):
-        account.patch(module, name, standin)
+        core.patch(module, name, standin)
     # Full jitter, drawn from the same row of numbers in each run.
-    account.patch(jitter, "random", random.Random(account.seed))
+    core.patch(jitter, "random", random.Random(core.seed))
     eval_body = retrier.RetrierDecl._eval_body
     time = SimpleNamespace()
-    account.patch(retrier, "time", time)
+    core.patch(retrier, "time", time)
 
     def retried(self: Any, env: Any) -> None:
         # Stopping the execution ends the wait between two tries.
         time.sleep = lambda seconds: env.program_state_event.wait(seconds)
         eval_body(self, env)
 
-    account.patch(retrier.RetrierDecl, "_eval_body", retried)
+    core.patch(retrier.RetrierDecl, "_eval_body", retried)
     environment = ExecutionWorker._get_evaluation_environment
 
     def with_text(self: Any) -> Any:
         env = environment(self)
         execution = env.states.context_object.context_object_data["Execution"]
-        execution["StartTime"] = moment(account.clock.now()).isoformat()
+        execution["StartTime"] = moment(core.clock.now()).isoformat()
         return env
 
-    account.patch(ExecutionWorker, "_get_evaluation_environment", with_text)
+    core.patch(ExecutionWorker, "_get_evaluation_environment", with_text)
 
 
-def _name_executions(account: LocalAccount) -> None:
+def _name_executions(core: Core) -> None:
     start_execution = StepFunctionsParserBackend.start_execution
-    names = random.Random(account.seed)
+    names = random.Random(core.seed)
 
     def named(self: Any, state_machine_arn: str, name: str | None = None, *rest: Any, **more: Any) -> Any:
         made_up = str(uuid.UUID(int=names.getrandbits(128), version=4))
         return start_execution(self, state_machine_arn, name or made_up, *rest, **more)
 
-    account.patch(StepFunctionsParserBackend, "start_execution", named)
+    core.patch(StepFunctionsParserBackend, "start_execution", named)
 
 
-def _use_role(account: LocalAccount) -> None:
+def _use_role(core: Core) -> None:
     def client_for(region: str, service: str, state_credentials: Any = None) -> BaseClient:
         role = state_credentials.role_arn.rpartition("/")[2]
-        return account.role_client(role, service, "states", _CONFIG)
+        return core.role_client(role, service, "states", _CONFIG)
 
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.parser") and hasattr(module, "boto_client_for"):
-            account.patch(module, "boto_client_for", client_for)
+            core.patch(module, "boto_client_for", client_for)
 
 
-def _name_errors(account: LocalAccount) -> None:
+def _name_errors(core: Core) -> None:
     from_error = StateTaskLambda._from_error
     error_and_cause = StateTaskServiceLambda._error_cause_from_client_error
 
@@ -140,34 +140,34 @@ def _name_errors(account: LocalAccount) -> None:
             EventDetails(lambdaFunctionFailedEventDetails=details),  # type: ignore[typeddict-item]  # one of many
         )
 
-    account.patch(StateTaskServiceLambda, "_error_cause_from_client_error", staticmethod(named))
-    account.patch(StateTaskLambda, "_from_error", with_client_errors)
+    core.patch(StateTaskServiceLambda, "_error_cause_from_client_error", staticmethod(named))
+    core.patch(StateTaskLambda, "_from_error", with_client_errors)
 
 
-def _tell_status(account: LocalAccount) -> None:
+def _report_status(core: Core, status_changed: Callable[[Execution], None]) -> None:
     start, stop = Execution.start, Execution.stop
     terminated = BaseExecutionWorkerCommunication.terminated
 
     def started(self: Any) -> None:
         start(self)
-        account.events.execution_changed(self)
+        status_changed(self)
 
     def ended(self: Any) -> None:
         if self.execution.exec_status == "RUNNING":
             terminated(self)
-            account.events.execution_changed(self.execution)
+            status_changed(self.execution)
 
     def stopped(self: Any, *args: Any, **more: Any) -> None:
         # At once; a function that it invoked goes on.
         stop(self, *args, **more)
         self.exec_worker._execution_communication.terminated()
 
-    account.patch(Execution, "start", started)
-    account.patch(Execution, "stop", stopped)
-    account.patch(BaseExecutionWorkerCommunication, "terminated", ended)
+    core.patch(Execution, "start", started)
+    core.patch(Execution, "stop", stopped)
+    core.patch(BaseExecutionWorkerCommunication, "terminated", ended)
 
 
-def _describe(account: LocalAccount) -> None:
+def _describe(core: Core) -> None:
     """Output is JSON text, every end has a date, and what StopExecution was told is kept."""
     describe, stop = StepFunctionResponse.describe_execution, StepFunctionResponse.stop_execution
 
@@ -185,8 +185,8 @@ def _describe(account: LocalAccount) -> None:
         if execution.status == "RUNNING":
             execution.error, execution.cause = self._get_param("error"), self._get_param("cause")
         answer: Any = stop(self)
-        answer.result["stopDate"] = account.clock.now()
+        answer.result["stopDate"] = core.clock.now()
         return answer
 
-    account.patch(StepFunctionResponse, "describe_execution", described)
-    account.patch(StepFunctionResponse, "stop_execution", stopped)
+    core.patch(StepFunctionResponse, "describe_execution", described)
+    core.patch(StepFunctionResponse, "stop_execution", stopped)

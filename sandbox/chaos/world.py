@@ -13,7 +13,6 @@ from moto.sns.models import sns_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from sandbox.account import LocalAccount
-from sandbox.aws.ecs import install as ecs
 from sandbox.aws.ecs.tasks import Timing
 from sandbox.aws.lambda_environment import standing_still
 from sandbox.scenarios.play import TEMPLATE
@@ -268,7 +267,7 @@ def _second_worker(account: LocalAccount) -> None:
     name = SECOND.rpartition("/")[2]
     first = client.describe_services(cluster=retainwise.CLUSTER, services=[retainwise.WORKER])["services"][0]
     copied = ("taskDefinition", "desiredCount", "deploymentConfiguration", "networkConfiguration")
-    with ecs.of(account).settled():
+    with account.ecs.settled():
         client.create_service(
             cluster=retainwise.CLUSTER,
             serviceName=name,

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import moto.core.errors
 import moto.core.responses
@@ -23,16 +22,14 @@ from moto.ecs.models import ecs_backends
 from moto.s3.exceptions import S3ClientError
 from moto.sts.models import sts_backends
 
+from sandbox.engine.core import Call, Core
 from sandbox.engine.errors import DENIAL_CODES, AwsError, Response, denial, error_code, serialize
 from sandbox.engine.faults import Effect, FunctionCrashed, FunctionTimedOut, server_error, throttled
 from sandbox.engine.recording import Recorder
 from sandbox.engine.roles import Roles, provide_aws_policy, within_quota
-from sandbox.iam import requests as authorization
+from sandbox.iam import requests
 from sandbox.iam.evaluate import Decision, Layer, Request, Verdict, evaluate
 from sandbox.iam.requests import ACCOUNT, REGION, Ask
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
 
 ADMINISTRATOR = f"arn:aws:iam::{ACCOUNT}:user/administrator"
 _PREFIXES = {"awslambda": "lambda", "stepfunctions": "states"}
@@ -53,22 +50,6 @@ class Principal:
 
 
 @dataclass(frozen=True)
-class Call:
-    """One AWS request, as a trail would show it."""
-
-    at: datetime
-    service: str
-    operation: str
-    principal: str
-    resource: str
-    allowed: bool
-    function: str | None = None
-    error: str | None = None
-    """Error code of the answer."""
-    parameters: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-
-@dataclass(frozen=True)
 class _Incoming:
     service: str
     operation: str
@@ -82,12 +63,12 @@ class _Incoming:
 
 
 class Gateway:
-    def __init__(self, account: LocalAccount) -> None:
-        self._account = account
+    def __init__(self, core: Core) -> None:
+        self._core = core
         self._recorder = Recorder.from_environment()
         self._functions: dict[str, str] = {}
         self._remembered: dict[str, Response] = {}
-        self._roles = Roles(account.clock.now)
+        self._roles = Roles(core.clock.now)
 
     def belongs_to(self, access_key: str, function: str) -> None:
         """Requests signed with this key are made by this Lambda function."""
@@ -152,19 +133,19 @@ class Gateway:
         if not operation:
             return None
         parameters = _parameters(response) if known is None else known
-        asked = authorization.asks(service, operation, parameters)
+        asked = requests.asks(service, operation, parameters)
         if service == "ecs":
             asked += _passed_roles(operation, parameters)
         elif service == "scheduler" and "Target" in parameters:
             role = parameters["Target"]["RoleArn"]
-            asked.append(authorization.pass_role(role, "scheduler.amazonaws.com"))
+            asked.append(requests.pass_role(role, "scheduler.amazonaws.com"))
         return _Incoming(service, operation, parameters, self.principal(response.get_access_key()), asked)
 
     def _fault(self, incoming: _Incoming) -> Effect | None:
         function = incoming.principal.function
         if (incoming.service, incoming.operation) == ("lambda", "Invoke"):
             function = str(incoming.parameters.get("FunctionName")).rpartition(":")[2]
-        return self._account.faults.match(
+        return self._core.faults.match(
             incoming.service,
             incoming.operation,
             function,
@@ -191,7 +172,7 @@ class Gateway:
         if (service, operation) == ("iam", "AttachRolePolicy"):
             within_quota(parameters["RoleName"], parameters["PolicyArn"])
         if service == "iam" and "RoleName" in parameters and not operation.startswith(("Get", "List")):
-            faults = self._account.faults
+            faults = self._core.faults
             self._roles.about_to_change(parameters["RoleName"], faults.iam_lag, faults.iam_flapping)
 
     @staticmethod
@@ -209,8 +190,8 @@ class Gateway:
             return Verdict(Decision.ALLOWED)
         permissions = self._roles.permissions(principal.role)
         context = {
-            "aws:currenttime": self._account.clock.now().isoformat(),
-            "aws:principalarn": authorization.role_arn(principal.role),
+            "aws:currenttime": self._core.clock.now().isoformat(),
+            "aws:principalarn": requests.role_arn(principal.role),
             "aws:principalaccount": ACCOUNT,
             "aws:requestedregion": REGION,
             "aws:securetransport": "true",
@@ -221,9 +202,9 @@ class Gateway:
         )
 
     def _record(self, incoming: _Incoming, error: str | None) -> None:
-        self._account.calls.append(
+        self._core.calls.append(
             Call(
-                self._account.clock.now(),
+                self._core.clock.now(),
                 incoming.service,
                 incoming.operation,
                 incoming.principal.arn,
@@ -239,25 +220,25 @@ class Gateway:
 _methods = cache(method_names_from_class)
 
 
-def install(account: LocalAccount) -> Gateway:
-    gateway = Gateway(account)
+def install(core: Core) -> Gateway:
+    gateway = Gateway(core)
     call_action = BaseResponse.call_action
 
     def answered(response: BaseResponse) -> Response:
         return gateway.answer(response, lambda: call_action(response))
 
-    account.patch(BaseResponse, "call_action", answered)
+    core.patch(BaseResponse, "call_action", answered)
     # moto looks through the class for its methods at each request.
-    account.patch(moto.core.responses, "method_names_from_class", _methods)
+    core.patch(moto.core.responses, "method_names_from_class", _methods)
 
     def authorized_s3(
         response: BaseResponse, bucket_name: str | None = None, key_name: str | None = None
     ) -> None:
         gateway.authorize_s3(response, bucket_name, key_name)
 
-    account.patch(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", authorized_s3)
+    core.patch(ActionAuthenticatorMixin, "_authenticate_and_authorize_s3_action", authorized_s3)
     # moto warns of codes that botocore's models leave out, AccessDenied among them.
-    account.patch(moto.core.errors, "warn", lambda *_args, **_kwargs: None)
+    core.patch(moto.core.errors, "warn", lambda *_args, **_kwargs: None)
     return gateway
 
 
@@ -279,7 +260,7 @@ def _passed_roles(operation: str, parameters: dict[str, Any]) -> list[Ask]:
         roles = [parameters.get("taskRoleArn"), parameters.get("executionRoleArn")]
     elif operation == "UpdateService":
         roles = [_task_role(parameters)]
-    return [authorization.pass_role(role, "ecs-tasks.amazonaws.com") for role in roles if role]
+    return [requests.pass_role(role, "ecs-tasks.amazonaws.com") for role in roles if role]
 
 
 def _task_role(parameters: dict[str, Any]) -> str | None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import moto.core.utils
 from moto.logs.models import LogEvent
 
 from sandbox.engine.clock import Clock
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
+from sandbox.engine.core import Core
 
 _clock: Clock | None = None
 
@@ -22,10 +20,10 @@ def _utcnow() -> datetime:
     return now.replace(tzinfo=None)
 
 
-def install(account: LocalAccount) -> None:
+def install(core: Core) -> None:
     """Let every `utcnow` of moto read the account's clock, for as long as it is open."""
-    account.patch(sys.modules[__name__], "_clock", account.clock)
-    account.patch(LogEvent, "_event_id", 0)  # event ids repeat from run to run
+    core.patch(sys.modules[__name__], "_clock", core.clock)
+    core.patch(LogEvent, "_event_id", 0)  # event ids repeat from run to run
     original = moto.core.utils.utcnow
     for name, module in list(sys.modules.items()):
         # Modules copied the function by name. Ours stays: without an account it tells real time.

@@ -6,17 +6,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from sandbox.account import LocalAccount
+from sandbox.engine.clock import Event
 from sandbox.scenarios.results import read_messages
 from sandbox.scenarios.seeds import retainwise
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
-    from sandbox.engine.clock import Event
 
 EVERY = 2.0
 """Simulated seconds between two looks."""

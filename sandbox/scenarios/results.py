@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.sns.models import sns_backends
 
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
+from sandbox.account import LocalAccount
 
 
 @dataclass

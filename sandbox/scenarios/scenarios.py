@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sandbox.account import LocalAccount
 from sandbox.scenarios.seeds.retainwise import (
     BACKEND,
     CLUSTER,
@@ -15,9 +16,6 @@ from sandbox.scenarios.seeds.retainwise import (
     WORKER,
     move_worker,
 )
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
 
 
 @dataclass(frozen=True)

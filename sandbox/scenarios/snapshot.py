@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
+from sandbox.account import LocalAccount
 
 
 def snapshot(account: LocalAccount) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from sandbox.account import LocalAccount
-from sandbox.aws.ecs import install as ecs
 
 CLUSTER, SERVICE, GROUP, ROLE = "shop", "orders", "/ecs/orders", "orders-task-role"
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
@@ -70,7 +69,7 @@ class Shop:
         if not parameters.get("taskDefinition"):
             parameters["taskDefinition"] = self.register()
         parameters.setdefault("deploymentConfiguration", BREAKER)
-        with ecs.of(self.account).settled() if settled else _as_it_is():
+        with self.account.ecs.settled() if settled else _as_it_is():
             made: dict[str, Any] = self.ecs.create_service(
                 cluster=CLUSTER,
                 serviceName=SERVICE,

@@ -11,7 +11,6 @@ from typing import Any
 
 from moto.sns.models import sns_backends
 
-from sandbox.aws.ecs import install as ecs
 from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.world import OLD_ROLE, WORKER, Edge, World, incident
 
@@ -112,7 +111,7 @@ def image_disappears_when(entered: str) -> Callable[[World, str], None]:
 
     def meanwhile(world: World, state: str) -> None:
         if state == entered:
-            ecs.of(world.account).runner.missing_images.add("retainwise-worker:2025.11")
+            world.account.ecs.runner.missing_images.add("retainwise-worker:2025.11")
 
     return meanwhile
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from sandbox.aws.cloudformation.template import Stack
+import yaml
+
+from sandbox.engine.core import Core
 
 Properties: TypeAlias = Mapping[str, Any]
 
@@ -24,6 +28,20 @@ Properties: TypeAlias = Mapping[str, Any]
 class Created:
     ref: str
     attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a creator may use: the account, and of its stack the names and the files.
+
+    file: the local file or folder that stands for an object in a bucket. use_code: has Lambda run a function
+    (its name) from a folder.
+    """
+
+    core: Core
+    physical_name: Callable[[str], str]
+    file: Callable[[str, str], Path]
+    use_code: Callable[[str, Path], None]
 
 
 def _only(properties: Properties, *names: str) -> dict[str, Any]:
@@ -42,9 +60,9 @@ def _policy(document: Properties) -> str:
     return json.dumps({"Version": "2012-10-17"} | dict(document))
 
 
-def _role(stack: Stack, logical_id: str, p: Properties) -> Created:
-    iam = stack.account.client("iam")
-    name = p.get("RoleName") or stack.physical_name(logical_id)
+def _role(context: Context, logical_id: str, p: Properties) -> Created:
+    iam = context.core.client("iam")
+    name = p.get("RoleName") or context.physical_name(logical_id)
     role = iam.create_role(
         RoleName=name,
         AssumeRolePolicyDocument=json.dumps(p["AssumeRolePolicyDocument"]),
@@ -58,18 +76,18 @@ def _role(stack: Stack, logical_id: str, p: Properties) -> Created:
     return Created(name, {"Arn": role["Arn"], "RoleId": role["RoleId"]})
 
 
-def _inline_policy(stack: Stack, logical_id: str, p: Properties) -> Created:
+def _inline_policy(context: Context, logical_id: str, p: Properties) -> Created:
     for role in p.get("Roles", []):
-        stack.account.client("iam").put_role_policy(
+        context.core.client("iam").put_role_policy(
             RoleName=role, PolicyName=p["PolicyName"], PolicyDocument=_policy(p["PolicyDocument"])
         )
     return Created(p["PolicyName"])
 
 
-def _managed_policy(stack: Stack, logical_id: str, p: Properties) -> Created:
-    iam = stack.account.client("iam")
+def _managed_policy(context: Context, logical_id: str, p: Properties) -> Created:
+    iam = context.core.client("iam")
     arn = iam.create_policy(
-        PolicyName=p.get("ManagedPolicyName") or stack.physical_name(logical_id),
+        PolicyName=p.get("ManagedPolicyName") or context.physical_name(logical_id),
         PolicyDocument=_policy(p["PolicyDocument"]),
         **_only(p, "Path", "Description"),
     )["Policy"]["Arn"]
@@ -78,16 +96,16 @@ def _managed_policy(stack: Stack, logical_id: str, p: Properties) -> Created:
     return Created(arn, {"PolicyArn": arn})
 
 
-def _function(stack: Stack, logical_id: str, p: Properties) -> Created:
-    name = p.get("FunctionName") or stack.physical_name(logical_id)
+def _function(context: Context, logical_id: str, p: Properties) -> Created:
+    name = p.get("FunctionName") or context.physical_name(logical_id)
     code = p["Code"]
     if "ZipFile" in code:
         packed = _zip({"index.py": code["ZipFile"]})
     else:
         # The folder itself is run; what moto keeps only has to be a zip file.
-        stack.account.functions.use_code(name, stack.file(code["S3Bucket"], code["S3Key"]))
+        context.use_code(name, context.file(code["S3Bucket"], code["S3Key"]))
         packed = _EMPTY
-    arn = stack.account.client("lambda").create_function(
+    arn = context.core.client("lambda").create_function(
         FunctionName=name,
         Code={"ZipFile": packed},
         Tags={tag["Key"]: tag["Value"] for tag in p.get("Tags", [])},
@@ -97,13 +115,13 @@ def _function(stack: Stack, logical_id: str, p: Properties) -> Created:
     return Created(name, {"Arn": arn})
 
 
-def _permission(stack: Stack, logical_id: str, p: Properties) -> Created:
+def _permission(context: Context, logical_id: str, p: Properties) -> Created:
     known = _only(p, "FunctionName", "Action", "Principal", "SourceArn", "SourceAccount")
-    stack.account.client("lambda").add_permission(StatementId=logical_id, **known)
+    context.core.client("lambda").add_permission(StatementId=logical_id, **known)
     return Created(logical_id)
 
 
-def _event_invoke_config(stack: Stack, logical_id: str, p: Properties) -> Created:
+def _event_invoke_config(context: Context, logical_id: str, p: Properties) -> Created:
     names = (
         "FunctionName",
         "Qualifier",
@@ -111,30 +129,28 @@ def _event_invoke_config(stack: Stack, logical_id: str, p: Properties) -> Create
         "MaximumEventAgeInSeconds",
         "DestinationConfig",
     )
-    stack.account.client("lambda").put_function_event_invoke_config(**_only(p, *names))
+    context.core.client("lambda").put_function_event_invoke_config(**_only(p, *names))
     return Created(logical_id)
 
 
-def _state_machine(stack: Stack, logical_id: str, p: Properties) -> Created:
-    from sandbox.aws.cloudformation.template import definition
-
+def _state_machine(context: Context, logical_id: str, p: Properties) -> Created:
     if "DefinitionS3Location" in p:
         location = p["DefinitionS3Location"]
-        file = stack.file(location["Bucket"], location["Key"])
-        text = definition(file, p.get("DefinitionSubstitutions", {}))
+        file = context.file(location["Bucket"], location["Key"])
+        text = _definition(file, p.get("DefinitionSubstitutions", {}))
     else:
         text = p.get("DefinitionString") or json.dumps(p["Definition"])
-    name = p.get("StateMachineName") or stack.physical_name(logical_id)
+    name = p.get("StateMachineName") or context.physical_name(logical_id)
     more = _camel(_only(p, "LoggingConfiguration", "TracingConfiguration", "Tags"))
-    arn = stack.account.client("stepfunctions").create_state_machine(
+    arn = context.core.client("stepfunctions").create_state_machine(
         name=name, definition=text, roleArn=p["RoleArn"], type=p.get("StateMachineType", "STANDARD"), **more
     )["stateMachineArn"]
     return Created(arn, {"Arn": arn, "Name": name})
 
 
-def _rule(stack: Stack, logical_id: str, p: Properties) -> Created:
-    events = stack.account.client("events")
-    name = p.get("Name") or stack.physical_name(logical_id)
+def _rule(context: Context, logical_id: str, p: Properties) -> Created:
+    events = context.core.client("events")
+    name = p.get("Name") or context.physical_name(logical_id)
     pattern = {"EventPattern": json.dumps(p["EventPattern"])} if "EventPattern" in p else {}
     known = _only(p, "ScheduleExpression", "State", "Description", "RoleArn", "EventBusName")
     arn = events.put_rule(Name=name, **pattern, **known)["RuleArn"]
@@ -143,15 +159,15 @@ def _rule(stack: Stack, logical_id: str, p: Properties) -> Created:
     return Created(name, {"Arn": arn})
 
 
-def _schedule_group(stack: Stack, logical_id: str, p: Properties) -> Created:
-    name = p.get("Name") or stack.physical_name(logical_id)
-    answer = stack.account.client("scheduler").create_schedule_group(Name=name, **_only(p, "Tags"))
+def _schedule_group(context: Context, logical_id: str, p: Properties) -> Created:
+    name = p.get("Name") or context.physical_name(logical_id)
+    answer = context.core.client("scheduler").create_schedule_group(Name=name, **_only(p, "Tags"))
     return Created(name, {"Arn": answer["ScheduleGroupArn"]})
 
 
-def _table(stack: Stack, logical_id: str, p: Properties) -> Created:
-    dynamodb = stack.account.client("dynamodb")
-    name = p.get("TableName") or stack.physical_name(logical_id)
+def _table(context: Context, logical_id: str, p: Properties) -> Created:
+    dynamodb = context.core.client("dynamodb")
+    name = p.get("TableName") or context.physical_name(logical_id)
     known = _only(p, "AttributeDefinitions", "KeySchema", "BillingMode", "ProvisionedThroughput", "Tags")
     known |= _only(p, "GlobalSecondaryIndexes", "LocalSecondaryIndexes", "DeletionProtectionEnabled")
     if "SSESpecification" in p:
@@ -167,31 +183,31 @@ def _table(stack: Stack, logical_id: str, p: Properties) -> Created:
     return Created(name, {"Arn": arn})
 
 
-def _topic(stack: Stack, logical_id: str, p: Properties) -> Created:
-    name = p.get("TopicName") or stack.physical_name(logical_id)
+def _topic(context: Context, logical_id: str, p: Properties) -> Created:
+    name = p.get("TopicName") or context.physical_name(logical_id)
     attributes = _only(p, "DisplayName", "KmsMasterKeyId")
-    arn = stack.account.client("sns").create_topic(Name=name, Attributes=attributes)["TopicArn"]
+    arn = context.core.client("sns").create_topic(Name=name, Attributes=attributes)["TopicArn"]
     for subscription in p.get("Subscription", []):
-        stack.account.client("sns").subscribe(TopicArn=arn, **_only(subscription, "Protocol", "Endpoint"))
+        context.core.client("sns").subscribe(TopicArn=arn, **_only(subscription, "Protocol", "Endpoint"))
     return Created(arn, {"TopicArn": arn, "TopicName": name})
 
 
-def _topic_policy(stack: Stack, logical_id: str, p: Properties) -> Created:
+def _topic_policy(context: Context, logical_id: str, p: Properties) -> Created:
     for topic in p["Topics"]:
-        stack.account.client("sns").set_topic_attributes(
+        context.core.client("sns").set_topic_attributes(
             TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(p["PolicyDocument"])
         )
     return Created(logical_id)
 
 
-def _subscription(stack: Stack, logical_id: str, p: Properties) -> Created:
-    answer = stack.account.client("sns").subscribe(**_only(p, "TopicArn", "Protocol", "Endpoint"))
+def _subscription(context: Context, logical_id: str, p: Properties) -> Created:
+    answer = context.core.client("sns").subscribe(**_only(p, "TopicArn", "Protocol", "Endpoint"))
     return Created(answer["SubscriptionArn"])
 
 
-def _queue(stack: Stack, logical_id: str, p: Properties) -> Created:
-    sqs = stack.account.client("sqs")
-    name = p.get("QueueName") or stack.physical_name(logical_id)
+def _queue(context: Context, logical_id: str, p: Properties) -> Created:
+    sqs = context.core.client("sqs")
+    name = p.get("QueueName") or context.physical_name(logical_id)
     attributes = {
         key: json.dumps(value) if isinstance(value, Mapping | bool) else str(value)
         for key, value in p.items()
@@ -202,29 +218,29 @@ def _queue(stack: Stack, logical_id: str, p: Properties) -> Created:
     return Created(url, {"Arn": arn, "QueueName": name, "QueueUrl": url})
 
 
-def _queue_policy(stack: Stack, logical_id: str, p: Properties) -> Created:
+def _queue_policy(context: Context, logical_id: str, p: Properties) -> Created:
     for queue in p["Queues"]:
         policy = json.dumps(p["PolicyDocument"])
-        stack.account.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+        context.core.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     return Created(logical_id)
 
 
-def _log_group(stack: Stack, logical_id: str, p: Properties) -> Created:
-    logs = stack.account.client("logs")
-    name = p.get("LogGroupName") or stack.physical_name(logical_id)
+def _log_group(context: Context, logical_id: str, p: Properties) -> Created:
+    logs = context.core.client("logs")
+    name = p.get("LogGroupName") or context.physical_name(logical_id)
     logs.create_log_group(logGroupName=name)
     if "RetentionInDays" in p:
         logs.put_retention_policy(logGroupName=name, retentionInDays=int(p["RetentionInDays"]))
-    arn = f"arn:aws:logs:{stack.account.region}:{stack.account.account_id}:log-group:{name}:*"
+    arn = f"arn:aws:logs:{context.core.region}:{context.core.account_id}:log-group:{name}:*"
     return Created(name, {"Arn": arn})
 
 
-def _metric_filter(stack: Stack, logical_id: str, p: Properties) -> Created:
-    name = p.get("FilterName") or stack.physical_name(logical_id)
+def _metric_filter(context: Context, logical_id: str, p: Properties) -> Created:
+    name = p.get("FilterName") or context.physical_name(logical_id)
     transformations = _camel(p["MetricTransformations"])
     for each in transformations:
         each["metricValue"] = str(each["metricValue"])
-    stack.account.client("logs").put_metric_filter(
+    context.core.client("logs").put_metric_filter(
         logGroupName=p["LogGroupName"],
         filterName=name,
         filterPattern=p["FilterPattern"],
@@ -233,25 +249,36 @@ def _metric_filter(stack: Stack, logical_id: str, p: Properties) -> Created:
     return Created(name)
 
 
-def _alarm(stack: Stack, logical_id: str, p: Properties) -> Created:
-    name = p.get("AlarmName") or stack.physical_name(logical_id)
+def _alarm(context: Context, logical_id: str, p: Properties) -> Created:
+    name = p.get("AlarmName") or context.physical_name(logical_id)
     known = {key: value for key, value in p.items() if key != "AlarmName"}
     for number in ("Period", "EvaluationPeriods", "DatapointsToAlarm"):
         if number in known:
             known[number] = int(known[number])
     if "Threshold" in known:
         known["Threshold"] = float(known["Threshold"])
-    stack.account.client("cloudwatch").put_metric_alarm(AlarmName=name, **known)
-    arn = f"arn:aws:cloudwatch:{stack.account.region}:{stack.account.account_id}:alarm:{name}"
+    context.core.client("cloudwatch").put_metric_alarm(AlarmName=name, **known)
+    arn = f"arn:aws:cloudwatch:{context.core.region}:{context.core.account_id}:alarm:{name}"
     return Created(name, {"Arn": arn})
 
 
-def _parameter(stack: Stack, logical_id: str, p: Properties) -> Created:
-    name = p.get("Name") or stack.physical_name(logical_id)
-    stack.account.client("ssm").put_parameter(
+def _parameter(context: Context, logical_id: str, p: Properties) -> Created:
+    name = p.get("Name") or context.physical_name(logical_id)
+    context.core.client("ssm").put_parameter(
         Name=name, **_only(p, "Type", "Value", "Description", "AllowedPattern", "Tier")
     )
     return Created(name, {"Type": p["Type"], "Value": p["Value"]})
+
+
+def _definition(file: Path, substitutions: Mapping[str, str]) -> str:
+    """A state machine's definition as JSON, with ${Name} replaced as text before it is read."""
+    text = re.sub(r"\$\{(\w+)\}", lambda m: str(substitutions.get(m.group(1), m.group(0))), file.read_text())
+    return _json(text)
+
+
+@lru_cache(maxsize=8)
+def _json(text: str) -> str:
+    return json.dumps(yaml.safe_load(text))
 
 
 def _zip(files: Mapping[str, str]) -> bytes:
@@ -264,7 +291,7 @@ def _zip(files: Mapping[str, str]) -> bytes:
 
 _EMPTY = _zip({})
 
-CREATORS: dict[str, Callable[[Stack, str, Properties], Created]] = {
+CREATORS: dict[str, Callable[[Context, str, Properties], Created]] = {
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::DynamoDB::Table": _table,
     "AWS::Events::Rule": _rule,

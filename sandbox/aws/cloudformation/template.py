@@ -15,15 +15,11 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import yaml
-
-from sandbox.aws.cloudformation.resources import CREATORS, Created
+from sandbox.aws.cloudformation.resources import CREATORS, Context, Created
+from sandbox.engine.core import Core
 from sandbox.iam.requests import ACCOUNT, REGION
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
 
 _NO_VALUE = object()
 _LOCAL = "local-files"
@@ -34,22 +30,29 @@ class TemplateError(Exception):
     """The template cannot be deployed here. The text names what is wrong."""
 
 
-def deploy(account: LocalAccount, path: Path, parameters: Mapping[str, str], stack: str) -> dict[str, str]:
-    """Create the template's resources. Returns the stack's outputs."""
+def deploy(
+    core: Core,
+    path: Path,
+    parameters: Mapping[str, str],
+    stack: str,
+    use_code: Callable[[str, Path], None],
+) -> dict[str, str]:
+    """Create the template's resources. Returns the stack's outputs. `use_code` as in Context."""
     template = json.loads(_transformed(path.read_text()))
-    return Stack(account, template, path.parent, parameters, stack).create()
+    return Stack(core, template, path.parent, parameters, stack, use_code).create()
 
 
 class Stack:
     def __init__(
         self,
-        account: LocalAccount,
+        core: Core,
         template: Mapping[str, Any],
         folder: Path,
         parameters: Mapping[str, str],
         name: str,
+        use_code: Callable[[str, Path], None],
     ) -> None:
-        self.account = account
+        self._context = Context(core, self.physical_name, self.file, use_code)
         self.folder = folder.resolve()
         self.name = name
         self._resources = template["Resources"]
@@ -107,7 +110,7 @@ class Stack:
             if self._wanted(self._resources[other]):
                 self._create(other)
         properties = self.resolve(resource.get("Properties", {}))
-        created = create(self, logical_id, properties)
+        created = create(self._context, logical_id, properties)
         self._creating.pop()
         self._created[logical_id] = created
         return created
@@ -232,14 +235,3 @@ def _transformed(text: str) -> str:
                 place[name] = f"s3://{_LOCAL}/{os.path.normpath(place[name])}"
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
     return json.dumps(translator.translate(template, {"AWS::Region": REGION}))
-
-
-def definition(file: Path, substitutions: Mapping[str, str]) -> str:
-    """A state machine's definition as JSON, with ${Name} replaced as text before it is read."""
-    text = re.sub(r"\$\{(\w+)\}", lambda m: str(substitutions.get(m.group(1), m.group(0))), file.read_text())
-    return _json(text)
-
-
-@lru_cache(maxsize=8)
-def _json(text: str) -> str:
-    return json.dumps(yaml.safe_load(text))

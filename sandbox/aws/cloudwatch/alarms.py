@@ -12,15 +12,11 @@ import json
 import operator
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, Statistics, cloudwatch_backends
 
-from sandbox.aws.cloudwatch import logs
-from sandbox.engine import moto_time
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
+from sandbox.engine.core import Core
 
 EVERY = 60.0
 COMPARISONS: dict[str, tuple[Callable[[float, float], bool], str]] = {
@@ -105,17 +101,17 @@ def _iso(at: datetime) -> str:
 
 
 class Alarms:
-    def __init__(self, account: LocalAccount) -> None:
-        self.account = account
+    def __init__(self, core: Core) -> None:
+        self.core = core
         self._forced: dict[str, datetime] = {}
 
     @property
     def backend(self) -> CloudWatchBackend:
-        backend: CloudWatchBackend = cloudwatch_backends[self.account.account_id][self.account.region]
+        backend: CloudWatchBackend = cloudwatch_backends[self.core.account_id][self.core.region]
         return backend
 
     def evaluate_all(self) -> None:
-        now = self.account.clock.now()
+        now = self.core.clock.now()
         for alarm in list(self.backend.alarms.values()):
             if (
                 alarm.metric_name
@@ -159,24 +155,13 @@ def _aware(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def install(account: LocalAccount) -> None:
-    """Evaluate the account's alarms and let its logs make datapoints, for as long as it is open."""
-    moto_time.install(account)
-    _installed[id(account)] = logs.install(account)
+def install(core: Core) -> None:
+    """Evaluate the account's alarms for as long as it is open."""
     initialise = Alarm.__init__
 
     def init(self: Alarm, *args: Any, **kwargs: Any) -> None:
         initialise(self, *args, **kwargs)
         self.state_value = "INSUFFICIENT_DATA"  # moto begins with OK
 
-    account.patch(Alarm, "__init__", init)
-    account._undo.callback(_installed.pop, id(account))
-    account.clock.every(EVERY, Alarms(account).evaluate_all)
-
-
-_installed: dict[int, logs.Logs] = {}
-
-
-def logs_of(account: LocalAccount) -> logs.Logs:
-    """The logs agent of an open account; its `empty_pages` and `lag` are faults to order."""
-    return _installed[id(account)]
+    core.patch(Alarm, "__init__", init)
+    core.clock.every(EVERY, Alarms(core).evaluate_all)

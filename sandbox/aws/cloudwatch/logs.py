@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from moto.cloudwatch.models import CloudWatchBackend, MetricAggregatedDatum, cloudwatch_backends
 from moto.logs.exceptions import InvalidParameterException, ResourceNotFoundException
@@ -26,9 +26,7 @@ from moto.logs.models import LogEvent, LogsBackend, LogStream, logs_backends
 from moto.logs.responses import LogsResponse
 
 from sandbox.aws.cloudwatch.filter_pattern import InvalidPattern, Pattern, UnsupportedPattern, parse
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
+from sandbox.engine.core import Core
 
 Position: TypeAlias = tuple[int, int]
 """An event's place in the order of a log group: its time in milliseconds, its id."""
@@ -59,26 +57,26 @@ class Logs:
     ingestionTime of the service's).
     """
 
-    def __init__(self, account: LocalAccount) -> None:
-        self.account = account
+    def __init__(self, core: Core) -> None:
+        self.core = core
         self.empty_pages = 0
         self.lag: float = 0
 
     @property
     def metrics(self) -> CloudWatchBackend:
-        backend: CloudWatchBackend = cloudwatch_backends[self.account.account_id][self.account.region]
+        backend: CloudWatchBackend = cloudwatch_backends[self.core.account_id][self.core.region]
         return backend
 
     @property
     def backend(self) -> LogsBackend:
-        backend: LogsBackend = logs_backends[self.account.account_id][self.account.region]
+        backend: LogsBackend = logs_backends[self.core.account_id][self.core.region]
         return backend
 
     def arrived(self, stream: LogStream, events: list[dict[str, Any]]) -> None:
         if any(a.timestamp > b.timestamp for a, b in pairwise(stream.events[-len(events) - 1 :])):
             stream.events.sort(key=lambda event: event.timestamp)
         if self.lag:
-            self.account.clock.call_later(self.lag, lambda: self._counted(stream, events))
+            self.core.clock.call_later(self.lag, lambda: self._counted(stream, events))
         else:
             self._counted(stream, events)
 
@@ -127,7 +125,7 @@ class Logs:
         if empty:
             return {"events": [], "nextToken": _token(first, empty - 1), "searchedLogStreams": []}
         lag = round(self.lag * 1000)
-        last = round(self.account.clock.now().timestamp() * 1000) - lag
+        last = round(self.core.clock.now().timestamp() * 1000) - lag
         if request.get("endTime") is not None:
             last = min(last, request["endTime"])
         streams = [
@@ -202,9 +200,9 @@ def _parsed(text: str) -> Pattern:
         ) from error
 
 
-def install(account: LocalAccount) -> Logs:
+def install(core: Core) -> Logs:
     """Put this behaviour into moto, for as long as the account is open."""
-    logs = Logs(account)
+    logs = Logs(core)
     put_log_events, put_metric_filter = LogStream.put_log_events, LogsBackend.put_metric_filter
     put_batch = LogsResponse.put_log_events
 
@@ -234,8 +232,8 @@ def install(account: LocalAccount) -> Logs:
         self.filters.delete_filter(filter_name, log_group_name)  # a second put replaces the first
         put_metric_filter(self, filter_name, filter_pattern, log_group_name, metric_transformations)
 
-    account.patch(LogStream, "put_log_events", put)
-    account.patch(LogsResponse, "put_log_events", put_within_limit)
-    account.patch(LogsResponse, "filter_log_events", filter_events)
-    account.patch(LogsBackend, "put_metric_filter", put_filter)
+    core.patch(LogStream, "put_log_events", put)
+    core.patch(LogsResponse, "put_log_events", put_within_limit)
+    core.patch(LogsResponse, "filter_log_events", filter_events)
+    core.patch(LogsBackend, "put_metric_filter", put_filter)
     return logs

@@ -18,13 +18,11 @@ from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from sandbox.engine.clock import Signal
+from sandbox.engine.core import Core
 from sandbox.workloads.runtime import Stopped
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
 
 KILLED, TERMINATED = 137, 143
 
@@ -46,13 +44,13 @@ class Container(Protocol):
     def kill(self) -> None: ...
 
 
-def start(account: LocalAccount, order: Order) -> Container:
+def start(core: Core, order: Order) -> Container:
     module = workload_module(order.command)
     if module is None or order.role_name is None:
         return _Idle(order)
-    if account.processes:
-        return Process(account, order, module)
-    return _Participant(account, order, module)
+    if core.processes:
+        return Process(core, order, module)
+    return _Participant(core, order, module)
 
 
 def workload_module(command: list[str]) -> str | None:
@@ -83,9 +81,9 @@ class _Idle:
 class _Participant:
     """The module's `run(runtime)` in a thread that takes part in simulated time."""
 
-    def __init__(self, account: LocalAccount, order: Order, module: str) -> None:
+    def __init__(self, core: Core, order: Order, module: str) -> None:
         assert order.role_name is not None
-        self._account = account
+        self._core = core
         self._order = order
         self._role = order.role_name
         self._stop = Signal()
@@ -94,14 +92,14 @@ class _Participant:
         self.name = order.session_name
         self.environment = order.environment
         self._run: Callable[[Any], int] = import_module(module).run
-        account.clock.spawn(self._body, name=f"task {order.session_name}")
+        core.clock.spawn(self._body, name=f"task {order.session_name}")
 
     # What the workload sees (sandbox.workloads.runtime.Runtime)
 
     def client(self, service: str, credentials: Mapping[str, str] | None = None) -> Any:
         if credentials:
-            return self._account.session_client(credentials, service)
-        return self._account.role_client(self._role, service, self._order.session_name)
+            return self._core.session_client(credentials, service)
+        return self._core.role_client(self._role, service, self._order.session_name)
 
     def log(self, line: str) -> None:
         if not self._killed:
@@ -110,11 +108,11 @@ class _Participant:
     def sleep(self, seconds: float) -> None:
         deaf = self.environment.get("IGNORE_SIGTERM") == "1" and not self._killed
         signal = Signal() if deaf else self._stop
-        if self._account.clock.wait(signal, seconds) or self._killed:
+        if self._core.clock.wait(signal, seconds) or self._killed:
             raise Stopped
 
     def rest(self, seconds: float) -> None:
-        self.sleep(seconds * self._account.leisure)
+        self.sleep(seconds * self._core.leisure)
 
     # What the task sees
 
@@ -146,10 +144,10 @@ class _Participant:
 class Process:
     """`python -m MODULE` with nothing in its environment but what a container would find there."""
 
-    def __init__(self, account: LocalAccount, order: Order, module: str) -> None:
-        assert order.role_name is not None and account.endpoint_url is not None
+    def __init__(self, core: Core, order: Order, module: str) -> None:
+        assert order.role_name is not None and core.endpoint_url is not None
         self._order = order
-        self._clock = account.clock
+        self._clock = core.clock
         self._process = subprocess.Popen(
             [sys.executable, "-m", module],
             cwd=Path(__file__).resolve().parents[3],
@@ -157,14 +155,14 @@ class Process:
                 "PATH": os.environ.get("PATH", ""),
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONDONTWRITEBYTECODE": "1",
-                "AWS_ENDPOINT_URL": account.endpoint_url,
-                "AWS_REGION": account.region,
-                "AWS_DEFAULT_REGION": account.region,
+                "AWS_ENDPOINT_URL": core.endpoint_url,
+                "AWS_REGION": core.region,
+                "AWS_DEFAULT_REGION": core.region,
                 "AWS_EC2_METADATA_DISABLED": "true",
-                "PACE": str(account.pace or 1),
+                "PACE": str(core.pace or 1),
                 "TASK_ID": order.session_name,
                 "SUPERVISED": "1",
-                **account.role_credentials(order.role_name, order.session_name),
+                **core.role_credentials(order.role_name, order.session_name),
                 **order.environment,
             },
             # The workload ends when its standard input closes, so it cannot outlive even a killed parent.

@@ -5,7 +5,7 @@ Stands for: the API actions CreateService, UpdateService, DeleteService, ListTas
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ecs.exceptions import (
@@ -16,10 +16,7 @@ from moto.ecs.responses import EC2ContainerServiceResponse
 
 from sandbox.aws.ecs.services import Ecs
 from sandbox.aws.ecs.tasks import Timing
-from sandbox.engine import moto_time
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
+from sandbox.engine.core import Core
 
 
 def tasks_listed(ecs: Ecs, request: dict[str, Any]) -> list[str]:
@@ -42,10 +39,9 @@ def tasks_listed(ecs: Ecs, request: dict[str, Any]) -> list[str]:
     return [task.task_arn for task in tasks if task.desired_status == status]
 
 
-def install(account: LocalAccount, timing: Timing | None = None) -> None:
+def install(core: Core, timing: Timing) -> Ecs:
     """Put ECS behaviour into moto, and run tasks, for as long as the account is open."""
-    moto_time.install(account)
-    ecs = _installed[id(account)] = Ecs(account, timing or Timing())
+    ecs = Ecs(core, timing)
     response = EC2ContainerServiceResponse
     names = (
         "create_service",
@@ -116,18 +112,7 @@ def install(account: LocalAccount, timing: Timing | None = None) -> None:
         return ActionResult({"task": task})
 
     for function in (create_service, update_service, delete_service, list_tasks, describe_tasks, stop_task):
-        account.patch(response, function.__name__, function)
+        core.patch(response, function.__name__, function)
 
-    def end() -> None:
-        ecs.runner.kill_all()
-        _installed.pop(id(account), None)
-
-    account._undo.callback(end)
-
-
-_installed: dict[int, Ecs] = {}
-
-
-def of(account: LocalAccount) -> Ecs:
-    """The ECS agent of an open account."""
-    return _installed[id(account)]
+    core.on_close(ecs.runner.kill_all)
+    return ecs

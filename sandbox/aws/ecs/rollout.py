@@ -14,9 +14,9 @@ from typing import Any
 
 from moto.ecs.models import TaskDefinition
 
-from sandbox.aws.ecs.circuit_breaker import CircuitBreaker, Deployment
+from sandbox.aws.ecs.circuit_breaker import CircuitBreaker
 from sandbox.aws.ecs.runner import TaskRunner
-from sandbox.aws.ecs.tasks import Task, alive, new_task
+from sandbox.aws.ecs.tasks import Deployment, Task, alive, new_task
 from sandbox.engine.clock import Clock
 
 A_WHILE = timedelta(days=1)
@@ -47,7 +47,7 @@ class Rollout:
         self.deployments: list[Deployment] = []
         self.completed: Deployment | None = None
         service.deployments = self.deployments
-        self._breaker = CircuitBreaker(self)
+        self._breaker = CircuitBreaker(service, self.deployments, clock, self.timing, self._give_up)
         self._busy = self._again = False
 
     # What starts and ends a rollout
@@ -215,7 +215,27 @@ class Rollout:
 
     # States
 
-    def go_back(self, failed: Deployment, back: Deployment) -> None:
+    def _give_up(self, failed: Deployment) -> None:
+        """The circuit breaker tripped: roll back if asked to and there is something to go back to."""
+        self.say(f"(deployment {failed.id}) deployment failed: tasks failed to start.")
+        back = self.completed
+        if not self._breaker.rolls_back or back is None or back is failed:
+            # Nothing to go back to, or going back is what failed: the rollout stalls.
+            self._condemn(failed)
+            return
+        self.say(f"rolling back to deployment {back.id}.")
+        self._go_back(failed, back)
+        reason = f"ECS deployment circuit breaker: rolling back to deploymentId {back.id}"
+        back.set("IN_PROGRESS", reason, self.clock.now())
+        self.clock.call_later(self.timing.demoted / 2, lambda: self._condemn(failed))
+        self.reconcile()
+
+    def _condemn(self, failed: Deployment) -> None:
+        reason = "ECS deployment circuit breaker: tasks failed to start."
+        failed.set("FAILED", reason, self.clock.now())
+        self.reconcile()
+
+    def _go_back(self, failed: Deployment, back: Deployment) -> None:
         """The earlier deployment is PRIMARY again, under its own id; the failed one is ACTIVE."""
         self._supersede(failed)
         if back in self.deployments:

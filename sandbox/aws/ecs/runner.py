@@ -8,7 +8,7 @@ task.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.ecs.models import TaskDefinition
 from moto.iam.models import iam_backends
@@ -16,9 +16,7 @@ from moto.logs.models import logs_backends
 
 from sandbox.aws.ecs.containers import Order, start
 from sandbox.aws.ecs.tasks import Task, Timing
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
+from sandbox.engine.core import Core
 
 STOP_TIMEOUT = 30.0
 """Seconds from SIGTERM to SIGKILL."""
@@ -27,9 +25,9 @@ STOP_TIMEOUT = 30.0
 class TaskRunner:
     """Starts, watches and stops tasks."""
 
-    def __init__(self, account: LocalAccount, timing: Timing) -> None:
-        self.account = account
-        self.clock = account.clock
+    def __init__(self, core: Core, timing: Timing) -> None:
+        self.core = core
+        self.clock = core.clock
         self.timing = timing
         self.missing_images: set[str] = {":missing"}
         self.tasks: list[Task] = []
@@ -40,7 +38,7 @@ class TaskRunner:
         arn = getattr(definition, "task_role_arn", None)
         if not arn:
             return None
-        roles = iam_backends[self.account.account_id]["aws"].roles.values()
+        roles = iam_backends[self.core.account_id]["aws"].roles.values()
         role = next((r for r in roles if r.arn == arn), None)
         if role is not None and "ecs-tasks.amazonaws.com" in str(role.assume_role_policy_document):
             return None
@@ -113,7 +111,7 @@ class TaskRunner:
             log=lambda line: self._log(task, container, line),
             ended=lambda code: self._ended(task, code),
         )
-        task.container = start(self.account, order)
+        task.container = start(self.core, order)
         self._set(task, "RUNNING")
         self.clock.call_later(self.timing.healthy, lambda: self._grow_healthy(task))
 
@@ -156,7 +154,7 @@ class TaskRunner:
         task.changed(task)
 
     def _logs(self) -> Any:
-        return logs_backends[self.account.account_id][self.account.region]
+        return logs_backends[self.core.account_id][self.core.region]
 
     def _log(self, task: Task, container: dict[str, Any], line: str) -> None:
         options = log_options(container)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.ecs.exceptions import (
     EcsClientException,
@@ -22,9 +22,7 @@ from moto.ecs.models import EC2ContainerServiceBackend, Service, TaskDefinition,
 from sandbox.aws.ecs.rollout import Rollout
 from sandbox.aws.ecs.runner import TaskRunner
 from sandbox.aws.ecs.tasks import Timing
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
+from sandbox.engine.core import Core
 
 STARTS_DEPLOYMENT = {
     "networkConfiguration": "network_configuration",
@@ -54,18 +52,18 @@ class ServiceNotActiveException(ECSException):
 class Ecs:
     """The services of one account. Scenarios may set `runner.missing_images` and use `settled()`."""
 
-    def __init__(self, account: LocalAccount, timing: Timing) -> None:
-        self.account = account
-        self.clock = account.clock
+    def __init__(self, core: Core, timing: Timing) -> None:
+        self.core = core
+        self.clock = core.clock
         self.timing = timing
-        self.runner = TaskRunner(account, timing)
+        self.runner = TaskRunner(core, timing)
         self.rollouts: dict[Service, Rollout] = {}
         self._random = random.Random("ecs")  # ids repeat from run to run
         self._settled = False
 
     @property
     def backend(self) -> EC2ContainerServiceBackend:
-        backend: EC2ContainerServiceBackend = ecs_backends[self.account.account_id][self.account.region]
+        backend: EC2ContainerServiceBackend = ecs_backends[self.core.account_id][self.core.region]
         return backend
 
     @contextmanager

@@ -21,25 +21,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ecs.exceptions import EcsClientException
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from sandbox.aws.ecs import install as ecs
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
+from sandbox.aws.ecs.services import Ecs
+from sandbox.engine.core import Core
+from sandbox.engine.gateway import Gateway
 
 _CAPABILITY = "com.amazonaws.ecs.capability"
 _PAGE = 100
 
 
-def install(account: LocalAccount) -> None:
-    """Keep task definitions whole for as long as the account is open. ecs must be installed."""
-    agent = ecs.of(account)
+def install(core: Core, agent: Ecs, gateway: Gateway) -> None:
+    """Keep task definitions whole for as long as the account is open."""
     shown: dict[str, dict[str, Any]] = {}
     """What DescribeTaskDefinition shows besides the status, by ARN."""
     response = EC2ContainerServiceResponse
@@ -62,8 +60,8 @@ def install(account: LocalAccount) -> None:
             "revision": definition.revision,
             "compatibilities": compatibilities(request),
             "requiresAttributes": [{"name": name} for name in sorted(set(capabilities(request)))],
-            "registeredAt": account.clock.now(),
-            "registeredBy": account.gateway.principal(self.get_access_key()).arn,
+            "registeredAt": core.clock.now(),
+            "registeredBy": gateway.principal(self.get_access_key()).arn,
         }
         return ActionResult({"taskDefinition": whole(definition)} | ({"tags": tags} if tags else {}))
 
@@ -94,7 +92,7 @@ def install(account: LocalAccount) -> None:
             # The text is not AWS's; the reference tells of the way from ACTIVE to INACTIVE only.
             raise EcsClientException("The specified task definition is being deleted.")
         definition = originals["deregister_task_definition"](self).result["taskDefinition"]
-        shown[definition.arn].setdefault("deregisteredAt", account.clock.now())
+        shown[definition.arn].setdefault("deregisteredAt", core.clock.now())
         return ActionResult({"taskDefinition": whole(definition)})
 
     def delete_task_definitions(self: EC2ContainerServiceResponse) -> ActionResult:
@@ -102,7 +100,7 @@ def install(account: LocalAccount) -> None:
         for definition in result["taskDefinitions"]:
             # Where the next revision's number comes from.
             agent.backend.task_definitions[definition.family][definition.revision] = definition
-            shown[definition.arn].setdefault("deleteRequestedAt", account.clock.now())
+            shown[definition.arn].setdefault("deleteRequestedAt", core.clock.now())
         return ActionResult(result | {"taskDefinitions": [whole(d) for d in result["taskDefinitions"]]})
 
     def validate(memory: Any, containers: list[dict[str, Any]], compatibilities: Any) -> None:
@@ -115,8 +113,8 @@ def install(account: LocalAccount) -> None:
         deregister_task_definition,
         delete_task_definitions,
     ):
-        account.patch(response, function.__name__, function)
-    account.patch(EC2ContainerServiceBackend, "_validate_container_defs", staticmethod(validate))
+        core.patch(response, function.__name__, function)
+    core.patch(EC2ContainerServiceBackend, "_validate_container_defs", staticmethod(validate))
 
 
 def with_defaults(request: dict[str, Any]) -> dict[str, Any]:

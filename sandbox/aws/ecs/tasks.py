@@ -1,7 +1,7 @@
-"""A task of an ECS service: what DescribeTasks shows of it, and how long its states last.
+"""Tasks and deployments of an ECS service: what the API shows of them, and how long a task's states last.
 
-Stands for: the API shape Task and the task lifecycle of Fargate (Amazon ECS task lifecycle). Durations are
-those that public captures of Fargate show.
+Stands for: the API shapes Task and Deployment, and the task lifecycle of Fargate (Amazon ECS task lifecycle).
+Durations are those that public captures of Fargate show.
 """
 
 from __future__ import annotations
@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.ecs.models import TaskDefinition
 
 from sandbox.aws.ecs.containers import Container
-
-if TYPE_CHECKING:
-    from sandbox.aws.ecs.circuit_breaker import Deployment
 
 
 @dataclass(frozen=True)
@@ -87,6 +84,41 @@ class Task:
 
 def alive(tasks: Iterable[Task]) -> list[Task]:
     return [task for task in tasks if task.alive]
+
+
+@dataclass(eq=False)
+class Deployment:
+    """The members of the API shape Deployment that are set, and what the scheduler knows about it."""
+
+    id: str
+    task_definition: str
+    created_at: datetime
+    updated_at: datetime
+    next_start: datetime
+    launch_type: str | None = None
+    platform_version: str | None = None
+    platform_family: str | None = None
+    network_configuration: dict[str, Any] | None = None
+    status: str = "PRIMARY"
+    rollout_state: str = "IN_PROGRESS"
+    rollout_state_reason: str = ""
+    desired_count: int = 0
+    pending_count: int = 0
+    running_count: int = 0
+    failed_tasks: int = 0
+    # Not part of the API
+    tasks: list[Task] = field(default_factory=list)
+    proven: bool = False
+    finishing: bool = False
+    superseded_at: datetime | None = None
+
+    def set(self, state: str, reason: str, now: datetime) -> None:
+        self.rollout_state, self.rollout_state_reason, self.updated_at = state, reason, now
+
+    def count(self) -> None:
+        tasks = alive(self.tasks)
+        self.running_count = sum(task.running for task in tasks)
+        self.pending_count = len(tasks) - self.running_count
 
 
 def new_task(

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.awslambda.models import lambda_backends
@@ -21,11 +21,9 @@ from moto.sqs.models import sqs_backends
 
 from sandbox.aws.events.patterns import target_input
 from sandbox.engine.clock import Clock
+from sandbox.engine.core import Core
 from sandbox.iam.evaluate import Request, lets_service
 from sandbox.iam.requests import ACCOUNT, REGION
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
 
 _WORTH_ANOTHER_TRY = ("Throttl", "TooManyRequests", "ServiceException", "InternalError", "InternalFailure")
 
@@ -87,13 +85,13 @@ def attributes(about: Mapping[str, str]) -> dict[str, dict[str, str]]:
 class RuleTargets:
     """`undelivered` is what is told of events that reach no target."""
 
-    def __init__(self, account: LocalAccount, undelivered: list[Undelivered]) -> None:
-        self._account = account
+    def __init__(self, core: Core, undelivered: list[Undelivered]) -> None:
+        self._core = core
         self._undelivered = undelivered
 
     def offer(self, rule: Any, event: Mapping[str, Any]) -> None:
         """Send the event to each of the rule's targets."""
-        clock = self._account.clock
+        clock = self._core.clock
         for target in rule.targets:
             send = partial(self._send, rule, target, event)
             bury = partial(self._bury, rule, target, event)
@@ -106,21 +104,21 @@ class RuleTargets:
             role = str(target.get("RoleArn", "")).rpartition("/")[2]
             # The name that EventBridge gives: the event's id and one of its own.
             run = uuid.uuid5(uuid.UUID(event["id"]), rule.arn + target["Id"])
-            self._account.role_client(role, "stepfunctions", "events").start_execution(
+            self._core.role_client(role, "stepfunctions", "events").start_execution(
                 stateMachineArn=arn, name=f"{event['id']}_{run}", input=body
             )
         elif service == "lambda":
             functions = lambda_backends[ACCOUNT][REGION]
             statements = functions.get_function(arn, None).policy.statements
             _allowed({"Statement": statements}, "lambda:InvokeFunction", arn, rule.arn)
-            self._account.client("lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=body)
+            self._core.client("lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=body)
         elif service == "sqs":
             _allowed(_queue_policy(arn), "sqs:SendMessage", arn, rule.arn)
-            self._account.client("sqs").send_message(QueueUrl=queue_url(arn), MessageBody=body)
+            self._core.client("sqs").send_message(QueueUrl=queue_url(arn), MessageBody=body)
         elif service == "sns":
             topic = sns_backends[ACCOUNT][REGION].get_topic(arn)
             _allowed(topic.policy, "sns:Publish", arn, rule.arn)
-            self._account.client("sns").publish(TopicArn=arn, Message=body)
+            self._core.client("sns").publish(TopicArn=arn, Message=body)
         else:
             raise NotImplementedError(f"The local account's EventBridge does not deliver to {arn}")
 
@@ -142,7 +140,7 @@ class RuleTargets:
             "ERROR_CODE": code,
             "ERROR_MESSAGE": text,
         }
-        self._account.client("sqs").send_message(
+        self._core.client("sqs").send_message(
             QueueUrl=queue_url(queue), MessageBody=json.dumps(event), MessageAttributes=attributes(about)
         )
 

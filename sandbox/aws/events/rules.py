@@ -13,28 +13,26 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.cloudwatch.models import Alarm
 from moto.events.models import EventsBackend, Rule, events_backends
 
 from sandbox.aws.events.delivery import RuleTargets, Undelivered
 from sandbox.aws.events.patterns import matches
+from sandbox.engine.core import Core
 from sandbox.iam.requests import ACCOUNT, REGION
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 
 
 class Events:
-    def __init__(self, account: LocalAccount) -> None:
-        self._account = account
+    def __init__(self, core: Core) -> None:
+        self._core = core
         self._count = 0
         self.undelivered: list[Undelivered] = []
-        self._targets = RuleTargets(account, self.undelivered)
+        self._targets = RuleTargets(core, self.undelivered)
 
     def emit(self, source: str, detail_type: str, resources: list[str], detail: Mapping[str, Any]) -> None:
         """An event of an AWS service, on the default bus."""
@@ -64,7 +62,7 @@ class Events:
                 event = self._event("aws.events", "Scheduled Event", [rule.arn], {})
                 self._targets.offer(rule, event)
 
-        timer = self._account.clock.every(float(rate[1]) * _SECONDS[rate[2]], fire)
+        timer = self._core.clock.every(float(rate[1]) * _SECONDS[rate[2]], fire)
 
     def _event(
         self, source: str, detail_type: str, resources: list[str], detail: Mapping[str, Any]
@@ -76,7 +74,7 @@ class Events:
             "detail-type": detail_type,
             "source": source,
             "account": ACCOUNT,
-            "time": _iso(self._account.clock.now()),
+            "time": _iso(self._core.clock.now()),
             "region": REGION,
             "resources": resources,
             "detail": detail,
@@ -125,8 +123,8 @@ class Events:
         self.emit("aws.cloudwatch", "CloudWatch Alarm State Change", [alarm.alarm_arn], detail)
 
 
-def install(account: LocalAccount) -> Events:
-    events = Events(account)
+def install(core: Core) -> Events:
+    events = Events(core)
     update_state, put_rule = Alarm.update_state, EventsBackend.put_rule
 
     def changed(alarm: Any, reason: str, reason_data: str, state_value: str) -> None:
@@ -137,7 +135,7 @@ def install(account: LocalAccount) -> Events:
 
     def send(rule: Any, event: Mapping[str, Any], transform_input: bool = True) -> None:
         time = event["time"]
-        events.offer(rule, event if isinstance(time, str) else {**event, "time": _iso(account.clock.now())})
+        events.offer(rule, event if isinstance(time, str) else {**event, "time": _iso(core.clock.now())})
 
     def put(self: Any, *args: Any, **more: Any) -> Any:
         rule = put_rule(self, *args, **more)
@@ -145,9 +143,9 @@ def install(account: LocalAccount) -> Events:
             events.repeat(rule)
         return rule
 
-    account.patch(Alarm, "update_state", changed)
-    account.patch(EventsBackend, "put_rule", put)
-    account.patch(Rule, "send_to_targets", send)
+    core.patch(Alarm, "update_state", changed)
+    core.patch(EventsBackend, "put_rule", put)
+    core.patch(Rule, "send_to_targets", send)
     return events
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from botocore.exceptions import ClientError
@@ -21,25 +21,24 @@ from moto.scheduler.responses import EventBridgeSchedulerResponse
 
 from sandbox.aws.events.delivery import Refused, Undelivered, attributes, deliver, queue_url
 from sandbox.engine.clock import Event
+from sandbox.engine.core import Core
 from sandbox.engine.roles import trusts
 from sandbox.iam.requests import ACCOUNT, REGION, arn
-
-if TYPE_CHECKING:
-    from sandbox.account import LocalAccount
 
 _UNTRUSTED = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
 
 
 class Scheduler:
-    def __init__(self, account: LocalAccount) -> None:
-        self._account = account
+    def __init__(self, core: Core, undelivered: list[Undelivered]) -> None:
+        self._core = core
+        self._undelivered = undelivered
         self._due: dict[str, Event] = {}
 
     def plan(self, schedule: Schedule) -> None:
         """Fire it at its time, and no more at the time that it had before."""
         if former := self._due.pop(schedule.arn, None):
             former.cancel()
-        clock = self._account.clock
+        clock = self._core.clock
         left = _time(schedule.schedule_expression, schedule.schedule_expression_timezone) - clock.now()
         seconds = max(left.total_seconds(), 0)
         self._due[schedule.arn] = clock.call_later(seconds, partial(self._come, schedule))
@@ -47,11 +46,11 @@ class Scheduler:
     def _come(self, schedule: Schedule) -> None:
         del self._due[schedule.arn]
         if _stands(schedule) and schedule.state == "ENABLED":
-            self._account.clock.spawn(partial(self._fire, schedule), schedule.name)
+            self._core.clock.spawn(partial(self._fire, schedule), schedule.name)
 
     def _fire(self, schedule: Schedule) -> None:
         send, bury = partial(self._send, schedule), partial(self._bury, schedule)
-        deliver(self._account.clock, schedule.target, send, bury)
+        deliver(self._core.clock, schedule.target, send, bury)
         if schedule.action_after_completion == "DELETE" and _stands(schedule):
             scheduler_backends[ACCOUNT][REGION].delete_schedule(schedule.group_name, schedule.name)
 
@@ -65,8 +64,7 @@ class Scheduler:
 
     def _bury(self, schedule: Schedule, code: str, text: str) -> None:
         target = schedule.target
-        undelivered = self._account.events.undelivered
-        undelivered.append(Undelivered(schedule.name, target["Arn"], code, text))
+        self._undelivered.append(Undelivered(schedule.name, target["Arn"], code, text))
         queue = (target.get("DeadLetterConfig") or {}).get("Arn")
         if not queue:
             return
@@ -84,15 +82,16 @@ class Scheduler:
             )
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            undelivered.append(Undelivered(schedule.name, queue, code, str(error)))
+            self._undelivered.append(Undelivered(schedule.name, queue, code, str(error)))
 
     def _client(self, schedule: Schedule, service: str) -> Any:
         role = schedule.target["RoleArn"].rpartition("/")[2]
-        return self._account.role_client(role, service, "scheduler")
+        return self._core.role_client(role, service, "scheduler")
 
 
-def install(account: LocalAccount) -> None:
-    scheduler = Scheduler(account)
+def install(core: Core, undelivered: list[Undelivered]) -> None:
+    """What reaches no target is added to `undelivered`."""
+    scheduler = Scheduler(core, undelivered)
     backend, response = EventBridgeSchedulerBackend, EventBridgeSchedulerResponse
     create, update, delete_group = (
         backend.create_schedule,
@@ -122,10 +121,10 @@ def install(account: LocalAccount) -> None:
         self.uri_match = {"Name" if k == "name" else k: v for k, v in (self.uri_match or {}).items()}
         parse(self, request)
 
-    account.patch(backend, "create_schedule", created)
-    account.patch(backend, "update_schedule", updated)
-    account.patch(backend, "delete_schedule_group", group_deleted)
-    account.patch(response, "parse_parameters", parsed)
+    core.patch(backend, "create_schedule", created)
+    core.patch(backend, "update_schedule", updated)
+    core.patch(backend, "delete_schedule_group", group_deleted)
+    core.patch(response, "parse_parameters", parsed)
 
 
 def _check(backend: EventBridgeSchedulerBackend, schedule: Mapping[str, Any]) -> None:
