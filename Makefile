@@ -60,7 +60,7 @@ figures: .venv/.made .venv-sam/.made  ## Measure all that and write docs/figures
 # Without the peer (no package for this system, no registry) the comparison runs all the same, and says so.
 bench-denials: .venv/.made  ## Measure how denials are read, by us and by others (JSON=figures.json)
 	@$(MAKE) --no-print-directory .venv-bench/.made || true
-	@$(PY) -m scripts.bench_denials $(if $(JSON),--json $(JSON))
+	@$(PY) -m scripts.bench.denials $(if $(JSON),--json $(JSON))
 
 check: lint types templates statemachine docs-check addresses  ## Lint, type and validate everything
 
@@ -81,7 +81,7 @@ statemachine: node_modules/.made
 
 # The README's graph is made from the state machine; this says when one has moved on without the other.
 docs-check: .venv/.made
-	$(PY) scripts/graph.py --check
+	$(PY) scripts/generate/graph.py --check
 
 # A lock that records where packages came from works only where it was made.
 addresses:

@@ -20,8 +20,8 @@ from runtimes.policies import Policies, of_local_account, policies
 from runtimes.steps import BUILT, ROOT, STACK, NotReady, built_template, steps
 from runtimes.worker import Worker
 from sandbox.account import LocalAccount
-from sandbox.seeds import retainwise as seed
-from sandbox.snapshot import difference
+from sandbox.scenarios.seeds import retainwise as seed
+from sandbox.scenarios.snapshot import difference
 
 SERVICE = f"{seed.CLUSTER}/{seed.WORKER}"
 RUN_SECONDS = 120.0

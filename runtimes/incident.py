@@ -16,10 +16,11 @@ from typing import Any
 
 from runtimes.steps import STACK, Step
 from sandbox.account import LocalAccount
-from sandbox.gateway import ADMINISTRATOR, Call
-from sandbox.play import TEMPLATE
-from sandbox.seeds import retainwise
-from sandbox.snapshot import difference, snapshot
+from sandbox.engine.core import Call
+from sandbox.engine.gateway import ADMINISTRATOR
+from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.snapshot import difference, snapshot
 
 BROKEN_AT = datetime(2025, 11, 11, 21, 50, 45, tzinfo=UTC)
 SEEN_AT = datetime(2025, 11, 11, 21, 52, 14, tzinfo=UTC)

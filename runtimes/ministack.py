@@ -19,7 +19,7 @@ from typing import Any
 import botocore.session
 
 from runtimes.steps import ROOT, NotReady
-from sandbox.seeds.retainwise import ACCOUNT, REGION
+from sandbox.scenarios.seeds.retainwise import ACCOUNT, REGION
 
 WAIT_SCALE = 0.1
 """Real seconds for each second of a Wait state."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from runtimes.steps import STACK
 from sandbox.account import LocalAccount
-from sandbox.play import TEMPLATE
-from sandbox.seeds import retainwise
+from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.seeds import retainwise
 
 Policies = dict[str, list[Any]]
 """Statements of the inline policies, in order, by the function's name."""

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.authorization import Ask
-from sandbox.gateway_errors import denial
-from sandbox.iam import Decision, Layer, Verdict
-from sandbox.seeds import retainwise as seed
+from sandbox.engine.errors import denial
+from sandbox.iam.evaluate import Decision, Layer, Verdict
+from sandbox.iam.requests import Ask
+from sandbox.scenarios.seeds import retainwise as seed
 
 _EVERY_SECONDS = 0.25
 _DENIALS_SECONDS = 30.0

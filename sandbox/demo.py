@@ -8,13 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from regrant.clock import decode
+import msgspec
+
 from regrant.model.run import Report
 from regrant.report.render import render
 from sandbox.account import LocalAccount
-from sandbox.play import play
-from sandbox.results import Result
-from sandbox.scenarios import SCENARIOS, Scenario
+from sandbox.scenarios.play import play
+from sandbox.scenarios.results import Result
+from sandbox.scenarios.scenarios import SCENARIOS, Scenario
 
 PACE, LONG_PACE = 20.0, 40.0
 """Simulated seconds a real second: a rollout of minutes is watched in seconds. A story with chapters has more
@@ -49,7 +50,7 @@ def _conclude(scenario: Scenario, result: Result, seconds: float) -> None:
             _say(f"{result.chapters[chapter - 1].story}\n")
         _say(f"execution {run.status}{f' with error {run.error}' if run.error else ''}")
         if run.report.get("outcome"):
-            _say(render(decode(run.report, Report)))
+            _say(render(msgspec.convert(run.report, Report)))
     _say("\n" + "─" * 60)
     if scenario.restored:
         _compare(result.account_before, result.account_after)

@@ -9,8 +9,8 @@ import threading
 from types import FrameType
 
 from sandbox.account import LocalAccount
-from sandbox.play import TEMPLATE
-from sandbox.seeds import empty, retainwise
+from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.seeds import empty, retainwise
 
 SEEDS = {"retainwise": retainwise, "empty": empty}
 PACE = 10.0

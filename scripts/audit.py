@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from botocore.exceptions import ConnectionError as ConnectionFailed
 
 from regrant.audit import Audit, AuditedGrant
-from regrant.clock import decode, encode
 from regrant.model.aws import name_of
 
 # The function may take 50 seconds.
@@ -54,7 +54,7 @@ def ask(stack: str) -> Audit:
     if "FunctionError" in answer:
         told = f"{payload.get('errorType')}: {payload.get('errorMessage')}"
         raise Unasked(f"{function} in account {account} failed. {told}\nIts log is /aws/lambda/{function}.")
-    return decode(payload, Audit)
+    return msgspec.convert(payload, Audit)
 
 
 def _here_and_now() -> tuple[str, str]:
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
         text = "grantable, attached and held by no run (they may be there for good)"
         print(f"{name_of(role)}: {count} {text}", file=sys.stderr)
     if options.json:
-        options.json.write_text(json.dumps(encode(audit), indent=2) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(msgspec.to_builtins(audit), indent=2) + "\n", encoding="utf-8")
     return int(any(grant.state != "held" for grant in audit.grants))
 
 

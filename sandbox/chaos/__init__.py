@@ -2,6 +2,6 @@
 
 A story is played once. At each AWS call of a function, at each begin and end of a function and at each state,
 the process is forked for each fault that can happen there, and the child plays the story to its end with it
-(stories, explorer, forks). What is there then is judged from outside (judge). Runs that work side by side are
-held up at their changes in the same way (interleaving), and events are bent in many ways (events).
+(incidents, explorer, forks). What is there then is judged from outside (verdicts). Runs that work side by
+side are held up at their changes in the same way (interleaving), and events are bent in many ways (events).
 """

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from sandbox.chaos.events import BENT, bend
 from sandbox.chaos.explorer import FAULTS
 from sandbox.chaos.forks import Ending, Forks, Point
+from sandbox.chaos.incidents import STORIES, Story, explore
 from sandbox.chaos.interleaving import MEETINGS, Meeting, interleave
-from sandbox.chaos.stories import STORIES, Story, explore
 
 ENDINGS = ("fixed", "restored", "paged", "other")
 SEED = 2025

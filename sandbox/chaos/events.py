@@ -19,7 +19,7 @@ from moto.awslambda.models import lambda_backends
 
 from sandbox.chaos.forks import Ending, Forks, Point
 from sandbox.chaos.world import BACKEND, WORKER, World, world
-from sandbox.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise
 
 BENT = 10_000
 _EVENTS = Path(__file__).resolve().parents[2] / "events"

@@ -14,7 +14,7 @@ from typing import Any
 from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 
 from sandbox.chaos.forks import Forks, Point
-from sandbox.faults import Effect, Faults
+from sandbox.engine.faults import Effect, Faults
 
 STRAGGLES = 40.0
 """Seconds for which a function goes on after its run was stopped; they end at 50."""

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 
 from sandbox.chaos.forks import Forks, Point
-from sandbox.chaos.judge import judge_all
+from sandbox.chaos.verdicts import judge_all
 from sandbox.chaos.world import BACKEND, SECOND, WORKER, World, world
-from sandbox.faults import Effect, Faults
+from sandbox.engine.faults import Effect, Faults
 
 HELD_UP: tuple[float, ...] = (12.0,)
 """Seconds: in that time the others do all that they can, and ask for the role a second time."""

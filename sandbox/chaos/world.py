@@ -12,13 +12,12 @@ from typing import Any
 from moto.sns.models import sns_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from sandbox import ecs
 from sandbox.account import LocalAccount
-from sandbox.environment import standing_still
-from sandbox.play import TEMPLATE
-from sandbox.seeds import retainwise
-from sandbox.snapshot import snapshot
-from sandbox.tasks import Timing
+from sandbox.aws.ecs.tasks import Timing
+from sandbox.aws.lambda_environment import standing_still
+from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.snapshot import snapshot
 
 WORKER = f"{retainwise.CLUSTER}/{retainwise.WORKER}"
 BACKEND = f"{retainwise.CLUSTER}/{retainwise.BACKEND}"
@@ -268,7 +267,7 @@ def _second_worker(account: LocalAccount) -> None:
     name = SECOND.rpartition("/")[2]
     first = client.describe_services(cluster=retainwise.CLUSTER, services=[retainwise.WORKER])["services"][0]
     copied = ("taskDefinition", "desiredCount", "deploymentConfiguration", "networkConfiguration")
-    with ecs.of(account).settled():
+    with account.ecs.settled():
         client.create_service(
             cluster=retainwise.CLUSTER,
             serviceName=name,

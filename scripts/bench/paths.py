@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.account import LocalAccount
-from sandbox.play import TEMPLATE
-from sandbox.seeds import retainwise
+from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.seeds import retainwise
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = f"{retainwise.CLUSTER}/{retainwise.WORKER}"

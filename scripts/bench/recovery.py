@@ -22,11 +22,10 @@ from typing import Any
 from moto.logs.models import logs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from sandbox import cloudwatch, ecs
 from sandbox.account import LocalAccount
-from sandbox.play import TEMPLATE
-from sandbox.seeds import retainwise
-from sandbox.tasks import Timing
+from sandbox.aws.ecs.tasks import Timing
+from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.seeds import retainwise
 
 SERVICES = {"worker": retainwise.WORKER, "backend": retainwise.BACKEND}
 WAYS = ("always", "if-needed")
@@ -107,7 +106,7 @@ class _Account:
         after = chance.uniform(0, 60)
         account.faults.iam_lag, account.faults.iam_flapping = chance.uniform(0, 10), random.Random(seed)
         lag = chance.uniform(2, 15) if chance.random() < 0.9 else chance.uniform(15, 60)
-        cloudwatch.logs_of(account).lag = lag
+        account.logs.lag = lag
         self._take_times(chance.uniform(0.9, 1.3))
         self._take_time_in_functions(random.Random(seed))
         self._say_how(way)
@@ -167,7 +166,7 @@ class _Account:
     def _take_times(self, factor: float) -> None:
         names = ("first_start", "pending", "running", "healthy", "stopping", "steady", "restart")
         timing = replace(CAPTURED, **{name: getattr(CAPTURED, name) * factor for name in names})
-        agent = ecs.of(self.account)
+        agent = self.account.ecs
         agent.runner.timing = timing
         for rollout in agent.rollouts.values():
             rollout.timing = timing

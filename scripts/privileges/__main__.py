@@ -18,8 +18,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sandbox.recording import Asked, read
-from scripts import simulation
+from sandbox.engine.recording import Asked, read
+from scripts.privileges import simulation
 from scripts.privileges.judge import Finding, Judgement, Unanswered, bare, judge
 from scripts.privileges.permissions import Role, deployed
 from scripts.privileges.stories import STORIES, record

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from sandbox.authorization import arn
-from sandbox.seeds import retainwise
+from sandbox.iam.requests import arn
+from sandbox.scenarios.seeds import retainwise
 
 _ROLES = ("{self}", arn("iam", f"role/{retainwise.OLD_ROLE}", ""), arn("iam", "role/administrator", ""))
 _POLICIES = (arn("iam", f"policy/retainwise/{retainwise.RECEIVE}", ""),)

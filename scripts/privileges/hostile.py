@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sandbox.authorization import ACCOUNT, arn
-from sandbox.recording import Asked
-from sandbox.seeds import retainwise
+from sandbox.engine.recording import Asked
+from sandbox.iam.requests import ACCOUNT, arn
+from sandbox.scenarios.seeds import retainwise
 from scripts.privileges.dangerous import DANGEROUS
 from scripts.privileges.permissions import GIVEN, Permission, Role
-from scripts.simulation import Request
+from scripts.privileges.simulation import Request
 
 ADMINISTRATION = ("AdministratorAccess", "IAMFullAccess", "PowerUserAccess", "AmazonSQSFullAccess")
 SERVICES = tuple(

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sandbox.recording import Asked
+from sandbox.engine.recording import Asked
 from scripts.privileges.hostile import Attempt, attempts, concrete
 from scripts.privileges.permissions import Permission, Role
 from scripts.privileges.reasons import COVERED, UNUSED, Reason
-from scripts.simulation import Question, Request, answers
+from scripts.privileges.simulation import Question, Request, answers
 
 
 class Unanswered(Exception):

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.account import LocalAccount
-from sandbox.play import TEMPLATE
-from sandbox.seeds import retainwise
-from scripts.simulation import Document
+from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.seeds import retainwise
+from scripts.privileges.simulation import Document
 
 GIVEN = {
     value: name

@@ -18,11 +18,11 @@ from typing import Any
 from sandbox.account import LocalAccount
 from sandbox.chaos.explorer import watch_states
 from sandbox.chaos.world import WORKER, World, world
-from sandbox.faults import Effect
-from sandbox.play import play as play_scenario
-from sandbox.recording import VARIABLE, Asked, read
-from sandbox.scenarios import SCENARIOS
-from sandbox.seeds import retainwise
+from sandbox.engine.faults import Effect
+from sandbox.engine.recording import VARIABLE, Asked, read
+from sandbox.scenarios.play import play as play_scenario
+from sandbox.scenarios.scenarios import SCENARIOS
+from sandbox.scenarios.seeds import retainwise
 
 EVENT = Path(__file__).resolve().parents[2] / "events" / "cloudtrail.json"
 OLD_ROLE = f"arn:aws:iam::{retainwise.ACCOUNT}:role/{retainwise.OLD_ROLE}"

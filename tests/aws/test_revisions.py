@@ -15,7 +15,7 @@ from regrant.aws.revisions import EcsRevisions
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.ports import Revisions
 from sandbox.account import LocalAccount
-from sandbox.faults import Effect
+from sandbox.engine.faults import Effect
 from tests.aws.account import client
 from tests.aws.registrable import INPUT, filled, leaves, leaves_of
 from tests.aws.task_definitions import (

@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.iam.policy import Answer, Policy, RoleEvaluation, evaluate_role, read
-from scripts import simulation
+from scripts.privileges import simulation
 from tests.differential.questions import Document, Question, questions
 
 SEED = int(os.environ.get("DIFFERENTIAL_SEED", "20121017"))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.world import WORKER, World, incident
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.account import LocalAccount
-from sandbox.faults import Effect
-from sandbox.play import TEMPLATE
-from sandbox.seeds import empty
+from sandbox.engine.faults import Effect
+from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.seeds import empty
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,10 +11,10 @@ from functools import cache
 import pytest
 
 from sandbox.account import LocalAccount
-from sandbox.play import play
-from sandbox.results import Result, Run
-from sandbox.scenarios import SCENARIOS, Scenario
-from sandbox.seeds.retainwise import BACKEND, OLD_ROLE, RECEIVE, SECOND_WORKER, SEND, WORKER
+from sandbox.scenarios.play import play
+from sandbox.scenarios.results import Result, Run
+from sandbox.scenarios.scenarios import SCENARIOS, Scenario
+from sandbox.scenarios.seeds.retainwise import BACKEND, OLD_ROLE, RECEIVE, SECOND_WORKER, SEND, WORKER
 
 REFUSED = [name for name, told in SCENARIOS.items() if "REFUSED" in told.outcomes.values()]
 

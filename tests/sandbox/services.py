@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sandbox import ecs
 from sandbox.account import LocalAccount
 
 CLUSTER, SERVICE, GROUP, ROLE = "shop", "orders", "/ecs/orders", "orders-task-role"
@@ -70,7 +69,7 @@ class Shop:
         if not parameters.get("taskDefinition"):
             parameters["taskDefinition"] = self.register()
         parameters.setdefault("deploymentConfiguration", BREAKER)
-        with ecs.of(self.account).settled() if settled else _as_it_is():
+        with self.account.ecs.settled() if settled else _as_it_is():
             made: dict[str, Any] = self.ecs.create_service(
                 cluster=CLUSTER,
                 serviceName=SERVICE,

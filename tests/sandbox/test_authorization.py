@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from sandbox.authorization import REGION, Ask, asks
+from sandbox.iam.requests import REGION, Ask, asks
 
 FAMILY = "arn:aws:ecs:us-east-1:123456789012:task-definition/worker:*"
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox.clock import START, Clock, Signal
+from sandbox.engine.clock import START, Clock, Signal
 
 
 def test_an_hour_of_sleep_passes_at_once() -> None:

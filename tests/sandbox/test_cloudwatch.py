@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox import cloudwatch, logpattern
 from sandbox.account import LocalAccount
+from sandbox.aws.cloudwatch import filter_pattern
 
 GROUP, ALARM = "/ecs/orders", "regrant/shop/orders"
 DENIED = "ERROR User: arn is not authorized to perform: sqs:SendMessage"
@@ -217,7 +217,7 @@ def test_events_of_all_streams_come_in_order_of_time(watch: Watch) -> None:
 
 def test_pages_may_be_empty_although_more_follows(watch: Watch) -> None:
     watch.log("one", "two", "three")
-    cloudwatch.logs_of(watch.account).empty_pages = 2
+    watch.account.logs.empty_pages = 2
     page = watch.logs.filter_log_events(logGroupName=GROUP)
     assert page["events"] == [] and page["nextToken"]
     assert watch.found(limit=2) == ["one", "two", "three"]
@@ -282,7 +282,7 @@ def test_many_lines_are_one_datapoint_a_minute(watch: Watch) -> None:
 
 
 def test_an_event_may_be_shown_later_than_it_happened(watch: Watch) -> None:
-    cloudwatch.logs_of(watch.account).lag = 20
+    watch.account.logs.lag = 20
     watch.log("late")
     happened = int(watch.account.clock.now().timestamp() * 1000)
     watch.account.clock.run_for(19)
@@ -293,7 +293,7 @@ def test_an_event_may_be_shown_later_than_it_happened(watch: Watch) -> None:
 
 
 def test_a_late_event_is_counted_late(watch: Watch) -> None:
-    cloudwatch.logs_of(watch.account).lag = 70
+    watch.account.logs.lag = 70
     watch.filter()
     watch.alarm()
     watch.log(DENIED)
@@ -340,4 +340,4 @@ def test_a_pattern_that_is_not_evaluated_is_refused(watch: Watch, pattern: str) 
 @given(term=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), around=st.text())
 def test_any_quoted_term_is_found_where_it_stands(term: str, around: str) -> None:
     quoted = term.replace("\\", "\\\\").replace('"', '\\"')
-    assert logpattern.parse(f'"{quoted}"').matches(around + term + around)
+    assert filter_pattern.parse(f'"{quoted}"').matches(around + term + around)

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox import ecs
 from sandbox.account import LocalAccount
-from sandbox.rollout import Rollout
+from sandbox.aws.ecs.rollout import Rollout
 from tests.sandbox.services import CLUSTER, SERVICE, Shop
 
 
@@ -282,10 +281,3 @@ def test_every_run_tells_the_same_story() -> None:
             ]
 
     assert story() == story()
-
-
-def test_the_agent_belongs_to_its_account() -> None:
-    with LocalAccount() as account:
-        assert ecs.of(account).account is account
-    with pytest.raises(KeyError):
-        ecs.of(account)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.account import LocalAccount
-from sandbox.patterns import fill, matches
+from sandbox.aws.events.patterns import fill, matches
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 DONE = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})

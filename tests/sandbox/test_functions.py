@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox.account import LocalAccount
-from sandbox.faults import Effect
+from sandbox.engine.faults import Effect
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.account import LocalAccount
-from sandbox.faults import Effect
+from sandbox.engine.faults import Effect
 
 ROLE = "arn:aws:iam::123456789012:role/service/task"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.iam import Decision, Layer, Request, evaluate
+from sandbox.iam.evaluate import Decision, Layer, Request, evaluate
 
 ROLE = "arn:aws:iam::123456789012:role/task"
 POLICY = "arn:aws:iam::123456789012:policy/queue"

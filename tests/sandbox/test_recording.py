@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.account import LocalAccount
-from sandbox.authorization import Ask
-from sandbox.play import TEMPLATE
-from sandbox.recording import Asked, Recorder, read
-from sandbox.seeds import retainwise
+from sandbox.engine.recording import Asked, Recorder, read
+from sandbox.iam.requests import Ask
+from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.world import WORKER, World
 
 POLICY = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.RECEIVE}"

@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.account import LocalAccount
-from sandbox.faults import Effect
-from sandbox.snapshot import difference, snapshot
+from sandbox.engine.faults import Effect
+from sandbox.scenarios.snapshot import difference, snapshot
 
 DONE = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
 INPUT = '{"mode": "expire", "incident": "run-1"}'

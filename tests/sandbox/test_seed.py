@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sandbox.account import LocalAccount
-from sandbox.seeds import empty, retainwise
+from sandbox.scenarios.seeds import empty, retainwise
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.account import LocalAccount
-from sandbox.clock import START
+from sandbox.engine.clock import START
 from tests.aws.registrable import INPUT, filled
 from tests.aws.task_definitions import SHAPES, TASK_ROLE, container, ec2, fargate
 from tests.sandbox.services import CLUSTER, ROLE, SERVICE, Shop

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import containers, ecs
 from sandbox.account import LocalAccount
+from sandbox.aws.ecs import containers
 from tests.sandbox.services import CLUSTER, GROUP, SERVICE, Shop
 
 
@@ -185,7 +185,7 @@ def test_with_processes_a_task_is_a_real_one_that_does_not_outlive_the_account()
         url = shop.client("sqs").create_queue(QueueName="orders")["QueueUrl"]
         definition = shop.register(HANG="0", QUEUE_URL=url, PREDICTIONS_TABLE="orders")
         shop.create(desired=1, taskDefinition=definition)
-        [container] = [task.container for task in ecs.of(account).runner.tasks]
+        [container] = [task.container for task in account.ecs.runner.tasks]
         assert isinstance(container, containers.Process)
         assert account.clock.run(lambda: len(lines(shop)) > 1, 1200)
         started, denied = lines(shop)[:2]

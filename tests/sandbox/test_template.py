@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.account import LocalAccount
-from sandbox.template import TemplateError
+from sandbox.aws.cloudformation.template import TemplateError
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox.account import LocalAccount
-from sandbox.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise
 from sandbox.workloads import churn
 from sandbox.workloads.backend import customers
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from moto.sns.models import sns_backends
 
-from sandbox import ecs
-from sandbox.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.world import OLD_ROLE, WORKER, Edge, World, incident
 
 Arrange = Callable[[World], None]
@@ -112,7 +111,7 @@ def image_disappears_when(entered: str) -> Callable[[World, str], None]:
 
     def meanwhile(world: World, state: str) -> None:
         if state == entered:
-            ecs.of(world.account).runner.missing_images.add("retainwise-worker:2025.11")
+            world.account.ecs.runner.missing_images.add("retainwise-worker:2025.11")
 
     return meanwhile
 

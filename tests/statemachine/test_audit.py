@@ -8,7 +8,7 @@ from typing import Any
 from moto.sns.models import sns_backends
 
 from sandbox.account import LocalAccount
-from sandbox.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.world import OLD_ROLE, POLICY, WORKER, World, incident
 
 HOUR = 3600

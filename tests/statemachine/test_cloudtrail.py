@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sandbox.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.world import OLD_ROLE, POLICY, WORKER, World, incident
 
 EVENT = Path(__file__).resolve().parents[2] / "events" / "cloudtrail.json"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.story import (
     ROLL_BACK,
     Arrange,

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox import cloudwatch
-from sandbox.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.world import POLICY, WORKER, Ended, World, incident
 
 GROUP = f"/ecs/{retainwise.WORKER}"
@@ -115,14 +114,14 @@ def test_without_a_redeploy_tasks_of_another_role_prove_nothing() -> None:
 
 def test_a_log_that_is_late_is_waited_for() -> None:
     with incident() as world:
-        cloudwatch.logs_of(world.account).lag = 20
+        world.account.logs.lag = 20
         ended = world.run()
         assert (ended.outcome, ended.report["health"]["verdict"]) == ("CONTAINED", "HEALTHY")
 
 
 def test_a_denial_that_is_shown_twenty_seconds_late_is_not_called_healthy() -> None:
     with incident() as world:
-        cloudwatch.logs_of(world.account).lag = 20
+        world.account.logs.lag = 20
         ended = after_the_first_sample(new_task_is_denied)(world)
         assert (ended.error, ended.outcome) == ("RolledBack", "ROLLED_BACK"), ended.report
         assert "sqs:deletemessage" in why(ended)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sandbox.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.world import WORKER, World, incident
 
 BACKEND = f"{retainwise.CLUSTER}/{retainwise.BACKEND}"

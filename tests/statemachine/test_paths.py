@@ -11,8 +11,8 @@ from collections import Counter
 
 import pytest
 
-from sandbox.seeds import retainwise
-from sandbox.snapshot import snapshot
+from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.snapshot import snapshot
 from tests.statemachine import test_cure_paths
 from tests.statemachine.story import (
     ROLL_BACK,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.faults import Effect
+from sandbox.engine.faults import Effect
 from tests.statemachine.world import ALWAYS, OLD_ROLE, World, incident
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from sandbox.account import LocalAccount
-from sandbox.faults import Effect
-from sandbox.play import TEMPLATE
-from sandbox.seeds import retainwise
-from sandbox.snapshot import difference, fingerprint, snapshot
+from sandbox.engine.faults import Effect
+from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.snapshot import difference, fingerprint, snapshot
 
 DEFINITION = Path(__file__).resolve().parents[2] / "statemachine" / "runbook.asl.yaml"
 WORKER = f"{retainwise.CLUSTER}/{retainwise.WORKER}"

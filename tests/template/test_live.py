@@ -15,7 +15,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from scripts import live, live_stacks
+from scripts.live import __main__ as live
+from scripts.live import stacks as live_stacks
 from tests.aws.account import ENVIRONMENT
 
 REALLY_PLAY = live.play
@@ -140,7 +141,7 @@ def test_a_task_definition_that_is_there_is_left_alone(
 @mock_aws
 def test_a_stack_that_appears_after_the_look_is_left_alone() -> None:
     stacks = Stacks("regrant-live")
-    making = live_stacks._stack(Session(stacks), "regrant-live", "live/account.yaml", {})
+    making = live_stacks._stack(Session(stacks), "regrant-live", "scripts/live/account.yaml", {})
     with pytest.raises(ClientError, match="AlreadyExists"), making:
         pass
     assert list(stacks.resources) == ["regrant-live"]
@@ -262,13 +263,13 @@ def _really_play(monkeypatch: pytest.MonkeyPatch, stacks: Stacks) -> Stacks:
 
 
 def _account() -> dict[str, str]:
-    """What live/account.yaml makes, as far as it is looked at, and its outputs."""
+    """What scripts/live/account.yaml makes, as far as it is looked at, and its outputs."""
     iam = boto3.client("iam")
     role = iam.create_role(RoleName="old", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     statement = {"Effect": "Allow", "Action": "sqs:ReceiveMessage", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     names = re.findall(
-        r"^  (\w+): {Value:", (live_stacks.ROOT / "live/account.yaml").read_text(), re.MULTILINE
+        r"^  (\w+): {Value:", (live_stacks.ROOT / "scripts/live/account.yaml").read_text(), re.MULTILINE
     )
     return dict.fromkeys(names, "arn:aws:any:eu-west-1:123456789012:thing") | {
         "OldRoleArn": role,

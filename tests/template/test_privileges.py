@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.recording import Asked
-from scripts import simulation
+from sandbox.engine.recording import Asked
 from scripts.privileges import __main__ as command
+from scripts.privileges import simulation
 from scripts.privileges.hostile import ITEM, Attempt, attempts, bend, concrete
 from scripts.privileges.judge import Finding, Judgement, bare, judge
 from scripts.privileges.permissions import Role, deployed, listed, role_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts import graph
+from scripts.generate import graph
 
 Definition = dict[str, Any]
 

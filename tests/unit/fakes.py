@@ -138,7 +138,7 @@ RUNNING = ServiceState(
     deployments=(OLD,),
 )
 TASK_DEFINITION = TaskDefinition(arn=DEFINITION, task_role=OLD_ROLE, logs=(ROUTE,))
-ROLE = RoleState(  # as sandbox/seeds/retainwise.py makes it, so that the events fit both
+ROLE = RoleState(  # as sandbox/scenarios/seeds/retainwise.py makes it, so that the events fit both
     arn=OLD_ROLE,
     attached=(),
     inline={

@@ -1,7 +1,8 @@
 """IAM's spelling of actions. Services print `sqs:receivemessage` and `SNS:Publish` in their denials.
 
-The table is iam_actions.txt: a service prefix and its actions on each line, made by scripts/iam_actions.py.
-It is read at the first use, not at import, and only the line of the service asked for is taken apart.
+The table is iam_actions.txt: a service prefix and its actions on each line, made by
+scripts/generate/iam_actions.py. It is read at the first use, not at import, and only the line of the service
+asked for is taken apart.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""CloudWatch: logs with their metric filters, and alarms."""

@@ -1,0 +1,1 @@
+"""ECS: services, deployments, tasks and what runs in them."""

@@ -1,0 +1,1 @@
+"""EventBridge: rules with their targets, and one-time schedules."""

@@ -1,0 +1,192 @@
+"""AWS Step Functions: moto's interpreter of state machines, on simulated time, with the state machine's own
+role.
+
+Differences from moto that AWS's documentation or recordings ask for: a name is made up for an unnamed
+execution (StartExecution); times in the context object are ISO text with Z (Context object); a client error
+of Lambda is named Lambda.<code>, and a refused invocation Lambda.AWSLambdaException ("Handling errors in Step
+Functions workflows"); a change of status is told to EventBridge ("Step Functions Execution Status Change").
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import uuid
+from collections.abc import Callable
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+import moto.stepfunctions.parser.asl.component.common.retry.jitter_strategy_decl as jitter
+import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as retrier
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from moto.stepfunctions.parser.api import HistoryEventType, LambdaFunctionFailedEventDetails
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
+from moto.stepfunctions.parser.asl.component.common.path import result_path
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
+    StateTaskServiceLambda,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda import StateTaskLambda
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.utils import json_path
+from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
+from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+from moto.stepfunctions.responses import StepFunctionResponse
+
+from sandbox.engine.core import Core
+from sandbox.engine.moto_standins import StandIns, moment
+
+_parse = lru_cache(maxsize=64)(AmazonStateLanguageParser.parse)
+"""Parsing takes most of the time of a short run. Parsed programs hold no state: it is in the environment's
+heap.
+"""
+
+_paths = {module: lru_cache(maxsize=256)(module.parse) for module in (json_path, result_path)}
+"""The interpreter makes a parser for each JSON path, each time it meets it. Parsed paths hold no state."""
+
+# The interpreter's own validation would cost a second, and the clients talk to this process only.
+_CONFIG = Config(parameter_validation=False, retries={"total_max_attempts": 1, "mode": "standard"})
+
+
+def install(core: Core, status_changed: Callable[[Execution], None]) -> None:
+    """`status_changed` is called with each execution that starts or ends."""
+    standins = StandIns(core.clock)
+    _use_clock(core, standins)
+    _name_executions(core)
+    _use_role(core)
+    _name_errors(core)
+    _report_status(core, status_changed)
+    _describe(core)
+    core.patch(AmazonStateLanguageParser, "parse", staticmethod(_parse))
+    for module, parse in _paths.items():
+        core.patch(module, "parse", parse)
+
+
+def _use_clock(core: Core, standins: StandIns) -> None:
+    for module, name, standin in standins.replacements("moto.stepfunctions.parser"):
+        core.patch(module, name, standin)
+    # Full jitter, drawn from the same row of numbers in each run.
+    core.patch(jitter, "random", random.Random(core.seed))
+    eval_body = retrier.RetrierDecl._eval_body
+    time = SimpleNamespace()
+    core.patch(retrier, "time", time)
+
+    def retried(self: Any, env: Any) -> None:
+        # Stopping the execution ends the wait between two tries.
+        time.sleep = lambda seconds: env.program_state_event.wait(seconds)
+        eval_body(self, env)
+
+    core.patch(retrier.RetrierDecl, "_eval_body", retried)
+    environment = ExecutionWorker._get_evaluation_environment
+
+    def with_text(self: Any) -> Any:
+        env = environment(self)
+        execution = env.states.context_object.context_object_data["Execution"]
+        execution["StartTime"] = moment(core.clock.now()).isoformat()
+        return env
+
+    core.patch(ExecutionWorker, "_get_evaluation_environment", with_text)
+
+
+def _name_executions(core: Core) -> None:
+    start_execution = StepFunctionsParserBackend.start_execution
+    names = random.Random(core.seed)
+
+    def named(self: Any, state_machine_arn: str, name: str | None = None, *rest: Any, **more: Any) -> Any:
+        made_up = str(uuid.UUID(int=names.getrandbits(128), version=4))
+        return start_execution(self, state_machine_arn, name or made_up, *rest, **more)
+
+    core.patch(StepFunctionsParserBackend, "start_execution", named)
+
+
+def _use_role(core: Core) -> None:
+    def client_for(region: str, service: str, state_credentials: Any = None) -> BaseClient:
+        role = state_credentials.role_arn.rpartition("/")[2]
+        return core.role_client(role, service, "states", _CONFIG)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("moto.stepfunctions.parser") and hasattr(module, "boto_client_for"):
+            core.patch(module, "boto_client_for", client_for)
+
+
+def _name_errors(core: Core) -> None:
+    from_error = StateTaskLambda._from_error
+    error_and_cause = StateTaskServiceLambda._error_cause_from_client_error
+
+    def named(error: ClientError) -> tuple[str, str]:
+        name, cause = error_and_cause(error)
+        refused = error.response["Error"]["Code"] == "AccessDeniedException"
+        return ("Lambda.AWSLambdaException" if refused else name), cause
+
+    def with_client_errors(self: Any, env: Any, ex: Exception) -> Any:
+        failure = from_error(self, env, ex)
+        if isinstance(ex, ClientError):
+            error, cause = named(ex)
+        elif isinstance(ex, BotoCoreError):
+            error, cause = "Lambda.SdkClientException", str(ex)
+        else:
+            return failure
+        details = LambdaFunctionFailedEventDetails(error=error, cause=cause)
+        return FailureEvent(
+            env,
+            CustomErrorName(error),
+            HistoryEventType.LambdaFunctionFailed,
+            EventDetails(lambdaFunctionFailedEventDetails=details),  # type: ignore[typeddict-item]  # one of many
+        )
+
+    core.patch(StateTaskServiceLambda, "_error_cause_from_client_error", staticmethod(named))
+    core.patch(StateTaskLambda, "_from_error", with_client_errors)
+
+
+def _report_status(core: Core, status_changed: Callable[[Execution], None]) -> None:
+    start, stop = Execution.start, Execution.stop
+    terminated = BaseExecutionWorkerCommunication.terminated
+
+    def started(self: Any) -> None:
+        start(self)
+        status_changed(self)
+
+    def ended(self: Any) -> None:
+        if self.execution.exec_status == "RUNNING":
+            terminated(self)
+            status_changed(self.execution)
+
+    def stopped(self: Any, *args: Any, **more: Any) -> None:
+        # At once; a function that it invoked goes on.
+        stop(self, *args, **more)
+        self.exec_worker._execution_communication.terminated()
+
+    core.patch(Execution, "start", started)
+    core.patch(Execution, "stop", stopped)
+    core.patch(BaseExecutionWorkerCommunication, "terminated", ended)
+
+
+def _describe(core: Core) -> None:
+    """Output is JSON text, every end has a date, and what StopExecution was told is kept."""
+    describe, stop = StepFunctionResponse.describe_execution, StepFunctionResponse.stop_execution
+
+    def described(self: Any) -> Any:
+        answer: Any = describe(self)
+        execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
+        if execution.status != "RUNNING":
+            answer.result["stopDate"] = execution.stop_date
+        if execution.status == "SUCCEEDED":
+            answer.result["output"] = json.dumps(execution.output)
+        return answer
+
+    def stopped(self: Any) -> Any:
+        execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
+        if execution.status == "RUNNING":
+            execution.error, execution.cause = self._get_param("error"), self._get_param("cause")
+        answer: Any = stop(self)
+        answer.result["stopDate"] = core.clock.now()
+        return answer
+
+    core.patch(StepFunctionResponse, "describe_execution", described)
+    core.patch(StepFunctionResponse, "stop_execution", stopped)

@@ -1,0 +1,1 @@
+"""What every service of the account stands on: clock, clients, gateway, roles, faults."""

@@ -1,0 +1,1 @@
+"""How IAM decides about a request; nothing here knows of the account."""

@@ -1,0 +1,1 @@
+"""What make demo plays: the scenarios, how they are played, shown and judged."""

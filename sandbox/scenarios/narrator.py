@@ -1,0 +1,246 @@
+"""Says what happens in the account while it happens, one line each, with the simulated time."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from moto.dynamodb.models import dynamodb_backends
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+from sandbox.account import LocalAccount
+from sandbox.engine.clock import Event
+from sandbox.scenarios.results import read_messages
+from sandbox.scenarios.seeds import retainwise
+
+EVERY = 2.0
+"""Simulated seconds between two looks."""
+
+
+@dataclass
+class Seen:
+    """A run that the narrator has seen: the chapter that it came in, and whether an alarm started it."""
+
+    chapter: int
+    alarm: bool
+    status: str = "RUNNING"
+    events: int = 0
+
+
+class Narrator:
+    def __init__(self, account: LocalAccount, machine: str, say: Callable[[str], None]) -> None:
+        self.account = account
+        self.machine = machine
+        self._say = say
+        self._chapter = 0
+        self._since = 0
+        self._said: set[str] = set()
+        self._denied: set[str] = set()
+        self._firing: set[str] = set()
+        self._messages = 0
+        self.runs: dict[str, Seen] = {}
+        """By ARN, oldest first."""
+        self.predictions: Counter[str] = Counter()
+        self.histories: dict[str, list[str]] = {}
+        """The statuses that each prediction was seen in."""
+        self._told: set[str] = set()
+        self._tell_at = 0.0
+        self._looking: Event | None = None
+
+    def watch(self) -> None:
+        self._looking = self.account.clock.every(EVERY, self.look)
+
+    def look_away(self) -> None:
+        """See nothing until watch(), which takes no time then."""
+        if self._looking:
+            self._looking.cancel()
+
+    def begin(self, chapter: int, story: str) -> None:
+        """What is seen from here on belongs to that chapter."""
+        self._chapter = chapter
+        self._since = int(self.account.clock.now().timestamp() * 1000)
+        self._said.clear()
+        self._denied.clear()
+        self._say("")
+        self.say("chapter", story)
+
+    def over(self, expected: int) -> bool:
+        """Whether the chapter's runs have ended, at least so many without those that an alarm started in a
+        later chapter than the first. As of the last look."""
+        runs = [run for run in self.runs.values() if run.chapter == self._chapter]
+        counted = [run for run in runs if not (run.alarm and run.chapter)]
+        return len(counted) >= expected and all(run.status != "RUNNING" for run in self.runs.values())
+
+    @property
+    def drained(self) -> bool:
+        return self.predictions["COMPLETED"] > self.predictions["QUEUED"]
+
+    def done_since(self, known: set[str]) -> bool:
+        """Whether a prediction that is none of these went all the way."""
+        return any(
+            statuses == ["QUEUED", "PROCESSING", "COMPLETED"]
+            for prediction, statuses in self.histories.items()
+            if prediction not in known
+        )
+
+    def look(self) -> None:
+        """One look at everything that changes."""
+        for group in self._log_groups():
+            self._denials(group)
+        self._alarms()
+        self._executions()
+        self._topic()
+        self._predictions()
+
+    def say(self, who: str, what: str) -> None:
+        """Once a chapter: what has been said already is not news."""
+        line = f"{who:19} {what}"
+        if line not in self._said:
+            self._said.add(line)
+            minutes, seconds = divmod(int(self.account.clock.elapsed()), 60)
+            hours = f"{minutes // 60}:" if minutes >= 60 else ""
+            self._say(f"+{hours}{minutes % 60:02}:{seconds:02}  {line}"[:160])
+
+    def _log_groups(self) -> list[str]:
+        groups = self.account.client("logs").describe_log_groups(logGroupNamePrefix="/ecs/")["logGroups"]
+        return [group["logGroupName"] for group in groups]
+
+    def _denials(self, group: str) -> None:
+        """The first one of each service. After that its log, which may be very long, is left alone."""
+        if group in self._denied:
+            return
+        events = self.account.client("logs").filter_log_events(
+            logGroupName=group, filterPattern='"is not authorized to perform"', startTime=self._since, limit=1
+        )["events"]
+        if events:
+            self._denied.add(group)
+            text = events[0]["message"].partition("is not authorized")[2]
+            self.say(group.removeprefix("/ecs/"), f"is not authorized{text}")
+
+    def _alarms(self) -> None:
+        alarms = self.account.client("cloudwatch").describe_alarms(AlarmNamePrefix="regrant/")["MetricAlarms"]
+        firing = {alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM"}
+        for name in sorted(firing - self._firing):
+            self.say(name.rsplit("/", 1)[-1], f"alarm {name} fires")
+        self._firing = firing
+
+    def _executions(self) -> None:
+        sfn = self.account.client("stepfunctions")
+        found: list[dict[str, Any]] = sfn.list_executions(stateMachineArn=self.machine)["executions"]
+        for execution in sorted(found, key=lambda execution: execution["startDate"]):
+            arn = execution["executionArn"]
+            if arn not in self.runs:
+                given = json.loads(sfn.describe_execution(executionArn=arn)["input"])
+                self.runs[arn] = Seen(self._chapter, alarm="detail-type" in given)
+            if self.runs[arn].status == "RUNNING":
+                self._states(arn, self.runs[arn])
+                self.runs[arn].status = execution["status"]
+
+    def _states(self, arn: str, run: Seen) -> None:
+        # Not by a request: to make its answer of all that was so far would take longer than all else.
+        backend = stepfunctions_parser_backends[self.account.account_id][self.account.region]
+        events = backend.get_execution_history(arn)["events"]
+        for event in events[run.events :]:
+            exited = event.get("stateExitedEventDetails")
+            if exited:
+                state = json.loads(exited.get("output") or "{}")
+                for note in _notes(exited["name"], state):
+                    self.say(_service(state), f"{exited['name']:16} {note}")
+        run.events = len(events)
+
+    def _topic(self) -> None:
+        messages = read_messages(self.account)
+        for message in messages[self._messages :]:
+            self.say("topic", f"a person is told: {message.subject}")
+        self._messages = len(messages)
+
+    def _predictions(self) -> None:
+        # Like the history: a request costs more with each item.
+        table = dynamodb_backends[self.account.account_id][self.account.region].tables[retainwise.TABLE]
+        statuses = {name: _status(item) for name, item in list(table.items.items())}
+        for prediction, status in statuses.items():
+            seen = self.histories.setdefault(prediction, [])
+            if seen[-1:] != [status]:
+                seen.append(status)
+        counts = Counter(statuses.values())
+        self.predictions = counts
+        # New statuses at once, mere numbers now and then.
+        if counts and (not set(counts) <= self._told or self.account.clock.elapsed() >= self._tell_at):
+            self._told |= set(counts)
+            self._tell_at = self.account.clock.elapsed() + 30
+            self.say("predictions", ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
+
+
+def _status(item: Any) -> str:
+    return str(item.attrs["status"].value)
+
+
+def _service(state: dict[str, Any]) -> str:
+    incident = state.get("incident") or {}
+    service = incident.get("service") or {}
+    return str(service.get("name", "runbook"))
+
+
+_KEYS = {
+    "Diagnose": "diagnosis",
+    "PlanCure": "diagnosis",
+    "PlanExpiry": "diagnosis",
+    "CaptureBaseline": "baseline",
+    "RegisterRevision": "revision",
+    "AttachPolicies": "grant",
+    "ConfirmAccess": "access",
+    "RedeployService": "rollout",
+    "CheckRollout": "rollout",
+    "VerifyHealth": "health",
+    "WithdrawGrants": "withdrawal",
+    "ReattachPolicies": "reattachment",
+    "RestoreService": "restore",
+    "CheckRestore": "restore",
+    "DetachPolicies": "detach",
+    "DeregisterRevision": "deregistration",
+    "ConfirmBaseline": "receipt",
+    "CloseIncident": "report",
+    "PageOperator": "report",
+}
+
+
+def _notes(name: str, state: dict[str, Any]) -> Iterator[str]:
+    """What is worth saying when a state has been left."""
+    if name == "OpenIncident":
+        yield f"run {state['incident']['id'][:13]}: {state['incident']['trigger']}"
+    result: Any = state.get(_KEYS.get(name, ""))
+    if result is None:
+        if name in _KEYS:
+            yield f"failed with {state['error']['Error']}"
+    elif name in ("Diagnose", "PlanCure", "PlanExpiry"):
+        yield from (f["text"] for f in result["findings"])
+    elif name in ("CaptureBaseline", "ConfirmBaseline"):
+        yield f"sha256 {result.get('sha256', result.get('after'))[:16]}…"
+    elif name == "AttachPolicies":
+        yield from (f"{_name(policy)} → {_name(result['role'])}" for policy in result["attached"])
+    elif name == "RegisterRevision":
+        yield f"registered {_name(result['task_definition'])}"
+    elif name == "WithdrawGrants":
+        yield from (f"took {_name(policy)} off" for policy in result.get("removed", ()))
+        yield from (f"{_name(stay['policy'])} stays: {stay['why']}" for stay in result.get("stays", ()))
+    elif name == "ReattachPolicies":
+        yield from (f"put {_name(policy)} back" for policy in result.get("attached", ()))
+    elif name == "DeregisterRevision":
+        yield from (f"deregistered {_name(revision)}" for revision in result.get("revisions", ()))
+    elif name == "ConfirmAccess":
+        yield "IAM shows the attachment"
+    elif name == "RedeployService":
+        yield f"started {result['deployment']}"
+    elif name in ("CheckRollout", "VerifyHealth", "RestoreService", "CheckRestore"):
+        yield f"{result['verdict']}: {result['evidence'][0]}"
+    elif name == "DetachPolicies":
+        yield from (f"took off {_name(policy)}" for policy in result["detached"])
+    elif name in ("CloseIncident", "PageOperator"):
+        yield result.get("outcome", "failed")
+
+
+def _name(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1]

@@ -1,0 +1,1 @@
+"""What is generated from something else and committed."""

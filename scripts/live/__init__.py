@@ -1,0 +1,1 @@
+"""make live: the whole story in an AWS account of your own."""

@@ -1,0 +1,1 @@
+"""make privileges: each role may do what it does, and nothing else."""
