@@ -128,7 +128,7 @@ def test_a_lost_connection_is_unavailable(error: BotoCoreError) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_mistakes_that_no_retry_mends_leave_as_what_they_are(error: Exception) -> None:
+def test_mistakes_that_no_retry_fixes_keep_their_own_names(error: Exception) -> None:
     with pytest.raises(type(error)), aws_errors():
         raise error
 

@@ -9,19 +9,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from regrant.baseline.capture import capture
-from regrant.change.attach import redeploy
-from regrant.change.redeploy import deregister_revision, register_revision
-from regrant.change.withdraw import withdraw_grants
-from regrant.diagnosis.cure import plan_cure
-from regrant.diagnosis.expiry import plan_expiry
+from regrant.diagnosis.diagnose import diagnose
 from regrant.model.aws import RoleState, TaskDefinition
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.journal import Hold
-from regrant.model.results import Reattachment, Receipt, Restore, Withdrawal
+from regrant.model.results import Receipt
 from regrant.model.run import Diagnosis, Incident, RunState
-from regrant.undo.reattach import reattach_policies
-from regrant.undo.restore import check_restore, confirm_baseline, detach_policies, restore_service
 from tests.unit.fakes import (
     ENTRY,
     INCIDENT,
@@ -31,14 +24,13 @@ from tests.unit.fakes import (
     RECEIVE,
     ROLE,
     ROUTE,
-    SETTINGS,
     WORKER,
     WORKER_ROLE,
     Crash,
     World,
     at,
 )
-from tests.unit.undo import contain
+from tests.unit.run import Run, contain
 
 CURE = replace(INCIDENT_OF_WORKER, id="cure-1", subject="cure-1", mode="cure", trigger="a person")
 EXPIRY = replace(CURE, id="expire-1", subject="expire-1", mode="expire", role=OLD_ROLE, expires=INCIDENT)
@@ -79,70 +71,32 @@ def granted() -> World:
 
 
 def planned(world: World, incident: Incident = CURE, seconds: float = LATER, checks: int = 1) -> Diagnosis:
-    if incident.mode == "expire":
-        return plan_expiry(incident, world.services, world.roles, world.holds, SETTINGS, at(seconds), checks)
-    return plan_cure(
-        incident,
-        world.services,
-        world.roles,
-        world.revisions,
-        world.holds,
-        SETTINGS,
-        at(seconds),
-        checks,
-    )
+    """The diagnosis of a run that has made so many, this one included."""
+    before = Diagnosis("CHANGE", at(seconds - 1), checks=checks - 1)
+    return diagnose(RunState(incident, before), world, at(seconds))
 
 
 def run(world: World, incident: Incident = CURE, seconds: float = LATER, retries: int = 0) -> RunState:
     """A cure or an expiry from its plan to its withdrawal; a step that crashes is tried again that often."""
 
-    def tried(step: Callable[[], T]) -> T:
+    def tried(step: Callable[[float], T], seconds: float) -> None:
         for _ in range(retries):
             try:
-                return step()
+                step(seconds)
             except Crash:
                 continue
-        return step()
+            return
+        step(seconds)
 
-    diagnosis = planned(world, incident, seconds)
-    plan = diagnosis.plan
-    assert plan is not None, diagnosis
-    mark = capture(
-        incident,
-        diagnosis,
-        world.services,
-        world.roles,
-        world.queues,
-        world.holds,
-        world.journal,
-        at(seconds + 1),
-    )
-    state = RunState(incident, diagnosis, mark)
+    going = Run(world, incident)
+    plan = going.diagnose(seconds).plan
+    assert plan is not None, going.state.diagnosis
+    going.capture(seconds + 1)
     if plan.new_role:
-        revision = tried(
-            lambda: register_revision(incident, plan, world.revisions, world.journal, at(seconds + 2))
-        )
-        new = revision.task_definition
-        rollout = tried(lambda: redeploy(incident, mark, new, world.services, world.journal, at(seconds + 3)))
+        tried(going.redeploy, seconds + 2)
         world.services.finish()
-        state = replace(state, revision=revision, rollout=rollout)
-    return replace(state, withdrawal=tried(lambda: withdraw(world, state, seconds + 300)))
-
-
-def withdraw(world: World, state: RunState, seconds: float) -> Withdrawal:
-    return withdraw_grants(
-        state,
-        world.catalogue,
-        world.services,
-        SETTINGS,
-        world.roles,
-        world.holds,
-        world.journal,
-        world.schedules,
-        world.leases,
-        world.executions,
-        at(seconds),
-    )
+    tried(going.withdraw, seconds + 300)
+    return going.state
 
 
 def crashed(moment: int, incident: Incident = CURE) -> World:
@@ -161,42 +115,11 @@ def let_go(world: World) -> None:
     world.leases.held.clear()
 
 
-def reattach(world: World, undo: Incident = UNDO_OF_CURE, seconds: float = LATER + 600) -> Reattachment:
-    return reattach_policies(
-        RunState(undo),
-        world.roles,
-        world.holds,
-        world.journal,
-        world.schedules,
-        world.leases,
-        world.executions,
-        at(seconds),
-    )
-
-
 def undo(world: World, incident: Incident = UNDO_OF_CURE, seconds: float = LATER + 600) -> Receipt:
     """The undo from its first step to its receipt, in the order of the state machine."""
-    assert reattach(world, incident, seconds).verdict == "HEALTHY"
-    restoring = restore_service(incident, world.services, world.journal, at(seconds + 10))
-    if restoring.verdict == "PENDING":
-        world.services.finish()
-        restoring = check_restore(restoring, WORKER, world.services, at(seconds + 25))
-    return confirmed(world, restoring, incident, seconds + 30)
-
-
-def confirmed(world: World, restoring: Restore, incident: Incident, seconds: float) -> Receipt:
-    detach_policies(incident, world.roles, world.holds, world.journal, world.schedules, at(seconds))
-    deregister_revision(incident, world.revisions, world.services, world.journal, at(seconds + 1))
-    return confirm_baseline(
-        incident,
-        restoring,
-        world.services,
-        world.roles,
-        world.revisions,
-        world.holds,
-        world.journal,
-        at(seconds + 2),
-    )
+    undoing = Run(world, incident)
+    assert undoing.undo(seconds).next == "CONFIRM"
+    return undoing.confirm(seconds + 32)
 
 
 def standing(world: World) -> Standing:

@@ -297,6 +297,8 @@ class FakeRoles:
         return dict.fromkeys(policies, self.version)
 
     def attached(self, role: str) -> tuple[str, ...]:
+        if self.read(role) is None:
+            raise AwsRefused(f"{role} cannot be found.", "NoSuchEntity")
         return self._of(role).attached
 
     def read(self, role: str) -> RoleState | None:

@@ -77,7 +77,8 @@ class DynamoJournal:
         """TransactWriteItems: each change over its intent, and the lease's end; without that if another run
         has taken the lease over."""
         records = [{"Item": _item(incident, _entry(change), change)} for change in changes]
-        if not condition_met(lambda: self._transact(*records, release_put(lease.resource, lease.owner, now))):
+        release = release_put(lease.resource, lease.owner, now)
+        if not condition_met(lambda: self._transact(*records, release)) and records:
             self._transact(*records)
 
     def load(self, incident: str) -> Record:

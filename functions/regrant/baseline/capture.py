@@ -13,7 +13,7 @@ from regrant.baseline.drift import digest, drift
 from regrant.baseline.facts import attached_before, facts, fingerprint, granted_by_others, without
 from regrant.clock import HOUR, earlier, later, seconds_between
 from regrant.denials.search import read_depths
-from regrant.errors import AccountMoved, RoleGone, ServiceGone
+from regrant.errors import AccountMoved, AwsRefused, RoleGone, ServiceGone
 from regrant.leases import STRAGGLERS, lease_of_role, take_role
 from regrant.model.aws import Baseline, RoleState, ServiceState, name_of
 from regrant.model.catalogue import CatalogueEntry, Service
@@ -64,7 +64,7 @@ def _capture_briefly(state: RunState, diagnosis: Diagnosis, aws: Account, now: s
     assert incident.service is not None and plan is not None and seen is not None and seen.role is not None
     service = incident.service
     attached, found = both(
-        lambda: aws.roles.attached(plan.role), lambda: existing_service(aws.services, service)
+        lambda: _attached(aws.roles, plan.role), lambda: existing_service(aws.services, service)
     )
     _raise_if_deployed(plan, found)
     if attached != seen.attached:
@@ -171,6 +171,15 @@ def _read(roles: Roles, role: str) -> RoleState:
     if state is None:
         raise RoleGone(f"{role} is gone.")
     return state
+
+
+def _attached(roles: Roles, role: str) -> tuple[str, ...]:
+    try:
+        return roles.attached(role)
+    except AwsRefused as refused:
+        if refused.code == "NoSuchEntity":
+            raise RoleGone(f"{role} is gone.") from refused
+        raise
 
 
 def _depths(queues: Queues, entry: CatalogueEntry | None) -> Depths:

@@ -51,7 +51,9 @@ def undo_role(state: RunState, aws: Account, now: str) -> Undo:
             return _wait(undo, holder)
         detached, left = detach(incident, record, aws, now)
         undo = replace(undo, detached=detached, left=left)
-    elif record.baseline and record.baseline.grant_ends_at:
+    if record.baseline and record.baseline.grant_ends_at:
+        # In any case: the schedule is made before the hold, so a run that crashed in between leaves one, and so
+        # does one that was redriven after its undo.
         grants.cancel_end(aws, incident.subject, record.baseline.grant_ends_at)
     return replace(undo, next="CONFIRM")
 

@@ -70,7 +70,7 @@ def test_what_allows_a_call_under_a_condition_is_taken_if_nothing_else_does() ->
     assert least_cover((maybe, EVERYTHING), ((VERBS[0], QUEUES[0]),)) == (EVERYTHING.arn,)
 
 
-def test_as_many_policies_as_a_role_may_have_are_searched_at_once() -> None:
+def test_as_many_policies_as_a_role_may_have_are_searched_quickly() -> None:
     # Each call is allowed by half of them: the worst kind of choice.
     policies = tuple(
         policy(f"p{n:02}", ("Allow", [f"sqs:Verb{v}" for v in range(40) if (v * 7 + n * 3) % 5 < 2], "*"))

@@ -7,11 +7,10 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from regrant.baseline.capture import capture
 from regrant.baseline.drift import ROUNDS
 from regrant.errors import AccountMoved
 from regrant.model.aws import TaskDefinition
-from regrant.model.run import Diagnosis, RunState
+from regrant.model.run import AskEvent, Diagnosis, RunState
 from regrant.report.approval import ask_approval
 from tests.unit.cure import (
     BACKEND,
@@ -41,12 +40,13 @@ from tests.unit.fakes import (
     World,
     at,
 )
+from tests.unit.run import Run
 
 CAREFUL = replace(CURE, entry=replace(ENTRY, approval="required"))
 
 
 def refused(diagnosis: Diagnosis) -> tuple[str, str]:
-    assert diagnosis.decision == "REFUSE" and diagnosis.refusal and diagnosis.plan is None
+    assert diagnosis.next == "REFUSE" and diagnosis.refusal and diagnosis.plan is None
     return diagnosis.refusal.code, diagnosis.refusal.message
 
 
@@ -64,7 +64,7 @@ def moved() -> World:
 def test_a_contained_service_is_moved_and_its_grant_goes() -> None:
     diagnosis = planned(granted())
     plan = diagnosis.plan
-    assert diagnosis.decision == "CURE" and plan is not None
+    assert diagnosis.next == "CHANGE" and plan is not None
     assert (plan.role, plan.new_role, plan.task_definition) == (OLD_ROLE, WORKER_ROLE, DEFINITION)
     assert (plan.attach, plan.withdraw, plan.redeploy) == ((), (RECEIVE,), True)
     assert codes(diagnosis) == ["WRONG_TASK_ROLE"]
@@ -94,12 +94,12 @@ def test_grants_on_another_role_than_the_one_in_use_wait_for_a_second_cure() -> 
 
 
 def test_a_person_is_asked_where_the_entry_says_so() -> None:
-    assert planned(granted(), CAREFUL).decision == planned(moved(), CAREFUL).decision == "ASK"
+    assert planned(granted(), CAREFUL).next == planned(moved(), CAREFUL).next == "ASK"
 
 
 def test_the_question_names_the_new_role_and_what_is_taken_off() -> None:
     world = granted()
-    ask_approval(RunState(CAREFUL, planned(world, CAREFUL)), "token", world.leases, world.topic, at(3))
+    ask_approval(AskEvent(RunState(CAREFUL, planned(world, CAREFUL)), at(3), "token"), world)
     ((_, message),) = world.topic.sent
     assert f"- register a copy of {DEFINITION} with the task role {WORKER_ROLE}" in message
     assert f"({RECEIVE}) off {OLD_ROLE}" in message and "force a new deployment" not in message
@@ -126,7 +126,7 @@ def test_an_execution_role_that_may_not_be_passed_is_named() -> None:
     world.revisions.execution = f"{EXECUTION_ROLE}-2"
     assert "EXECUTION_ROLE_NOT_PASSABLE" in codes(planned(world))
     world.revisions.execution = EXECUTION_ROLE
-    assert planned(world).decision == "CURE"
+    assert planned(world).next == "CHANGE"
 
 
 def test_everything_that_is_wrong_with_the_role_is_in_the_refusal() -> None:
@@ -165,7 +165,7 @@ def test_nothing_is_left_to_do_for_a_service_on_its_role_without_a_grant() -> No
     world = ready()
     world.services.definition = TaskDefinition(DEFINITION, WORKER_ROLE, (ROUTE,))
     diagnosis = planned(world)
-    assert (diagnosis.decision, codes(diagnosis)) == ("NOTHING_TO_FIX", ["RIGHT_TASK_ROLE", "NO_GRANT"])
+    assert (diagnosis.next, codes(diagnosis)) == ("NOTHING_TO_FIX", ["RIGHT_TASK_ROLE", "NO_GRANT"])
 
 
 def test_a_grant_on_the_declared_role_itself_is_no_cure() -> None:
@@ -178,7 +178,7 @@ def test_a_grant_on_the_declared_role_itself_is_no_cure() -> None:
 
 @pytest.mark.parametrize("world", [granted, moved])
 def test_an_account_that_goes_on_changing_is_refused(world: Callable[[], World]) -> None:
-    assert planned(world(), checks=ROUNDS).decision == "CURE"
+    assert planned(world(), checks=ROUNDS).next == "CHANGE"
     assert refused(planned(world(), checks=ROUNDS + 1))[0] == "ACCOUNT_MOVING"
 
 
@@ -196,24 +196,15 @@ def test_a_role_in_use_that_is_not_managed_is_refused() -> None:
     assert refused(planned(world))[0] == "ROLE_NOT_MANAGED"
 
 
-def test_a_declared_role_that_changes_after_the_plan_is_planned_for_anew() -> None:
+def test_a_declared_role_that_changes_after_the_plan_needs_a_new_plan() -> None:
     world = granted()
     diagnosis = planned(world)
     world.roles.others[WORKER_ROLE] = replace(NEW_ROLE, attached=())
     with pytest.raises(AccountMoved, match="worker-task-role was changed"):
-        capture(
-            CURE,
-            diagnosis,
-            world.services,
-            world.roles,
-            world.queues,
-            world.holds,
-            world.journal,
-            at(4000),
-        )
+        Run(world, CURE, diagnosis).capture(4000)
 
 
-def test_a_cure_whose_containment_is_at_its_end_puts_the_grant_back_for_one_more_period() -> None:
+def test_a_cure_whose_containment_has_expired_puts_the_grant_back_for_one_more_period() -> None:
     world = granted()
     ends = world.holds.written[OLD_ROLE, RECEIVE, INCIDENT].expires_at
     run(world, seconds=24 * 3600 - 200)

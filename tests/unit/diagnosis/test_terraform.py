@@ -28,7 +28,7 @@ def test_a_resource_of_the_root_module() -> None:
     ]
 
 
-def test_without_an_address_the_family_tells_which_resource_it_is() -> None:
+def test_without_an_address_the_family_says_which_resource_it_is() -> None:
     assert lines(None) == ['resource "aws_ecs_task_definition" "<the one of this family>" {', *LINES]
 
 

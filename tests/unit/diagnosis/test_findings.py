@@ -7,10 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.denials.calls import read_calls
-from regrant.diagnosis.diagnose import diagnose
 from regrant.model.aws import LogLine
-from regrant.model.run import Diagnosis, Incident, RunState
-from regrant.report.close import close_incident
+from regrant.model.run import Diagnosis, Incident
 from regrant.report.render import render
 from tests.unit.fakes import (
     ACCOUNT,
@@ -21,10 +19,10 @@ from tests.unit.fakes import (
     RECEIVE,
     ROLE,
     SEND,
-    SETTINGS,
     World,
     at,
 )
+from tests.unit.run import Run
 
 SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/retainwise-ecs-task-role/0f9c2f1d7f3f4c5e8a6b"
 STRANGER = f"arn:aws:sts::{ACCOUNT}:assumed-role/somebody-else/session"
@@ -48,16 +46,7 @@ def diagnosed(*lines: str, world: World | None = None, incident: Incident = INCI
     world = world or World()
     for number, line in enumerate(lines):
         world.logs.write(number / max(1, len(lines) / 600) - 600, line, "old-1")
-    return diagnose(
-        incident,
-        world.services,
-        world.roles,
-        world.logs,
-        world.queues,
-        world.holds,
-        SETTINGS,
-        at(1),
-    )
+    return Run(world, incident).diagnose()
 
 
 def has(*attached: str) -> World:
@@ -75,12 +64,12 @@ def declaring(*policies: str) -> Incident:
 
 
 def refused(diagnosis: Diagnosis) -> str:
-    assert diagnosis.decision == "REFUSE" and diagnosis.plan is None and diagnosis.refusal is not None
+    assert diagnosis.next == "REFUSE" and diagnosis.plan is None and diagnosis.refusal is not None
     return diagnosis.refusal.code
 
 
 def attached(diagnosis: Diagnosis) -> tuple[str, ...]:
-    assert diagnosis.decision == "CONTAIN" and diagnosis.plan is not None
+    assert diagnosis.next == "CHANGE" and diagnosis.plan is not None
     return diagnosis.plan.attach
 
 
@@ -88,11 +77,11 @@ def test_only_what_the_denied_calls_need_is_attached() -> None:
     assert attached(diagnosed(RECEIVING, incident=declaring(SEND, RECEIVE))) == (RECEIVE,)
 
 
-def test_all_that_is_denied_is_mended_by_one_run() -> None:
+def test_all_that_is_denied_is_fixed_by_one_run() -> None:
     assert attached(diagnosed(RECEIVING, SENDING, incident=declaring(RECEIVE, SEND))) == (SEND, RECEIVE)
 
 
-def test_a_call_that_no_grant_mends_refuses_the_run_though_another_is_mended() -> None:
+def test_a_call_that_no_grant_fixes_refuses_the_run_though_another_is_fixed() -> None:
     diagnosis = diagnosed(*[RECEIVING] * 9, UNDECLARED)
     assert refused(diagnosis) == "NOT_DECLARED"
     assert codes(diagnosis) == ["NOT_DECLARED", "MISSING_ATTACHMENT", "WRONG_TASK_ROLE"]
@@ -121,7 +110,7 @@ def test_what_cannot_be_read_is_refused_where_everything_is_attached() -> None:
 
 def test_what_is_granted_by_now_is_nothing_to_fix_though_more_is_declared() -> None:
     diagnosis = diagnosed(RECEIVING, world=has(RECEIVE), incident=declaring(RECEIVE, SEND))
-    assert diagnosis.decision == "NOTHING_TO_FIX"
+    assert diagnosis.next == "NOTHING_TO_FIX"
     assert codes(diagnosis) == ["ALREADY_GRANTED", "WRONG_TASK_ROLE"]
 
 
@@ -143,7 +132,7 @@ def test_the_limit_counts_only_what_would_be_attached() -> None:
 def test_a_dry_run_finds_the_same() -> None:
     contain = diagnosed(RECEIVING, OTHERS)
     plan = diagnosed(RECEIVING, OTHERS, incident=replace(INCIDENT_OF_WORKER, mode="plan"))
-    assert (plan.decision, plan.findings, plan.plan) == ("PLAN", contain.findings, contain.plan)
+    assert (plan.next, plan.findings, plan.plan) == ("PLAN", contain.findings, contain.plan)
 
 
 def test_many_resources_of_one_action_are_one_finding() -> None:
@@ -183,8 +172,7 @@ def test_whatever_the_log_holds_the_diagnosis_stays_small_and_the_page_on_one_sc
         lines.append(sentence(action, f"arn:aws:s3:::bucket/{n}/{junk}") + junk)
     diagnosis = diagnosed(*lines)
     assert len(msgspec.json.encode(diagnosis)) < 100_000
-    world, state = World(), RunState(INCIDENT_OF_WORKER, diagnosis)
-    page = render(close_incident(state, world.journal, world.leases, world.topic, at(2)))
+    page = render(Run(World(), diagnosis=diagnosis).close())
     assert len(page.splitlines()) <= 45
     assert all(character.isprintable() for line in page.splitlines() for character in line)
     assert max(map(len, page.splitlines())) <= 120

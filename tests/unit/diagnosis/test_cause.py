@@ -152,7 +152,7 @@ def test_the_path_of_a_role_is_in_no_session_and_makes_no_other_principal() -> N
         (" because no VPC endpoint policy allows the sqs:x action", "RESOURCE_POLICY", "VPC endpoint policy"),
     ],
 )
-def test_a_layer_that_only_the_text_can_tell_of_is_believed(reason: str, cause: str, words: str) -> None:
+def test_a_layer_that_only_the_text_can_name_is_believed(reason: str, cause: str, words: str) -> None:
     found = judged(denied(reason))
     assert found.cause == cause
     assert words in found.reason
@@ -160,8 +160,8 @@ def test_a_layer_that_only_the_text_can_tell_of_is_believed(reason: str, cause: 
 
 
 def test_the_policy_of_a_key_is_its_own_layer() -> None:
-    told = denied(" because no resource-based policy allows it", action="kms:Decrypt", on=KEY)
-    found = judged(told)
+    denial = denied(" because no resource-based policy allows it", action="kms:Decrypt", on=KEY)
+    found = judged(denial)
     assert (found.cause, found.arn) == ("KMS_KEY", KEY)
 
 
@@ -170,11 +170,11 @@ def test_a_key_that_the_role_may_use_has_a_policy_in_the_way() -> None:
     assert (found.cause, found.arn) == ("KMS_KEY", KEY)
 
 
-def test_a_key_that_the_role_lacks_the_permission_for_is_mended_by_a_declared_policy() -> None:
-    told = denied(
+def test_a_key_that_the_role_lacks_the_permission_for_is_fixed_by_a_declared_policy() -> None:
+    denial = denied(
         " because no identity-based policy allows the kms:Decrypt action", action="kms:Decrypt", on=KEY
     )
-    assert judged(told, declared={RECEIVE: document("Allow", "kms:Decrypt", KEY)}).covering == (RECEIVE,)
+    assert judged(denial, declared={RECEIVE: document("Allow", "kms:Decrypt", KEY)}).covering == (RECEIVE,)
 
 
 @pytest.mark.parametrize(
@@ -216,8 +216,8 @@ def test_a_boundary_that_may_allow_it_is_named() -> None:
 
 def test_a_deny_under_a_condition_is_named_where_the_text_says_that_a_deny_matched() -> None:
     condition = {"Bool": {"aws:SecureTransport": "false"}}
-    told = denied(" with an explicit deny in an identity-based policy")
-    assert judged(told, document("Deny", "sqs:*", Condition=condition)).cause == "EXPLICIT_DENY"
+    denial = denied(" with an explicit deny in an identity-based policy")
+    assert judged(denial, document("Deny", "sqs:*", Condition=condition)).cause == "EXPLICIT_DENY"
 
 
 @pytest.mark.parametrize(
@@ -234,15 +234,15 @@ def test_a_boundary_that_denies_it_is_named() -> None:
     assert found.cause == "BOUNDARY" and "denies it" in found.reason
 
 
-def test_a_boundary_that_was_mended_or_taken_off_since_is_not_in_the_way() -> None:
-    told = denied(" because no permissions boundary allows the sqs:receivemessage action")
-    assert judged(told).cause == "MISSING_ATTACHMENT"
-    assert judged(told, boundary=document("Allow", "*")).cause == "MISSING_ATTACHMENT"
+def test_a_boundary_that_was_fixed_or_taken_off_since_is_not_in_the_way() -> None:
+    denial = denied(" because no permissions boundary allows the sqs:receivemessage action")
+    assert judged(denial).cause == "MISSING_ATTACHMENT"
+    assert judged(denial, boundary=document("Allow", "*")).cause == "MISSING_ATTACHMENT"
 
 
 def test_a_boundary_is_in_the_way_before_what_the_catalogue_declares() -> None:
-    told = denied(action="dynamodb:UpdateItem", on="arn:aws:dynamodb:us-east-1:1:table/t")
-    assert judged(told, boundary=document("Allow", "s3:*")).cause == "BOUNDARY"
+    denial = denied(action="dynamodb:UpdateItem", on="arn:aws:dynamodb:us-east-1:1:table/t")
+    assert judged(denial, boundary=document("Allow", "s3:*")).cause == "BOUNDARY"
 
 
 def test_a_text_that_names_no_resource_is_covered_by_what_may_cover_it() -> None:
@@ -323,7 +323,7 @@ def test_everything_may_be_written_with_a_colon() -> None:
     assert judged(denied(), document("Allow", "*:*")).cause == "ALREADY_GRANTED"
 
 
-def test_the_operation_is_told_where_the_action_is_not() -> None:
+def test_the_operation_is_named_where_the_action_is_not() -> None:
     (denial,) = read_denials(
         "An error occurred (AccessDenied) when calling the GetObject operation: Access Denied"
     )

@@ -52,7 +52,7 @@ def test_the_older_sentence_without_a_reason_leaves_effect_and_policy_unknown() 
         ("VPC endpoint policy", "vpce"),
     ],
 )
-def test_the_reason_tells_effect_and_kind_of_policy(words: str, kind: str) -> None:
+def test_the_reason_names_effect_and_kind_of_policy(words: str, kind: str) -> None:
     lacking = one(f"{LEGACY} because no {words} allows the sqs:receivemessage action")
     article = "an" if words[0] in "aeiou" else "a"
     refusing = one(f"{LEGACY} with an explicit deny in {article} {words}")
@@ -266,7 +266,7 @@ def test_several_denials_come_in_the_order_of_the_text() -> None:
     ]
 
 
-def test_ec2_says_it_in_words_and_encoded_at_once() -> None:
+def test_ec2_says_it_both_in_words_and_encoded() -> None:
     text = (
         "An error occurred (UnauthorizedOperation) when calling the RunInstances operation: You are not authorized to"
         f" perform this operation. {WHO}ec2:RunInstances on resource: arn:aws:ec2:eu-west-1:1:instance/* with an"

@@ -20,7 +20,6 @@ from tests.unit.cure import (
     granted,
     let_go,
     planned,
-    reattach,
     run,
     undo,
 )
@@ -37,6 +36,7 @@ from tests.unit.fakes import (
     World,
     at,
 )
+from tests.unit.run import Run
 
 
 def plan(world: World, incident: Incident = EXPIRY, checks: int = 1) -> Diagnosis:
@@ -49,13 +49,13 @@ def finding(diagnosis: Diagnosis, code: str) -> str:
 
 def test_a_service_that_still_runs_on_the_grant_is_tried_without_it() -> None:
     diagnosis = plan(granted())
-    assert diagnosis.decision == "EXPIRE" and diagnosis.plan is not None
+    assert diagnosis.next == "CHANGE" and diagnosis.plan is not None
     assert (diagnosis.plan.withdraw, diagnosis.plan.watch, diagnosis.plan.postpone) == (
         (RECEIVE,),
         True,
         None,
     )
-    assert f"by run {INCIDENT} is at its end" in finding(diagnosis, "GRANT_EXPIRED")
+    assert f"by run {INCIDENT} has expired" in finding(diagnosis, "GRANT_EXPIRED")
     assert "still runs with retainwise-ecs-task-role" in finding(diagnosis, "NOT_CURED")
 
 
@@ -80,11 +80,11 @@ def without_a_role(world: World) -> None:
 
 
 @pytest.mark.parametrize("happened", [gone, deleted, scaled_to_0, on_another_role, without_a_role])
-def test_a_grant_that_no_task_lives_on_goes_without_a_proof(happened: Callable[[World], None]) -> None:
+def test_a_grant_that_no_task_depends_on_goes_without_a_proof(happened: Callable[[World], None]) -> None:
     world = granted()
     happened(world)
     withdrawal = run(world, EXPIRY, DAY).withdrawal
-    assert withdrawal is not None and (withdrawal.removed, withdrawal.watch) == ((RECEIVE,), False)
+    assert withdrawal is not None and (withdrawal.removed, withdrawal.next) == ((RECEIVE,), "CLOSE")
 
 
 def test_a_service_that_is_not_enrolled_any_more_gets_no_proof() -> None:
@@ -119,8 +119,8 @@ def test_a_service_that_cannot_be_watched_now_keeps_its_grant_for_one_more_perio
     happened(world)
     withdrawal = run(world, EXPIRY, DAY).withdrawal
     assert withdrawal is not None and withdrawal.removed == ()
-    (stay,) = withdrawal.stays
-    assert why in stay.why and stay.until == at(2 * DAY + 300)
+    (kept,) = withdrawal.kept
+    assert why in kept.why and kept.until == at(2 * DAY + 300)
     assert world.roles.role.attached == (RECEIVE,)
 
 
@@ -137,13 +137,13 @@ def test_a_schedule_that_fires_when_the_grant_has_gone_finds_nothing(
 ) -> None:
     world = granted()
     earlier(world)
-    assert plan(world).decision == "NOTHING_TO_FIX"
+    assert plan(world).next == "NOTHING_TO_FIX"
 
 
 def test_a_role_that_was_deleted_has_no_grant() -> None:
     world = granted()
     world.roles.gone = True
-    assert plan(world).decision == "NOTHING_TO_FIX"
+    assert plan(world).next == "NOTHING_TO_FIX"
 
 
 def test_only_the_grants_of_its_own_incident_end() -> None:
@@ -155,7 +155,7 @@ def test_only_the_grants_of_its_own_incident_end() -> None:
 
 
 def test_an_account_that_goes_on_changing_is_refused() -> None:
-    assert plan(granted(), checks=ROUNDS).decision == "EXPIRE"
+    assert plan(granted(), checks=ROUNDS).next == "CHANGE"
     refusal = plan(granted(), checks=ROUNDS + 1).refusal
     assert refusal is not None and refusal.code == "ACCOUNT_MOVING"
 
@@ -182,7 +182,7 @@ def test_a_policy_that_is_not_grantable_any_more_is_for_a_person() -> None:
 
 @pytest.mark.parametrize(
     ("begun", "until"),
-    [(LATER, DAY), (DAY - 601, DAY), (DAY - 597, 2 * DAY + 3), (DAY, 2 * DAY + 600)],
+    [(LATER, DAY), (DAY - 601, DAY), (DAY - 598, 2 * DAY + 2), (DAY, 2 * DAY + 600)],
     ids=["long before", "just before", "exactly at", "after"],
 )
 def test_what_is_put_back_keeps_its_time_or_has_one_more_period(begun: float, until: float) -> None:
@@ -191,8 +191,8 @@ def test_what_is_put_back_keeps_its_time_or_has_one_more_period(begun: float, un
     let_go(world)
     assert undo(world, UNDO_OF_EXPIRY, begun + 600).equal
     (hold,) = world.holds.of(OLD_ROLE)
-    # The grant was made at 3 seconds.
-    expected = at(until + 3) if until == DAY else at(until)
+    # The baseline, from which the grant's time counts, was captured at 2 seconds.
+    expected = at(until + 2) if until == DAY else at(until)
     assert hold.expires_at == expected
     assert list(world.schedules.at) == [(INCIDENT, expected)]
     assert ("renewed" in hold.why) == (until != DAY)
@@ -205,13 +205,14 @@ def test_the_second_of_two_expiries_that_fired_for_one_grant_takes_nothing_more(
     let_go(world)
     # It had been planned before the first one ended, and is captured after.
     second = replace(EXPIRY, id="expire-2", subject="expire-2")
-    assert first.plan is not None and planned(world, second, DAY + 400).decision == "NOTHING_TO_FIX"
+    assert first.plan is not None and planned(world, second, DAY + 400).next == "NOTHING_TO_FIX"
 
 
 def test_an_undo_waits_while_the_expiry_itself_still_has_the_role() -> None:
     world = granted()
     run(world, EXPIRY, DAY)
-    assert reattach(world, UNDO_OF_EXPIRY, DAY + 400).verdict == "PENDING"
+    undo = Run(world, UNDO_OF_EXPIRY).undo_role(DAY + 400)
+    assert (undo.next, undo.waits_for, undo.put_back) == ("WAIT", EXPIRY.id, None)
 
 
 def test_an_expiry_puts_back_only_what_it_took() -> None:
@@ -220,5 +221,5 @@ def test_an_expiry_puts_back_only_what_it_took() -> None:
     run(world, EXPIRY, DAY)
     let_go(world)
     assert RunState(EXPIRY).role == OLD_ROLE
-    assert reattach(world, UNDO_OF_EXPIRY, DAY + 400).attached == (RECEIVE,)
+    assert Run(world, UNDO_OF_EXPIRY).undo_role(DAY + 400).put_back == (RECEIVE,)
     assert {hold.incident for hold in world.holds.of(OLD_ROLE)} == {INCIDENT, "run-2"}

@@ -110,9 +110,9 @@ def test_a_log_that_was_not_read_whole_is_not_said_to_have_no_denial() -> None:
     assert finding.text.endswith("no denial is in the part of the log that could be read.")
 
 
-def test_a_call_that_the_trigger_and_the_log_tell_of_is_counted_once() -> None:
-    told = replace(INCIDENT_OF_WORKER, denials=read_denials(DENIAL))
-    assert "denied once" in concluded(DENIAL, incident=told).findings[0].text
+def test_a_call_that_the_trigger_and_the_log_both_name_is_counted_once() -> None:
+    named = replace(INCIDENT_OF_WORKER, denials=read_denials(DENIAL))
+    assert "denied once" in concluded(DENIAL, incident=named).findings[0].text
 
 
 def test_of_a_storm_that_makes_every_object_a_call_a_bounded_number_is_judged() -> None:

@@ -44,7 +44,7 @@ def one(**changes: Any) -> Denial:
     return denials[0]
 
 
-def test_a_record_without_a_sentence_tells_by_its_fields() -> None:
+def test_a_record_without_a_sentence_is_read_from_its_fields() -> None:
     assert one() == DENIAL
 
 

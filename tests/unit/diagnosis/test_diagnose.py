@@ -4,7 +4,6 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.denials.search import DENIAL_TERM
-from regrant.diagnosis.diagnose import diagnose
 from regrant.model.aws import ServiceState
 from regrant.model.journal import Hold
 from regrant.model.run import Diagnosis, Incident
@@ -22,7 +21,6 @@ from tests.unit.fakes import (
     ROUTE,
     RUNNING,
     SEND,
-    SETTINGS,
     TASK_DEFINITION,
     WORKER,
     WORKER_ROLE,
@@ -30,12 +28,11 @@ from tests.unit.fakes import (
     World,
     at,
 )
+from tests.unit.run import Run
 
 
 def diagnosed(world: World, incident: Incident = INCIDENT_OF_WORKER) -> Diagnosis:
-    return diagnose(
-        incident, world.services, world.roles, world.logs, world.queues, world.holds, SETTINGS, at(1)
-    )
+    return Run(world, incident).diagnose()
 
 
 def declaring(*policies: str) -> Incident:
@@ -48,7 +45,7 @@ def codes(diagnosis: Diagnosis) -> list[str]:
 
 def refusal(world: World, incident: Incident = INCIDENT_OF_WORKER) -> str:
     diagnosis = diagnosed(world, incident)
-    assert diagnosis.decision == "REFUSE" and diagnosis.plan is None
+    assert diagnosis.next == "REFUSE" and diagnosis.plan is None
     assert diagnosis.refusal is not None and diagnosis.refusal.next
     return diagnosis.refusal.code
 
@@ -57,7 +54,7 @@ def test_the_seeds_incident_is_contained_with_the_missing_policy_on_the_role_in_
     world = World()
     world.logs.write(-60, DENIAL, "old-1")
     diagnosis = diagnosed(world)
-    assert diagnosis.decision == "CONTAIN"
+    assert diagnosis.next == "CHANGE"
     assert diagnosis.plan is not None
     assert (diagnosis.plan.role, diagnosis.plan.attach) == (OLD_ROLE, (RECEIVE,))
     assert codes(diagnosis) == ["MISSING_ATTACHMENT", "WRONG_TASK_ROLE"]
@@ -105,12 +102,12 @@ def test_a_queue_of_the_catalogue_that_does_not_exist_is_refused_by_name() -> No
 
 
 def test_no_denial_in_the_log_does_not_hide_the_missing_policy() -> None:
-    assert diagnosed(World()).decision == "CONTAIN"
+    assert diagnosed(World()).next == "CHANGE"
 
 
 def test_a_dry_run_ends_with_the_plan_that_it_would_carry_out() -> None:
     dry = diagnosed(World(), replace(INCIDENT_OF_WORKER, mode="plan"))
-    assert dry.decision == "PLAN"
+    assert dry.next == "PLAN"
     assert dry.plan == diagnosed(World()).plan
 
 
@@ -130,21 +127,21 @@ def test_nothing_missing_is_nothing_to_fix() -> None:
     world = World()
     world.roles.role = replace(ROLE, attached=(RECEIVE,))
     diagnosis = diagnosed(world)
-    assert (diagnosis.decision, diagnosis.plan) == ("NOTHING_TO_FIX", None)
+    assert (diagnosis.next, diagnosis.plan) == ("NOTHING_TO_FIX", None)
     assert "ALREADY_GRANTED" in codes(diagnosis)
 
 
 @pytest.mark.parametrize(
-    ("service", "decision"),
-    [("retainwise-cluster/retainwise-backend", "CONTAIN"), (str(WORKER), "NOTHING_TO_FIX")],
+    ("service", "then"),
+    [("retainwise-cluster/retainwise-backend", "CHANGE"), (str(WORKER), "NOTHING_TO_FIX")],
 )
-def test_a_grant_that_stands_is_held_once_by_each_service(service: str, decision: str) -> None:
+def test_a_grant_that_stands_is_held_once_by_each_service(service: str, then: str) -> None:
     """An expiry that is undone leaves denials behind, and their alarm starts a run."""
     world = World()
     world.roles.role = replace(ROLE, attached=(RECEIVE,))
     world.logs.write(-60, DENIAL, "old-1")
     world.holds.write(OLD_ROLE, Hold(RECEIVE, "another", service))
-    assert diagnosed(world).decision == decision
+    assert diagnosed(world).next == then
 
 
 def test_the_declared_role_in_use_is_no_finding() -> None:
@@ -218,13 +215,13 @@ def test_a_role_at_its_limit_is_refused() -> None:
 def test_a_role_with_just_enough_room_is_not() -> None:
     world = World()
     world.roles.role, world.roles.quota = replace(ROLE, attached=("a",)), 2
-    assert diagnosed(world).decision == "CONTAIN"
+    assert diagnosed(world).next == "CHANGE"
 
 
 def test_the_limit_does_not_matter_where_nothing_is_missing() -> None:
     world = World()
     world.roles.role, world.roles.quota = replace(ROLE, attached=(RECEIVE,)), 1
-    assert diagnosed(world).decision == "NOTHING_TO_FIX"
+    assert diagnosed(world).next == "NOTHING_TO_FIX"
 
 
 def test_a_refusal_keeps_what_was_found_before_it() -> None:

@@ -232,7 +232,7 @@ def test_a_boundary_must_allow_too() -> None:
     assert (role.answer, role.in_the_way) == ("IMPLICIT_DENY", ("boundary",))
 
 
-def test_a_boundary_grants_nothing_by_itself() -> None:
+def test_a_boundary_alone_grants_nothing() -> None:
     role = evaluate_role((), policy(allow("*", "*")), RECEIVE, QUEUE)
     assert (role.answer, role.in_the_way) == ("IMPLICIT_DENY", ("identity",))
 
