@@ -1,68 +1,84 @@
-"""The worker after its rollout, watched sample by sample."""
+"""The worker after its containment, looked at every 20 seconds."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
-from regrant.model.results import BaselineMark, Grant, Health, Rollout, Verdict
-from regrant.verify import watch
-from regrant.verify.health import verify_health
-from tests.unit.fakes import (
-    DEFINITION,
-    ENTRY,
-    INCIDENT_OF_WORKER,
-    OLD,
-    OLD_DEPLOYMENT,
-    OLD_ROLE,
-    RECEIVE,
-    ROLE,
-    ROUTE,
-    RUNNING,
-    World,
-    at,
-)
+from regrant.model.catalogue import CatalogueEntry
+from regrant.model.results import Health
+from regrant.model.run import RunState
+from tests.unit.fakes import ENTRY, INCIDENT_OF_WORKER, OLD_DEPLOYMENT, World, diagnosed
+from tests.unit.run import Run
 
-OURS = "ecs-svc/4026531840000000042"
-GRANT = Grant(OLD_ROLE, (RECEIVE,), at(3))
-ROLLOUT = Rollout(OURS, started_at=at(5), at=at(150), verdict="HEALTHY", checks=9)
 
-ROLLED_OUT: tuple[Verdict, tuple[str, ...]] = ("HEALTHY", ())
+class Unread:
+    """Whatever is asked of it fails the test."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was called")
 
 
 class Watch:
-    """The worker after its rollout, sampled every 20 seconds; an old task may still log."""
+    """The worker after its grant of 3, on tasks `new-1` and `new-2` of the deployment of 5 (`ours`); an old
+    task may still log. Without `redeploys`, or only if needed, it is on its old tasks as yet.
 
-    def __init__(self, backlog: int = 14) -> None:
+    Four dead letters are there from before. backlog: messages that waited at the baseline.
+    """
+
+    def __init__(
+        self,
+        backlog: int = 14,
+        entry: CatalogueEntry = ENTRY,
+        *,
+        redeploys: bool = True,
+        if_needed: bool = False,
+        seconds_to_dead_letter: float | None = None,
+    ) -> None:
         self.world = World()
-        ours = replace(OLD, id=OURS)
-        self.world.services.state = replace(RUNNING, deployments=(ours,))
-        self.world.roles.role = replace(ROLE, attached=(RECEIVE,))
-        self.world.services.tasks = {OURS: ("new-1", "new-2"), None: ("old-1",)}
-        self.world.queues.waiting = backlog
-        self.mark = BaselineMark("sha", at(2), OLD_DEPLOYMENT, DEFINITION, backlog=backlog, dead_letters=4)
-        self.world.queues.dead = 4
-        self.entry = ENTRY
-        self.health: Health | None = None
-        self.seconds = 150.0
-
-    def sample(self, *, waiting: int = 0, after: float = 20, rollout: Rollout | None = ROLLOUT) -> Health:
-        self.seconds += after
-        self.world.queues.waiting = waiting
-        self.health = verify_health(
-            replace(INCIDENT_OF_WORKER, entry=self.entry),
-            (ROUTE,),
-            self.mark,
-            watch.Watch(
-                GRANT, rollout, self.health, rollout.started_at if rollout else GRANT.at, watch.LIMIT
-            ),
-            self.world.services,
-            self.world.roles,
-            self.world.logs,
-            self.world.queues,
-            at(self.seconds),
+        diagnosis = diagnosed(redeploy=redeploys and not if_needed, redeploy_if_needed=if_needed)
+        depths = replace(
+            diagnosis.depths,
+            backlog=backlog,
+            dead_letters=4,
+            seconds_to_dead_letter=seconds_to_dead_letter,
         )
-        return self.health
+        self.world.queues.visible, self.world.queues.dead = backlog, 4
+        self.world.services.tasks = {None: ("old-1",)}
+        incident = replace(INCIDENT_OF_WORKER, entry=entry)
+        self.run = Run(self.world, incident, replace(diagnosis, depths=depths))
+        self.run.capture()
+        self.run.attach()
+        self.ours = OLD_DEPLOYMENT
+        # As if the first look were at 24, when the pause after AttachPolicies is over.
+        self.seconds = 4.0
+        if redeploys and not if_needed:
+            self.deploy(5)
+            self.world.services.finish()
+            self.seconds = 150.0
+
+    @property
+    def state(self) -> RunState:
+        return self.run.state
+
+    def deploy(self, seconds: float) -> None:
+        """RedeployService; the deployment is still going on."""
+        self.ours = self.run.redeploy(seconds).deployment
+        self.world.services.tasks = {self.ours: ("new-1", "new-2"), None: ("old-1",)}
+        self.seconds = seconds
+
+    def look(self, *, visible: int = 0, after: float = 20) -> Health:
+        self.seconds += after
+        self.world.queues.visible = visible
+        return self.run.verify(self.seconds)
+
+    @property
+    def health(self) -> Health:
+        """After the last look."""
+        assert self.state.health is not None
+        return self.state.health
 
     def log(self, message: str, task: str = "new-1") -> None:
-        """Now, that is a second into the window of the next sample."""
+        """Now, that is a second into the window of the next look."""
         self.world.logs.write(self.seconds + 1, message, task)

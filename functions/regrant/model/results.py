@@ -95,11 +95,11 @@ class Health(msgspec.Struct, frozen=True):
     make HEALTHY.
 
     checks counts every look of the whole run and never starts again; samples those of the present watch.
-    began is the first look of that watch: IAM showed the change by then. deployed_at is when our deployment
-    was seen completed; None while it goes on, or where there is none. `most_dead_letters` is the highest
-    count of the samples so far, `dlq_growth` in how many in a row up to the last it grew. `troubled_at` is
-    the last sample that was bad for another reason than a missing success. `replace_tasks`: UNHEALTHY in a
-    way that new tasks may fix: they are denied, down, or do nothing.
+    shown_at is when IAM showed the grant. deployed_at is when our deployment was seen completed; None while
+    it goes on, or where there is none. `most_dead_letters` is the highest count of the samples so far,
+    `dlq_growth` in how many in a row up to the last it grew. `troubled_at` is the last sample that was bad
+    for another reason than a missing success. `replace_tasks`: UNHEALTHY in a way that new tasks may fix:
+    they are denied, down, or do nothing.
     """
 
     verdict: Verdict
@@ -109,7 +109,7 @@ class Health(msgspec.Struct, frozen=True):
     samples: int = 0
     streak: int = 0
     needed: int = 0
-    began: str = ""
+    shown_at: str | None = None
     deployed_at: str | None = None
     proof: str | None = None
     last: Sample | None = None

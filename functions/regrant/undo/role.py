@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from regrant import grants
 from regrant.baseline.facts import attached_before, granted_by_others
 from regrant.journal import take_back
-from regrant.leases import take_role
+from regrant.leases import release_role, take_role
 from regrant.model.journal import Change, Hold
 from regrant.model.results import Undo
 from regrant.model.run import Incident, RunState
@@ -25,7 +25,7 @@ def undo_role(state: RunState, aws: Account, now: str) -> Undo:
     """The next phase of the undo that the role needs; SERVICE where the service is to be restored first.
 
     In this order: put back, restore the service, detach. The reverse strands new tasks without permission.
-    The role is taken for a phase that has something to do; while the service settles it is left to others.
+    The role is taken for a phase that has something to do; while the service settles others may have it.
     Raises AwsUnavailable, AwsRefused.
     """
     incident, record = state.incident, aws.journal.load(state.incident.subject)
@@ -37,9 +37,10 @@ def undo_role(state: RunState, aws: Account, now: str) -> Undo:
         withdrawn = tuple(change for change in record.changes if change.kind == "withdraw")
         let_go = _let_go(incident, record, withdrawn, aws)
         if let_go or not all(change.undone_at for change in withdrawn):
-            if holder := _take_role(state, record, aws, now):
+            if holder := take_role(_role(record), incident, aws, now):
                 return _wait(replace(undo, phase="PUT_BACK"), holder)
             put_back(incident, record, withdrawn, let_go, aws, now)
+            release_role(_role(record), incident, aws, now)
         undo = replace(undo, put_back=tuple(change.value for change in withdrawn))
     if undo.service is None and not _touched_service(record):
         undo = replace(undo, service="HEALTHY", evidence=("The service was not changed.",))
@@ -47,21 +48,20 @@ def undo_role(state: RunState, aws: Account, now: str) -> Undo:
         return replace(undo, next="SERVICE", phase="RESTORE")
     undo = replace(undo, phase="DETACH")
     if any(change.kind == "attach" for change in record.changes):
-        if holder := _take_role(state, record, aws, now):
+        if holder := take_role(_role(record), incident, aws, now):
             return _wait(undo, holder)
         detached, left = detach(incident, record, aws, now)
         undo = replace(undo, detached=detached, left=left)
     if record.baseline and record.baseline.grant_ends_at:
-        # In any case: the schedule is made before the hold, so a run that crashed in between leaves one, and so
-        # does one that was redriven after its undo.
+        # In any case: the schedule is made before the hold, so a run that crashed in between leaves one, and
+        # so does one that was redriven after its undo.
         grants.cancel_end(aws, incident.subject, record.baseline.grant_ends_at)
     return replace(undo, next="CONFIRM")
 
 
-def _take_role(state: RunState, record: Record, aws: Account, now: str) -> str | None:
-    """None once the role is this run's, else the run that has it."""
+def _role(record: Record) -> str:
     assert record.baseline is not None  # a change has a baseline before it
-    return take_role(record.baseline.role.arn, state.incident, aws, now)
+    return record.baseline.role.arn
 
 
 def _wait(undo: Undo, holder: str) -> Undo:

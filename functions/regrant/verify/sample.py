@@ -45,7 +45,7 @@ def verify_health(state: RunState, aws: Account, now: str) -> Health:
     except AwsUnavailable as error:
         unseen = (f"AWS could not be asked: {error}",)
         health = replace(watch.previous or Health("PENDING", now), verdict="PENDING", at=now, evidence=unseen)
-    return decide(replace(health, checks=checks, began=watch.began), watch, state, now)
+    return decide(replace(health, checks=checks, shown_at=watch.grant.at), watch, state, now)
 
 
 def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:

@@ -23,18 +23,18 @@ PAUSE = 20.0
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """grant: what has to be attached to which role, and since when. since: from when on log lines count.
+    """grant: what has to be attached to which role, and since when IAM shows it. since: from when on log
+    lines count.
 
-    previous is the last look of this watch, began the first, deployed_at when our deployment was seen
-    completed. after_withdrawal: permissions were only taken away; while that spreads no denial is excused,
-    and no success counts. limit: seconds that the proof may take, least: that it has to take. replaces_tasks:
-    tasks that are down, or do not recover by then, are replaced.
+    previous is the last look of this watch, deployed_at when our deployment was seen completed.
+    after_withdrawal: permissions were only taken away; while that spreads no denial is excused, and no
+    success counts. limit: seconds that the proof may take, least: that it has to take. replaces_tasks: tasks
+    that are down, or do not recover by then, are replaced.
     """
 
     grant: Grant
     rollout: Rollout | None
     previous: Health | None
-    began: str
     since: str
     limit: float
     least: float = 0.0
@@ -49,7 +49,7 @@ class Watch(msgspec.Struct, frozen=True):
 def watch_of(state: RunState, now: str) -> Watch:
     """The proof that is to be had now: after a grant, after a deployment, or after a withdrawal."""
     withdrawal, rollout = state.withdrawal, state.rollout
-    grant = _grant(state)
+    grant = _grant(state, now)
     if withdrawal is not None:
         # The samples of before the withdrawal prove nothing now.
         assert state.incident.entry is not None  # whoever took it out of the catalogue wants no proof
@@ -59,36 +59,29 @@ def watch_of(state: RunState, now: str) -> Watch:
             grant,
             rollout,
             previous or (Health("PENDING", now, deployed_at=deployed) if deployed else None),
-            previous.began if previous else now,
             withdrawal.at,
             SPREAD + ROUND * state.incident.entry.health.samples,
             after_withdrawal=True,
         )
     previous = _since(rollout.at if rollout else grant.at, state.health)
-    began = previous.began if previous else now
     if rollout:
-        return Watch(grant, rollout, previous, began, rollout.at, LIMIT)
-    # IAM showed the grant when AttachPolicies ended, which is a pause before the first look.
-    shown = earlier(began, PAUSE)
-    since = shown if seconds_between(grant.at, shown) > 0 else grant.at
-    grant = replace(grant, at=since)
+        return Watch(grant, rollout, previous, rollout.at, LIMIT)
     plan = state.diagnosis.plan if state.diagnosis else None
     if plan is None or not plan.redeploy_if_needed:
-        return Watch(grant, None, previous, began, since, LIMIT)
+        return Watch(grant, None, previous, grant.at, LIMIT)
     # A rollout takes its time, in which a message that always fails shows itself; this has none.
     to_dead_letter = state.baseline.seconds_to_dead_letter if state.baseline else None
     least = min(to_dead_letter, BRIEF) + TWO_SAMPLES if to_dead_letter else 0.0
     samples = state.incident.entry.health.samples if state.incident.entry else 0
     limit = max(BRIEF, least + TWO_SAMPLES, ROUND * (samples + 1))
-    return Watch(grant, None, previous, began, since, limit, least, replaces_tasks=True)
+    return Watch(grant, None, previous, grant.at, limit, least, replaces_tasks=True)
 
 
 def decide(health: Health, watch: Watch, state: RunState, now: str) -> Health:
     """The look with the time that it has taken so far judged, too, and with the word for DecideHealth."""
     rolling = watch.rollout is not None and health.deployed_at is None
-    began = _proof_began(health, watch)
     limit = ROLLOUT_LIMIT if rolling else watch.limit
-    spent = seconds_between(began, now)
+    spent = seconds_between(_proof_began(health, watch), now)
     if health.verdict == "PENDING" and spent >= limit:
         late = f"Not {'finished' if rolling else 'proved'} after {limit / 60:.0f} minutes."
         health = replace(
@@ -119,12 +112,23 @@ def _since(moment: str, health: Health | None) -> Health | None:
     return health if health and seconds_between(moment, health.at) > 0 else None
 
 
-def _grant(state: RunState) -> Grant:
+def _grant(state: RunState, now: str) -> Grant:
     if state.grant:
-        return state.grant
+        return replace(state.grant, at=_shown_at(state.grant, state, now))
     plan, entry = state.diagnosis.plan if state.diagnosis else None, state.incident.entry
     assert plan is not None
     if state.rollout and state.rollout.revision and plan.new_role and entry:
         return Grant(plan.new_role, entry.policies, state.rollout.at)
     assert state.withdrawal is not None  # the only other change after which there is something to prove
     return Grant(plan.role, (), state.withdrawal.at)
+
+
+def _shown_at(grant: Grant, state: RunState, now: str) -> str:
+    """When IAM showed the grant. Its own time is that of AttachPolicies' first try; the run goes on when IAM
+    shows it: to RedeployService, or to the pause before the first look."""
+    if state.health and state.health.shown_at:
+        return state.health.shown_at
+    if state.rollout:
+        return state.rollout.at
+    pause = earlier(now, PAUSE)
+    return pause if seconds_between(grant.at, pause) > 0 else grant.at

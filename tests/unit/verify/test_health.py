@@ -3,14 +3,14 @@
 from msgspec.structs import replace
 
 from regrant.denials.search import DENIAL_TERM
-from regrant.model.results import BaselineMark, Sample
+from regrant.model.results import BaselineMark, Grant, Sample, Verdict
 from regrant.verify.health import judge
 from tests.unit.fakes import (
     DEFINITION,
     DENIAL,
     ENTRY,
     OLD,
-    OLD_DEPLOYMENT,
+    OLD_ROLE,
     RECEIVE,
     ROLE,
     RUNNING,
@@ -19,57 +19,57 @@ from tests.unit.fakes import (
     THEIRS,
     at,
 )
-from tests.unit.watch import GRANT, OURS, ROLLED_OUT, ROLLOUT, Watch
+from tests.unit.watch import Watch
 
 
 def test_three_good_samples_in_a_row_are_healthy() -> None:
     watch = Watch()
     watch.log(SUCCESS)
-    verdicts = [watch.sample().verdict for _ in range(3)]
+    verdicts = [watch.look().verdict for _ in range(3)]
     assert verdicts == ["PENDING", "PENDING", "HEALTHY"]
-    assert watch.health is not None and watch.health.streak == watch.health.needed == 3
+    assert watch.health.streak == watch.health.needed == 3
 
 
 def test_the_catalogue_says_how_many_samples() -> None:
-    watch = Watch()
+    watch = Watch(entry=replace(ENTRY, health=replace(ENTRY.health, samples=1)))
     watch.log(SUCCESS)
-    watch.entry = replace(ENTRY, health=replace(ENTRY.health, samples=1))
-    assert watch.sample().verdict == "HEALTHY"
+    assert watch.look().verdict == "HEALTHY"
 
 
 def test_silence_proves_nothing() -> None:
     watch = Watch()
     for _ in range(5):
-        health = watch.sample()
+        health = watch.look()
     assert (health.verdict, health.streak) == ("PENDING", 0)
     assert health.evidence == ("The success line has not been logged yet.",)
 
 
 def test_a_proof_that_has_not_come_in_a_quarter_of_an_hour_is_not_waited_for() -> None:
     watch = Watch()
-    assert watch.sample(after=899).verdict == "PENDING"
-    health = watch.sample(after=1)
+    watch.look()  # the deployment is seen completed
+    assert watch.look(after=899).verdict == "PENDING"
+    health = watch.look(after=1)
     assert health.verdict == "UNHEALTHY" and health.evidence[-1] == "Not proved after 15 minutes."
 
 
 def test_an_old_tasks_success_proves_nothing() -> None:
     watch = Watch()
     watch.log(SUCCESS, "old-1")
-    assert watch.sample().proof is None
+    assert watch.look().proof is None
 
 
 def test_an_old_tasks_last_denial_is_not_held_against_the_fix() -> None:
     watch = Watch()
     watch.log(SUCCESS)
     watch.log(DENIAL, "old-1")
-    assert watch.sample().streak == 1
+    assert watch.look().streak == 1
 
 
 def test_the_proof_need_not_be_logged_again_in_each_sample() -> None:
     watch = Watch()
     watch.log(SUCCESS)
     for _ in range(3):
-        health = watch.sample()
+        health = watch.look()
     assert health.last is not None and health.last.successes == 0
     assert (health.verdict, health.proof) == ("HEALTHY", SUCCESS)
 
@@ -77,10 +77,10 @@ def test_the_proof_need_not_be_logged_again_in_each_sample() -> None:
 def test_a_denial_of_a_new_task_starts_the_count_again() -> None:
     watch = Watch()
     watch.log(SUCCESS)
-    watch.sample()
-    watch.sample()
+    watch.look()
+    watch.look()
     watch.log(DENIAL)
-    health = watch.sample()
+    health = watch.look()
     assert health.streak == 0 and "denied calls" in health.evidence[0]
 
 
@@ -88,23 +88,23 @@ def test_a_denial_while_the_grant_is_spreading_is_waited_out() -> None:
     watch = Watch()
     watch.seconds = 60
     watch.log(DENIAL)
-    assert watch.sample().verdict == "PENDING"
+    assert watch.look().verdict == "PENDING"
 
 
 def test_a_denial_after_that_is_unhealthy() -> None:
     watch = Watch()
-    watch.sample()
+    watch.look()
     watch.log(DENIAL)
-    assert watch.sample().verdict == "UNHEALTHY"
+    assert watch.look().verdict == "UNHEALTHY"
 
 
 def test_a_denial_that_is_shown_late_is_still_seen() -> None:
     watch = Watch()
     watch.log(SUCCESS)
     watch.world.logs.lag = 20
-    watch.sample(after=40)
+    watch.look(after=40)
     watch.log(DENIAL)
-    assert [watch.sample().verdict for _ in range(2)] == ["PENDING", "UNHEALTHY"]
+    assert [watch.look().verdict for _ in range(2)] == ["PENDING", "UNHEALTHY"]
 
 
 def test_a_denial_from_while_the_grant_was_spreading_is_seen_again_but_not_for_ever() -> None:
@@ -112,7 +112,7 @@ def test_a_denial_from_while_the_grant_was_spreading_is_seen_again_but_not_for_e
     watch.seconds = 60
     watch.log(DENIAL)
     watch.world.logs.write(72, SUCCESS)
-    samples = [watch.sample() for _ in range(5)]
+    samples = [watch.look() for _ in range(5)]
     assert [health.streak for health in samples] == [0, 0, 1, 2, 3]
     assert samples[-1].verdict == "HEALTHY"
 
@@ -122,31 +122,33 @@ def test_a_sample_never_looks_back_behind_the_start_of_the_rollout() -> None:
     watch.seconds = 5
     watch.world.logs.write(4, DENIAL)
     for _ in range(2):
-        health = watch.sample(after=10)
+        health = watch.look(after=10)
         assert health.last is not None
-        assert (health.last.since, health.last.denials) == (ROLLOUT.started_at, 0)
+        assert (health.last.since, health.last.denials) == (at(5), 0)
 
 
 def test_the_first_sample_looks_back_to_the_start_of_the_rollout() -> None:
     watch = Watch()
     watch.world.logs.write(40, SUCCESS)
-    assert watch.sample().proof == SUCCESS
+    assert watch.look().proof == SUCCESS
 
 
 def test_no_task_running_is_not_good() -> None:
     watch = Watch()
     watch.log(SUCCESS)
-    watch.sample()
+    watch.look()
     watch.world.services.tasks = {}
-    health = watch.sample()
+    health = watch.look()
     assert health.streak == 0 and health.evidence == ("No task of the deployment is running.",)
 
 
 def test_a_task_that_is_missing_is_not_good() -> None:
     watch = Watch()
     watch.log(SUCCESS)
-    watch.world.services.finish(id=OURS, running=1)
-    health = watch.sample()
+    watch.look()
+    watch.world.services.finish(running=1)
+    watch.log(SUCCESS)
+    health = watch.look()
     assert (health.verdict, health.streak) == ("PENDING", 0)
     assert "1 of 2 tasks running" in health.evidence[0]
 
@@ -154,25 +156,28 @@ def test_a_task_that_is_missing_is_not_good() -> None:
 def test_a_deployment_that_somebody_replaced_is_unhealthy_and_the_other_is_named() -> None:
     watch = Watch()
     watch.log(SUCCESS)
+    watch.look()
     watch.world.services.somebody_deploys(DEFINITION)
-    health = watch.sample()
+    health = watch.look()
     assert health.verdict == "UNHEALTHY"
-    assert f"{OURS} is not the primary deployment any more: {THEIRS}" in health.evidence[0]
+    assert f"{watch.ours} is not the primary deployment any more: {THEIRS}" in health.evidence[0]
 
 
 def test_a_service_that_is_gone_is_unhealthy() -> None:
     watch = Watch()
+    watch.look()
     watch.world.services.state = None
-    assert (watch.sample().verdict, watch.sample().evidence[0]) == ("UNHEALTHY", "The service is gone.")
+    health = watch.look()
+    assert (health.verdict, health.evidence[0]) == ("UNHEALTHY", "The service is gone.")
 
 
 def test_a_grant_that_somebody_took_off_is_unhealthy_however_well_the_service_works() -> None:
     watch = Watch()
     watch.log(SUCCESS)
-    watch.sample()
-    watch.sample()
+    watch.look()
+    watch.look()
     watch.world.roles.role = replace(ROLE, attached=(SEND,))
-    health = watch.sample()
+    health = watch.look()
     assert health.verdict == "UNHEALTHY"
     assert health.evidence == (
         "prod-retainwise-sqs-worker is not attached to retainwise-ecs-task-role any more.",
@@ -184,19 +189,19 @@ def test_a_grant_that_is_not_shown_while_it_is_spreading_is_waited_for() -> None
     watch.seconds = 60
     watch.log(SUCCESS)
     watch.world.roles.role = ROLE
-    assert watch.sample().verdict == "PENDING"
+    assert watch.look().verdict == "PENDING"
     watch.world.roles.role = replace(ROLE, attached=(RECEIVE,))
     watch.log(SUCCESS)
-    assert watch.sample().streak == 1
+    assert watch.look().streak == 1
 
 
 def test_a_new_task_that_is_denied_and_exits_is_heard() -> None:
     watch = Watch()
     watch.log(SUCCESS)
-    watch.sample()
+    watch.look()
     watch.log(DENIAL, "new-and-gone")
     watch.world.services.stopped = ("old-1", "new-and-gone")
-    assert watch.sample().verdict == "UNHEALTHY"
+    assert watch.look().verdict == "UNHEALTHY"
 
 
 def test_an_old_tasks_denial_during_the_rollout_is_not_heard_though_it_has_stopped() -> None:
@@ -204,53 +209,51 @@ def test_an_old_tasks_denial_during_the_rollout_is_not_heard_though_it_has_stopp
     watch.log(SUCCESS)
     watch.world.logs.write(140, DENIAL, "old-1")
     watch.world.services.stopped = ("old-1",)
-    assert watch.sample().streak == 1
+    assert watch.look().streak == 1
 
 
 def test_a_success_from_before_a_bad_sample_proves_nothing_after_it() -> None:
     watch = Watch()
     watch.world.logs.write(169, SUCCESS)
-    assert watch.sample().streak == 1
+    assert watch.look().streak == 1
     tasks, watch.world.services.tasks = watch.world.services.tasks, {}
-    assert watch.sample().streak == 0
+    assert watch.look().streak == 0
     watch.world.services.tasks = tasks
-    assert (watch.sample().streak, watch.sample().proof) == (0, None)
+    assert (watch.look().streak, watch.look().proof) == (0, None)
     watch.log(SUCCESS)
-    assert watch.sample().streak == 1
+    assert watch.look().streak == 1
 
 
 def test_without_a_redeploy_another_deployment_than_the_baselines_is_unhealthy() -> None:
-    watch = Watch()
+    watch = Watch(redeploys=False)
     watch.log(SUCCESS, "old-1")
     watch.world.services.state = replace(RUNNING, deployments=(replace(OLD, id=THEIRS),))
-    assert watch.sample(rollout=None).verdict == "UNHEALTHY"
+    assert watch.look().verdict == "UNHEALTHY"
 
 
 def test_without_a_redeploy_whatever_deployment_is_there_must_have_its_tasks() -> None:
-    watch = Watch()
+    watch = Watch(redeploys=False)
     watch.log(SUCCESS, "old-1")
-    watch.world.services.finish(id=OLD_DEPLOYMENT, running=1)
-    assert watch.sample(rollout=None).streak == 0
+    watch.world.services.finish(running=1)
+    assert watch.look().streak == 0
     watch.world.services.finish(running=2)
     watch.log(SUCCESS, "old-1")
-    assert watch.sample(rollout=None).streak == 1
+    assert watch.look().streak == 1
 
 
 def test_without_a_redeploy_the_services_own_tasks_are_watched_from_the_grant_on() -> None:
-    watch = Watch()
-    watch.world.logs.write(4, SUCCESS, "old-1")
-    watch.world.logs.write(2, DENIAL, "old-1")
-    watch.world.services.finish(id=OLD_DEPLOYMENT)
-    health = watch.sample(rollout=None)
+    watch = Watch(redeploys=False)
+    watch.world.logs.write(5, SUCCESS, "old-1")
+    watch.world.logs.write(4, DENIAL, "old-1")
+    health = watch.look()
     assert (health.streak, health.proof) == (1, SUCCESS)
-    assert health.last is not None and (health.last.since, health.last.denials) == (GRANT.at, 0)
+    assert health.last is not None and (health.last.since, health.last.denials) == (at(4), 0)
 
 
 def test_a_service_without_queues_is_judged_by_its_log() -> None:
-    watch = Watch()
+    watch = Watch(entry=replace(ENTRY, health=replace(ENTRY.health, queue=None, dead_letter_queue=None)))
     watch.log(SUCCESS)
-    watch.entry = replace(ENTRY, health=replace(ENTRY.health, queue=None, dead_letter_queue=None))
-    health = watch.sample()
+    health = watch.look()
     assert health.streak == 1
     assert health.last is not None and health.last.backlog is health.last.dead_letters is None
 
@@ -259,7 +262,7 @@ def test_the_evidence_of_a_denial_has_the_reason_at_its_end() -> None:
     watch = Watch()
     watch.log(DENIAL)
     assert (
-        watch.sample()
+        watch.look()
         .evidence[0]
         .endswith("because no identity-based policy allows the sqs:receivemessage action")
     )
@@ -269,7 +272,7 @@ def test_a_log_with_more_denials_than_are_read_is_never_good() -> None:
     watch = Watch()
     watch.log(SUCCESS)
     watch.world.logs.endless = (DENIAL_TERM,)
-    health = watch.sample()
+    health = watch.look()
     assert (health.verdict, health.streak) == ("PENDING", 0)
     assert health.evidence[0].startswith("The logs were too many to read")
 
@@ -278,15 +281,15 @@ def test_more_successes_than_are_read_are_still_proof() -> None:
     watch = Watch()
     watch.log(SUCCESS)
     watch.world.logs.endless = (ENTRY.health.success,)
-    assert watch.sample().streak == 1
+    assert watch.look().streak == 1
 
 
 def test_a_denial_asks_for_a_new_proof() -> None:
-    mark = BaselineMark("sha", at(2), OLD_DEPLOYMENT, DEFINITION)
-    proved = judge(
-        Sample(at(60), at(80), 2, 1, 0, last_success=SUCCESS), ROLLED_OUT, None, mark, GRANT, ENTRY
-    )
+    mark = BaselineMark("ATTACH", at(2))
+    grant = Grant(OLD_ROLE, (RECEIVE,), at(3))
+    deployed: tuple[Verdict, tuple[str, ...]] = ("HEALTHY", ())
+    proved = judge(Sample(at(60), at(80), 2, 1, 0, last_success=SUCCESS), deployed, None, mark, grant, ENTRY)
     refused = Sample(at(80), at(100), 2, 0, 3, last_denial=DENIAL, denied_at=at(90))
-    denied = judge(refused, ROLLED_OUT, proved, mark, GRANT, ENTRY)
-    silent = judge(Sample(at(100), at(120), 2, 0, 0), ROLLED_OUT, denied, mark, GRANT, ENTRY)
+    denied = judge(refused, deployed, proved, mark, grant, ENTRY)
+    silent = judge(Sample(at(100), at(120), 2, 0, 0), deployed, denied, mark, grant, ENTRY)
     assert (denied.verdict, silent.streak, silent.proof) == ("PENDING", 0, None)

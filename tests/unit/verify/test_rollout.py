@@ -1,4 +1,4 @@
-"""Whether our deployment is done is told by its id, never by the service's state alone."""
+"""Whether our deployment is finished is judged by its id, never by the service's state alone."""
 
 from typing import Any
 
@@ -6,9 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.model.aws import Deployment, ServiceState
-from regrant.model.results import Rollout
-from regrant.verify.rollout import check_rollout, judge
-from tests.unit.fakes import OLD, OLD_DEPLOYMENT, RUNNING, WORKER, World, at
+from regrant.model.results import Health
+from regrant.verify.rollout import judge
+from tests.unit.fakes import OLD, OLD_DEPLOYMENT, RUNNING, SUCCESS, World, at
+from tests.unit.run import Run, contain
+from tests.unit.watch import Unread
 
 OURS = "ecs-svc/4026531840000000042"
 
@@ -22,15 +24,6 @@ def service(*deployments: Deployment, **changed: Any) -> ServiceState:
 
 
 REPLACED = replace(OLD, status="ACTIVE")
-
-
-def test_a_rollout_that_takes_half_an_hour_has_failed_however_few_checks_were_made() -> None:
-    world = World()
-    ours = world.services.redeploy(WORKER)
-    rollout = Rollout(ours, at(5), at(5))
-    assert check_rollout(rollout, WORKER, world.services, at(1804)).verdict == "PENDING"
-    late = check_rollout(rollout, WORKER, world.services, at(1805))
-    assert late.verdict == "UNHEALTHY" and late.checks == 1
 
 
 def test_at_second_0_the_counts_agree_and_nothing_is_done() -> None:
@@ -104,10 +97,72 @@ def test_a_service_that_is_gone_is_unhealthy(state: ServiceState | None) -> None
     assert judge(OURS, state)[0] == "UNHEALTHY"
 
 
-def test_each_look_is_counted() -> None:
-    world = World()
-    world.services.state = service(ours(), REPLACED)
-    rollout = Rollout(OURS, at(5), at(5))
-    for seconds in (20, 35):
-        rollout = check_rollout(rollout, WORKER, world.services, at(seconds))
-    assert (rollout.checks, rollout.at, rollout.started_at) == (2, at(35), at(5))
+def deploying() -> Run:
+    """The worker's containment, whose deployment of 5 goes on."""
+    run = contain(World())
+    assert run.state.rollout is not None
+    run.world.services.tasks = {run.state.rollout.deployment: ("new-1", "new-2")}
+    return run
+
+
+def test_while_it_goes_on_only_the_service_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = deploying()
+    for port in ("roles", "logs", "queues"):
+        monkeypatch.setattr(run.world, port, Unread())
+    health = run.verify(25)
+    assert (health.verdict, health.next, health.samples, health.last) == ("PENDING", "WAIT", 0, None)
+
+
+def test_the_look_that_sees_it_completed_takes_the_first_sample() -> None:
+    run = deploying()
+    run.verify(25)
+    run.world.services.finish()
+    run.world.logs.write(40, SUCCESS)
+    health = run.verify(45)
+    assert (health.deployed_at, health.samples, health.streak) == (at(45), 1, 1)
+
+
+def test_when_it_was_completed_is_remembered() -> None:
+    run = deploying()
+    run.world.services.finish()
+    run.verify(25)
+    assert run.verify(45).deployed_at == at(25)
+
+
+def test_a_task_that_is_missing_later_does_not_start_the_rollout_again() -> None:
+    run = deploying()
+    run.world.services.finish()
+    run.verify(25)
+    run.world.services.finish(running=1)
+    health = run.verify(45)
+    assert (health.deployed_at, health.samples, health.verdict) == (at(25), 2, "PENDING")
+
+
+def test_one_that_takes_half_an_hour_has_failed_however_few_looks_were_made() -> None:
+    run = deploying()
+    assert run.verify(1804).verdict == "PENDING"
+    late = run.verify(1805)
+    assert (late.verdict, late.next, late.checks) == ("UNHEALTHY", "UNDO", 2)
+    assert late.evidence[-1] == "Not finished after 30 minutes."
+
+
+def test_the_time_of_the_proof_starts_when_it_is_completed() -> None:
+    run = deploying()
+    assert run.verify(1700).verdict == "PENDING"
+    run.world.services.finish()
+    run.verify(1720)
+    assert run.verify(1720 + 899).verdict == "PENDING"
+    assert run.verify(1720 + 900).evidence[-1] == "Not proved after 15 minutes."
+
+
+def test_one_that_fails_is_undone_and_not_started_a_second_time() -> None:
+    run = deploying()
+    run.world.services.finish(rollout_state="FAILED")
+    health = run.verify(25)
+    assert (health.verdict, health.next, health.deployed_at) == ("UNHEALTHY", "UNDO", None)
+
+
+def test_each_look_at_it_is_counted() -> None:
+    run = deploying()
+    looks: list[Health] = [run.verify(seconds) for seconds in (25, 45, 65)]
+    assert [health.checks for health in looks] == [1, 2, 3]
