@@ -1,7 +1,7 @@
 """The audit: every attachment by this tool that is still there, how old, whose and why.
 
-Every hour by a rule, which starts the expiries that are overdue and tells the topic of what is not as it
-should be; and at any time by a person, whose look changes nothing.
+Every hour by a rule, which starts the expiries that are overdue and notifies the topic of trouble; and at any
+time by a person, whose look changes nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ORDER: tuple[State, ...] = ("overdue", "recorded but not attached", "held")
 
 class AuditEvent(msgspec.Struct, frozen=True):
     """EventBridge's Scheduled Event, or what a person sends: the time (ISO 8601), and dry_run for a look that
-    starts nothing and tells nobody."""
+    starts nothing and notifies nobody."""
 
     time: str
     dry_run: bool = False
@@ -192,4 +192,4 @@ def _next(grant: AuditedGrant, expiry: Expiry | None) -> str:
     if expiry:
         return f"run {expiry.execution} takes it off now; read that run's report."
     by_hand = f'{{"mode": "expire", "incident": "{grant.incident}"}}'
-    return f"find out who detached it. The record goes at its end, or at once with {by_hand}"
+    return f"find out who detached it. The record ends with its time, or immediately with {by_hand}"

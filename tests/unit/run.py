@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import json
+from pathlib import Path
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -14,13 +16,16 @@ from regrant.change.withdraw import withdraw_grants
 from regrant.clock import seconds_between
 from regrant.diagnosis.diagnose import diagnose
 from regrant.model.results import BaselineMark, Grant, Health, Receipt, Rollout, Undo, Withdrawal
-from regrant.model.run import CloseEvent, Diagnosis, Incident, Report, RunState
+from regrant.model.run import CloseEvent, Diagnosis, Incident, OpenEvent, Report, RunState
+from regrant.opening.open import open_incident
 from regrant.report.close import close_incident
 from regrant.step import encode
 from regrant.undo.role import undo_role
 from regrant.undo.service import undo_service
 from regrant.verify.sample import verify_health
-from tests.unit.fakes import INCIDENT_OF_WORKER, OPENED, World, at, diagnosed
+from tests.unit.fakes import INCIDENT, INCIDENT_OF_WORKER, OPENED, World, at, diagnosed
+
+EVENTS = Path(__file__).parents[2] / "events"
 
 T = TypeVar("T")
 
@@ -78,12 +83,27 @@ class Run:
         return self._keep("receipt", confirm_baseline(self.state, self.world, at(seconds)))
 
     def close(self, seconds: float = 300) -> Report:
-        event = CloseEvent(encode(self.state), at(seconds), {"service": str(self.state.incident.service)}, "x")
+        event = CloseEvent(
+            encode(self.state), at(seconds), {"service": str(self.state.incident.service)}, "x"
+        )
         return close_incident(event, self.world)
 
     def _keep(self, key: str, result: T) -> T:
         self.state = replace(self.state, **{key: result})
         return result
+
+
+def opened(
+    world: World, given: object, seconds: float = 0, *, started: float = 0, name: str = "run-1"
+) -> Incident:
+    """What OpenIncident returns at that second of an execution of that name and input."""
+    return open_incident(OpenEvent(given, at(seconds), name, at(started)), world).incident
+
+
+def end_of(name: str | None = INCIDENT, **detail: Any) -> dict[str, Any]:
+    """The event of the end of the run with that name, as EventBridge delivers it."""
+    event: dict[str, Any] = json.loads((EVENTS / "ended-run.json").read_text())
+    return event | {"detail": event["detail"] | {"name": name} | detail}
 
 
 def contain(world: World) -> Run:

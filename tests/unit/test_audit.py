@@ -16,12 +16,11 @@ from tests.unit.fakes import (
     OLD_ROLE,
     RECEIVE,
     SEND,
-    SETTINGS,
     WORKER,
     WORKER_ROLE,
-    FakeHolds,
     FakeRoles,
-    FakeTopic,
+    FakeRuns,
+    World,
     at,
 )
 
@@ -46,24 +45,21 @@ class Attached(FakeRoles):
 
 
 @dataclass
-class FakeRuns:
-    failure: RegrantError | None = None
-    started: dict[str, Mapping[str, str]] = field(default_factory=dict)
+class CountedRuns(FakeRuns):
     heard: int = 0
 
     def start(self, name: str, given: Mapping[str, str]) -> None:
         self.heard += 1
-        if self.failure:
-            raise self.failure
-        self.started.setdefault(name, given)
+        super().start(name, given)
 
 
-@dataclass
-class Account:
-    roles: Attached = field(default_factory=Attached)
-    holds: FakeHolds = field(default_factory=FakeHolds)
-    runs: FakeRuns = field(default_factory=FakeRuns)
-    topic: FakeTopic = field(default_factory=FakeTopic)
+class Account(World):
+    """What is attached and who holds it, as it is set up role by role."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.roles: Attached = Attached()
+        self.runs: CountedRuns = CountedRuns()
 
     def has(self, role: str, *policies: str) -> Account:
         self.roles.policies[role] = policies
@@ -75,18 +71,17 @@ class Account:
         return self
 
     def look(self, hours: float) -> Audit:
-        return look(SETTINGS, self.roles, self.holds, at(hours * HOUR))
+        return look(self, at(hours * HOUR))
 
     def audit(self, hours: float, *, dry_run: bool = False) -> Audit:
-        event = AuditEvent(at(hours * HOUR), dry_run)
-        return audit_grants(event, SETTINGS, self.roles, self.holds, self.runs, self.topic)
+        return audit_grants(AuditEvent(at(hours * HOUR), dry_run), self)
 
 
 def one(hold: Hold = HOLD) -> Account:
     return Account().has(OLD_ROLE, hold.policy).holding(OLD_ROLE, hold)
 
 
-def test_a_grant_is_told_with_its_age_its_owner_and_why() -> None:
+def test_a_grant_is_reported_with_its_age_its_owner_and_why() -> None:
     (grant,) = one().look(hours=5.25).grants
     assert (grant.role, grant.policy, grant.service) == (OLD_ROLE, RECEIVE, str(WORKER))
     assert (grant.incident, grant.why) == ("run-1", "alarm of the worker")
@@ -101,7 +96,7 @@ def test_it_is_overdue_when_its_end_is_more_than_an_hour_ago(hours: float, state
     assert grant.state == state
 
 
-def test_a_record_without_times_is_overdue_at_once_and_its_age_is_not_known() -> None:
+def test_a_record_without_times_is_overdue_immediately_and_its_age_is_not_known() -> None:
     (grant,) = one(Hold(RECEIVE, "run-1", str(WORKER))).look(hours=0).grants
     assert (grant.state, grant.age_hours, grant.expires_at) == ("overdue", None, None)
 
@@ -152,7 +147,7 @@ def test_the_most_urgent_comes_first() -> None:
     assert found == ["endless", "over", "run-1", "soon", "later"]
 
 
-def test_where_all_is_well_nothing_is_started_and_nobody_is_told() -> None:
+def test_where_all_is_well_nothing_is_started_and_nobody_is_notified() -> None:
     account = one().has(WORKER_ROLE, SEND)
     assert len(account.audit(hours=24.5).grants) == 1
     assert (account.runs.started, account.topic.sent) == ({}, [])
@@ -187,7 +182,9 @@ def test_the_run_has_a_name_that_every_log_takes(incident: str) -> None:
 
 
 @pytest.mark.parametrize("failure", [AwsRefused("denied", "AccessDenied"), AwsUnavailable("throttled")])
-def test_an_expiry_that_cannot_be_started_keeps_no_other_from_it_and_is_told(failure: RegrantError) -> None:
+def test_an_expiry_that_cannot_be_started_keeps_no_other_from_it_and_is_reported(
+    failure: AwsRefused | AwsUnavailable,
+) -> None:
     account = one().holding(OLD_ROLE, replace(HOLD, incident="run-2"))
     account.runs.failure = failure
     audit = account.audit(hours=26)
@@ -199,7 +196,7 @@ def test_an_expiry_that_cannot_be_started_keeps_no_other_from_it_and_is_told(fai
     assert message.count(str(failure)) == 2
 
 
-def test_a_detached_grant_is_told_and_its_record_ended_at_its_time() -> None:
+def test_a_detached_grant_is_reported_and_its_record_ended_at_its_time() -> None:
     account = Account().has(OLD_ROLE).holding(OLD_ROLE, HOLD)
     assert account.audit(hours=2).expiries == ()
     ((subject, message),) = account.topic.sent
@@ -214,7 +211,7 @@ def test_a_run_that_is_about_to_attach_alarms_nobody() -> None:
     assert (grant.state, account.topic.sent) == ("recorded but not attached", [])
 
 
-def test_a_look_starts_nothing_and_tells_nobody() -> None:
+def test_a_look_starts_nothing_and_notifies_nobody() -> None:
     account = one()
     (grant,) = account.audit(hours=26, dry_run=True).grants
     assert grant.state == "overdue"

@@ -28,13 +28,21 @@ def read_trigger(raw: object, settings: Settings, allowed: Callable[[], Allowed]
         return _read_event(raw, settings, allowed)
     mode = raw.get("mode", "contain")
     asked = Request(
-        mode=mode if isinstance(mode, str) and mode.isprintable() and len(mode) <= 20 else shown(mode),
+        mode=mode_of(raw),
         # A schedule starts an expiry with the same input that a person types.
         trigger="the end of its time, or a person" if mode == "expire" else "a person",
         service=parse_service(raw.get("service")),
         incident=execution_name(raw.get("incident")),
     )
     return replace(asked, refusal=_wrong_input(raw, mode, asked))
+
+
+def mode_of(raw: object) -> str:
+    """The mode that an execution's input asks for, whatever that is, for a person to read."""
+    if not isinstance(raw, Mapping):
+        return "contain"
+    mode = raw.get("mode", "rollback" if raw.get("detail-type") == EVENT else "contain")
+    return mode if isinstance(mode, str) and mode.isprintable() and len(mode) <= 20 else shown(mode)
 
 
 def _wrong_input(raw: Mapping[str, Any], mode: object, asked: Request) -> Refusal | None:

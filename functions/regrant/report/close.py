@@ -10,12 +10,13 @@ import msgspec
 from regrant.errors import GrantWithdrawn
 from regrant.leases import give_back_role, leased_service
 from regrant.model.run import CloseEvent, Failure, Finding, Report, RunState, Stage
-from regrant.opening.request import shown
+from regrant.opening.trigger import mode_of
 from regrant.ports import Account
 from regrant.report.compose import make_report
 from regrant.report.next_step import next_step
 from regrant.report.notify import notify
 from regrant.report.outcome import decide_outcome
+from regrant.report.render import render
 
 
 def close_incident(event: CloseEvent, aws: Account) -> Report:
@@ -23,7 +24,8 @@ def close_incident(event: CloseEvent, aws: Account) -> Report:
     again.
 
     Raises GrantWithdrawn if a rollback of this incident took the grant away while the run was proving it;
-    msgspec.ValidationError for a state that is none; AwsUnavailable, AwsRefused (the journal).
+    msgspec.ValidationError for a state that is none; AwsUnavailable, AwsRefused (the journal, or the topic of
+    a run that could not be opened).
     """
     if isinstance(event.state, Mapping) and "incident" not in event.state:
         return _close_unopened(msgspec.convert(event.state, Failure), event, aws)
@@ -40,14 +42,15 @@ def close_incident(event: CloseEvent, aws: Account) -> Report:
 
 
 def _close_unopened(failure: Failure, event: CloseEvent, aws: Account) -> Report:
-    """Nothing is known of the run but its input. An undo that could not be opened left what it was to
-    undo."""
+    """Nothing is known of the run but its input. An undo that could not be opened left what it was to undo.
+
+    The journal has nothing of it, so the topic has to be notified: that is tried again with this step.
+    """
     given = json.dumps(event.input, ensure_ascii=True)[:2000]
-    mode = event.input.get("mode") if isinstance(event.input, Mapping) else None
     report = Report(
         incident=event.execution,
         service=None,
-        mode=shown(mode) if mode is not None else "contain",
+        mode=mode_of(event.input),
         outcome="REFUSED",
         findings=(
             Finding("NOT_OPENED", f"The run could not be opened: {failure.Error}.", (failure.Cause[:1000],)),
@@ -59,4 +62,5 @@ def _close_unopened(failure: Failure, event: CloseEvent, aws: Account) -> Report
         next="This run changed nothing. If it was to undo or to end something, that is still there. When AWS"
         f" answers again, start the state machine once more with the same input: {given}",
     )
-    return notify(report, aws.topic)
+    aws.topic.publish(f"NOT_OPENED {event.execution}", render(report))
+    return report

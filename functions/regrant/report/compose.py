@@ -85,7 +85,8 @@ def _why_undone(state: RunState) -> Finding:
     if state.health and state.health.verdict != "HEALTHY" and not deployed_since(state):
         text = f"The service was not proved healthy in {state.health.samples} samples."
         return Finding("NOT_HEALTHY", text, state.health.evidence)
-    if state.health and state.rollout and state.health.deployed_at is None:
+    looked = state.health and state.rollout and seconds_between(state.rollout.at, state.health.at) > 0
+    if looked and state.health and state.health.deployed_at is None:
         return Finding("ROLLOUT_FAILED", "The rollout did not finish.", state.health.evidence)
     evidence = state.withdrawal.evidence if state.withdrawal else ()
     return Finding("STEP_FAILED", "A step failed, so the run could not be completed.", evidence)

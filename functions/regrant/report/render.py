@@ -67,7 +67,7 @@ def _changes(report: Report) -> Iterator[str]:
 def _proof(report: Report) -> Iterator[str]:
     health = report.health
     assert health is not None
-    needed = f"{health.needed} needed, {health.checks} taken"
+    needed = f"{health.needed} needed, {health.samples} taken"
     yield f"{health.verdict}: {health.streak} good samples in a row, {needed}"
     if health.proof:
         yield f"  {health.proof.strip()}"

@@ -1,45 +1,40 @@
 """The outcome, the report that is the run's output, and what a person does next."""
 
+from __future__ import annotations
+
 import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from regrant.errors import AwsRefused, AwsUnavailable, GrantWithdrawn
-from regrant.model.aws import Baseline
 from regrant.model.journal import Change
 from regrant.model.results import (
-    Access,
     BaselineMark,
-    Grant,
     Health,
-    Reattachment,
-    Receipt,
-    Restore,
-    Revision,
+    KeptGrant,
+    Refusal,
     Rollout,
-    Stay,
+    Undo,
     Withdrawal,
 )
-from regrant.model.results import Refusal
-from regrant.model.run import Diagnosis, Failure, Leasing, Report, RunState
-from regrant.report.close import close_incident, page_operator
+from regrant.model.run import CloseEvent, Diagnosis, Failure, Report, RunState
+from regrant.report.close import close_incident
+from regrant.step import encode
 from tests.unit.cure import CURE, EXPIRY
+from tests.unit.ended import DONE, HEALTHY, OURS, RECEIPT, UNDONE, UNHEALTHY
 from tests.unit.fakes import (
     CONTAIN,
     DEFINITION,
+    ENTRY,
     INCIDENT,
     INCIDENT_OF_WORKER,
-    OLD_DEPLOYMENT,
     OLD_ROLE,
     PLAN,
     RECEIVE,
-    ROLE,
-    RUNNING,
-    SEND,
-    SUCCESS,
     UNDO,
     WORKER,
     FakeTopic,
@@ -47,48 +42,16 @@ from tests.unit.fakes import (
     at,
 )
 
-OURS = "ecs-svc/4026531840000000042"
 REFUSAL = Refusal("NOT_ENROLLED", "It has no entry.", "Enrol it.")
-ROLLOUT = Rollout(OURS, at(5), at(155), "HEALTHY", 9)
-HEALTHY = Health("HEALTHY", 4, 3, 3, at(240), proof=SUCCESS)
-UNHEALTHY = Health("UNHEALTHY", 4, 0, 3, at(240), evidence=("2 denied calls.",))
-RECEIPT = Receipt("abc", "abc", "abc", True, at(300))
-DONE = RunState(
-    incident=INCIDENT_OF_WORKER,
-    diagnosis=CONTAIN,
-    baseline=BaselineMark("abc", at(2), OLD_DEPLOYMENT, DEFINITION),
-    grant=Grant(OLD_ROLE, (RECEIVE,), at(3)),
-    access=Access(at(4)),
-    rollout=ROLLOUT,
-    health=HEALTHY,
-)
-UNDONE = replace(DONE, health=UNHEALTHY, restore=Restore("HEALTHY", 0, at(250), at(250)), receipt=RECEIPT)
-STUCK = replace(UNDONE, receipt=None)
 REFUSED = RunState(incident=replace(INCIDENT_OF_WORKER, refusal=REFUSAL))
 
 
 def closed(state: RunState, world: World | None = None) -> Report:
-    world = world or World()
-    return close_incident(state, world.journal, world.leases, world.topic, at(310))
-
-
-def paged(state: RunState, world: World) -> Report:
-    return page_operator(state, world.journal, world.holds, world.leases, world.topic, at(310))
+    return close_incident(CloseEvent(encode(state), at(310), {}, state.incident.id), world or World())
 
 
 def codes(report: Report) -> list[str]:
     return [finding.code for finding in report.findings]
-
-
-def with_changes(*before: str) -> World:
-    """A run that attached two policies and redeployed; `before` was attached before it."""
-    world = World()
-    role = replace(ROLE, attached=before)
-    world.journal.keep_baseline(INCIDENT, Baseline(str(WORKER), role, RUNNING, at(2)))
-    for policy in (RECEIVE, SEND):
-        world.journal.intend(INCIDENT, Change("attach", OLD_ROLE, policy, at(3), done_at=at(3)))
-    world.journal.intend(INCIDENT, Change("redeploy", str(WORKER), OURS, at(5), done_at=at(5)))
-    return world
 
 
 NOTHING_TO_FIX = replace(REFUSAL, outcome="NOTHING_TO_FIX")
@@ -133,7 +96,7 @@ def test_a_run_that_knows_no_service_still_has_a_subject() -> None:
 
 
 @pytest.mark.parametrize("failure", [AwsRefused("no such topic", "NotFound"), AwsUnavailable("throttled")])
-def test_a_topic_that_cannot_be_told_does_not_undo_a_good_fix(failure: Any) -> None:
+def test_a_topic_that_cannot_be_notified_does_not_undo_a_good_fix(failure: Any) -> None:
     world = World()
     world.topic = FakeTopic(failure)
     report = closed(DONE, world)
@@ -141,7 +104,7 @@ def test_a_topic_that_cannot_be_told_does_not_undo_a_good_fix(failure: Any) -> N
     assert codes(report)[-1] == "NOT_NOTIFIED"
 
 
-def test_what_somebody_else_attached_is_not_told_to_have_an_end() -> None:
+def test_what_somebody_else_attached_is_not_said_to_have_an_end() -> None:
     assert DONE.grant
     report = closed(replace(DONE, grant=replace(DONE.grant, attached=())))
     assert report.outcome == "CONTAINED" and "temporary" not in report.next and "{" not in report.next
@@ -170,10 +133,21 @@ def test_a_refusal_is_a_finding_and_its_advice_is_the_next_step() -> None:
     ("state", "code"),
     [
         (UNDONE, "NOT_HEALTHY"),
-        (replace(UNDONE, health=replace(UNHEALTHY, verdict="PENDING", checks=30)), "NOT_HEALTHY"),
-        (replace(UNDONE, health=None, rollout=replace(ROLLOUT, verdict="UNHEALTHY")), "ROLLOUT_FAILED"),
-        (replace(UNDONE, health=None, rollout=replace(ROLLOUT, verdict="PENDING")), "ROLLOUT_FAILED"),
+        (replace(UNDONE, health=replace(UNHEALTHY, verdict="PENDING")), "NOT_HEALTHY"),
+        (replace(UNDONE, health=replace(UNHEALTHY, deployed_at=None), rollout=None), "NOT_HEALTHY"),
+        (replace(UNDONE, health=replace(UNHEALTHY, deployed_at=None)), "ROLLOUT_FAILED"),
+        (replace(UNDONE, health=Health("PENDING", at(150))), "ROLLOUT_FAILED"),
+        (replace(UNDONE, health=Health("UNHEALTHY", at(4), "REDEPLOY")), "STEP_FAILED"),
         (replace(UNDONE, health=None, rollout=None), "STEP_FAILED"),
+    ],
+    ids=[
+        "disproved",
+        "not proved",
+        "disproved without a deployment",
+        "the rollout failed",
+        "the rollout did not finish",
+        "the deployment was never looked at",
+        "nothing was looked at",
     ],
 )
 def test_a_run_that_was_undone_says_why(state: RunState, code: str) -> None:
@@ -188,6 +162,13 @@ def test_a_run_that_was_undone_says_why(state: RunState, code: str) -> None:
 def test_what_was_proved_is_not_blamed_for_a_later_step_that_failed(state: RunState) -> None:
     report = closed(replace(state, error=Failure("AwsRefused", "no")))
     assert codes(report) == ["TRIGGER", "STEP_FAILED", "AwsRefused"]
+
+
+def test_a_cure_that_waited_for_the_role_in_vain_says_for_whom() -> None:
+    waits = Withdrawal("WAIT", 60, at(290), evidence=("Waits for run x, which is changing the role.",))
+    report = closed(replace(UNDONE, incident=CURE, health=HEALTHY, withdrawal=waits))
+    (found,) = [finding for finding in report.findings if finding.code == "STEP_FAILED"]
+    assert found.evidence == waits.evidence
 
 
 def test_an_undo_that_a_person_asked_for_needs_no_reason() -> None:
@@ -217,51 +198,10 @@ def test_a_dry_run_says_how_long_it_looked() -> None:
     assert [stage.stage for stage in timeline] == ["diagnose", "close", "total"]
 
 
-def test_a_page_has_the_commands_that_finish_the_undo_service_first() -> None:
-    step = paged(STUCK, with_changes()).next
-    service = f"aws ecs describe-services --cluster {WORKER.cluster} --services {WORKER.name}"
-    detach = f"aws iam detach-role-policy --role-name retainwise-ecs-task-role --policy-arn {RECEIVE}"
-    assert service in step and detach in step and step.index(service) < step.index(detach)
-    assert json.dumps({"mode": "rollback", "incident": INCIDENT}) in step
-
-
-def test_a_page_leaves_out_what_is_undone_already() -> None:
-    world = with_changes()
-    world.journal.record(INCIDENT, replace(world.changes("attach")[0], undone_at=at(305)))
-    step = paged(STUCK, world).next
-    assert RECEIVE not in step and SEND in step
-
-
-def test_a_page_leaves_out_what_was_attached_before_us() -> None:
-    step = paged(STUCK, with_changes(SEND)).next
-    assert SEND not in step and RECEIVE in step
-
-
-def test_a_page_is_an_incomplete_rollback_on_the_topic() -> None:
-    world = with_changes()
-    report = paged(STUCK, world)
-    assert report.outcome == "ROLLBACK_INCOMPLETE" and world.journal.closed[INCIDENT] == report
-    assert world.topic.sent[0][0] == f"ROLLBACK_INCOMPLETE {WORKER}"
-
-
-def test_a_page_about_an_undo_that_could_not_be_recorded_asks_for_nothing_by_hand() -> None:
-    step = paged(replace(UNDONE, error=Failure("AwsRefused", "no")), with_changes()).next
-    assert "Everything is undone" in step and "detach-role-policy" not in step
-
-
-def test_a_person_is_told_even_if_the_journal_is_out_of_reach() -> None:
-    world = with_changes()
-    world.journal.failure = AwsRefused("no access to the table", "AccessDeniedException")
-    report = paged(STUCK, world)
-    # Whether another incident lives on it cannot be known now, so the undo is all that is asked for.
-    assert "detach-role-policy" not in report.next and '"mode": "rollback"' in report.next
-    assert {"JOURNAL_UNREADABLE", "NOT_RECORDED"} <= set(codes(report))
-    assert world.topic.sent[0][0] == f"ROLLBACK_INCOMPLETE {WORKER}"
-
-
 def test_a_grant_that_another_run_undid_is_not_contained() -> None:
-    world = with_changes()
-    world.journal.record(INCIDENT, replace(world.changes("attach")[0], undone_at=at(305)))
+    world = World()
+    undone = Change("attach", OLD_ROLE, RECEIVE, at(3), done_at=at(3), undone_at=at(305))
+    world.journal.intend(INCIDENT, undone)
     with pytest.raises(GrantWithdrawn):
         closed(DONE, world)
 
@@ -271,43 +211,67 @@ def test_a_plan_says_what_it_would_do() -> None:
     assert codes(report)[-2:] == ["WOULD_ATTACH", "WOULD_REDEPLOY"]
 
 
-EXPIRING = RunState(EXPIRY, replace(CONTAIN, decision="EXPIRE"), DONE.baseline)
-STAYS = Withdrawal("HEALTHY", 1, at(300), stays=(Stay(RECEIVE, "it is needed", at(86_700)),))
+def test_a_plan_of_a_service_that_asks_for_approval_says_so() -> None:
+    careful = replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, approval="required"))
+    assert codes(closed(RunState(careful, Diagnosis("PLAN", at(1), plan=PLAN))))[-1] == "WOULD_ASK"
+
+
+def test_a_run_that_waited_for_its_role_in_vain_is_refused() -> None:
+    busy = Refusal("ROLE_BUSY", "Run x has been changing the role.", "See how far that run is.")
+    mark = BaselineMark("CLOSE", at(700), checks=200, holder="x", since=at(2), refusal=busy)
+    report = closed(replace(DONE, baseline=mark, grant=None, rollout=None, health=None))
+    assert (report.outcome, codes(report)[-1], report.next) == ("REFUSED", "ROLE_BUSY", busy.next)
+
+
+def test_the_diagnosis_of_a_run_that_recorded_no_baseline_lasted_to_its_end() -> None:
+    mark = BaselineMark("CLOSE", at(200), checks=200, holder="x", since=at(2))
+    report = closed(replace(DONE, baseline=mark, grant=None, rollout=None, health=None))
+    assert (report.timeline[0].stage, report.timeline[0].seconds) == ("diagnose", 310)
+
+
+EXPIRING = RunState(EXPIRY, CONTAIN, DONE.baseline)
+RENEWED = Withdrawal("CLOSE", 1, at(300), kept=(KeptGrant(RECEIVE, "it is needed", at(86_700)),))
+TAKEN_OFF = Withdrawal("WATCH", 1, at(300), (RECEIVE,))
 
 
 def test_an_expiry_that_was_only_renewed_is_refused_and_says_that_the_cure_is_overdue() -> None:
-    report = closed(replace(EXPIRING, withdrawal=STAYS))
+    report = closed(replace(EXPIRING, withdrawal=RENEWED))
     assert report.outcome == "REFUSED" and '"mode": "cure"' in report.next
     assert {"GRANT_STAYS", "CURE_OVERDUE"} <= set(codes(report))
 
 
 def test_an_expiry_that_was_put_back_says_that_the_cure_is_overdue() -> None:
-    back = Reattachment("HEALTHY", 1, at(400), (RECEIVE,))
-    report = closed(replace(EXPIRING, reattachment=back, receipt=RECEIPT))
+    back = Undo("CONFIRM", "DETACH", checks=0, started_at=at(390), at=at(400), put_back=(RECEIVE,))
+    report = closed(replace(EXPIRING, withdrawal=TAKEN_OFF, undo=back, receipt=RECEIPT))
     assert report.outcome == "ROLLED_BACK" and "CURE_OVERDUE" in codes(report)
 
 
 def test_an_expiry_that_could_not_begin_claims_nothing_of_the_grant() -> None:
     busy = Refusal("SERVICE_BUSY", "Run x works on it.", "Read its report.")
-    report = closed(RunState(EXPIRY, lease=Leasing("BUSY", at(2), 1, "x", busy)))
+    report = closed(RunState(replace(EXPIRY, refusal=busy)))
     assert report.outcome == "REFUSED" and "CURE_OVERDUE" not in codes(report)
 
 
-def test_an_expiry_whose_grant_is_held_for_another_service_is_at_its_end() -> None:
-    others = replace(STAYS, stays=(Stay(RECEIVE, "run-2 holds it"),))
+def test_an_expiry_whose_grant_is_held_for_another_service_has_come_to_its_end() -> None:
+    others = replace(RENEWED, kept=(KeptGrant(RECEIVE, "run-2 holds it"),))
     report = closed(replace(EXPIRING, withdrawal=others))
     assert report.outcome == "CURED" and "A grant stays for others" in report.next
 
 
 def test_a_cure_ends_cured_and_names_its_revision() -> None:
-    cure = replace(EXPIRING, incident=CURE, revision=Revision(DEFINITION, at(4)))
-    report = closed(replace(cure, withdrawal=Withdrawal("HEALTHY", 1, at(300), (RECEIVE,))))
+    rollout = Rollout(OURS, at(4), revision=DEFINITION)
+    report = closed(replace(EXPIRING, incident=CURE, rollout=rollout, withdrawal=TAKEN_OFF))
     assert report.outcome == "CURED" and DEFINITION in report.next
 
 
 @pytest.mark.parametrize("kind", ["register", "withdraw"])
-def test_a_cure_that_another_run_undid_meanwhile_is_not_cured(kind: Any) -> None:
+def test_a_cure_that_another_run_has_undone_is_not_cured(kind: Any) -> None:
     world = World()
     world.journal.intend(CURE.id, Change(kind, OLD_ROLE, RECEIVE, at(3), at(3), undone_at=at(90)))
     with pytest.raises(GrantWithdrawn):
-        closed(replace(EXPIRING, incident=CURE, withdrawal=Withdrawal("HEALTHY", 1, at(300))), world)
+        closed(replace(EXPIRING, incident=CURE, withdrawal=TAKEN_OFF), world)
+
+
+def test_a_state_that_is_none_is_refused_with_the_path_of_what_is_wrong() -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.incident"):
+        close_incident(CloseEvent({"incident": 7}, at(310), {}, "run-1"), World())

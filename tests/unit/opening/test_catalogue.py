@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.clock import encode
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.results import Refusal
 from regrant.opening.catalogue import parameter_name, read_entry
-from tests.unit.fakes import ENTRY, RECEIVE, SETTINGS, WORKER
+from regrant.step import encode
+from tests.unit.fakes import ALLOWED, ENTRY, RECEIVE, WORKER
 
 SOUND: dict[str, Any] = encode(ENTRY)
 
@@ -25,19 +25,17 @@ def health(**changed: Any) -> str:
 
 
 def refused(parameter: str | None, service: Service = WORKER) -> Refusal:
-    answer = read_entry(parameter, service, SETTINGS)
+    answer = read_entry(parameter, service, ALLOWED)
     assert isinstance(answer, Refusal)
     return answer
 
 
 def test_a_sound_entry_is_read() -> None:
-    assert read_entry(text(), WORKER, SETTINGS) == ENTRY
+    assert read_entry(text(), WORKER, ALLOWED) == ENTRY
 
 
 def test_health_and_redeploy_have_defaults() -> None:
-    answer = read_entry(
-        text(health={"success": "Successfully received"}, redeploy="always"), WORKER, SETTINGS
-    )
+    answer = read_entry(text(health={"success": "Successfully received"}, redeploy="always"), WORKER, ALLOWED)
     assert isinstance(answer, CatalogueEntry)
     assert (answer.health.samples, answer.health.queue, answer.redeploy) == (3, None, "always")
 
@@ -92,7 +90,7 @@ def test_a_cluster_outside_the_owners_list_is_refused() -> None:
 
 def test_a_fifo_queue_keeps_its_suffix() -> None:
     queue = "arn:aws:sqs:us-east-1:123456789012:orders.fifo"
-    answer = read_entry(health(queue=queue), WORKER, SETTINGS)
+    answer = read_entry(health(queue=queue), WORKER, ALLOWED)
     assert isinstance(answer, CatalogueEntry) and answer.health.queue == queue
 
 
@@ -100,20 +98,20 @@ def test_a_fifo_queue_keeps_its_suffix() -> None:
     st.text() | st.builds(lambda part: text(**part), st.dictionaries(st.sampled_from(list(SOUND)), st.text()))
 )
 def test_whatever_the_text_only_grantable_policies_come_out(parameter: str) -> None:
-    answer = read_entry(parameter, WORKER, SETTINGS)
-    assert isinstance(answer, Refusal) or set(answer.policies) <= SETTINGS.policies
+    answer = read_entry(parameter, WORKER, ALLOWED)
+    assert isinstance(answer, Refusal) or set(answer.policies) <= ALLOWED.policies
 
 
 @given(st.text(st.characters(max_codepoint=0x7F), max_size=20))
 def test_no_success_text_can_end_the_quotes_of_a_log_filter(success: str) -> None:
-    answer = read_entry(health(success=success), WORKER, SETTINGS)
+    answer = read_entry(health(success=success), WORKER, ALLOWED)
     if isinstance(answer, CatalogueEntry):
         assert not set(answer.health.success) & {'"', "\\", "\n", "\r", "\0"}
 
 
 @pytest.mark.parametrize("hours", [1, 24, 720])
 def test_a_grant_lasts_an_hour_at_least_and_thirty_days_at_most(hours: int) -> None:
-    answer = read_entry(text(grant_ttl_hours=hours), WORKER, SETTINGS)
+    answer = read_entry(text(grant_ttl_hours=hours), WORKER, ALLOWED)
     assert isinstance(answer, CatalogueEntry) and answer.grant_ttl_hours == hours
 
 
@@ -140,7 +138,7 @@ def test_another_time_or_manager_is_not_used(changed: dict[str, Any]) -> None:
     ],
 )
 def test_an_address_is_one_of_a_task_definition(address: str | None) -> None:
-    answer = read_entry(text(managed_by="terraform", terraform_address=address), WORKER, SETTINGS)
+    answer = read_entry(text(managed_by="terraform", terraform_address=address), WORKER, ALLOWED)
     assert isinstance(answer, CatalogueEntry) and answer.terraform_address == address
 
 

@@ -1,24 +1,23 @@
 """CloudTrail's event of a refused call as a trigger: which task's it was, and what is refused."""
 
 import json
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.clock import decode, encode
-from regrant.diagnosis.diagnose import diagnose
 from regrant.model.denial import Denial
-from regrant.model.run import Incident, OpenEvent
-from regrant.opening.open import open_incident
+from regrant.model.run import Incident
 from regrant.opening.request import Request
 from regrant.opening.trigger import read_trigger
-from tests.unit.fakes import CLUSTER, ENTRY, QUEUE, RECEIVE, SETTINGS, WORKER, FakeCatalogue, World, at
+from regrant.settings import Allowed
+from regrant.step import decode, encode
+from tests.unit.cure import enrol
+from tests.unit.fakes import ALLOWED, CLUSTER, ENTRY, QUEUE, RECEIVE, SETTINGS, WORKER, World
+from tests.unit.run import EVENTS, Run, opened
 
-EVENT: dict[str, Any] = json.loads((Path(__file__).parents[2] / "events" / "cloudtrail.json").read_text())
+EVENT: dict[str, Any] = json.loads((EVENTS / "cloudtrail.json").read_text())
 TASK = "0f9c2f1d7f3f4c5e8a6b9d0e1c2a3b4f"
 SESSION = f"arn:aws:sts::123456789012:assumed-role/retainwise-ecs-task-role/{TASK}"
 JSON = st.recursive(
@@ -48,8 +47,12 @@ def mutated(path: tuple[Any, ...], new: Any) -> Any:
     return event
 
 
+def read_event(event: Any) -> Request:
+    return read_trigger(event, SETTINGS, lambda: Allowed(roles=ALLOWED.roles))
+
+
 def read(**detail: Any) -> Request:
-    return read_trigger(EVENT | {"detail": EVENT["detail"] | detail}, SETTINGS)
+    return read_event(EVENT | {"detail": EVENT["detail"] | detail})
 
 
 def called_by(arn: str) -> Request:
@@ -167,7 +170,7 @@ def test_a_resource_longer_than_any_arn_is_left_out() -> None:
 
 @given(st.sampled_from(leaves(EVENT)), JSON)
 def test_no_change_of_the_event_makes_it_raise(path: tuple[Any, ...], new: Any) -> None:
-    request = read_trigger(mutated(path, new), SETTINGS)
+    request = read_event(mutated(path, new))
     assert request.refusal or request.task == TASK
     assert request.trigger.isprintable() and len(request.trigger) < 400
 
@@ -178,36 +181,32 @@ def test_no_detail_makes_it_raise(detail: Any) -> None:
     assert request.refusal or request.task == TASK
 
 
-def opened(world: World, raw: object) -> Incident:
-    catalogue = FakeCatalogue({WORKER: msgspec.json.encode(ENTRY).decode()})
-    return open_incident(OpenEvent(raw, at(0), "run-1"), catalogue, world.services, world.journal, SETTINGS)
+def running(group: str | None = f"service:{WORKER.name}") -> World:
+    """The worker is enrolled, and the denied task is of that group."""
+    world = World()
+    enrol(world, WORKER)
+    if group is not None:
+        world.services.groups[CLUSTER, TASK] = group
+    return world
 
 
 def test_the_service_is_that_of_the_task() -> None:
-    world = World()
-    world.services.groups[CLUSTER, TASK] = f"service:{WORKER.name}"
-    incident = opened(world, EVENT)
+    incident = opened(running(), EVENT)
     assert (incident.refusal, incident.service, incident.entry) == (None, WORKER, ENTRY)
     assert decode(encode(incident), Incident) == incident
 
 
 @pytest.mark.parametrize("group", [None, "family:one-off", "service:", "service:a b", ""])
 def test_a_task_of_no_service_is_refused_with_what_to_do(group: str | None) -> None:
-    world = World()
-    if group is not None:
-        world.services.groups[CLUSTER, TASK] = group
-    incident = opened(world, EVENT)
-    assert incident.refusal is not None and incident.refusal.code == "UNKNOWN_TASK"
-    assert "by hand" in incident.refusal.next
+    refusal = opened(running(group), EVENT).refusal
+    assert refusal is not None and refusal.code == "UNKNOWN_TASK"
+    assert "by hand" in refusal.next
 
 
 def test_a_run_needs_no_line_in_the_log() -> None:
-    world = World()
-    world.services.groups[CLUSTER, TASK] = f"service:{WORKER.name}"
+    world = running()
     incident = opened(world, EVENT)
-    found = diagnose(
-        incident, world.services, world.roles, world.logs, world.queues, world.holds, SETTINGS, at(1)
-    )
+    found = Run(world, incident).diagnose()
     assert found.plan is not None and found.plan.attach == (RECEIVE,)
     assert found.findings[0].text.endswith(
         f"sqs:ReceiveMessage on {QUEUE}, denied once at 2025-11-11T21:52:14Z."

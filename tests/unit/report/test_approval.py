@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from regrant.baseline.capture import capture
 from regrant.baseline.drift import ROUNDS
-from regrant.diagnosis.diagnose import diagnose
 from regrant.errors import AccountMoved, AwsRefused
-from regrant.model.journal import Hold, Lease
-from regrant.model.run import Diagnosis, Finding, RunState
-from regrant.report.approval import ask_approval, judge_answer
-from regrant.report.close import close_incident
+from regrant.leases import take_role
+from regrant.model.journal import Hold
+from regrant.model.run import AskEvent, Diagnosis, Finding, RunState
+from regrant.report.approval import TIME_LIMIT, ask_approval, judge_answer
 from tests.unit.fakes import (
     CONTAIN,
     ENTRY,
@@ -25,71 +23,76 @@ from tests.unit.fakes import (
     RECEIVE,
     ROLE,
     SEND,
-    SETTINGS,
     FakeTopic,
     World,
     at,
     diagnosed,
 )
+from tests.unit.run import Run
 
 CAREFUL = replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, approval="required"))
-ASK = replace(CONTAIN, decision="ASK")
+ASK = replace(CONTAIN, next="ASK")
 TOKEN = "AQCEAAAAKgAAAAMAAAAA+/token=="
+YES = {"approved": True}
 
 
-def asked(state: RunState | None = None, world: World | None = None) -> str:
+def asked(diagnosis: Diagnosis = ASK, world: World | None = None) -> str:
     world = world or World()
-    ask_approval(state or RunState(CAREFUL, ASK), TOKEN, world.leases, world.topic, at(3))
+    ask_approval(AskEvent(RunState(CAREFUL, diagnosis), at(3), TOKEN), world)
     ((_, message),) = world.topic.sent
     return message
 
 
-def look(world: World, before: Diagnosis | None = None, careful: bool = True) -> Diagnosis:
-    return diagnose(
-        CAREFUL if careful else INCIDENT_OF_WORKER,
-        world.services,
-        world.roles,
-        world.logs,
-        world.queues,
-        world.holds,
-        SETTINGS,
-        at(1),
-        before,
-    )
+def answered(answer: object, diagnosis: Diagnosis = ASK) -> RunState:
+    return RunState(CAREFUL, replace(diagnosis, answer=answer))
 
 
-def begin(world: World, diagnosis: Diagnosis) -> None:
-    capture(CAREFUL, diagnosis, world.services, world.roles, world.queues, world.holds, world.journal, at(4))
+def look(world: World) -> Run:
+    """A run that has been diagnosed."""
+    run = Run(world, CAREFUL)
+    run.diagnose()
+    return run
+
+
+def approved(world: World) -> Run:
+    run = Run(world, CAREFUL)
+    run.state = answered(YES, run.diagnose())
+    return run
 
 
 def test_a_plan_of_a_service_that_asks_for_it_waits_for_a_person() -> None:
-    assert look(World()).decision == "ASK"
-    assert look(World(), careful=False).decision == "CONTAIN"
+    assert Run(World(), CAREFUL).diagnose().next == "ASK"
+    assert Run(World(), INCIDENT_OF_WORKER).diagnose().next == "CHANGE"
 
 
 def test_the_question_has_the_change_its_reason_the_time_limit_and_both_answers() -> None:
     finding = Finding("MISSING_ATTACHMENT", "retainwise-ecs-task-role lacks it\n\x1b[2Jnow")
-    message = asked(RunState(CAREFUL, replace(ASK, findings=(finding,))))
-    assert f"({RECEIVE}, version" in message and OLD_ROLE in message
+    message = asked(replace(ASK, findings=(finding,)))
+    assert f"({RECEIVE}, version v1" in message and OLD_ROLE in message
     assert "lacks it  [2Jnow" in message
-    assert at(3603) in message
+    assert at(3 + TIME_LIMIT) in message
     assert "force a new deployment" in message
     yes, no = [shlex.split(line) for line in message.splitlines() if line.startswith("aws ")]
     assert yes[:5] == no[:5] == ["aws", "stepfunctions", "send-task-success", "--task-token", TOKEN]
     assert (yes[-1], no[-1]) == ('{"approved": true}', '{"approved": false}')
 
 
+def test_the_step_says_until_when_the_answer_counts() -> None:
+    assert ask_approval(AskEvent(RunState(CAREFUL, ASK), at(3), TOKEN), World()) == at(3 + TIME_LIMIT)
+
+
 def test_a_run_that_waits_for_a_person_keeps_no_role_from_others() -> None:
     world = World()
-    world.leases.take(Lease(f"role/{OLD_ROLE}", INCIDENT, at(2), at(9000)), at(2))
+    take_role(OLD_ROLE, CAREFUL, world, at(2))
     asked(world=world)
     assert world.leases.held[f"role/{OLD_ROLE}"].ends_at == at(3)
 
 
 def test_where_nobody_can_be_asked_the_run_fails() -> None:
-    topic = FakeTopic(failure=AwsRefused("no such topic", "NotFound"))
+    world = World()
+    world.topic = FakeTopic(failure=AwsRefused("no such topic", "NotFound"))
     with pytest.raises(AwsRefused):
-        ask_approval(RunState(CAREFUL, ASK), TOKEN, World().leases, topic, at(3))
+        asked(world=world)
 
 
 @pytest.mark.parametrize(
@@ -108,25 +111,39 @@ def test_where_nobody_can_be_asked_the_run_fails() -> None:
     ],
 )
 def test_only_a_plain_yes_is_a_yes(answer: object, code: str | None) -> None:
-    refusal = judge_answer(RunState(CAREFUL, ASK, answer=answer))
+    refusal = judge_answer(answered(answer))
     assert (refusal.code if refusal else None) == code
 
 
 def test_a_no_ends_refused_and_says_so() -> None:
-    world = World()
-    state = RunState(CAREFUL, ASK, answer={"approved": False})
-    report = close_incident(state, world.journal, world.leases, world.topic, at(60))
+    run = Run(World(), CAREFUL, replace(ASK, answer={"approved": False}))
+    report = run.close(60)
     assert (report.outcome, report.findings[-1].code, report.changes) == ("REFUSED", "NOT_APPROVED", ())
 
 
 def test_a_plan_that_nobody_was_asked_about_needs_no_answer() -> None:
-    assert judge_answer(RunState(INCIDENT_OF_WORKER, CONTAIN, answer={"approved": False})) is None
+    assert judge_answer(answered({"approved": False}, CONTAIN)) is None
+    assert judge_answer(answered(None)) is None
+
+
+def test_a_yes_is_for_its_plan_only() -> None:
+    """A new diagnosis replaces the plan, and the answer with it."""
+    assert approved(World()).diagnose(20).answer is None
 
 
 def test_the_account_as_it_was_is_the_one_that_is_changed() -> None:
     world = World()
-    begin(world, look(world))
+    look(world).capture(4)
     assert INCIDENT in world.journal.baselines
+
+
+def test_what_was_approved_is_read_again_as_a_whole_before_it_is_changed() -> None:
+    """Whatever happened to the role while the person thought about it."""
+    world = World()
+    run = approved(world)
+    world.roles.role = replace(ROLE, tags={"Environment": "test"})
+    with pytest.raises(AccountMoved):
+        run.capture(3000)
 
 
 @pytest.mark.parametrize(
@@ -140,29 +157,29 @@ def test_the_account_as_it_was_is_the_one_that_is_changed() -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_a_role_that_somebody_changed_since_makes_the_plan_anew(change: dict[str, Any]) -> None:
+def test_a_role_that_somebody_changed_since_needs_a_new_plan(change: dict[str, Any]) -> None:
     world = World()
-    diagnosis = look(world)
+    run = look(world)
     world.roles.role = replace(ROLE, **change)
     with pytest.raises(AccountMoved, match="changed since the diagnosis"):
-        begin(world, diagnosis)
+        run.capture(4)
     assert world.journal.baselines == {}
 
 
-def test_another_version_of_an_approved_policy_makes_the_plan_anew() -> None:
+def test_another_version_of_an_approved_policy_needs_a_new_plan() -> None:
     world = World()
-    diagnosis = look(world)
+    run = look(world)
     world.roles.version = "v2"
     with pytest.raises(AccountMoved, match="another version"):
-        begin(world, diagnosis)
+        run.capture(4)
 
 
-def test_what_another_incident_is_granted_meanwhile_moves_nothing() -> None:
+def test_what_another_incident_is_granted_after_that_moves_nothing() -> None:
     world = World()
-    diagnosis = look(world)
+    run = look(world)
     world.holds.write(OLD_ROLE, Hold(SEND, "another", "retainwise-cluster/retainwise-backend"))
     world.roles.role = replace(ROLE, attached=(SEND,))
-    begin(world, diagnosis)
+    run.capture(4)
     assert world.journal.baselines[INCIDENT].granted == (SEND,)
 
 
@@ -170,16 +187,14 @@ def test_what_was_another_incidents_grant_before_moves_nothing_either() -> None:
     world = World()
     world.holds.write(OLD_ROLE, Hold(SEND, "another", "retainwise-cluster/retainwise-backend"))
     world.roles.role = replace(ROLE, attached=(SEND,))
-    begin(world, diagnosed(world.roles.role))
+    Run(world, CAREFUL, replace(diagnosed(world.roles.role), next="ASK")).capture(4)
     assert INCIDENT in world.journal.baselines
 
 
 def test_an_account_that_goes_on_changing_is_left_alone_in_the_end() -> None:
-    world = World()
-    diagnosis = look(world)
+    run = look(World())
     for _ in range(ROUNDS - 1):
-        diagnosis = look(world, diagnosis)
-        assert diagnosis.decision == "ASK"
-    last = look(world, diagnosis)
-    assert (last.decision, last.plan, last.checks) == ("REFUSE", None, ROUNDS + 1)
+        assert run.diagnose().next == "ASK"
+    last = run.diagnose()
+    assert (last.next, last.plan, last.checks) == ("REFUSE", None, ROUNDS + 1)
     assert last.refusal is not None and last.refusal.code == "ACCOUNT_MOVING"

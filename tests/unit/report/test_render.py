@@ -18,7 +18,8 @@ COMMAND = (
 )
 HEALTH = Health(
     verdict="HEALTHY",
-    checks=4,
+    checks=12,
+    samples=4,
     streak=3,
     needed=3,
     at=at(240),

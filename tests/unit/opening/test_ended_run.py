@@ -9,33 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.model.run import OpenEvent
-from regrant.opening.ended_run import EVENT
-from regrant.opening.open import open_incident
+from regrant.model.run import Incident
 from regrant.opening.request import Request
 from regrant.opening.trigger import read_trigger
-from regrant.report.close import close_incident
-from tests.unit.fakes import INCIDENT, SETTINGS, UNDO, FakeCatalogue, at
-from tests.unit.test_closing import DONE
-from tests.unit.undo import contained
-
-
-def ended(**detail: Any) -> dict[str, Any]:
-    told = {
-        "executionArn": f"{SETTINGS.state_machine.replace('stateMachine', 'execution')}:{INCIDENT}",
-        "stateMachineArn": SETTINGS.state_machine,
-        "name": INCIDENT,
-        "status": "ABORTED",
-        "startDate": 1,
-        "stopDate": 2,
-        "input": '{"service": "a/b"}',
-        "output": None,
-    }
-    return {"source": "aws.states", "detail-type": EVENT, "detail": told | detail}
+from regrant.settings import Allowed
+from tests.unit.fakes import INCIDENT, SETTINGS, UNDO, World
+from tests.unit.run import contain, end_of, opened
 
 
 def read(**detail: Any) -> Request:
-    return read_trigger(ended(**detail), SETTINGS)
+    return read_trigger(end_of(**detail), SETTINGS, Allowed)
 
 
 @pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT", "FAILED"])
@@ -57,7 +40,7 @@ def test_an_undo_that_ended_is_to_be_done_again() -> None:
         ({"name": "a b"}, "OTHER_STATE_MACHINE"),
         ({"name": None}, "OTHER_STATE_MACHINE"),
         ({"status": "SUCCEEDED"}, "RUN_NOT_ENDED"),
-        ({"input": json.dumps(ended())}, "UNDO_STOPPED"),
+        ({"input": json.dumps(end_of())}, "UNDO_STOPPED"),
     ],
 )
 def test_another_event_undoes_nothing(detail: dict[str, Any], code: str) -> None:
@@ -73,36 +56,38 @@ def test_whatever_the_event_holds_it_is_read_or_refused(detail: dict[str, Any]) 
     assert asked.refusal or asked.incident
 
 
+def rescue(*, closed: bool = False, changed: bool = True) -> Incident:
+    """What the event opens at the end of a containment."""
+    world = World()
+    run = contain(world)
+    if not changed:
+        world.journal.baselines.clear()
+    if closed:
+        run.close()
+    return opened(world, end_of(), 400, started=400, name="rescue-1")
+
+
 def test_a_run_that_had_changed_nothing_is_not_undone() -> None:
-    refusal = opened(closed=False, changed=False).refusal
+    refusal = rescue(changed=False).refusal
     assert refusal is not None and (refusal.code, refusal.outcome) == ("NOTHING_TO_UNDO", "NOTHING_TO_FIX")
 
 
 def test_a_run_that_had_reported_is_not_undone() -> None:
-    refusal = opened(closed=True).refusal
+    refusal = rescue(closed=True).refusal
     assert refusal is not None and refusal.code == "NOTHING_TO_UNDO"
 
 
 def test_a_run_that_was_stopped_in_the_middle_is_undone() -> None:
-    incident = opened(closed=False)
-    assert (incident.mode, incident.subject, incident.refusal) == ("rollback", INCIDENT, None)
-
-
-def opened(*, closed: bool, changed: bool = True) -> Any:
-    world = contained()
-    if not changed:
-        world.journal.baselines.clear()
-    if closed:
-        close_incident(DONE, world.journal, world.leases, world.topic, at(300))
-    event = OpenEvent(ended(), at(400), "rescue")
-    return open_incident(event, FakeCatalogue({}), world.services, world.journal, SETTINGS)
+    incident = rescue()
+    assert (incident.mode, incident.subject, incident.next) == ("rollback", INCIDENT, "UNDO")
+    assert (incident.ended, incident.refusal) == (INCIDENT, None)
 
 
 def nested(depth: int, innermost: dict[str, Any] | None = None) -> dict[str, Any]:
     """The event of a rescue's end, whose input is the event of the end before, and so on."""
-    event = ended(input=json.dumps(innermost or {"service": "a/b"}))
+    event = end_of(input=json.dumps(innermost or {"service": "a/b"}))
     for number in range(1, depth):
-        event = ended(name=f"rescue-{number}", status="TIMED_OUT", input=json.dumps(event))
+        event = end_of(name=f"rescue-{number}", status="TIMED_OUT", input=json.dumps(event))
     return event
 
 

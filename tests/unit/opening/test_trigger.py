@@ -1,7 +1,6 @@
 """What may start a run, and what is refused with a reason."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +11,10 @@ from regrant.model.catalogue import Service, parse_service
 from regrant.model.results import Refusal
 from regrant.opening.request import Request
 from regrant.opening.trigger import read_trigger
+from regrant.settings import Allowed
 from tests.unit.fakes import SETTINGS
+from tests.unit.run import EVENTS
 
-EVENTS = Path(__file__).parents[2] / "events"
 PREFIX = SETTINGS.alarm_prefix
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -27,14 +27,18 @@ KEYS = st.sampled_from(
 NAME_LIKE = st.text(st.sampled_from("aZ0_-/ .\n$*é"), max_size=12)
 
 
+def read(raw: object) -> Request:
+    return read_trigger(raw, SETTINGS, Allowed)
+
+
 def refused(raw: object) -> Refusal:
-    refusal = read_trigger(raw, SETTINGS).refusal
+    refusal = read(raw).refusal
     assert refusal is not None
     return refusal
 
 
 def accepted(raw: object) -> Request:
-    answer = read_trigger(raw, SETTINGS)
+    answer = read(raw)
     assert answer.refusal is None
     return answer
 
@@ -130,13 +134,13 @@ def test_a_refusal_shows_odd_text_short_and_escaped() -> None:
 
 @given(JSON | st.dictionaries(KEYS, JSON | st.dictionaries(KEYS, JSON)))
 def test_no_json_makes_it_raise(raw: object) -> None:
-    request = read_trigger(raw, SETTINGS)
+    request = read(raw)
     assert request.refusal or request.service or request.incident or request.task
 
 
 @given(NAME_LIKE)
 def test_no_text_of_an_event_becomes_a_service_unless_it_has_the_shape_of_one(text: str) -> None:
-    answer = read_trigger(alarm(alarmName=PREFIX + text), SETTINGS)
+    answer = read(alarm(alarmName=PREFIX + text))
     if answer.service:
         for name in (answer.service.cluster, answer.service.name):
             assert name and set(name) <= set("aZ0_-")
@@ -146,6 +150,20 @@ def test_no_text_of_an_event_becomes_a_service_unless_it_has_the_shape_of_one(te
 @given(st.text(st.sampled_from("aZ0_-"), min_size=1), st.text(st.sampled_from("aZ0_-"), min_size=1))
 def test_a_service_is_read_as_it_is_written(cluster: str, name: str) -> None:
     assert parse_service(f"{cluster}/{name}") == Service(cluster, name)
+
+
+def test_the_owners_lists_are_read_for_a_denied_call_only() -> None:
+    read_lists: list[str] = []
+
+    def allowed() -> Allowed:
+        read_lists.append("roles")
+        return Allowed()
+
+    for name in ("alarm", "console", "console-rollback", "ended-run"):
+        read_trigger(event(f"{name}.json"), SETTINGS, allowed)
+    assert read_lists == []
+    read_trigger(event("cloudtrail.json"), SETTINGS, allowed)
+    assert read_lists == ["roles"]
 
 
 def test_a_message_does_not_grow_with_its_input() -> None:
@@ -160,14 +178,14 @@ def test_an_incident_that_cannot_be_written_down_is_refused(incident: str) -> No
 
 
 def test_a_refusal_keeps_what_was_asked_for() -> None:
-    request = read_trigger({"service": "c/s", "mode": "cure"}, SETTINGS)
+    request = read({"service": "c/s", "mode": "cure"})
     assert (request.mode, request.service, request.trigger) == ("cure", Service("c", "s"), "a person")
-    request = read_trigger(alarm(state={"value": "OK"}), SETTINGS)
+    request = read(alarm(state={"value": "OK"}))
     assert request.service == Service("retainwise-cluster", "retainwise-worker")
     assert request.trigger.startswith("alarm regrant/retainwise-cluster/retainwise-worker")
 
 
 @pytest.mark.parametrize("mode", ["\x1b[31m", "x" * 10_000, ["contain"], None])
 def test_a_mode_that_is_none_is_shown_short_and_escaped(mode: object) -> None:
-    shown = read_trigger({"service": "c/s", "mode": mode}, SETTINGS).mode
+    shown = read({"service": "c/s", "mode": mode}).mode
     assert shown.isprintable() and len(shown) <= 80

@@ -1,0 +1,204 @@
+"""A page: what an undo that did not finish has left, as commands for a person."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from msgspec.structs import replace
+
+from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.leases import take_role, take_service
+from regrant.model.aws import Baseline, name_of
+from regrant.model.journal import Change
+from regrant.model.results import Refusal
+from regrant.model.run import Failure, Report, RunState
+from regrant.report.page import left_by, manual_steps, page_operator
+from tests.unit.cure import (
+    BACKEND,
+    CURE,
+    LATER,
+    UNDO_OF_CURE,
+    another_grant,
+    crashed,
+    granted,
+    let_go,
+    run,
+    undo,
+)
+from tests.unit.ended import OURS, RECEIPT, STUCK, UNDONE
+from tests.unit.fakes import (
+    DEFINITION,
+    INCIDENT,
+    NEWER_DEFINITION,
+    OLD_ROLE,
+    RECEIVE,
+    ROLE,
+    RUNNING,
+    SEND,
+    UNDO,
+    WORKER,
+    FakeTopic,
+    World,
+    at,
+)
+
+UNDO_OF_THE_GRANT = RunState(replace(UNDO, role=OLD_ROLE))
+POLICY = f"--role-name {name_of(OLD_ROLE)} --policy-arn {RECEIVE}"
+SERVICE = f"--cluster {WORKER.cluster} --service {WORKER.name}"
+
+
+def with_changes(*before: str) -> World:
+    """A run that attached two policies and redeployed; `before` was attached before it."""
+    world = World()
+    role = replace(ROLE, attached=before)
+    world.journal.keep_baseline(INCIDENT, Baseline(str(WORKER), role, RUNNING, at(2)))
+    for policy in (RECEIVE, SEND):
+        world.journal.intend(INCIDENT, Change("attach", OLD_ROLE, policy, at(3), done_at=at(3)))
+    world.journal.intend(INCIDENT, Change("redeploy", str(WORKER), OURS, at(5), done_at=at(5)))
+    return world
+
+
+def paged(state: RunState, world: World) -> Report:
+    return page_operator(state, world, at(310))
+
+
+def codes(report: Report) -> list[str]:
+    return [finding.code for finding in report.findings]
+
+
+def test_a_page_has_the_commands_that_finish_the_undo_service_first() -> None:
+    step = paged(STUCK, with_changes()).next
+    service = f"aws ecs describe-services --cluster {WORKER.cluster} --services {WORKER.name}"
+    detach = f"aws iam detach-role-policy --role-name retainwise-ecs-task-role --policy-arn {RECEIVE}"
+    assert service in step and detach in step and step.index(service) < step.index(detach)
+    assert json.dumps({"mode": "rollback", "incident": INCIDENT}) in step
+
+
+def test_a_page_leaves_out_what_is_undone_already() -> None:
+    world = with_changes()
+    world.journal.record(INCIDENT, replace(world.changes("attach")[0], undone_at=at(305)))
+    step = paged(STUCK, world).next
+    assert RECEIVE not in step and SEND in step
+
+
+def test_a_page_leaves_out_what_was_attached_before_us() -> None:
+    step = paged(STUCK, with_changes(SEND)).next
+    assert SEND not in step and RECEIVE in step
+
+
+def test_a_page_is_an_incomplete_rollback_on_the_topic() -> None:
+    world = with_changes()
+    report = paged(STUCK, world)
+    assert report.outcome == "ROLLBACK_INCOMPLETE" and world.journal.closed[INCIDENT] == report
+    assert world.topic.sent[0][0] == f"ROLLBACK_INCOMPLETE {WORKER}"
+
+
+def test_a_page_about_an_undo_that_could_not_be_recorded_has_no_commands() -> None:
+    step = paged(replace(UNDONE, error=Failure("AwsRefused", "no")), with_changes()).next
+    assert "Everything is undone" in step and "detach-role-policy" not in step
+
+
+def test_a_person_is_paged_even_if_the_journal_is_out_of_reach() -> None:
+    world = with_changes()
+    world.journal.failure = AwsRefused("no access to the table", "AccessDeniedException")
+    report = paged(STUCK, world)
+    # Whether another incident depends on it cannot be known now, so the undo is all that is asked for.
+    assert "detach-role-policy" not in report.next and '"mode": "rollback"' in report.next
+    assert {"JOURNAL_UNREADABLE", "NOT_RECORDED"} <= set(codes(report))
+    assert world.topic.sent[0][0] == f"ROLLBACK_INCOMPLETE {WORKER}"
+
+
+def test_what_the_plan_would_have_changed_is_shown_where_the_journal_is_out_of_reach() -> None:
+    world = with_changes()
+    world.journal.failure = AwsRefused("no access to the table", "AccessDeniedException")
+    assert [(change.kind, change.value) for change in paged(STUCK, world).changes] == [("attach", RECEIVE)]
+
+
+@pytest.mark.parametrize("failure", [AwsRefused("no such topic", "NotFound"), AwsUnavailable("throttled")])
+def test_a_page_that_could_not_be_sent_is_recorded_with_that(failure: AwsRefused | AwsUnavailable) -> None:
+    world = with_changes()
+    world.topic = FakeTopic(failure)
+    report = paged(STUCK, world)
+    assert codes(report)[-1] == "NOT_NOTIFIED" and world.journal.closed[INCIDENT] == report
+
+
+def test_an_undo_that_could_not_begin_says_why() -> None:
+    refusal = Refusal("LEASE_REFUSED", "AWS refused the lease on the service.", "Start the undo again.")
+    report = paged(RunState(replace(UNDO, role=OLD_ROLE, refusal=refusal)), with_changes())
+    assert report.outcome == "ROLLBACK_INCOMPLETE" and "LEASE_REFUSED" in codes(report)
+    assert f"--policy-arn {RECEIVE}" in report.next
+
+
+def test_a_page_gives_the_service_back() -> None:
+    world = with_changes()
+    leased = replace(UNDO, role=OLD_ROLE, leased=True)
+    take_service(leased, world, at(250))
+    take_role(OLD_ROLE, leased, world, at(251))
+    paged(RunState(leased), world)
+    assert {lease.ends_at for lease in world.leases.held.values()} == {at(310)}
+
+
+def left(world: World, state: RunState) -> tuple[Change, ...]:
+    return left_by(state, world.journal.load(state.incident.subject), world.holds)
+
+
+def steps(world: World, state: RunState) -> str:
+    return manual_steps(state, left(world, state))
+
+
+def test_a_cure_that_is_not_undone_is_taken_back_with_its_grant() -> None:
+    world = granted()
+    run(world)
+    text = steps(world, RunState(UNDO_OF_CURE))
+    assert f"aws iam attach-role-policy {POLICY}" in text
+    assert f"aws ecs update-service {SERVICE} --task-definition {DEFINITION};" in text
+    assert f"aws ecs deregister-task-definition --task-definition {NEWER_DEFINITION}" in text
+    assert f'{{"mode": "rollback", "incident": "{CURE.id}"}}' in text
+
+
+def test_there_are_commands_for_what_is_left_only() -> None:
+    world = granted()
+    run(world)
+    let_go(world)
+    undo(world)
+    text = steps(world, RunState(UNDO_OF_CURE))
+    assert "describe-services" in text
+    assert not any(each in text for each in ("attach-role-policy", "update-service", "deregister"))
+
+
+def test_an_undo_that_only_lacks_its_record_has_nothing_to_put_right() -> None:
+    text = steps(granted(), RunState(UNDO_OF_CURE, receipt=RECEIPT))
+    assert "aws " not in text and "Everything is undone" in text
+
+
+@pytest.mark.parametrize("moment", range(1, 5))
+def test_a_revision_that_was_not_recorded_is_for_the_run_that_checks(moment: int) -> None:
+    text = steps(crashed(moment), RunState(UNDO_OF_CURE))
+    assert "deregister-task-definition" not in text and '"mode": "rollback"' in text
+
+
+def test_a_containments_policy_is_to_be_detached() -> None:
+    assert f"aws iam detach-role-policy {POLICY}" in steps(granted(), UNDO_OF_THE_GRANT)
+
+
+def test_what_another_incident_holds_is_not_to_be_detached() -> None:
+    world = granted()
+    another_grant(world, "run-2", BACKEND)
+    assert "detach-role-policy" not in steps(world, UNDO_OF_THE_GRANT)
+
+
+def test_what_another_incident_holds_is_to_be_attached_again_all_the_same() -> None:
+    world = granted()
+    run(world)
+    another_grant(world, "run-2", BACKEND, SEND)
+    assert f"aws iam attach-role-policy {POLICY}" in steps(world, RunState(UNDO_OF_CURE))
+
+
+def test_what_a_cure_has_taken_off_since_is_not_left_by_the_containment() -> None:
+    world = granted()
+    run(world)
+    let_go(world)
+    undo(world, replace(UNDO, id="undo-9", role=OLD_ROLE), 2 * LATER)
+    assert [c.kind for c in left(world, UNDO_OF_THE_GRANT)] == ["redeploy"]
+    assert INCIDENT in steps(world, RunState(UNDO))

@@ -1,0 +1,102 @@
+"""A run that could not be opened says on the topic how to start it again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.model.run import CloseEvent, Failure, Report
+from regrant.report.close import close_incident
+from regrant.step import decode, encode
+from tests.unit.fakes import INCIDENT, FakeTopic, World, at
+from tests.unit.run import end_of
+
+FAILURE = Failure("AwsUnavailable", "Rate exceeded")
+UNDO = {"mode": "rollback", "incident": INCIDENT}
+
+
+def event_of(given: object, error: Failure = FAILURE) -> CloseEvent:
+    return CloseEvent(encode(error), at(0), given, "undo-1")
+
+
+def closed(given: object, error: Failure = FAILURE) -> tuple[Report, str]:
+    """The report, and the message."""
+    world = World()
+    report = close_incident(event_of(given, error), world)
+    ((subject, message),) = world.topic.sent
+    assert subject == "NOT_OPENED undo-1"
+    return report, message
+
+
+def input_in(report: Report) -> Any:
+    return json.loads(report.next.partition("the same input: ")[2])
+
+
+def test_the_input_is_there_to_be_started_again() -> None:
+    report, message = closed(UNDO)
+    assert input_in(report) == UNDO
+    assert json.dumps(UNDO) in " ".join(message.split())
+
+
+def test_the_failure_is_named_with_its_cause() -> None:
+    report, message = closed(UNDO)
+    assert [finding.code for finding in report.findings] == ["NOT_OPENED"]
+    assert "AwsUnavailable" in message and "Rate exceeded" in message
+
+
+def test_a_run_that_could_not_be_opened_changed_nothing() -> None:
+    report, _ = closed(UNDO)
+    assert (report.incident, report.outcome, report.changes, report.receipt) == (
+        "undo-1",
+        "REFUSED",
+        (),
+        None,
+    )
+
+
+@pytest.mark.parametrize("given", [None, "text", 7, [], {"a": "\x1b[2J\nnext  start something else"}])
+def test_whatever_the_input_was_nothing_of_it_breaks_a_line_or_steers_a_terminal(given: Any) -> None:
+    report, message = closed(given)
+    assert input_in(report) == given
+    assert report.next.isprintable() and all(line.isprintable() for line in message.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("given", "mode"),
+    [
+        ({"service": "a/b"}, "contain"),
+        (UNDO, "rollback"),
+        (end_of(), "rollback"),
+        ({"mode": ["x"]}, "['x']"),
+        (7, "contain"),
+        ({"mode": "x" * 300}, ascii("x" * 300)[:80]),
+    ],
+)
+def test_the_mode_is_the_one_that_was_asked_for(given: object, mode: str) -> None:
+    assert closed(given)[0].mode == mode
+
+
+def test_a_long_input_and_a_long_cause_fit_into_a_message() -> None:
+    report, message = closed({"detail": "x" * 300_000}, Failure("E", "y\n\x1b" * 100_000))
+    assert len(message.encode()) < 10_000 and "\x1b" not in message
+    assert len(encode(report)["next"]) + len(report.findings[0].evidence[0]) < 10_000
+
+
+def test_an_error_without_a_cause_is_one_too() -> None:
+    raw = {"state": {"Error": "States.Timeout"}, "now": at(0), "input": {}, "execution": "undo-1"}
+    report = close_incident(decode(raw, CloseEvent), World())
+    assert "States.Timeout" in report.findings[0].text
+
+
+@pytest.mark.parametrize("failure", [AwsRefused("denied"), AwsUnavailable("throttled")])
+def test_a_topic_that_cannot_be_notified_is_a_failure_of_the_step(
+    failure: AwsRefused | AwsUnavailable,
+) -> None:
+    """Nothing else has a record of the run, so it is tried again."""
+    world = World()
+    world.topic = FakeTopic(failure)
+    with pytest.raises(type(failure)):
+        close_incident(event_of(UNDO), world)
