@@ -297,7 +297,7 @@ class FakeRoles:
         return dict.fromkeys(policies, self.version)
 
     def attached(self, role: str) -> tuple[str, ...]:
-        if self.read(role) is None:
+        if self.gone and role == self.role.arn:
             raise AwsRefused(f"{role} cannot be found.", "NoSuchEntity")
         return self._of(role).attached
 

@@ -10,8 +10,7 @@ from typing import Any
 from regrant.aws.clients import aws_errors
 from regrant.clock import seconds_between
 from regrant.errors import AwsRefused
-from regrant.model.catalogue import Service
-from regrant.opening.catalogue import parameter_name
+from regrant.model.catalogue import Service, parameter_name
 from regrant.settings import Allowed, ListName
 
 FRESH = 60.0

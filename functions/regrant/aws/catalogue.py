@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from regrant.aws.clients import aws_errors
-from regrant.model.catalogue import Service, parse_service
-from regrant.opening.catalogue import PREFIX
+from regrant.model.catalogue import PREFIX, Service, parse_service
 
 
 class ParameterCatalogue:

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+PREFIX = "/regrant/services/"
+
 # ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
 _SERVICE = re.compile(r"([A-Za-z0-9_-]{1,255})/([A-Za-z0-9_-]{1,255})")
 
@@ -25,6 +27,11 @@ def parse_service(text: object) -> Service | None:
     """`cluster/service`; None for anything else."""
     match = _SERVICE.fullmatch(text) if isinstance(text, str) else None
     return Service(cluster=match[1], name=match[2]) if match else None
+
+
+def parameter_name(service: Service) -> str:
+    """Name of the SSM parameter with the service's entry."""
+    return f"{PREFIX}{service}"
 
 
 class HealthPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

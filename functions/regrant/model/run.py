@@ -143,8 +143,8 @@ class Failure(msgspec.Struct, frozen=True):
     Cause: str = ""
 
 
-class RunState(msgspec.Struct, frozen=True):
-    """Everything the run knows so far: the state machine's data, one key a step."""
+class RunState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything the run knows so far: the state machine's data, one key a step, absent before that step."""
 
     incident: Incident
     diagnosis: Diagnosis | None = None

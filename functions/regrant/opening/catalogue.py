@@ -7,11 +7,9 @@ import re
 import msgspec
 
 from regrant.denials.search import DENIAL_TERM
-from regrant.model.catalogue import CatalogueEntry, Service
+from regrant.model.catalogue import CatalogueEntry, Service, parameter_name
 from regrant.model.results import Refusal
 from regrant.settings import Allowed
-
-PREFIX = "/regrant/services/"
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,576}")
 _POLICY = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,640}")
@@ -23,11 +21,6 @@ _ADDRESS = re.compile(
 )
 # The text goes, quoted, into a CloudWatch Logs filter pattern, so what could end the quotes is not allowed.
 _TERM = re.compile(r'[^"\\\s\x00-\x1f][^"\\\x00-\x1f]{1,198}[^"\\\s\x00-\x1f]')
-
-
-def parameter_name(service: Service) -> str:
-    """Name of the SSM parameter with the service's entry."""
-    return f"{PREFIX}{service}"
 
 
 def read_entry(text: str | None, service: Service, allowed: Allowed) -> CatalogueEntry | Refusal:

@@ -1,4 +1,4 @@
-"""Two moments are equal where their facts are; others' changes are told from ours."""
+"""Two moments are equal where their facts are; others' changes are set apart from ours."""
 
 from typing import Any
 
@@ -7,27 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from regrant.baseline.capture import capture
 from regrant.baseline.facts import compare, facts, fingerprint
-from regrant.errors import RoleGone, ServiceGone
 from regrant.model.aws import Baseline, RoleState, ServiceState
 from regrant.model.journal import Change, Hold
 from regrant.model.results import Receipt
 from tests.unit.fakes import (
     DEFINITION,
-    INCIDENT_OF_WORKER,
     NEWER_DEFINITION,
     OLD,
-    OLD_DEPLOYMENT,
     OLD_ROLE,
     RECEIVE,
     ROLE,
     RUNNING,
     SEND,
     WORKER,
-    World,
     at,
-    diagnosed,
 )
 
 BEFORE = Baseline(str(WORKER), ROLE, RUNNING, at(2))
@@ -167,51 +161,6 @@ def test_a_policy_that_was_attached_before_us_is_no_difference() -> None:
 def test_the_first_policy_of_a_role_is_one_difference() -> None:
     left = compared(replace(ROLE, attached=(RECEIVE,)))
     assert (left.diff, left.changed_by_others) == ((f"+ role.attached.{RECEIVE} = true",), ())
-
-
-def test_a_capture_says_what_later_steps_compare_with() -> None:
-    world = World()
-    world.queues.waiting, world.queues.dead = 14, 1
-    mark = captured(world, at(2))
-    assert mark.sha256 == digest()
-    assert (mark.primary_deployment, mark.task_definition) == (OLD_DEPLOYMENT, RUNNING.task_definition)
-    assert (mark.backlog, mark.dead_letters) == (14, 1)
-
-
-def test_a_second_capture_keeps_the_first_baseline() -> None:
-    world = World()
-    first = captured(world, at(2))
-    world.roles.attach(OLD_ROLE, RECEIVE)
-    second = captured(world, at(9))
-    assert (second.sha256, second.at) == (first.sha256, at(2))
-
-
-def test_a_service_that_is_gone_has_no_baseline() -> None:
-    world = World()
-    world.services.state = None
-    with pytest.raises(ServiceGone):
-        captured(world, at(2))
-
-
-def test_a_role_that_is_gone_has_no_baseline() -> None:
-    world = World()
-    world.roles.gone = True
-    with pytest.raises(RoleGone, match="retainwise-ecs-task-role is gone"):
-        captured(world, at(2))
-    assert world.journal.load(INCIDENT_OF_WORKER.id).baseline is None
-
-
-def captured(world: World, now: str) -> Any:
-    return capture(
-        INCIDENT_OF_WORKER,
-        diagnosed(world.roles.role),
-        world.services,
-        world.roles,
-        world.queues,
-        world.holds,
-        world.journal,
-        now,
-    )
 
 
 REGISTERED = Change(

@@ -4,47 +4,29 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.baseline.capture import capture
-from regrant.change.attach import attach_policies
-from regrant.model.results import BaselineMark, Receipt, Restore
+from regrant.model.results import BaselineMark, Receipt
 from regrant.model.run import Incident
-from regrant.undo.restore import confirm_baseline, detach_policies
-from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, PLAN, RECEIVE, World, at, diagnosed
+from tests.unit.cure import let_go
+from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, RECEIVE, World, diagnosed
+from tests.unit.run import Run
 
 FIRST = replace(INCIDENT_OF_WORKER, id="run-1", subject="run-1")
 SECOND = replace(INCIDENT_OF_WORKER, id="run-2", subject="run-2")
-SETTLED = Restore("HEALTHY", 0, at(90), at(90), evidence=("settled",))
 
 
 def grant(world: World, incident: Incident, second: float) -> BaselineMark:
-    mark = capture(
-        incident,
-        diagnosed(world.roles.role),
-        world.services,
-        world.roles,
-        world.queues,
-        world.holds,
-        world.journal,
-        at(second),
-    )
-    attach_policies(
-        incident, PLAN, mark, world.roles, world.holds, world.journal, world.schedules, at(second)
-    )
+    run = Run(world, incident, diagnosed(world.roles.role))
+    mark = run.capture(second)
+    run.attach(second)
     return mark
 
 
 def undo(world: World, incident: Incident, second: float) -> Receipt:
-    detach_policies(incident, world.roles, world.holds, world.journal, world.schedules, at(second))
-    return confirm_baseline(
-        incident,
-        SETTLED,
-        world.services,
-        world.roles,
-        world.revisions,
-        world.holds,
-        world.journal,
-        at(second + 1),
-    )
+    undoing = Run(world, incident)
+    assert undoing.undo(second).next == "CONFIRM"
+    receipt = undoing.confirm(second + 1)
+    let_go(world)
+    return receipt
 
 
 def both_granted() -> World:
@@ -71,6 +53,13 @@ def test_the_last_undo_takes_it_off_whichever_that_is() -> None:
         receipt = undo(world, other, 200)
         assert receipt.equal and receipt.grants_of_others == ()
         assert world.roles.role.attached == () and world.holds.of(OLD_ROLE) == ()
+
+
+def test_each_of_them_has_an_end_of_its_own_which_goes_with_its_undo() -> None:
+    world = both_granted()
+    assert {incident for incident, _ in world.schedules.at} == {"run-1", "run-2"}
+    undo(world, FIRST, 100)
+    assert {incident for incident, _ in world.schedules.at} == {"run-2"}
 
 
 def test_what_somebody_attached_before_us_is_nobodys_grant() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from regrant.change.withdraw import withdraw_grants
 from regrant.errors import GrantWithdrawn
 from regrant.model.aws import ServiceState, TaskDefinition
 from regrant.model.journal import Hold
@@ -28,7 +29,6 @@ from tests.unit.cure import (
     run,
     standing,
     undo,
-    withdraw,
 )
 from tests.unit.fakes import (
     DEFINITION,
@@ -57,6 +57,10 @@ def outcome(world: World, incident: Incident = CURE, seconds: float = LATER) -> 
     return withdrawal
 
 
+def withdraw(world: World, state: RunState, seconds: float) -> Withdrawal:
+    return withdraw_grants(state, world, at(seconds))
+
+
 def beside(world: World, **changed: Any) -> None:
     """The backend runs with the worker's role and declares the same policy."""
     world.services.definitions[BACKENDS] = TaskDefinition(BACKENDS, OLD_ROLE, (ROUTE,))
@@ -79,7 +83,7 @@ def test_a_cure_takes_every_grant_of_its_service_whichever_run_made_it() -> None
 
 def test_a_cure_without_a_containment_before_it_withdraws_nothing_and_needs_no_second_proof() -> None:
     withdrawal = outcome(ready())
-    assert (withdrawal.verdict, withdrawal.removed, withdrawal.watch) == ("HEALTHY", (), False)
+    assert (withdrawal.next, withdrawal.removed) == ("CLOSE", ())
 
 
 def test_what_was_there_without_a_record_is_nobodys_grant_and_stays() -> None:
@@ -91,8 +95,8 @@ def test_what_was_there_without_a_record_is_nobodys_grant_and_stays() -> None:
 def test_a_policy_that_another_services_incident_holds_stays_for_it_alone() -> None:
     world = granted()
     theirs = another_grant(world, "run-2", BACKEND)
-    (stay,) = outcome(world).stays
-    assert (stay.policy, stay.until) == (RECEIVE, None) and "run run-2 holds it" in stay.why
+    (kept,) = outcome(world).kept
+    assert (kept.policy, kept.until) == (RECEIVE, None) and "run run-2 holds it" in kept.why
     assert world.roles.role.attached == (RECEIVE,)
     assert (world.holds.of(OLD_ROLE), list(world.schedules.at)) == ((theirs,), [("run-2", at(DAY))])
 
@@ -100,10 +104,10 @@ def test_a_policy_that_another_services_incident_holds_stays_for_it_alone() -> N
 def test_a_grant_stays_with_its_time_for_a_service_that_runs_with_the_role_and_declares_it() -> None:
     world = granted()
     beside(world)
-    (stay,) = outcome(world).stays
-    assert str(BACKEND) in stay.why and stay.until == hold_of(world, INCIDENT).expires_at
+    (kept,) = outcome(world).kept
+    assert str(BACKEND) in kept.why and kept.until == hold_of(world, INCIDENT).expires_at
     assert world.roles.role.attached == (RECEIVE,)
-    assert list(world.schedules.at) == [(INCIDENT, stay.until)]
+    assert list(world.schedules.at) == [(INCIDENT, kept.until)]
 
 
 @pytest.mark.parametrize(
@@ -118,14 +122,14 @@ def test_a_grant_stays_with_its_time_for_a_service_that_runs_with_the_role_and_d
     ],
     ids=["declares another", "is gone", "is deleted", "has another role"],
 )
-def test_a_service_that_does_not_live_on_the_grant_keeps_nothing(arrange: Callable[[World], None]) -> None:
+def test_a_service_that_does_not_depend_on_the_grant_keeps_nothing(arrange: Callable[[World], None]) -> None:
     world = granted()
     beside(world)
     arrange(world)
     assert outcome(world).removed == (RECEIVE,)
 
 
-def test_during_its_rollout_to_another_role_a_service_still_lives_on_the_grant() -> None:
+def test_during_its_rollout_to_another_role_a_service_still_depends_on_the_grant() -> None:
     world = granted()
     beside(world)
     old, new = (
@@ -158,9 +162,10 @@ def test_while_another_run_changes_the_role_nothing_is_taken_off() -> None:
     world = granted()
     state = replace(run(ready()), withdrawal=None)
     other = replace(state, incident=replace(CURE, id="other"))
-    assert withdraw(world, other, LATER).verdict == "HEALTHY"
+    assert withdraw(world, other, LATER).next == "CLOSE"
     waiting = withdraw(world, state, LATER + 1)
-    assert (waiting.verdict, waiting.checks, waiting.removed) == ("PENDING", 1, ())
+    assert (waiting.next, waiting.checks, waiting.removed) == ("WAIT", 1, ())
+    assert "Waits for run other" in waiting.evidence[0]
     assert withdraw(world, replace(state, withdrawal=waiting), LATER + 11).checks == 2
 
 
@@ -168,21 +173,21 @@ def test_an_expiry_takes_its_own_incidents_grant_and_watches() -> None:
     world = granted()
     another_grant(world, "run-2", policy=SEND, expires=2 * DAY)
     withdrawal = outcome(world, EXPIRY, DAY)
-    assert (withdrawal.removed, withdrawal.watch) == ((RECEIVE,), True)
+    assert (withdrawal.removed, withdrawal.next) == ((RECEIVE,), "WATCH")
     assert [hold.policy for hold in world.holds.of(OLD_ROLE)] == [SEND]
 
 
 def test_an_expired_grant_that_another_service_declares_is_renewed_for_one_period_and_says_why() -> None:
     world = granted()
     beside(world)
-    (stay,) = outcome(world, EXPIRY, DAY).stays
+    (kept,) = outcome(world, EXPIRY, DAY).kept
     renewed = hold_of(world, INCIDENT)
-    assert stay.until == renewed.expires_at == at(2 * DAY + 300)
+    assert kept.until == renewed.expires_at == at(2 * DAY + 300)
     assert "renewed" in renewed.why and str(BACKEND) in renewed.why
-    assert (INCIDENT, stay.until) in world.schedules.at
+    assert (INCIDENT, kept.until) in world.schedules.at
 
 
-def test_a_renewal_tells_of_the_last_reason_only() -> None:
+def test_a_renewal_has_its_last_reason_only() -> None:
     world = granted()
     beside(world)
     outcome(world, EXPIRY, DAY)
@@ -195,15 +200,15 @@ def test_an_expired_grant_of_a_service_in_a_rollout_is_renewed_and_not_taken_off
     world = granted()
     world.services.somebody_deploys(DEFINITION)
     withdrawal = outcome(world, EXPIRY, DAY)
-    assert (withdrawal.removed, withdrawal.watch, world.roles.role.attached) == ((), False, (RECEIVE,))
-    assert withdrawal.stays[0].until == at(2 * DAY + 300)
+    assert (withdrawal.removed, withdrawal.next, world.roles.role.attached) == ((), "CLOSE", (RECEIVE,))
+    assert withdrawal.kept[0].until == at(2 * DAY + 300)
 
 
-def test_an_expired_grant_that_another_incident_shares_goes_on_for_the_service_that_lives_on_it() -> None:
+def test_an_expired_grant_that_another_incident_shares_goes_on_for_the_service_that_depends_on_it() -> None:
     world = granted()
     another_grant(world, "run-2", BACKEND)
-    (stay,) = outcome(world, EXPIRY, DAY).stays
-    assert stay.until == hold_of(world, INCIDENT).expires_at == at(2 * DAY + 300)
+    (kept,) = outcome(world, EXPIRY, DAY).kept
+    assert kept.until == hold_of(world, INCIDENT).expires_at == at(2 * DAY + 300)
     assert hold_of(world, "run-2").dropped_at is None
 
 
@@ -212,20 +217,20 @@ def test_an_expired_grant_that_another_incident_shares_ends_for_a_service_that_h
     another_grant(world, "run-2", BACKEND)
     world.services.somebody_deploys(NEWER_DEFINITION)
     world.services.finish()
-    (stay,) = outcome(world, EXPIRY, DAY).stays
-    assert stay.until is None and hold_of(world, INCIDENT).dropped_by == EXPIRY.id
+    (kept,) = outcome(world, EXPIRY, DAY).kept
+    assert kept.until is None and hold_of(world, INCIDENT).dropped_by == EXPIRY.id
     assert world.roles.role.attached == (RECEIVE,)
 
 
 def test_the_schedule_of_an_incident_stays_while_one_of_its_policies_does() -> None:
-    for gone, stays in ((RECEIVE, SEND), (SEND, RECEIVE)):
+    for gone, needed in ((RECEIVE, SEND), (SEND, RECEIVE)):
         world = granted()
         ends = hold_of(world, INCIDENT).expires_at
         assert ends is not None
         world.roles.attach(OLD_ROLE, SEND)
         world.holds.write(OLD_ROLE, replace(hold_of(world, INCIDENT), policy=SEND))
         beside(world)
-        enrol(world, BACKEND, replace(ENTRY, policies=(stays,)))
+        enrol(world, BACKEND, replace(ENTRY, policies=(needed,)))
         assert outcome(world).removed == (gone,)
         assert list(world.schedules.at) == [(INCIDENT, ends)]
 
@@ -241,8 +246,8 @@ def test_both_policies_of_an_incident_go_with_their_one_schedule() -> None:
 def test_a_grant_that_is_renewed_before_its_time_has_one_schedule() -> None:
     world = granted()
     beside(world)
-    (stay,) = outcome(world, EXPIRY, LATER).stays
-    assert list(world.schedules.at) == [(INCIDENT, stay.until)]
+    (kept,) = outcome(world, EXPIRY, LATER).kept
+    assert list(world.schedules.at) == [(INCIDENT, kept.until)]
 
 
 # Before and after each change of a renewal: the new schedule, the old one, the hold.
@@ -253,8 +258,8 @@ def test_wherever_a_renewal_crashed_its_second_try_leaves_one_schedule(moment: i
     world.fuse.blows_at = moment
     withdrawal = run(world, EXPIRY, LATER, retries=1).withdrawal
     assert withdrawal is not None
-    assert list(world.schedules.at) == [(INCIDENT, withdrawal.stays[0].until)]
-    assert hold_of(world, INCIDENT).expires_at == withdrawal.stays[0].until
+    assert list(world.schedules.at) == [(INCIDENT, withdrawal.kept[0].until)]
+    assert hold_of(world, INCIDENT).expires_at == withdrawal.kept[0].until
 
 
 def test_what_a_person_took_off_before_is_not_withdrawn_and_its_record_ends() -> None:
@@ -262,7 +267,7 @@ def test_what_a_person_took_off_before_is_not_withdrawn_and_its_record_ends() ->
         world = granted()
         world.roles.detach(OLD_ROLE, RECEIVE)
         withdrawal = outcome(world, incident)
-        assert (withdrawal.removed, withdrawal.stays, withdrawal.watch) == ((), (), False)
+        assert (withdrawal.removed, withdrawal.kept, withdrawal.next) == ((), (), "CLOSE")
         assert (world.holds.of(OLD_ROLE), world.schedules.at) == ((), {})
         assert "withdraw" not in [change.kind for change in world.journal.load(incident.id).changes]
 
@@ -304,7 +309,7 @@ def test_a_run_that_goes_on_after_its_undo_withdraws_nothing() -> None:
 def test_a_grant_that_a_later_incident_of_the_service_holds_goes_on_until_that_ones_time() -> None:
     world = granted()
     another_grant(world, "run-2", expires=2 * DAY)
-    (stay,) = outcome(world, EXPIRY, DAY).stays
-    assert stay.until == at(2 * DAY) and "run run-2 holds it" in stay.why
+    (kept,) = outcome(world, EXPIRY, DAY).kept
+    assert kept.until == at(2 * DAY) and "run run-2 holds it" in kept.why
     assert hold_of(world, INCIDENT).dropped_by == EXPIRY.id
     assert list(world.schedules.at) == [("run-2", at(2 * DAY))]

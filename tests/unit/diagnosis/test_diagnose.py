@@ -3,14 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
+from regrant.baseline.drift import ROUNDS
 from regrant.denials.search import DENIAL_TERM
-from regrant.model.aws import ServiceState
+from regrant.model.aws import QueueDepth, ServiceState
 from regrant.model.journal import Hold
-from regrant.model.run import Diagnosis, Incident
+from regrant.model.run import Depths, Diagnosis, Incident
 from tests.unit.fakes import (
     DEAD_LETTERS,
     DENIAL,
     ENTRY,
+    INCIDENT,
     INCIDENT_OF_WORKER,
     OLD,
     OLD_DEPLOYMENT,
@@ -239,3 +241,64 @@ def test_what_is_denied_now_is_read_even_if_older_lines_fill_what_may_be_read() 
     world.logs.write(-5, DENIAL)
     diagnosis = diagnosed(world)
     assert diagnosis.plan is not None and diagnosis.plan.attach == (RECEIVE,)
+
+
+def test_the_queues_are_remembered_as_they_were_diagnosed() -> None:
+    world = World()
+    world.queues.visible, world.queues.dead = 14, 1
+    assert diagnosed(world).depths == Depths(14, 1)
+
+
+def test_when_a_failing_message_is_dead_is_remembered_where_there_is_a_dead_letter_queue() -> None:
+    world = World()
+    world.queues.depth = lambda queue: QueueDepth(14, 0, 90.0)  # type: ignore[method-assign]
+    assert diagnosed(world).depths == Depths(14, 14, 90.0)
+    without = replace(ENTRY, health=replace(ENTRY.health, dead_letter_queue=None))
+    assert diagnosed(world, replace(INCIDENT_OF_WORKER, entry=without)).depths == Depths(14, None, None)
+
+
+def test_the_role_is_remembered_whole_as_it_was_diagnosed() -> None:
+    world = World()
+    world.roles.role = replace(ROLE, attached=(SEND,), tags={"Environment": "test"})
+    seen = diagnosed(world).seen
+    assert seen is not None and (seen.role, seen.attached) == (world.roles.role, (SEND,))
+
+
+def test_what_other_incidents_were_granted_is_remembered() -> None:
+    world = World()
+    world.roles.role = replace(ROLE, attached=(SEND,))
+    world.holds.write(OLD_ROLE, Hold(SEND, "another", "retainwise-cluster/retainwise-backend"))
+    world.holds.write(OLD_ROLE, Hold(RECEIVE, INCIDENT, str(WORKER)))
+    assert diagnosed(world).granted == (SEND,)
+
+
+def test_each_diagnosis_of_a_run_counts() -> None:
+    run = Run(World())
+    assert [run.diagnose(seconds).checks for seconds in (1, 20, 40)] == [1, 2, 3]
+
+
+def test_an_account_that_changes_after_each_plan_is_refused_with_the_last_findings() -> None:
+    run = Run(World())
+    plans = [run.diagnose(seconds).plan for seconds in range(ROUNDS)]
+    last = run.diagnose(ROUNDS)
+    assert None not in plans
+    assert (last.next, last.plan, last.checks) == ("REFUSE", None, ROUNDS + 1)
+    assert last.refusal is not None and last.refusal.code == "ACCOUNT_MOVING"
+    assert "MISSING_ATTACHMENT" in codes(last)
+
+
+def test_an_account_in_which_nothing_is_missing_by_then_is_not_refused() -> None:
+    world = World()
+    run = Run(world)
+    for seconds in range(ROUNDS):
+        run.diagnose(seconds)
+    world.roles.role = replace(ROLE, attached=(RECEIVE,))
+    assert run.diagnose(ROUNDS).next == "NOTHING_TO_FIX"
+
+
+def test_a_new_plan_has_no_answer_of_the_last_one() -> None:
+    careful = replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, approval="required"))
+    run = Run(World(), careful)
+    run.state = replace(run.state, diagnosis=replace(run.diagnose(), answer={"approved": True}))
+    again = run.diagnose(20)
+    assert (again.next, again.answer) == ("ASK", None)

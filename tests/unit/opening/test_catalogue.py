@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.model.catalogue import CatalogueEntry, Service
+from regrant.model.catalogue import CatalogueEntry, Service, parameter_name
 from regrant.model.results import Refusal
-from regrant.opening.catalogue import parameter_name, read_entry
+from regrant.opening.catalogue import read_entry
 from regrant.step import encode
 from tests.unit.fakes import ALLOWED, ENTRY, RECEIVE, WORKER
 

@@ -9,23 +9,23 @@ from tests.unit.cure import (
     BACKEND,
     EXPIRY,
     LATER,
+    UNDO_OF_CURE,
     UNDO_OF_EXPIRY,
     another_grant,
     crashed,
     granted,
     let_go,
-    reattach,
     run,
     standing,
     undo,
 )
 from tests.unit.fakes import INCIDENT, NEWER_DEFINITION, OLD_ROLE, RECEIVE, ROLE, UNDO, Crash, World
-from tests.unit.undo import undo as contains_undo
+from tests.unit.run import Run
 
 # Before and after each change of: register (intent, ECS, done), redeploy (intent, ECS, done),
 # withdraw (intent, IAM, schedule, hold, done).
 MOMENTS = range(1, 23)
-# And of its undo: reattach (schedule, hold, IAM, undone), restore (intent, ECS, done),
+# And of its undo: put back (schedule, hold, IAM, undone), restore (intent, ECS, done),
 # deregister (ECS, undone).
 UNDOING = range(1, 19)
 
@@ -86,7 +86,7 @@ def test_a_step_that_crashed_and_is_tried_again_does_everything_once(moment: int
     before, world = standing(granted()), granted()
     world.fuse.blows_at = moment
     withdrawal = run(world, retries=1).withdrawal
-    assert withdrawal is not None and (withdrawal.removed, withdrawal.watch) == ((RECEIVE,), True)
+    assert withdrawal is not None and (withdrawal.removed, withdrawal.next) == ((RECEIVE,), "WATCH")
     assert list(world.revisions.registered) == [NEWER_DEFINITION]
     assert len(world.services.redeployed) == 2  # the containment's, and this one
     assert (world.roles.role.attached, world.holds.of(OLD_ROLE), world.schedules.at) == ((), (), {})
@@ -99,9 +99,9 @@ def test_what_is_put_back_waits_for_the_run_that_is_changing_the_role() -> None:
     world = granted()
     run(world)
     # The cure has not ended for all that is known: its role is its own.
-    waiting = reattach(world)
-    assert waiting.verdict == "PENDING" and "cure-1" in waiting.evidence[0]
-    assert world.roles.role.attached == ()
+    waiting = Run(world, UNDO_OF_CURE).undo_role(LATER + 600)
+    assert (waiting.next, waiting.phase, waiting.waits_for) == ("WAIT", "PUT_BACK", "cure-1")
+    assert (waiting.put_back, world.roles.role.attached) == (None, ())
 
 
 def shared() -> World:
@@ -135,7 +135,7 @@ def test_wherever_that_crashed_it_can_be_done_again(moment: int) -> None:
     assert standing(world) == before
 
 
-def test_what_ended_with_the_other_incident_meanwhile_is_granted_again() -> None:
+def test_what_has_ended_with_the_other_incident_since_is_granted_again() -> None:
     world = shared()
     run(world)
     let_go(world)
@@ -148,6 +148,6 @@ def test_what_ended_with_the_other_incident_meanwhile_is_granted_again() -> None
 
 def test_the_undo_of_a_containment_does_not_bring_its_own_hold_back() -> None:
     world = granted()
-    contains_undo(world)
-    assert reattach(world, replace(UNDO, id="again", role=OLD_ROLE)).attached == ()
+    undo(world, UNDO)
+    assert Run(world, replace(UNDO, id="again", role=OLD_ROLE)).undo_role(LATER).put_back == ()
     assert world.holds.of(OLD_ROLE) == () and world.roles.role == ROLE

@@ -5,9 +5,11 @@ from msgspec.structs import replace
 
 from regrant.errors import AwsUnavailable
 from regrant.model.aws import ServiceState
-from regrant.undo.restore import check_restore, judge_restored
-from tests.unit.fakes import DEFINITION, OLD, RUNNING, THEIRS, WORKER, Crash, World, at
-from tests.unit.undo import contain, contained, finish, look, primary, restore
+from regrant.model.results import Verdict
+from regrant.undo.service import judge_restored
+from tests.unit.fakes import DEFINITION, OLD, RUNNING, THEIRS, Crash, World, at
+from tests.unit.run import Run, contain
+from tests.unit.undone import contained, primary, restoring
 
 
 def with_breaker(world: World, *, rollback: bool) -> None:
@@ -17,24 +19,30 @@ def with_breaker(world: World, *, rollback: bool) -> None:
     world.services.state = replace(world.services.state, deployment_configuration=configuration)
 
 
+def restored(run: Run) -> tuple[Verdict | None, str]:
+    """How far the service is, and why."""
+    assert run.state.undo is not None
+    return run.state.undo.service, run.state.undo.evidence[0]
+
+
 def test_a_settled_service_is_left_as_it_is() -> None:
     world = contained()
     world.services.finish()
-    assert restore(world).verdict == "HEALTHY"
+    assert restored(restoring(world))[0] == "HEALTHY"
     assert len(world.services.redeployed) == 1
 
 
 def test_our_deployment_that_is_still_going_well_is_waited_for() -> None:
     world = contained()
-    restoring = restore(world)
+    verdict, why = restored(restoring(world))
     (ours,) = world.services.redeployed
-    assert restoring.verdict == "PENDING" and restoring.evidence[0].startswith(ours)
+    assert verdict == "PENDING" and why.startswith(ours)
 
 
 def test_our_stuck_deployment_is_superseded_by_one_of_the_baselines_revision() -> None:
     world = contained()
     world.services.stall()
-    assert restore(world).verdict == "PENDING"
+    assert restored(restoring(world))[0] == "PENDING"
     ours, second = world.services.redeployed
     assert primary(world) == second
     assert [(c.value, c.done_at) for c in world.changes("restore")] == [(ours, at(100))]
@@ -44,10 +52,19 @@ def test_our_stuck_deployment_is_superseded_by_one_of_the_baselines_revision() -
 def test_our_stuck_deployment_is_superseded_once() -> None:
     world = contained()
     world.services.stall()
-    for seconds in (100, 110):
-        assert restore(world, seconds).verdict == "PENDING"
+    run = restoring(world)
+    for seconds in (115, 130):
         world.services.stall()
+        assert run.undo_service(seconds).service == "PENDING"
     assert len(world.services.redeployed) == 2
+
+
+def test_our_deployment_that_starts_to_fail_while_it_is_waited_for_is_superseded() -> None:
+    world = contained()
+    run = restoring(world)
+    world.services.stall()
+    run.undo_service(115)
+    assert [primary(world)] == world.services.redeployed[1:]
 
 
 def test_a_restore_whose_response_was_lost_is_not_sent_again() -> None:
@@ -55,8 +72,8 @@ def test_a_restore_whose_response_was_lost_is_not_sent_again() -> None:
     world.services.stall()
     world.services.response_lost = True
     with pytest.raises(AwsUnavailable):
-        restore(world)
-    assert restore(world, 110).verdict == "PENDING"
+        restoring(world)
+    assert restored(restoring(world, 110))[0] == "PENDING"
     assert [primary(world)] == world.services.redeployed[1:]
 
 
@@ -65,18 +82,18 @@ def test_a_restore_that_was_not_heard_is_sent_again() -> None:
     world.services.stall()
     world.fuse.passed, world.fuse.blows_at = 0, 3  # after the intent, before UpdateService
     with pytest.raises(Crash):
-        restore(world)
+        restoring(world)
     assert len(world.services.redeployed) == 1
-    restore(world, 110)
+    restoring(world, 110)
     assert [primary(world)] == world.services.redeployed[1:]
 
 
-def test_a_circuit_breaker_that_goes_back_by_itself_is_left_to_it() -> None:
+def test_a_circuit_breaker_that_rolls_back_is_left_to_it() -> None:
     world = World()
     with_breaker(world, rollback=True)
     contain(world)
     world.services.stall()
-    assert restore(world).verdict == "PENDING"
+    assert restored(restoring(world))[0] == "PENDING"
     assert len(world.services.redeployed) == 1 and world.changes("restore") == []
 
 
@@ -85,7 +102,7 @@ def test_a_circuit_breaker_that_only_stops_is_no_way_back() -> None:
     with_breaker(world, rollback=False)
     contain(world)
     world.services.stall()
-    restore(world)
+    restoring(world)
     assert [primary(world)] == world.services.redeployed[1:]
 
 
@@ -94,12 +111,12 @@ def test_the_circuit_breakers_way_back_is_the_restore() -> None:
     failed = replace(OLD, id=world.services.redeployed[0], status="ACTIVE", rollout_state="FAILED")
     back = replace(OLD, rollout_state="IN_PROGRESS")
     world.services.state = replace(RUNNING, deployments=(back, failed))
-    restoring = restore(world)
-    assert restoring.verdict == "PENDING" and restoring.evidence[0].startswith(OLD.id)
+    run = restoring(world)
+    assert restored(run)[0] == "PENDING" and restored(run)[1].startswith(OLD.id)
     world.services.finish()
-    restoring = look(world, restoring)
-    assert restoring.evidence == (f"The service has settled on {OLD.id}.",)
-    receipt = finish(world, restoring)
+    assert run.undo_service(115).evidence == (f"The service has settled on {OLD.id}.",)
+    assert run.undo_role(115).next == "CONFIRM"
+    receipt = run.confirm(116)
     assert receipt.equal and receipt.changed_by_others == ()
     assert len(world.services.redeployed) == 1
 
@@ -108,27 +125,27 @@ def test_the_circuit_breakers_way_back_is_not_superseded_even_if_it_stalls() -> 
     world = contained()
     back = replace(OLD, rollout_state="IN_PROGRESS", failed_tasks=2)
     world.services.state = replace(RUNNING, deployments=(back,))
-    assert restore(world).verdict == "PENDING"
+    assert restored(restoring(world))[0] == "PENDING"
     assert len(world.services.redeployed) == 1
 
 
 def test_what_somebody_else_deploys_during_the_restore_is_waited_for() -> None:
     world = contained()
-    restoring = restore(world)
+    run = restoring(world)
     world.services.somebody_deploys(DEFINITION)
-    restoring = look(world, restoring)
-    assert restoring.verdict == "PENDING" and restoring.evidence[0].startswith(THEIRS)
+    run.undo_service(115)
+    assert restored(run)[0] == "PENDING" and restored(run)[1].startswith(THEIRS)
     world.services.finish()
-    restoring = look(world, restoring)
-    assert restoring.evidence == (f"The service has settled on {THEIRS}.",)
-    assert finish(world, restoring).equal and len(world.services.redeployed) == 1
+    assert run.undo_service(130).evidence == (f"The service has settled on {THEIRS}.",)
+    assert run.undo_role(130).next == "CONFIRM"
+    assert run.confirm(131).equal and len(world.services.redeployed) == 1
 
 
 def test_somebody_elses_deployment_is_not_superseded_even_if_it_stalls() -> None:
     world = contained()
     world.services.somebody_deploys(DEFINITION)
     world.services.stall()
-    assert restore(world).verdict == "PENDING"
+    assert restored(restoring(world))[0] == "PENDING"
     assert len(world.services.redeployed) == 1
 
 
@@ -155,25 +172,27 @@ def test_a_restore_waits_only_for_what_may_still_be_ours(
     assert judged == verdict and why in evidence[0]
 
 
-def test_each_look_at_the_restore_is_counted() -> None:
-    world = contained()
-    first = restore(world)
-    second = look(world, look(world, first))
-    assert (first.checks, second.checks) == (0, 2)
-    assert (second.started_at, second.at, second.task_definition) == (at(100), at(115), DEFINITION)
+def test_each_wait_for_the_service_is_counted() -> None:
+    run = restoring(contained())
+    waits = [run.state.undo, run.undo_service(115), run.undo_service(130)]
+    assert [(undo.next, undo.checks, undo.restored_since) for undo in waits if undo] == [
+        ("WAIT", 1, at(100)),
+        ("WAIT", 2, at(100)),
+        ("WAIT", 3, at(100)),
+    ]
 
 
 def test_a_restore_that_takes_half_an_hour_is_waited_for_no_longer() -> None:
-    world = contained()
-    restoring = restore(world)
-    assert check_restore(restoring, WORKER, world.services, at(1899)).verdict == "PENDING"
-    assert check_restore(restoring, WORKER, world.services, at(1900)).verdict == "UNHEALTHY"
+    run = restoring(contained())
+    assert run.undo_service(1899).next == "WAIT"
+    late = run.undo_service(1900)
+    assert (late.service, late.next) == ("UNHEALTHY", "ROLE")
 
 
 def test_a_restore_is_sent_once_even_if_the_redeploys_own_id_was_never_heard() -> None:
     world = contained(13)  # ECS heard the redeploy, the journal did not hear of its id
-    for seconds in (100, 110):
+    for seconds in (100, 115):
         world.services.stall()
-        restore(world, seconds)
+        restoring(world, seconds)
         assert [primary(world)] == world.services.redeployed[1:]
     assert len(world.services.redeployed) == 2

@@ -1,12 +1,12 @@
 """Back to exactly what was, from any crash point, and never further than what this incident did."""
 
+from __future__ import annotations
+
 import pytest
 from msgspec.structs import replace
 
 from regrant.errors import BaselineDiffers, ServiceNotSettled
 from regrant.model.aws import Baseline
-from regrant.model.results import Restore
-from regrant.undo.restore import confirm_baseline
 from tests.unit.fakes import (
     INCIDENT,
     NEWER_DEFINITION,
@@ -21,12 +21,15 @@ from tests.unit.fakes import (
     World,
     at,
 )
-from tests.unit.undo import contain, contained, finish, look, restore, undo
+from tests.unit.run import Run, contain
+from tests.unit.undone import contained, restoring, undo
 
-SETTLED = Restore("HEALTHY", 1, at(100), at(115))
-
-# Before and after each change of: attach (intent, IAM, done), redeploy (intent, ECS, done).
+# Before and after each change of: attach (schedule, intent and hold, IAM, done),
+# redeploy (intent, ECS, done).
 MOMENTS = range(1, 15)
+# And of its undo: restore (intent, ECS, done), detach (IAM, undone, schedule, hold),
+# and the schedule once more, in case it had no hold.
+UNDOING = range(1, 17)
 
 
 def test_containing_has_no_more_moments_than_those() -> None:
@@ -38,11 +41,18 @@ def test_wherever_the_run_crashed_the_undo_is_exact(moment: int) -> None:
     world = contained(moment)
     receipt = undo(world)
     assert receipt.equal and receipt.changed_by_others == ()
-    assert (world.roles.role, world.schedules.at) == (ROLE, {})
+    assert (world.roles.role, world.holds.of(OLD_ROLE), world.schedules.at) == (ROLE, (), {})
 
 
-# Before and after each change of: restore (intent, ECS, done), detach (IAM, undone).
-@pytest.mark.parametrize("moment", range(1, 13))
+def test_undoing_has_no_more_moments_than_those() -> None:
+    world = contained()
+    world.services.stall()
+    world.fuse.passed = 0
+    undo(world)
+    assert world.fuse.passed == len(UNDOING)
+
+
+@pytest.mark.parametrize("moment", UNDOING)
 def test_wherever_the_undo_crashed_it_can_be_done_again(moment: int) -> None:
     world = contained()
     world.services.stall()
@@ -50,7 +60,7 @@ def test_wherever_the_undo_crashed_it_can_be_done_again(moment: int) -> None:
     with pytest.raises(Crash):
         undo(world)
     assert undo(world).equal
-    assert world.roles.role == ROLE
+    assert (world.roles.role, world.holds.of(OLD_ROLE), world.schedules.at) == (ROLE, (), {})
 
 
 def test_without_a_baseline_nothing_is_changed_and_nothing_is_proved() -> None:
@@ -71,9 +81,10 @@ def test_a_run_that_only_recorded_the_baseline_changes_nothing() -> None:
 def test_a_second_undo_is_a_no_op() -> None:
     world = contained()
     undo(world)
-    world.fuse.passed = 0
+    entries, holds = dict(world.journal.entries), dict(world.holds.written)
     assert undo(world).equal
-    assert (world.fuse.passed, world.roles.detached) == (0, [RECEIVE])
+    assert (world.journal.entries, world.holds.written) == (entries, holds)
+    assert (len(world.services.redeployed), world.roles.detached) == (1, [RECEIVE])
 
 
 def test_a_policy_that_was_attached_before_us_stays() -> None:
@@ -84,7 +95,7 @@ def test_a_policy_that_was_attached_before_us_stays() -> None:
     assert (set(world.roles.role.attached), world.roles.detached) == ({RECEIVE, SEND}, [])
 
 
-def test_a_policy_that_somebody_else_attached_meanwhile_stays_and_is_named() -> None:
+def test_a_policy_that_somebody_else_attached_since_stays_and_is_named() -> None:
     world = contained()
     world.roles.role = replace(world.roles.role, attached=(RECEIVE, SEND))
     receipt = undo(world)
@@ -95,7 +106,7 @@ def test_a_policy_that_somebody_else_attached_meanwhile_stays_and_is_named() -> 
 def test_what_was_detached_is_in_the_journal() -> None:
     world = contained()
     undo(world)
-    assert [change.undone_at for change in world.changes("attach")] == [at(116)]
+    assert [change.undone_at for change in world.changes("attach")] == [at(115)]
 
 
 def test_a_revision_that_somebody_else_deployed_is_left_alone() -> None:
@@ -125,32 +136,27 @@ def test_a_role_that_is_gone_is_named_in_the_receipt() -> None:
 def test_a_service_that_never_settles_loses_the_policies_and_gets_a_person() -> None:
     world = contained()
     world.services.stall()
-    restoring = restore(world)
+    run = restoring(world)
     world.services.stall()
-    restoring = look(world, restoring)
-    with pytest.raises(ServiceNotSettled, match=r"retainwise-worker did not settle: .* 2 failed"):
-        finish(world, restoring)
+    run.undo_role(1899)
+    assert run.undo_service(1900).next == "ROLE"
+    assert run.undo_role(1900).next == "CONFIRM"
     assert world.roles.role == ROLE
+    with pytest.raises(ServiceNotSettled, match=r"retainwise-worker did not settle: .* 2 failed"):
+        run.confirm(1901)
 
 
-def test_a_policy_that_is_left_is_told_before_a_service_that_did_not_settle() -> None:
-    world = contained()
+def test_a_policy_that_is_left_is_reported_before_a_service_that_did_not_settle() -> None:
+    run = restoring(contained())
+    assert run.undo_service(1900).service == "UNHEALTHY"
     with pytest.raises(BaselineDiffers):
-        confirm_baseline(
-            UNDO,
-            restore(world),
-            world.services,
-            world.roles,
-            world.revisions,
-            world.holds,
-            world.journal,
-            at(117),
-        )
+        run.confirm(1901)
 
 
 def test_while_iam_still_shows_our_policy_the_baseline_differs() -> None:
     world = contained()
+    run = Run(world, UNDO)
+    run.undo()
+    world.roles.role = replace(ROLE, attached=(RECEIVE,))  # as a stale read shows it
     with pytest.raises(BaselineDiffers, match=r"role\.attached\..*prod-retainwise-sqs-worker"):
-        confirm_baseline(
-            UNDO, SETTLED, world.services, world.roles, world.revisions, world.holds, world.journal, at(117)
-        )
+        run.confirm(117)
