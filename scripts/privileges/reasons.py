@@ -162,7 +162,7 @@ COVERED = (
         "An enrolment may name any queue of the account. Its messages are counted, never received.",
         ("sqs:GetQueueUrl", "sqs:GetQueueAttributes"),
         f"arn:aws:sqs:{_HERE}:*",
-        ("Diagnose", "VerifyHealth"),
+        ("CaptureBaseline", "Diagnose", "VerifyHealth"),
     ),
     Reason(
         "Every entry of the catalogue is the runbook's to read.",
