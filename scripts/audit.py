@@ -53,7 +53,7 @@ def ask(stack: str) -> Audit:
     payload = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         told = f"{payload.get('errorType')}: {payload.get('errorMessage')}"
-        raise Unasked(f"{function} in account {account} failed. {told}\nIts log is /aws/lambda/{function}.")
+        raise Unasked(f"{function} in account {account} failed. {told}\nIts log is in /aws/lambda/{stack}.")
     return msgspec.convert(payload, Audit)
 
 

@@ -159,16 +159,10 @@ COVERED = (
         ("Diagnose", "VerifyHealth"),
     ),
     Reason(
-        "An enrolment may name any queue of the account. Its URL is asked for, and its messages are counted.",
-        ("sqs:GetQueueUrl",),
+        "An enrolment may name any queue of the account. Its messages are counted, never received.",
+        ("sqs:GetQueueUrl", "sqs:GetQueueAttributes"),
         f"arn:aws:sqs:{_HERE}:*",
         ("CaptureBaseline", "Diagnose", "VerifyHealth"),
-    ),
-    Reason(
-        "An enrolment may name any queue of the account. Its messages are counted, never received.",
-        ("sqs:GetQueueAttributes",),
-        f"arn:aws:sqs:{_HERE}:*",
-        ("CaptureBaseline", "VerifyHealth"),
     ),
     Reason(
         "Every entry of the catalogue is the runbook's to read.",
@@ -201,15 +195,9 @@ COVERED = (
     ),
     Reason(
         "The group is the stack's own, and holds nothing but the ends of its grants.",
-        ("scheduler:CreateSchedule",),
+        ("scheduler:CreateSchedule", "scheduler:DeleteSchedule"),
         f"arn:aws:scheduler:{_HERE}:schedule/regrant-grants/*",
         ("AttachPolicies", "UndoRole", "WithdrawGrants"),
-    ),
-    Reason(
-        "The group is the stack's own, and holds nothing but the ends of its grants.",
-        ("scheduler:DeleteSchedule",),
-        f"arn:aws:scheduler:{_HERE}:schedule/regrant-grants/*",
-        ("UndoRole", "WithdrawGrants"),
     ),
     Reason(
         "Any run of the stack's own state machine may hold the lease. Whether it has ended is read.",

@@ -27,7 +27,7 @@ CHANGES = {
     "ecs:TagResource": {"RedeployService"},
     "ecs:DeregisterTaskDefinition": {"UndoService"},
     "scheduler:CreateSchedule": {"AttachPolicies", "WithdrawGrants", "UndoRole"},
-    "scheduler:DeleteSchedule": {"WithdrawGrants", "UndoRole"},
+    "scheduler:DeleteSchedule": {"AttachPolicies", "WithdrawGrants", "UndoRole"},
     "states:StartExecution": {"AlarmRuleRole", "ScheduleRole", "AuditGrants"},
     "sqs:SendMessage": {"AuditGrants"},  # its own failures, to the dead-letter queue
     "ecs:UpdateService": {"RedeployService", "UndoService"},

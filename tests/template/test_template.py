@@ -59,6 +59,14 @@ def test_each_function_is_named_after_its_step_and_its_handler_exists(
         assert name in defined
 
 
+def test_each_function_has_an_event_to_be_tried_with(stack: Template) -> None:
+    # The others start a run; their names have a hyphen, or are the trigger's.
+    triggers = {"alarm", "cloudtrail", "console"}
+    events = {path.stem for path in ROOT.glob("events/*.json") if "-" not in path.stem} - triggers
+    functions = of_type(stack, "AWS::Lambda::Function")
+    assert events == {kebab(name.removesuffix("Function")).replace("-", "_") for name in functions}
+
+
 def test_a_function_times_out_before_its_state_does(stack: Template, tasks: Template) -> None:
     for task, state in tasks.items():
         timeout = stack["Resources"][f"{task}Function"]["Properties"]["Timeout"]
