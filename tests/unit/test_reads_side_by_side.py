@@ -5,68 +5,107 @@ from __future__ import annotations
 from threading import Barrier
 from typing import Any
 
+from msgspec.structs import replace
+
 from regrant.aws.roles import IamRoles
-from regrant.baseline.capture import capture
-from regrant.diagnosis.diagnose import diagnose
-from tests.unit.fakes import INCIDENT_OF_WORKER, OLD_ROLE, RECEIVE, SEND, SETTINGS, World, at, diagnosed
+from tests.unit.cure import CURE, LATER, granted
+from tests.unit.fakes import OLD_ROLE, RECEIVE, SEND, World, diagnosed
+from tests.unit.run import Run, contain
 
 PATIENCE = 10  # seconds until a barrier that nobody else comes to breaks
 
 
-def meet(barrier: Barrier, thing: Any, *methods: str) -> None:
-    """Each of the thing's methods waits until as many reads are under way as the barrier asks for."""
+def meet(barrier: Barrier, thing: Any, *methods: str, times: int = 1) -> None:
+    """Each of the thing's methods waits, so often, until as many calls are under way as the barrier asks
+    for."""
     for name in methods:
-        method = getattr(thing, name)
+        method, left = getattr(thing, name), [None] * times
 
-        def waiting(*args: Any, method: Any = method) -> Any:
-            barrier.wait(PATIENCE)
+        def waiting(*args: Any, method: Any = method, left: list[None] = left) -> Any:
+            if left:
+                left.pop()
+                barrier.wait(PATIENCE)
             return method(*args)
 
         setattr(thing, name, waiting)
 
 
-def test_diagnose_reads_role_log_and_queues_at_the_same_time() -> None:
+def test_diagnose_reads_the_service_and_what_the_owner_allowed_at_the_same_time() -> None:
+    world, barrier = World(), Barrier(2)
+    meet(barrier, world.services, "describe")
+    meet(barrier, world.allowed, "read")
+    assert Run(world).diagnose().next == "CHANGE"
+
+
+def test_then_it_reads_role_holds_log_and_queues_at_the_same_time() -> None:
     world, barrier = World(), Barrier(5)
     meet(barrier, world.roles, "permissions")
-    meet(barrier, world.logs, "search")  # of what is recent and of what is not
-    meet(barrier, world.queues, "exists")  # of two queues
-    found = diagnose(
-        INCIDENT_OF_WORKER,
-        world.services,
-        world.roles,
-        world.logs,
-        world.queues,
-        world.holds,
-        SETTINGS,
-        at(1),
-    )
-    assert found.decision == "CONTAIN"
+    meet(barrier, world.holds, "of")
+    meet(barrier, world.logs, "search")
+    meet(barrier, world.queues, "find", times=2)  # of two queues
+    assert Run(world).diagnose().next == "CHANGE"
 
 
-def test_the_baseline_reads_role_service_and_queues_at_the_same_time() -> None:
-    world, barrier = World(), Barrier(4)
+def test_a_cure_reads_both_roles_their_holds_and_the_revision_at_the_same_time() -> None:
+    world, barrier = granted(), Barrier(6)
+    meet(barrier, world.roles, "read", times=2)
+    meet(barrier, world.holds, "of", times=2)
+    meet(barrier, world.revisions, "execution_role", "status")
+    assert Run(world, CURE).diagnose(LATER).next == "CHANGE"
+
+
+def test_the_baseline_reads_attachments_and_service_at_the_same_time() -> None:
+    world, barrier = World(), Barrier(2)
+    meet(barrier, world.roles, "attached")
+    meet(barrier, world.services, "describe")
+    assert Run(world, diagnosis=diagnosed()).capture().sha256
+
+
+def test_a_baseline_that_is_read_whole_reads_role_holds_service_and_queues_at_the_same_time() -> None:
+    world, barrier = World(), Barrier(5)
+    meet(barrier, world.roles, "read")
+    meet(barrier, world.holds, "of")
+    meet(barrier, world.services, "describe")
+    meet(barrier, world.queues, "find", times=2)
+    assert Run(world, diagnosis=replace(diagnosed(), next="ASK")).capture().sha256
+
+
+def test_the_end_of_a_grant_is_scheduled_while_the_attachments_are_read() -> None:
+    world, barrier = World(), Barrier(2)
+    run = Run(world, diagnosis=diagnosed())
+    run.capture()
+    meet(barrier, world.schedules, "put")
+    meet(barrier, world.roles, "attached")
+    assert run.attach().attached == (RECEIVE,)
+
+
+def test_a_withdrawal_reads_the_catalogue_and_what_the_owner_allowed_at_the_same_time() -> None:
+    world, barrier = granted(), Barrier(2)
+    run = Run(world, CURE)
+    run.diagnose(LATER)
+    run.capture(LATER + 1)
+    run.redeploy(LATER + 2)
+    meet(barrier, world.catalogue, "entries")
+    meet(barrier, world.allowed, "read")
+    assert run.withdraw(LATER + 300).removed == (RECEIVE,)
+
+
+def test_the_receipt_reads_role_service_and_holds_at_the_same_time() -> None:
+    world, barrier = World(), Barrier(3)
+    run = contain(world)
+    run.undo()
     meet(barrier, world.roles, "read")
     meet(barrier, world.services, "describe")
-    meet(barrier, world.queues, "depth")  # of two queues
-    mark = capture(
-        INCIDENT_OF_WORKER,
-        diagnosed(world.roles.role),
-        world.services,
-        world.roles,
-        world.queues,
-        world.holds,
-        world.journal,
-        at(2),
-    )
-    assert mark.sha256
+    meet(barrier, world.holds, "of")
+    assert run.confirm().equal
 
 
 class Iam:
-    """IAM for a role with one inline policy, one attached and one declared: five reads come first, then
+    """IAM for a role with one inline policy, one attached and one declared: four reads come first, then
     the two documents that were not known of."""
 
     def __init__(self) -> None:
-        self.first, self.second = Barrier(5), Barrier(2)
+        self.first, self.second = Barrier(4), Barrier(2)
 
     def get_role(self, RoleName: str) -> dict[str, Any]:  # noqa: N803  boto3's names
         self.first.wait(PATIENCE)
@@ -78,10 +117,6 @@ class Iam:
     def paginate(self, **query: str) -> list[dict[str, Any]]:
         self.first.wait(PATIENCE)
         return [{"AttachedPolicies": [{"PolicyArn": SEND}], "PolicyNames": ["data"]}]
-
-    def get_account_summary(self) -> dict[str, Any]:
-        self.first.wait(PATIENCE)
-        return {"SummaryMap": {"AttachedPoliciesPerRoleQuota": 10}}
 
     def get_policy(self, PolicyArn: str) -> dict[str, Any]:  # noqa: N803
         (self.first if PolicyArn == RECEIVE else self.second).wait(PATIENCE)

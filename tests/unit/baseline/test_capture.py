@@ -1,0 +1,472 @@
+"""The baseline: how much is read again for it, what it says, and how a run waits for its role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from regrant.baseline.capture import TURN
+from regrant.baseline.facts import facts, fingerprint
+from regrant.clock import HOUR
+from regrant.errors import AccountMoved, RoleGone, ServiceGone
+from regrant.model.aws import Baseline
+from regrant.model.journal import Hold, Lease
+from regrant.model.results import BaselineMark
+from regrant.model.run import Depths, Diagnosis
+from tests.unit.cure import BACKEND, CURE, DAY, EXPIRY, LATER, another_grant, granted
+from tests.unit.fakes import (
+    DEFINITION,
+    ENTRY,
+    INCIDENT,
+    INCIDENT_OF_WORKER,
+    NEWER_DEFINITION,
+    OLD_DEPLOYMENT,
+    OLD_ROLE,
+    QUEUE,
+    RECEIVE,
+    ROLE,
+    RUNNING,
+    SEND,
+    World,
+    at,
+    diagnosed,
+)
+from tests.unit.run import Run
+
+RESOURCE = f"role/{OLD_ROLE}"
+BRIEFLY = ["attached", "describe"]
+WHOLLY = ["depth", "depth", "describe", "of", "read"]
+# The brief path cannot be gone on with, and what it has read is read again.
+BOTH = sorted([*BRIEFLY, *WHOLLY])
+FOUND = diagnosed(task_definition=DEFINITION)
+
+
+class Reads(list[str]):
+    """The reads that are made of the account from now on, by name."""
+
+    def __init__(self, world: World) -> None:
+        for port, names in (
+            (world.roles, ("attached", "read")),
+            (world.services, ("describe",)),
+            (world.holds, ("of",)),
+            (world.queues, ("depth",)),
+        ):
+            for name in names:
+                setattr(port, name, self._noting(name, getattr(port, name)))
+
+    def _noting(self, name: str, read: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*args: Any) -> Any:
+            self.append(name)
+            return read(*args)
+
+        return noted
+
+
+def captured(world: World, diagnosis: Diagnosis = FOUND, seconds: float = 2) -> BaselineMark:
+    return Run(world, diagnosis=diagnosis).capture(seconds)
+
+
+def reads(world: World, run: Run | None = None, seconds: float = 2) -> list[str]:
+    made = Reads(world)
+    (run or Run(world, diagnosis=FOUND)).capture(seconds)
+    return sorted(made)
+
+
+def baseline(world: World, incident: str = INCIDENT) -> Baseline:
+    return world.journal.baselines[incident]
+
+
+def leased(world: World, owner: str = "another", taken: float = 0, ends: float = 37_000) -> None:
+    world.leases.held[RESOURCE] = Lease(RESOURCE, owner, at(taken), at(ends), owner)
+
+
+def waited(world: World) -> Run:
+    """A containment that has found the role taken once; it is free now."""
+    run = Run(world, diagnosis=FOUND)
+    leased(world)
+    run.capture(2)
+    world.leases.held.clear()
+    return run
+
+
+def immediately(world: World) -> Run:
+    return Run(world, diagnosis=FOUND)
+
+
+# The brief path and the whole one say the same.
+both_paths = pytest.mark.parametrize("begun", [immediately, waited], ids=["brief", "whole"])
+Begun = Callable[[World], Run]
+
+
+@both_paths
+def test_the_mark_has_what_later_steps_compare_with(begun: Begun) -> None:
+    mark = begun(World()).capture(5)
+    assert mark.sha256 == fingerprint(facts(ROLE, RUNNING))
+    assert (mark.primary_deployment, mark.task_definition) == (OLD_DEPLOYMENT, DEFINITION)
+    assert (mark.at, mark.next) == (at(5), "ATTACH")
+
+
+@both_paths
+def test_the_baseline_is_role_and_service_as_they_are(begun: Begun) -> None:
+    world = World()
+    begun(world).capture(5)
+    assert (baseline(world).role, baseline(world).service) == (ROLE, RUNNING)
+
+
+@both_paths
+def test_the_role_is_this_runs_once_its_baseline_stands(begun: Begun) -> None:
+    world = World()
+    begun(world).capture(5)
+    assert world.leases.held[RESOURCE].owner == INCIDENT
+
+
+@both_paths
+def test_when_the_grant_ends_is_known_before_anything_is_attached(begun: Begun) -> None:
+    world = World()
+    run = begun(world)
+    run.state = replace(
+        run.state, incident=replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, grant_ttl_hours=6))
+    )
+    mark = run.capture(5)
+    assert mark.grant_ends_at == baseline(world).grant_ends_at == at(5 + 6 * HOUR)
+
+
+@both_paths
+def test_what_was_attached_before_is_kept(begun: Begun) -> None:
+    world = World()
+    world.roles.role = replace(ROLE, attached=(RECEIVE,))
+    run = begun(world)
+    run.state = replace(run.state, diagnosis=diagnosed(world.roles.role))
+    assert run.capture(5).kept == (RECEIVE,)
+
+
+@both_paths
+def test_another_incidents_grant_is_no_part_of_the_roles_state(begun: Begun) -> None:
+    world = World()
+    another_grant(world, "another", BACKEND)
+    run = begun(world)
+    run.state = replace(run.state, diagnosis=replace(diagnosed(world.roles.role), granted=(RECEIVE,)))
+    mark = run.capture(5)
+    assert (mark.kept, mark.sha256) == ((), fingerprint(facts(ROLE, RUNNING)))
+    assert baseline(world).granted == (RECEIVE,)
+
+
+@both_paths
+def test_what_was_deployed_since_the_diagnosis_needs_a_new_one(begun: Begun) -> None:
+    world = World()
+    run = begun(world)
+    world.services.somebody_deploys(NEWER_DEFINITION)
+    with pytest.raises(AccountMoved, match="was deployed since the diagnosis"):
+        run.capture(5)
+    assert world.journal.baselines == {}
+
+
+@both_paths
+def test_what_was_attached_since_the_diagnosis_needs_a_new_one(begun: Begun) -> None:
+    world = World()
+    run = begun(world)
+    world.roles.role = replace(ROLE, attached=(SEND,))
+    with pytest.raises(AccountMoved, match=SEND):
+        run.capture(5)
+    assert world.journal.baselines == {}
+
+
+@both_paths
+def test_what_another_run_was_granted_since_the_diagnosis_needs_none(begun: Begun) -> None:
+    world = World()
+    run = begun(world)
+    another_grant(world, "another", BACKEND, SEND)
+    assert run.capture(5).next == "ATTACH"
+    assert baseline(world).granted == (SEND,)
+
+
+@both_paths
+def test_a_service_that_is_gone_has_no_baseline(begun: Begun) -> None:
+    world = World()
+    run = begun(world)
+    world.services.state = None
+    with pytest.raises(ServiceGone):
+        run.capture(5)
+    assert world.journal.baselines == {}
+
+
+@both_paths
+def test_a_role_that_is_gone_has_no_baseline(begun: Begun) -> None:
+    world = World()
+    run = begun(world)
+    world.roles.gone = True
+    with pytest.raises(RoleGone, match="retainwise-ecs-task-role is gone"):
+        run.capture(5)
+    assert world.journal.baselines == {}
+
+
+# The brief path: what the undo acts on is read again, the rest is Diagnose's.
+def test_a_containment_that_waited_for_nobody_reads_attachments_and_service_again() -> None:
+    assert reads(World()) == BRIEFLY
+
+
+def test_its_queues_are_as_they_were_diagnosed() -> None:
+    world = World()
+    world.queues.visible = 99
+    mark = captured(world, replace(FOUND, depths=Depths(14, 1, 90.0)))
+    assert (mark.backlog, mark.dead_letters, mark.seconds_to_dead_letter) == (14, 1, 90.0)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"inline": {}}, {"boundary": SEND}, {"tags": {"Environment": "test"}}, {"trust": {}}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_the_rest_of_the_role_is_as_it_was_diagnosed(changed: dict[str, Any]) -> None:
+    world = World()
+    world.roles.role = replace(ROLE, **changed)
+    assert captured(world).next == "ATTACH"
+    assert baseline(world).role == ROLE
+
+
+def test_lease_and_baseline_are_written_together_or_not_at_all() -> None:
+    world = World()
+    leased(world)
+    assert captured(world).next == "WAIT"
+    assert (world.journal.baselines, world.leases.held[RESOURCE].owner) == ({}, "another")
+
+
+# `untouched_since` is 660 seconds before the diagnosis, which was made at 1 s.
+@pytest.mark.parametrize(("released", "expected"), [(-660, BRIEFLY), (-659, BOTH), (0, BOTH)])
+def test_a_role_that_another_run_has_released_lately_is_read_whole(
+    released: float, expected: list[str]
+) -> None:
+    world = World()
+    leased(world, taken=released, ends=released)
+    assert reads(world) == expected
+
+
+def test_a_role_whose_last_lease_ran_out_without_a_release_is_not() -> None:
+    world = World()
+    leased(world, taken=-40_000, ends=-3_000)
+    assert reads(world) == BRIEFLY
+
+
+def test_a_role_that_this_run_itself_has_had_lately_is_read_whole() -> None:
+    world = World()
+    leased(world, INCIDENT, taken=-20)
+    assert reads(world) == BOTH
+
+
+# A containment that has waited, a cure, an expiry and an approved plan have been diagnosed too long ago.
+def test_a_containment_that_has_waited_for_its_role_is_read_whole() -> None:
+    world = World()
+    assert reads(world, waited(world), 5) == WHOLLY
+
+
+def test_a_plan_that_a_person_approved_is_read_whole() -> None:
+    world = World()
+    assert reads(world, Run(world, diagnosis=replace(FOUND, next="ASK"))) == WHOLLY
+
+
+def test_an_approved_policy_that_has_another_version_since_needs_a_new_plan() -> None:
+    world = World()
+    world.roles.version = "v2"
+    with pytest.raises(AccountMoved, match="another version"):
+        captured(world, replace(FOUND, next="ASK"))
+
+
+@pytest.mark.parametrize(("incident", "seconds"), [(CURE, LATER), (EXPIRY, DAY)], ids=["cure", "expiry"])
+def test_a_cure_and_an_expiry_are_read_whole(incident: Any, seconds: float) -> None:
+    world = granted()
+    run = Run(world, incident)
+    run.diagnose(seconds)
+    made = Reads(world)
+    run.capture(seconds + 1)
+    # A cure reads its new role, too.
+    assert sorted(made) == (WHOLLY if incident is EXPIRY else [*WHOLLY, "read"])
+
+
+@pytest.mark.parametrize(
+    ("incident", "then"), [(CURE, "DEPLOY"), (EXPIRY, "WITHDRAW")], ids=["cure", "expiry"]
+)
+def test_the_word_says_what_the_plan_changes_first(incident: Any, then: str) -> None:
+    run = Run(granted(), incident)
+    run.diagnose(LATER)
+    assert run.capture(LATER + 1).next == then
+
+
+@pytest.mark.parametrize("incident", [CURE, EXPIRY], ids=["cure", "expiry"])
+def test_a_grant_that_is_to_be_withdrawn_is_part_of_the_role_and_no_new_one_ends(incident: Any) -> None:
+    world = granted()
+    run = Run(world, incident)
+    run.diagnose(LATER)
+    mark = run.capture(LATER + 1)
+    assert (baseline(world, incident.id).role.attached, baseline(world, incident.id).granted) == (
+        (RECEIVE,),
+        (),
+    )
+    assert mark.grant_ends_at is None
+
+
+def test_an_expiry_of_a_service_that_is_gone_has_a_baseline() -> None:
+    world = granted()
+    world.services.state = None
+    run = Run(world, EXPIRY)
+    run.diagnose(DAY)
+    mark = run.capture(DAY + 1)
+    assert (mark.next, mark.primary_deployment, mark.task_definition) == ("WITHDRAW", "", "")
+    assert baseline(world, EXPIRY.id).service is None
+
+
+def test_the_queues_of_a_run_that_reads_whole_are_as_they_are_now() -> None:
+    world = World()
+    run = waited(world)
+    world.queues.visible, world.queues.dead = 14, 1
+    mark = run.capture(5)
+    assert (mark.backlog, mark.dead_letters) == (14, 1)
+
+
+def test_a_queue_that_is_gone_by_then_has_no_depth() -> None:
+    world = World()
+    run = waited(world)
+    world.queues.nonexistent = (QUEUE,)
+    mark = run.capture(5)
+    assert (mark.next, mark.backlog, mark.dead_letters) == ("ATTACH", None, None)
+
+
+def test_a_service_that_is_not_enrolled_any_more_has_no_depths() -> None:
+    world = granted()
+    run = Run(world, replace(EXPIRY, entry=None))
+    run.diagnose(DAY)
+    assert run.capture(DAY + 1).backlog is None
+
+
+# A step that is tried again, because nobody heard of its first try.
+@pytest.mark.parametrize("begun", [immediately, waited], ids=["brief", "whole"])
+def test_a_second_try_keeps_the_first_baseline(begun: Begun) -> None:
+    world = World()
+    run = begun(world)
+    before = run.state
+    first = run.capture(5)
+    run.state = before
+    second = run.capture(9)
+    assert (second, baseline(world).captured_at) == (first, at(5))
+
+
+def test_a_second_try_reads_whole_since_anything_may_have_happened_after_the_first() -> None:
+    world = World()
+    captured(world)
+    assert reads(world, seconds=9) == BOTH
+
+
+def test_a_second_try_that_finds_the_account_changed_needs_a_new_plan() -> None:
+    world = World()
+    captured(world)
+    world.roles.role = replace(ROLE, tags={"Environment": "test"})
+    with pytest.raises(AccountMoved, match="the role itself"):
+        captured(world, seconds=9)
+
+
+def test_the_first_baseline_stands_for_the_new_plan_too() -> None:
+    world = World()
+    captured(world)
+    world.roles.role = replace(ROLE, tags={"Environment": "test"})
+    mark = captured(world, replace(diagnosed(world.roles.role), at=at(10)), 11)
+    assert (mark.at, mark.sha256) == (at(2), fingerprint(facts(ROLE, RUNNING)))
+
+
+# While another run changes the role.
+def test_while_another_run_changes_the_role_nothing_is_recorded() -> None:
+    world = World()
+    leased(world)
+    mark = captured(world)
+    assert (mark.next, mark.holder, mark.since, mark.checks) == ("WAIT", "another", at(2), 1)
+    assert (mark.sha256, world.journal.baselines) == (None, {})
+
+
+def test_a_run_that_waits_reads_nothing_before_the_role_is_its_own() -> None:
+    world = World()
+    run = Run(world, diagnosis=FOUND)
+    leased(world)
+    run.capture(2)
+    assert reads(world, run, 5) == []
+
+
+def test_each_look_counts_and_the_wait_has_one_beginning() -> None:
+    world = World()
+    run = Run(world, diagnosis=FOUND)
+    leased(world)
+    run.capture(2)
+    run.capture(5)
+    mark = run.capture(8)
+    assert (mark.next, mark.checks, mark.since) == ("WAIT", 3, at(2))
+
+
+@pytest.mark.parametrize(("seconds", "then"), [(TURN - 1, "WAIT"), (TURN, "CLOSE"), (TURN + 90, "CLOSE")])
+def test_a_run_waits_for_ten_minutes_however_often_it_has_looked(seconds: float, then: str) -> None:
+    world = World()
+    run = Run(world, diagnosis=FOUND)
+    leased(world)
+    run.capture(2)
+    assert run.capture(2 + seconds).next == then
+
+
+def test_a_role_that_stays_taken_is_refused_with_the_run_that_has_it() -> None:
+    world = World()
+    run = Run(world, diagnosis=FOUND)
+    leased(world)
+    run.capture(2)
+    refusal = run.capture(2 + TURN).refusal
+    assert refusal is not None and refusal.code == "ROLE_BUSY"
+    assert "Run another has been changing retainwise-ecs-task-role" in refusal.message
+    assert world.journal.baselines == {}
+
+
+def test_the_refusal_of_a_busy_role_is_the_runs() -> None:
+    world = World()
+    run = Run(world, diagnosis=FOUND)
+    leased(world)
+    run.capture(2)
+    run.capture(2 + TURN)
+    assert run.state.refusal is not None and run.state.refusal.code == "ROLE_BUSY"
+
+
+def test_a_new_diagnosis_begins_a_new_wait() -> None:
+    world = World()
+    run = Run(world, diagnosis=FOUND)
+    leased(world)
+    run.capture(2)
+    run.state = replace(run.state, diagnosis=replace(FOUND, at=at(500)))
+    mark = run.capture(2 + TURN)
+    assert (mark.next, mark.checks, mark.since) == ("WAIT", 1, at(2 + TURN))
+
+
+def test_after_a_new_diagnosis_the_earlier_wait_is_no_reason_to_read_whole() -> None:
+    world = World()
+    run = waited(world)
+    run.state = replace(run.state, diagnosis=replace(FOUND, at=at(500)))
+    assert reads(world, run, 501) == BRIEFLY
+
+
+@pytest.mark.parametrize("incident", [CURE, EXPIRY], ids=["cure", "expiry"])
+def test_a_cure_and_an_expiry_wait_for_the_role_as_well(incident: Any) -> None:
+    world = granted()
+    run = Run(world, incident)
+    run.diagnose(LATER)
+    leased(world)
+    assert (run.capture(LATER + 1).next, run.capture(LATER + 1 + TURN).next) == ("WAIT", "CLOSE")
+
+
+def test_the_role_of_a_run_that_ended_more_than_a_minute_ago_is_taken_over_and_read_whole() -> None:
+    world = World()
+    leased(world)
+    world.executions.ended["another"] = at(-70)
+    assert reads(world) == BOTH
+    assert world.leases.held[RESOURCE].owner == INCIDENT
+
+
+def test_a_hold_of_this_incident_is_no_grant_of_others() -> None:
+    world = World()
+    run = waited(world)
+    world.holds.write(OLD_ROLE, Hold(SEND, INCIDENT, "retainwise-cluster/retainwise-worker"))
+    run.capture(5)
+    assert baseline(world).granted == ()
