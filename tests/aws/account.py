@@ -7,9 +7,12 @@ from typing import Any
 
 import boto3
 
-from regrant.clock import encode
+from regrant.aws.allowed import EMPTY
 from regrant.model.catalogue import CatalogueEntry
+from regrant.settings import Allowed
+from regrant.step import encode
 from tests.unit.fakes import (
+    ALLOWED,
     CLUSTER,
     DEAD_LETTERS,
     ENTRY,
@@ -25,6 +28,8 @@ from tests.unit.fakes import (
 )
 
 TABLE = SETTINGS.journal_table
+# Where the template puts the owner's lists.
+ALLOWED_PREFIX = "/regrant/allowed/regrant/"
 ROLE_NAME = OLD_ROLE.rsplit("/", 1)[-1]
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -35,10 +40,7 @@ ENVIRONMENT = {
     "JOURNAL_TABLE": TABLE,
     "STATE_MACHINE_ARN": SETTINGS.state_machine,
     "TOPIC_ARN": SETTINGS.topic,
-    "MANAGED_ROLE_ARNS": ",".join(sorted(SETTINGS.roles)),
-    "GRANTABLE_POLICY_ARNS": ",".join(sorted(SETTINGS.policies)),
-    "MANAGED_CLUSTER_ARNS": ",".join(sorted(SETTINGS.clusters)),
-    "EXECUTION_ROLE_ARNS": ",".join(sorted(SETTINGS.execution_roles)),
+    "ALLOWED_PREFIX": ALLOWED_PREFIX,
     "SCHEDULE_GROUP": SETTINGS.schedule_group,
     "SCHEDULE_ROLE_ARN": SETTINGS.schedule_role,
     "ALARM_NAME_PREFIX": SETTINGS.alarm_prefix,
@@ -78,7 +80,7 @@ def create_role() -> Any:
     iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=trust, Tags=tags)
     for name, document in ROLE.inline.items():
         iam.put_role_policy(RoleName=ROLE_NAME, PolicyName=name, PolicyDocument=json.dumps(document))
-    for arn in sorted(SETTINGS.policies):
+    for arn in sorted(ALLOWED.policies):
         create_policy(iam, arn.rsplit("/", 1)[-1])
     return iam
 
@@ -154,4 +156,13 @@ def create_queues() -> Any:
 def enrol(entry: CatalogueEntry = ENTRY) -> Any:
     ssm = client("ssm")
     ssm.put_parameter(Name=f"/regrant/services/{WORKER}", Type="String", Value=json.dumps(encode(entry)))
+    return ssm
+
+
+def create_lists(allowed: Allowed = ALLOWED) -> Any:
+    """The owner's lists, as the template makes them."""
+    ssm = client("ssm")
+    for name, arns in encode(allowed).items():
+        text = ",".join(sorted(arns)) or EMPTY
+        ssm.put_parameter(Name=ALLOWED_PREFIX + name, Type="StringList", Value=text, Overwrite=True)
     return ssm

@@ -4,30 +4,25 @@ from typing import Any
 
 import pytest
 from botocore.stub import Stubber
+from msgspec.structs import replace
 
-from regrant.aws.allowed import EMPTY, ParameterLists
+from regrant.aws.allowed import ParameterLists
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.catalogue import Service
 from regrant.opening.catalogue import read_entry
 from regrant.settings import Allowed
-from tests.aws.account import enrol
-from tests.unit.fakes import ENTRY, SETTINGS, WORKER, at
+from tests.aws.account import ALLOWED_PREFIX as PREFIX
+from tests.aws.account import create_lists, enrol
+from tests.unit.fakes import ALLOWED, ENTRY, WORKER, at
 
-PREFIX = "/regrant/allowed/regrant/"
-
-
-def put(ssm: Any, name: str, text: str, *, again: bool = False) -> None:
-    ssm.put_parameter(Name=PREFIX + name, Type="StringList", Value=text, Overwrite=again)
+# The seed's lists, but no execution roles are listed.
+SEED = replace(ALLOWED, execution_roles=frozenset())
 
 
 @pytest.fixture
 def ssm() -> Any:
-    """The lists of the seed's account, as the template makes them; no execution roles are listed."""
-    ssm = enrol()
-    for name in ("roles", "policies", "clusters"):
-        put(ssm, name, ",".join(sorted(getattr(SETTINGS, name))))
-    put(ssm, "execution_roles", EMPTY)
-    return ssm
+    enrol()
+    return create_lists(SEED)
 
 
 @pytest.fixture
@@ -41,7 +36,7 @@ def asked(ssm: Any) -> list[list[str]]:
 
 def test_the_lists_that_are_asked_for_come_in_one_call(ssm: Any, asked: list[list[str]]) -> None:
     allowed = ParameterLists(ssm, PREFIX).read(at(0), "roles", "policies")
-    assert allowed == Allowed(roles=SETTINGS.roles, policies=SETTINGS.policies)
+    assert allowed == Allowed(roles=ALLOWED.roles, policies=ALLOWED.policies)
     assert asked == [[f"{PREFIX}roles", f"{PREFIX}policies"]]
 
 
@@ -55,14 +50,14 @@ def test_a_list_may_be_empty(ssm: Any) -> None:
 
 def test_an_entry_comes_in_the_same_call_as_the_lists(ssm: Any, asked: list[list[str]]) -> None:
     text, allowed = ParameterLists(ssm, PREFIX).read_with_entry(WORKER, at(0), "policies", "clusters")
-    assert read_entry(text, WORKER, SETTINGS) == ENTRY
-    assert allowed == Allowed(policies=SETTINGS.policies, clusters=SETTINGS.clusters)
+    assert read_entry(text, WORKER, ALLOWED) == ENTRY
+    assert allowed == Allowed(policies=ALLOWED.policies, clusters=ALLOWED.clusters)
     assert asked == [[f"{PREFIX}policies", f"{PREFIX}clusters", f"/regrant/services/{WORKER}"]]
 
 
 def test_a_service_that_is_not_enrolled_has_no_entry(ssm: Any) -> None:
     text, allowed = ParameterLists(ssm, PREFIX).read_with_entry(Service("c", "s"), at(0), "clusters")
-    assert text is None and allowed.clusters == SETTINGS.clusters
+    assert text is None and allowed.clusters == ALLOWED.clusters
 
 
 def test_lists_are_kept_for_a_minute_but_an_entry_is_read_each_time(ssm: Any, asked: list[list[str]]) -> None:
@@ -76,7 +71,7 @@ def test_lists_are_kept_for_a_minute_but_an_entry_is_read_each_time(ssm: Any, as
 def test_a_list_that_was_changed_is_known_a_minute_later(ssm: Any) -> None:
     lists = ParameterLists(ssm, PREFIX)
     lists.read(at(0), "roles")
-    put(ssm, "roles", EMPTY, again=True)
+    create_lists(replace(SEED, roles=frozenset()))
     assert lists.read(at(60), "roles") == Allowed()
 
 

@@ -1,6 +1,8 @@
 """AWS's errors as ours: try again, or no."""
 
 import gc
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ from botocore.exceptions import (
 from botocore.stub import Stubber
 
 from regrant.aws import clients
-from regrant.aws.clients import RareClient, aws_errors
+from regrant.aws.clients import aws_errors, condition_met
 from regrant.aws.clients import client as new_client
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.parallel import each
@@ -137,15 +139,56 @@ def test_the_message_names_the_call() -> None:
     assert "ListRoles" in str(translated("AccessDenied", 403))
 
 
+class Made(list[str]):
+    """The services for which a client was made, in order; none was before."""
+
+    def __call__(self, service: str, **_config: Any) -> object:
+        self.append(service)
+        return object()
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Made:
+    made = Made()
+    monkeypatch.setattr(clients, "_clients", {})
+    monkeypatch.setattr(clients, "_new_client", made)
+    return made
+
+
 @pytest.mark.parametrize(("retry", "attempts"), [(True, 3), (False, 1)])
 def test_a_client_that_must_not_repeat_sends_once(retry: bool, attempts: int) -> None:
     config = new_client("ecs", retry=retry).meta.config
     assert config.retries["total_max_attempts"] == attempts
 
 
+def test_an_environment_makes_one_client_for_a_service(made: Made) -> None:
+    assert new_client("iam") is new_client("iam")
+    assert new_client("ecs") is not new_client("iam")
+    assert made == ["iam", "ecs"]
+
+
+def test_the_client_that_sends_once_is_not_the_one_that_retries(made: Made) -> None:
+    assert new_client("ecs", retry=False) is not new_client("ecs")
+    assert new_client("ecs", retry=False) is new_client("ecs", retry=False)
+    assert made == ["ecs", "ecs"]
+
+
+def test_threads_that_need_a_client_at_the_same_time_share_one(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(service: str, **config: Any) -> object:
+        time.sleep(0.05)
+        return made(service, **config)
+
+    monkeypatch.setattr(clients, "_new_client", slowly)
+    found = each(lambda _: new_client("dynamodb"), tuple(range(8)))
+    assert len(set(map(id, found))) == 1 and made == ["dynamodb"]
+
+
 @pytest.mark.parametrize("working", [True, False], ids=["that works", "that rests"])
 def test_a_client_is_made_without_the_collector(monkeypatch: pytest.MonkeyPatch, working: bool) -> None:
     at_work = []
+    monkeypatch.setattr(clients, "_clients", {})
     monkeypatch.setattr(clients, "_new_client", lambda *_args, **_more: at_work.append(gc.isenabled()))
     (gc.enable if working else gc.disable)()
     try:
@@ -155,18 +198,19 @@ def test_a_client_is_made_without_the_collector(monkeypatch: pytest.MonkeyPatch,
         gc.enable()
 
 
-def test_a_rare_client_is_made_once_when_it_is_first_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
+def write(code: str | None) -> Callable[[], None]:
+    def written() -> None:
+        if code:
+            raise AwsRefused("no", code)
 
-    class Ecs:
-        def __init__(self, service: str) -> None:
-            made.append(service)
+    return written
 
-        def describe(self, number: int) -> int:
-            return number
 
-    monkeypatch.setattr(clients, "client", Ecs)
-    rare = RareClient("ecs")
-    assert made == []
-    assert each(lambda number: rare.describe(number), (1, 2, 3)) == (1, 2, 3)
-    assert made == ["ecs"]
+@pytest.mark.parametrize(("code", "met"), [(None, True), ("ConditionalCheckFailedException", False)])
+def test_a_write_says_whether_its_condition_was_met(code: str | None, met: bool) -> None:
+    assert condition_met(write(code)) is met
+
+
+def test_another_refusal_is_no_condition() -> None:
+    with pytest.raises(AwsRefused):
+        condition_met(write("AccessDeniedException"))

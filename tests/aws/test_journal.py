@@ -1,14 +1,17 @@
 """The journal's table: the first entry of its kind stands, and everything of an incident comes back."""
 
+from collections.abc import Callable
+
 import pytest
 from botocore.stub import Stubber
 from msgspec.structs import replace
 
 from regrant.aws.holds import DynamoHolds
 from regrant.aws.journal import DynamoJournal
+from regrant.aws.leases import DynamoLeases
 from regrant.errors import AwsRefused
 from regrant.model.aws import Baseline
-from regrant.model.journal import Change, Hold, LastOutcome
+from regrant.model.journal import Change, Hold, LastOutcome, Lease
 from regrant.model.run import Report
 from tests.aws.account import TABLE, client, create_journal
 from tests.unit.fakes import INCIDENT, OLD_DEPLOYMENT, OLD_ROLE, RECEIVE, ROLE, RUNNING, SEND, WORKER, at
@@ -17,11 +20,29 @@ BASELINE = Baseline(str(WORKER), ROLE, RUNNING, at(2))
 ATTACH = Change("attach", OLD_ROLE, RECEIVE, at(3))
 HOLD = Hold(RECEIVE, INCIDENT, str(WORKER))
 REDEPLOY = Change("redeploy", str(WORKER), OLD_DEPLOYMENT, at(5))
+ROLE_LEASE, SERVICE_LEASE = f"role/{OLD_ROLE}", f"service/{WORKER}"
 
 
 @pytest.fixture
 def journal() -> DynamoJournal:
     return DynamoJournal(create_journal(), TABLE)
+
+
+@pytest.fixture
+def leases(journal: DynamoJournal) -> DynamoLeases:
+    return DynamoLeases(client("dynamodb"), TABLE)
+
+
+def lease(owner: str, taken: float, ends: float, resource: str = ROLE_LEASE) -> Lease:
+    return Lease(resource, owner, at(taken), at(ends), owner)
+
+
+OURS = lease(INCIDENT, 5, 37_000)
+
+
+def standing(leases: DynamoLeases, resource: str = ROLE_LEASE) -> Lease:
+    """The lease that stands, for somebody else who asks for it before it ends."""
+    return leases.take(lease("somebody", 0, 0, resource), at(-99_000))
 
 
 def test_an_incident_that_is_not_there_is_empty(journal: DynamoJournal) -> None:
@@ -129,3 +150,146 @@ def test_a_run_that_changed_nothing_is_not_the_last_one(journal: DynamoJournal) 
     report = Report(INCIDENT, str(WORKER), "contain", "REFUSED", (), (), None, None, (), "x")
     journal.close(INCIDENT, report, at(240))
     assert journal.last_outcome(WORKER) is None
+
+
+def test_a_baseline_comes_with_the_lease_on_its_role(journal: DynamoJournal, leases: DynamoLeases) -> None:
+    assert journal.keep_baseline_with_lease(INCIDENT, BASELINE, OURS, at(0))
+    assert journal.load(INCIDENT).baseline == BASELINE
+    assert standing(leases) == OURS
+
+
+def test_a_baseline_that_is_there_already_stands_and_no_lease_is_taken(
+    journal: DynamoJournal, leases: DynamoLeases
+) -> None:
+    journal.keep_baseline(INCIDENT, BASELINE)
+    leases.take(lease("another", -9_000, -8_000), at(-9_000))
+    later = replace(BASELINE, captured_at=at(9))
+    assert not journal.keep_baseline_with_lease(INCIDENT, later, OURS, at(0))
+    assert journal.load(INCIDENT).baseline == BASELINE
+    assert standing(leases).owner == "another"
+
+
+# `untouched_since` is the incident's beginning, the lease is asked for 5 seconds later.
+@pytest.mark.parametrize(
+    "before",
+    [
+        lambda leases: leases.take(lease("another", -9_000, 28_000), at(-9_000)),
+        lambda leases: leases.take(lease("another", 3, 28_000), at(3)),
+        lambda leases: leases.take(lease(INCIDENT, -9_000, 28_000), at(-9_000)),
+        lambda leases: leases.take(lease("another", -9_000, 6), at(-9_000)),
+        lambda leases: (
+            leases.take(lease("another", -9_000, 28_000), at(-9_000)),
+            leases.release(ROLE_LEASE, "another", at(0)),
+        ),
+    ],
+    ids=["another has it", "another took it since", "this run has it", "it ends soon", "released since"],
+)
+def test_of_a_role_that_may_have_been_changed_neither_is_written(
+    journal: DynamoJournal, leases: DynamoLeases, before: Callable[[DynamoLeases], object]
+) -> None:
+    before(leases)
+    was = standing(leases)
+    assert not journal.keep_baseline_with_lease(INCIDENT, BASELINE, OURS, at(0))
+    assert journal.load(INCIDENT).baseline is None
+    assert standing(leases) == was
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        lambda leases: leases.take(lease("another", -40_000, -3_000), at(-40_000)),
+        lambda leases: (
+            leases.take(lease("another", -9_000, 28_000), at(-9_000)),
+            leases.release(ROLE_LEASE, "another", at(-1)),
+        ),
+    ],
+    ids=["it ran out", "released before"],
+)
+def test_of_a_role_that_nobody_has_had_since_both_are_written(
+    journal: DynamoJournal, leases: DynamoLeases, before: Callable[[DynamoLeases], object]
+) -> None:
+    before(leases)
+    assert journal.keep_baseline_with_lease(INCIDENT, BASELINE, OURS, at(0))
+    assert (journal.load(INCIDENT).baseline, standing(leases)) == (BASELINE, OURS)
+
+
+def test_a_table_that_refuses_is_not_a_role_that_another_run_has() -> None:
+    dynamodb = client("dynamodb")
+    with Stubber(dynamodb) as stub:
+        stub.add_client_error("transact_write_items", "AccessDeniedException")
+        with pytest.raises(AwsRefused):
+            DynamoJournal(dynamodb, TABLE).keep_baseline_with_lease(INCIDENT, BASELINE, OURS, at(0))
+
+
+DONE = (replace(ATTACH, done_at=at(6)), replace(ATTACH, value=SEND, intended_at=at(4), done_at=at(6)))
+
+
+def test_what_was_done_is_recorded_and_the_lease_ended(journal: DynamoJournal, leases: DynamoLeases) -> None:
+    leases.take(OURS, at(5))
+    journal.record_and_release(INCIDENT, DONE, OURS, at(6))
+    assert journal.load(INCIDENT).changes == DONE
+    assert standing(leases) == Lease(ROLE_LEASE, INCIDENT, at(6), at(6), INCIDENT)
+
+
+def test_that_is_one_write_so_that_neither_is_there_without_the_other(journal: DynamoJournal) -> None:
+    calls = []
+    dynamodb = client("dynamodb")
+    dynamodb.meta.events.register(
+        "before-call.dynamodb", lambda model, **_: calls.append(model.name) if model else None
+    )
+    DynamoLeases(client("dynamodb"), TABLE).take(OURS, at(5))
+    DynamoJournal(dynamodb, TABLE).record_and_release(INCIDENT, DONE, OURS, at(6))
+    assert calls == ["TransactWriteItems"]
+
+
+def test_what_was_done_is_recorded_where_another_run_has_the_lease_by_then(
+    journal: DynamoJournal, leases: DynamoLeases
+) -> None:
+    theirs = lease("another", 5, 37_000)
+    leases.take(theirs, at(5))
+    journal.record_and_release(INCIDENT, DONE, OURS, at(6))
+    assert (journal.load(INCIDENT).changes, standing(leases)) == (DONE, theirs)
+
+
+def test_a_run_that_did_nothing_ends_its_lease(journal: DynamoJournal, leases: DynamoLeases) -> None:
+    leases.take(OURS, at(5))
+    journal.record_and_release(INCIDENT, (), OURS, at(6))
+    assert standing(leases).ends_at == at(6)
+
+
+def test_a_run_that_did_nothing_and_has_lost_its_lease_writes_nothing(
+    journal: DynamoJournal, leases: DynamoLeases
+) -> None:
+    theirs = lease("another", 5, 37_000)
+    leases.take(theirs, at(5))
+    journal.record_and_release(INCIDENT, (), OURS, at(6))
+    assert (journal.load(INCIDENT).changes, standing(leases)) == ((), theirs)
+
+
+REPORT = Report(INCIDENT, str(WORKER), "contain", "CONTAINED", (), (), None, None, (), "x")
+
+
+def test_a_run_that_is_closed_gives_its_service_back(journal: DynamoJournal, leases: DynamoLeases) -> None:
+    leases.take(lease(INCIDENT, 0, 37_000, SERVICE_LEASE), at(0))
+    journal.close(INCIDENT, REPORT, at(240), SERVICE_LEASE)
+    assert journal.load(INCIDENT).closed and journal.last_outcome(WORKER) is not None
+    assert standing(leases, SERVICE_LEASE).ends_at == at(240)
+
+
+def test_a_run_that_is_closed_leaves_a_service_that_another_has_by_then(
+    journal: DynamoJournal, leases: DynamoLeases
+) -> None:
+    theirs = lease("another", 0, 37_000, SERVICE_LEASE)
+    leases.take(theirs, at(0))
+    journal.close(INCIDENT, REPORT, at(240), SERVICE_LEASE)
+    assert journal.load(INCIDENT).closed and journal.last_outcome(WORKER) is not None
+    assert standing(leases, SERVICE_LEASE) == theirs
+
+
+def test_a_run_that_never_had_its_service_takes_no_lease_from_anybody(
+    journal: DynamoJournal, leases: DynamoLeases
+) -> None:
+    mine = lease(INCIDENT, 0, 37_000, SERVICE_LEASE)
+    leases.take(mine, at(0))
+    journal.close(INCIDENT, REPORT, at(240))
+    assert journal.load(INCIDENT).closed and standing(leases, SERVICE_LEASE) == mine

@@ -10,7 +10,7 @@ from botocore.stub import Stubber
 
 from regrant.aws.executions import StateMachineExecutions
 from regrant.aws.leases import DynamoLeases
-from regrant.errors import AwsRefused
+from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.journal import Lease
 from tests.aws.account import TABLE, client, create_journal
 from tests.unit.fakes import SETTINGS, at
@@ -51,6 +51,32 @@ def test_it_is_taken_over_from_the_one_that_was_looked_at_and_from_no_other(leas
     assert leases.take(lease("b"), at(1), instead_of="x").owner == "a"
     assert leases.take(lease("b"), at(1), instead_of="a").owner == "b"
     assert leases.take(lease("c"), at(1), instead_of="a").owner == "b"
+
+
+def test_what_was_given_back_says_when(leases: DynamoLeases) -> None:
+    leases.take(lease("a"), at(0))
+    leases.release(RESOURCE, "a", at(40))
+    assert leases.take(lease("b", 0, 90), at(39)) == lease("a", 40, 40)
+
+
+def test_it_is_kept_which_incident_its_owner_works_on(leases: DynamoLeases) -> None:
+    undo = Lease(RESOURCE, "undo-1", at(0), at(100), subject="a")
+    leases.take(undo, at(0))
+    assert leases.take(lease("b"), at(1)) == undo
+
+
+def test_an_owner_of_whom_that_is_not_said_works_on_its_own_incident(leases: DynamoLeases) -> None:
+    leases.take(Lease(RESOURCE, "a", at(0), at(100)), at(0))
+    assert leases.take(lease("b"), at(1)).subject == "a"
+
+
+def test_a_lease_that_is_gone_when_it_is_looked_at_is_asked_for_again() -> None:
+    dynamodb = create_journal()
+    with Stubber(dynamodb) as stub:
+        stub.add_client_error("put_item", "ConditionalCheckFailedException", http_status_code=400)
+        stub.add_response("get_item", {})
+        with pytest.raises(AwsUnavailable):
+            DynamoLeases(dynamodb, TABLE).take(lease("a"), at(0))
 
 
 def test_a_table_that_may_not_be_written_is_not_a_lease_of_somebody_elses() -> None:

@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.stub import Stubber
 
 from regrant.aws.revisions import EcsRevisions
+from regrant.aws.services import EcsServices
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.ports import Revisions
 from sandbox.account import LocalAccount
@@ -55,7 +56,7 @@ def ecs(account: LocalAccount) -> Any:
 
 @pytest.fixture
 def revisions(ecs: Any) -> Revisions:
-    return EcsRevisions(ecs, sent_once())
+    return EcsRevisions(ecs, sent_once)
 
 
 def sent_once() -> Any:
@@ -114,7 +115,7 @@ def test_a_definition_without_tags_is_registered_without_the_member(ecs: Any) ->
             {"taskDefinition": {"taskDefinitionArn": f"{PREFIX}orders:2"}},
             {**request, "taskRoleArn": NEW_ROLE},
         )
-        assert EcsRevisions(ecs, once).register(f"{PREFIX}orders:1", NEW_ROLE) == f"{PREFIX}orders:2"
+        assert EcsRevisions(ecs, lambda: once).register(f"{PREFIX}orders:1", NEW_ROLE) == f"{PREFIX}orders:2"
 
 
 def test_tags_that_only_aws_may_set_stay_behind(ecs: Any, revisions: Revisions) -> None:
@@ -126,25 +127,37 @@ def test_tags_that_only_aws_may_set_stay_behind(ecs: Any, revisions: Revisions) 
     assert revisions.copies(old, NEW_ROLE, after=old) == (new,)
 
 
+def knowing(newer: Any, container: dict[str, Any]) -> None:
+    """From now on that client's ECS knows members of a container that its SDK does not."""
+
+    def change(response_dict: dict[str, Any], **_: Any) -> None:
+        body = json.loads(response_dict["body"])
+        body["taskDefinition"]["containerDefinitions"][0] |= container
+        response_dict["body"] = json.dumps(body).encode()
+
+    newer.meta.events.register_first("before-parse.ecs.DescribeTaskDefinition", change)
+
+
 def test_a_member_that_the_sdk_does_not_know_is_not_lost_in_silence(ecs: Any) -> None:
     old = register(ecs)
     newer = client("ecs")
-    revisions = EcsRevisions(newer, newer)
-
-    def answer(container: dict[str, Any]) -> None:
-        def change(response_dict: dict[str, Any], **_: Any) -> None:
-            body = json.loads(response_dict["body"])
-            body["taskDefinition"]["containerDefinitions"][0] |= container
-            response_dict["body"] = json.dumps(body).encode()
-
-        newer.meta.events.register_first("before-parse.ecs.DescribeTaskDefinition", change)
-
-    answer({"newFlag": False, "newList": [], "newMap": {"a": None}})
+    revisions = EcsRevisions(newer, lambda: newer)
+    knowing(newer, {"newFlag": False, "newList": [], "newMap": {"a": None}})
     assert revisions.register(old, NEW_ROLE) == f"{PREFIX}orders:2"
-    answer({"secretStore": {"kind": "vault"}})
+    knowing(newer, {"secretStore": {"kind": "vault"}})
     with pytest.raises(AwsRefused, match=r"taskDefinition\.containerDefinitions\.0\.secretStore"):
         revisions.register(old, NEW_ROLE)
     assert revisions_of(ecs) == [f"{PREFIX}orders:1", f"{PREFIX}orders:2"]
+
+
+def test_it_does_not_hinder_those_who_copy_nothing_over_the_same_client(ecs: Any) -> None:
+    old = register(ecs)
+    newer = client("ecs")
+    revisions = EcsRevisions(newer, lambda: newer)
+    knowing(newer, {"secretStore": {"kind": "vault"}})
+    with pytest.raises(AwsRefused):
+        revisions.register(old, NEW_ROLE)
+    assert EcsServices(newer).task_definition(old).arn == old
 
 
 def revisions_of(ecs: Any) -> list[str]:
@@ -231,7 +244,7 @@ def test_a_client_that_retries_would_register_twice(account: LocalAccount, ecs: 
     # Why there are two clients.
     old = register(ecs)
     account.faults.add(Effect.RESPONSE_LOST, "ecs", "RegisterTaskDefinition")
-    EcsRevisions(ecs, ecs).register(old, NEW_ROLE)
+    EcsRevisions(ecs, lambda: ecs).register(old, NEW_ROLE)
     assert len(revisions_of(ecs)) == 3
 
 

@@ -53,7 +53,7 @@ def test_a_role_that_may_not_be_read_is_not_called_gone(roles: IamRoles, monkeyp
         roles.read(OLD_ROLE)
 
 
-def test_permissions_come_with_every_document_the_quota_and_what_does_not_exist(roles: IamRoles) -> None:
+def test_permissions_come_with_every_document_and_what_does_not_exist(roles: IamRoles) -> None:
     iam = client("iam")
     roles.attach(OLD_ROLE, SEND)
     iam.put_role_permissions_boundary(RoleName=ROLE_NAME, PermissionsBoundary=RECEIVE)
@@ -64,7 +64,38 @@ def test_permissions_come_with_every_document_the_quota_and_what_does_not_exist(
     assert found.boundary is not None
     assert found.declared == (found.boundary,) == found.missing
     assert found.boundary.document["Statement"]
-    assert found.quota == iam.get_account_summary()["SummaryMap"]["AttachedPoliciesPerRoleQuota"]
+
+
+def test_permissions_come_with_the_role_as_it_is_read_whole(roles: IamRoles) -> None:
+    iam = client("iam")
+    roles.attach(OLD_ROLE, SEND)
+    iam.put_role_permissions_boundary(RoleName=ROLE_NAME, PermissionsBoundary=RECEIVE)
+    iam.tag_role(RoleName=ROLE_NAME, Tags=[{"Key": "Environment", "Value": "test"}])
+    assert roles.permissions(OLD_ROLE, (RECEIVE,)).state == roles.read(OLD_ROLE)
+
+
+def test_a_role_that_does_not_exist_has_no_permissions(roles: IamRoles) -> None:
+    with pytest.raises(AwsRefused) as refused:
+        roles.permissions("arn:aws:iam::123456789012:role/nobody", ())
+    assert refused.value.code == "NoSuchEntity"
+
+
+def quota(iam: Any, attached: int, *wanted: str) -> int:
+    """The quota of a role that has so many policies, in an account where it was raised to 20."""
+    made = tuple(create_policy(iam, f"policy-{number:02}") for number in range(attached))
+    roles = IamRoles(iam)
+    for arn in made:
+        roles.attach(OLD_ROLE, arn)
+    iam.get_account_summary = lambda: {"SummaryMap": {"AttachedPoliciesPerRoleQuota": 20}}
+    return roles.permissions(OLD_ROLE, (*wanted, *made[:1])).quota
+
+
+def test_where_the_quota_of_every_account_is_enough_the_accounts_own_is_not_asked_for() -> None:
+    assert quota(create_role(), 8, RECEIVE, SEND) == 10
+
+
+def test_where_more_may_be_attached_the_accounts_own_quota_is_read() -> None:
+    assert quota(create_role(), 9, RECEIVE, SEND) == 20
 
 
 def test_of_a_managed_policy_the_default_version_is_read(roles: IamRoles) -> None:

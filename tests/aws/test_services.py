@@ -7,8 +7,8 @@ from botocore.stub import Stubber
 
 from regrant.aws.services import EcsServices
 from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.model.aws import LogRoute
 from regrant.model.catalogue import Service
-from regrant.model.run import LogRoute
 from tests.aws.account import client, container, create_service, register
 from tests.unit.fakes import CLUSTER, OLD_ROLE, RECEIVE, ROUTE, WORKER
 
@@ -90,7 +90,7 @@ def test_only_the_last_events_are_kept() -> None:
 
 def test_a_redeploy_gives_the_id_of_the_new_primary() -> None:
     ecs = create_service()
-    services = EcsServices(ecs, ecs)
+    services = EcsServices(ecs, lambda: ecs)
     before = services.describe(WORKER)
     new = services.redeploy(WORKER)
     after = services.describe(WORKER)
@@ -113,7 +113,7 @@ def test_a_redeploy_names_no_revision_so_that_it_cannot_bring_back_an_old_one() 
             {"service": BARE | {"deployments": [deployment]}},
             {"cluster": CLUSTER, "service": WORKER.name, "forceNewDeployment": True},
         )
-        assert EcsServices(client("ecs"), ecs).redeploy(WORKER) == "ecs-svc/2"
+        assert EcsServices(client("ecs"), lambda: ecs).redeploy(WORKER) == "ecs-svc/2"
 
 
 def test_a_revision_that_was_deregistered_is_refused_with_ecs_own_words() -> None:
@@ -121,7 +121,7 @@ def test_a_revision_that_was_deregistered_is_refused_with_ecs_own_words() -> Non
     with Stubber(ecs) as stub:
         stub.add_client_error("update_service", "ClientException", "TaskDefinition is inactive")
         with pytest.raises(AwsRefused, match="TaskDefinition is inactive"):
-            EcsServices(client("ecs"), ecs).redeploy(WORKER)
+            EcsServices(client("ecs"), lambda: ecs).redeploy(WORKER)
 
 
 def test_a_throttled_redeploy_is_unavailable() -> None:
@@ -129,7 +129,21 @@ def test_a_throttled_redeploy_is_unavailable() -> None:
     with Stubber(ecs) as stub:
         stub.add_client_error("update_service", "ThrottlingException", "Rate exceeded")
         with pytest.raises(AwsUnavailable):
-            EcsServices(client("ecs"), ecs).redeploy(WORKER)
+            EcsServices(client("ecs"), lambda: ecs).redeploy(WORKER)
+
+
+def test_the_client_that_sends_once_is_made_when_something_is_sent() -> None:
+    ecs, made = create_service(), []
+
+    def once() -> Any:
+        made.append("ecs")
+        return ecs
+
+    services = EcsServices(ecs, once)
+    services.describe(WORKER)
+    assert made == []
+    services.redeploy(WORKER)
+    assert made == ["ecs"]
 
 
 def test_tasks_of_a_deployment_are_asked_for_by_startedby_alone() -> None:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from itertools import zip_longest
 from operator import itemgetter
 from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
+
+# The client is shared with those who only look at a task definition, for whom an unknown member is no harm.
+_copying: ContextVar[bool] = ContextVar("_copying", default=False)
 
 
 class EcsRevisions:
@@ -120,8 +124,12 @@ class EcsRevisions:
         return request | ({"tags": tags} if tags else {})
 
     def _describe(self, arn: str) -> Any:
-        with aws_errors():
-            return self._ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+        copying = _copying.set(True)
+        try:
+            with aws_errors():
+                return self._ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+        finally:
+            _copying.reset(copying)
 
 
 def restricted(value: Any, shape: Any) -> Any:
@@ -203,7 +211,9 @@ def _refuse_unknown(operation_model: Any, response_dict: dict[str, Any], **_: An
 
     botocore drops such members when it parses, so the answer is looked at before that.
     """
-    if response_dict["status_code"] >= 300 or operation_model.service_model.resolved_protocol != "json":
+    if not _copying.get() or response_dict["status_code"] >= 300:
+        return
+    if operation_model.service_model.resolved_protocol != "json":
         return
     unknown = sorted(_unknown("", json.loads(response_dict["body"]), operation_model.output_shape))
     if unknown:
