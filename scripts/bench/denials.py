@@ -7,7 +7,7 @@ layer (the kind of policy). Precision: of what a reader says, how much is right.
 say, how much it says, and says right. Actions are equal whatever their capitals, as they are to IAM. A role's
 ARN counts as its session's principal, and what iam-policy-autopilot rewrites on purpose counts as right. A *
 for a resource that the line does not name is wrong: it would be granted.
-The exit status is always 0: tests/unit/test_denial_corpus.py is the gate.
+The exit status is always 0: tests/unit/denials/test_corpus.py is the gate.
 """
 
 from __future__ import annotations

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from regrant.settings import Allowed, Names
+from regrant.settings import Allowed, Settings
 from tests.unit.fakes import ACCOUNT, CLUSTER, REGION
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/app/worker"
 
 
 def test_a_function_needs_only_the_variables_that_it_uses() -> None:
-    assert Names({"JOURNAL_TABLE": "journal"}).journal_table == "journal"
+    assert Settings({"JOURNAL_TABLE": "journal"}).journal_table == "journal"
 
 
 def test_a_variable_that_is_missing_is_named() -> None:
     with pytest.raises(KeyError, match="TOPIC_ARN"):
-        _ = Names({"JOURNAL_TABLE": "journal"}).topic
+        _ = Settings({"JOURNAL_TABLE": "journal"}).topic
 
 
 def test_a_cluster_is_managed_by_its_name() -> None:
