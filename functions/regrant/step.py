@@ -35,14 +35,21 @@ def step_of(kind: type[E], run: Callable[[E, Account], object], *uses: str) -> H
     @logger.inject_lambda_context(clear_state=True)
     def handler(event: dict[str, Any], context: Any) -> Any:
         given = decode(event, kind)
-        state = getattr(given, "state", None)
-        if isinstance(state, RunState):
-            logger.append_keys(incident=state.incident.id, subject=state.incident.subject)
+        logger.append_keys(**_keys(event))
         result = encode(run(given, aws))
         logger.info("done", result=result)
         return result
 
     return handler
+
+
+def _keys(event: dict[str, Any]) -> dict[str, Any]:
+    """What every line of the function has: the run and the incident that it works on, as far as known."""
+    state = event.get("state")
+    incident = state.get("incident") if isinstance(state, dict) else None
+    if isinstance(incident, dict):
+        return {"incident": incident.get("id"), "subject": incident.get("subject")}
+    return {"incident": event["execution"]} if "execution" in event else {}
 
 
 def encode(value: object) -> Any:

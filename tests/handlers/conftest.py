@@ -17,6 +17,7 @@ from moto import mock_aws
 from tests.aws.account import (
     ENVIRONMENT,
     create_journal,
+    create_lists,
     create_queues,
     create_role,
     create_schedules,
@@ -25,9 +26,11 @@ from tests.aws.account import (
     enrol,
 )
 
-EVENTS = Path(__file__).resolve().parents[2] / "events"
+ROOT = Path(__file__).resolve().parents[2]
+HANDLERS = sorted(path.stem for path in (ROOT / "functions/handlers").glob("[a-z]*.py"))
 CREATE: tuple[Callable[[], Any], ...] = (
-    *(create_journal, create_topic, create_role, create_schedules, create_service, create_queues, enrol),
+    *(create_journal, create_topic, create_role, create_schedules, create_service, create_queues),
+    *(create_lists, enrol),
 )
 Invoke = Callable[..., Any]
 
@@ -65,4 +68,4 @@ def invoke(account: None) -> Iterator[Invoke]:
 
 
 def load(name: str) -> Any:
-    return json.loads((EVENTS / f"{name}.json").read_text())
+    return json.loads((ROOT / "events" / f"{name}.json").read_text())

@@ -34,8 +34,8 @@ FLOORS = (
 # The adapters implement the ports, so they know nothing of what a run does with them.
 KNOWN_TO_ADAPTERS = {"ports", "iam", "settings", "model", "errors", "clock", "parallel"}
 
-# Which part of the domain alone calls which method, on whatever object. The rule "intend, act, record" stands in
-# journal.py; that a grant's hold and the schedule of its end are one thing, in grants.py.
+# Which part of the domain alone calls which method, on whatever object. The rule "intend, act, record" stands
+# in journal.py; that a grant's hold and the schedule of its end are one thing, in grants.py.
 ONLY_IN = {
     "intend": {"journal"},
     "record": {"journal"},

@@ -5,15 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from moto.sns.models import sns_backends
 
 from regrant.aws.holds import DynamoHolds
-from tests.aws.account import ROLE_NAME, TABLE, client, create_new_role
+from tests.aws.account import TABLE, client, create_new_role
 from tests.handlers.conftest import Invoke, load
-from tests.handlers.test_handlers import attached, contained, event_of, journal, service, settle
-from tests.unit.fakes import ACCOUNT, INCIDENT, OLD_ROLE, RECEIVE, REGION, WORKER_ROLE
+from tests.handlers.test_handlers import (
+    attached,
+    contained,
+    journal,
+    lease,
+    opened,
+    service,
+    settle,
+)
+from tests.unit.fakes import INCIDENT, OLD_ROLE, RECEIVE, WORKER_ROLE, at
 
 CURE = "cure-worker-1"
+NOW = at(3600)
+KEYS = {"diagnose": "diagnosis", "capture_baseline": "baseline", "redeploy_service": "rollout"}
 
 
 @pytest.fixture(autouse=True)
@@ -26,92 +35,95 @@ def schedules() -> list[str]:
     return [each["Name"] for each in listed]
 
 
-def cure(step: str, **state: Any) -> Any:
-    """The step's event with the revision that this account's service runs."""
-    event = event_of(step, **state)
-    event["state"]["diagnosis"]["plan"]["task_definition"] = service()["taskDefinition"]
-    return event
+def holds() -> tuple[Any, ...]:
+    return DynamoHolds(client("dynamodb"), TABLE).of(OLD_ROLE)
 
 
-def test_plan_cure_plans_the_declared_role_and_the_grant_that_goes(invoke: Invoke) -> None:
+def diagnosed(invoke: Invoke, incident: Any) -> Any:
+    return invoke("diagnose", {"state": {"incident": incident}, "now": NOW})
+
+
+def cured(invoke: Invoke, *steps: str) -> Any:
+    """What the steps of a cure have returned that begins when the worker was contained and has settled."""
     contained(invoke)
     settle()
-    diagnosis = invoke("plan_cure")
-    assert (diagnosis["decision"], diagnosis["refusal"]) == ("CURE", None)
-    expected = load("register_revision")["state"]["diagnosis"]["plan"]
+    state = {"incident": opened(invoke, load("console-cure"), execution=CURE, now=NOW)}
+    for step in ("diagnose", *steps):
+        state[KEYS[step]] = invoke(step, {"state": state, "now": NOW})
+    return state
+
+
+def test_diagnose_plans_the_declared_role_and_the_grant_that_goes(invoke: Invoke) -> None:
+    diagnosis = cured(invoke)["diagnosis"]
+    assert (diagnosis["next"], diagnosis["refusal"]) == ("CHANGE", None)
+    expected = load("withdraw_grants")["state"]["diagnosis"]["plan"]
     assert diagnosis["plan"] == expected | {"task_definition": service()["taskDefinition"]}
 
 
-def test_register_revision_registers_a_copy_with_the_declared_role(invoke: Invoke) -> None:
-    new = invoke("register_revision", cure("register_revision"))["task_definition"]
+def test_redeploy_service_registers_a_copy_with_the_declared_role_and_deploys_it(invoke: Invoke) -> None:
+    old = service()["taskDefinition"]
+    rollout = cured(invoke, "capture_baseline", "redeploy_service")["rollout"]
+    new = rollout["revision"]
     ecs = client("ecs")
-    shapes = [
-        ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
-        for arn in (service()["taskDefinition"], new)
-    ]
+    shapes = [ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"] for arn in (old, new)]
     assert [shape["taskRoleArn"] for shape in shapes] == [OLD_ROLE, WORKER_ROLE]
     assert shapes[0]["containerDefinitions"] == shapes[1]["containerDefinitions"]
-    (change,) = journal().load(CURE).changes
-    assert (change.kind, change.value) == ("register", new)
+    assert service()["taskDefinition"] == new
+    changes = journal().load(CURE).changes
+    assert [(change.kind, change.value) for change in changes] == [
+        ("register", new),
+        ("redeploy", rollout["deployment"]),
+    ]
 
 
 def test_withdraw_grants_takes_the_grant_its_hold_and_its_schedule(invoke: Invoke) -> None:
-    contained(invoke)
-    assert len(schedules()) == 1
-    withdrawal = invoke("withdraw_grants")
-    assert (withdrawal["removed"], withdrawal["watch"]) == ([RECEIVE], True)
-    assert (attached(), schedules()) == ([], [])
-    assert DynamoHolds(client("dynamodb"), TABLE).of(OLD_ROLE) == ()
+    state = cured(invoke, "capture_baseline")
+    assert len(schedules()) == len(holds()) == 1
+    withdrawal = invoke("withdraw_grants", {"state": state, "now": NOW})
+    assert (withdrawal["removed"], withdrawal["next"]) == ([RECEIVE], "WATCH")
+    assert (attached(), schedules(), holds()) == ([], [], ())
+    assert lease(f"role/{OLD_ROLE}")["held_by"] == CURE
 
 
-def undo_of_the_cure() -> Any:
-    event = load("reattach_policies")
-    event["state"]["incident"] |= {"id": CURE, "subject": CURE, "role": OLD_ROLE}
-    return event
-
-
-def test_reattach_policies_puts_all_of_it_back(invoke: Invoke) -> None:
-    contained(invoke)
-    before = schedules(), DynamoHolds(client("dynamodb"), TABLE).of(OLD_ROLE)
-    invoke("withdraw_grants")
-    assert invoke("reattach_policies", undo_of_the_cure())["attached"] == [RECEIVE]
+def test_undo_role_puts_all_of_it_back(invoke: Invoke) -> None:
+    state = cured(invoke, "capture_baseline")
+    before = schedules(), holds()
+    state["withdrawal"] = invoke("withdraw_grants", {"state": state, "now": NOW})
+    undo = invoke("undo_role", {"state": state, "now": NOW})
+    assert (undo["put_back"], undo["next"]) == ([RECEIVE], "CONFIRM")
     assert attached() == [RECEIVE]
-    assert (schedules(), DynamoHolds(client("dynamodb"), TABLE).of(OLD_ROLE)) == before
+    assert (schedules(), holds()) == before
 
 
-def test_deregister_revision_takes_out_what_the_cure_registered(invoke: Invoke) -> None:
-    new = invoke("register_revision", cure("register_revision"))["task_definition"]
-    assert invoke("deregister_revision", undo_of_the_cure())["revisions"] == [new]
+def test_undo_service_deregisters_what_the_cure_registered(invoke: Invoke) -> None:
+    """moto's deployments go on with their revision, so the service itself needs no restoration here."""
+    state = cured(invoke, "capture_baseline", "redeploy_service")
+    state["undo"] = invoke("undo_role", {"state": state, "now": NOW})
+    assert state["undo"]["next"] == "SERVICE"
+    new = state["rollout"]["revision"]
+    assert invoke("undo_service", {"state": state, "now": NOW})["deregistered"] == [new]
     shape = client("ecs").describe_task_definition(taskDefinition=new)["taskDefinition"]
     assert shape["status"] == "INACTIVE"
 
 
-def test_plan_expiry_finds_the_service_that_still_lives_on_the_grant(invoke: Invoke) -> None:
+def test_diagnose_finds_the_service_that_still_depends_on_an_expired_grant(invoke: Invoke) -> None:
     contained(invoke)
     settle()
-    diagnosis = invoke("plan_expiry")
-    assert (diagnosis["decision"], diagnosis["plan"]["withdraw"]) == ("EXPIRE", [RECEIVE])
+    diagnosis = diagnosed(invoke, opened(invoke, load("console-expire")))
+    assert (diagnosis["next"], diagnosis["plan"]["withdraw"]) == ("CHANGE", [RECEIVE])
     assert diagnosis["plan"]["watch"] is True
     assert "NOT_CURED" in [finding["code"] for finding in diagnosis["findings"]]
 
 
 def test_a_grant_that_is_gone_needs_no_expiry(invoke: Invoke) -> None:
     contained(invoke)
-    invoke("detach_policies")
-    assert invoke("plan_expiry")["decision"] == "NOTHING_TO_FIX"
+    incident = opened(invoke, load("console-expire"))
+    invoke("undo_role")
+    assert diagnosed(invoke, incident)["next"] == "NOTHING_TO_FIX"
 
 
-def test_open_incident_finds_whose_grant_is_at_its_end(invoke: Invoke) -> None:
+def test_open_incident_finds_whose_grant_has_expired(invoke: Invoke) -> None:
     contained(invoke)
-    opened = invoke("open_incident", load("open_incident") | {"state": load("console-expire")})["incident"]
-    assert (opened["mode"], opened["expires"], opened["role"]) == ("expire", INCIDENT, OLD_ROLE)
-    assert opened["entry"]["grant_ttl_hours"] == 24
-
-
-def test_page_unopened_tells_the_topic_how_to_start_it_again(invoke: Invoke) -> None:
-    invoke("page_unopened")
-    (topic,) = sns_backends[ACCOUNT][REGION].topics.values()
-    ((_, message, subject, *_),) = topic.sent_notifications
-    assert subject == "NOT_OPENED undo-worker-1"
-    assert INCIDENT in message and '"mode": "rollback"' in message
-    assert ROLE_NAME not in message
+    incident = opened(invoke, load("console-expire"))
+    assert (incident["mode"], incident["expires"], incident["role"]) == ("expire", INCIDENT, OLD_ROLE)
+    assert incident["entry"]["grant_ttl_hours"] == 24
