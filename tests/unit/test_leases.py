@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from regrant.baseline.capture import TURN
 from regrant.errors import AwsUnavailable
 from regrant.leases import STRAGGLERS, release_role, take_role
 from regrant.model.aws import Baseline
-from regrant.model.results import BaselineMark, Health
+from regrant.model.results import Health
 from tests.unit.cure import enrol
 from tests.unit.fakes import (
     CONTAIN,
@@ -37,13 +36,9 @@ def world() -> World:
     return world
 
 
-def run(world: World) -> Run:
+def begun(world: World) -> Run:
     """The worker's containment, with its service."""
     return Run(world, opened(world, {"service": str(WORKER)}, name=INCIDENT), CONTAIN)
-
-
-def taken_by_another(world: World) -> None:
-    assert take_role(OLD_ROLE, OTHER, world, at(0)) is None
 
 
 def test_two_runs_change_one_role_in_turn(world: World) -> None:
@@ -55,65 +50,10 @@ def test_two_runs_change_one_role_in_turn(world: World) -> None:
     assert take_role(OLD_ROLE, INCIDENT_OF_WORKER, world, at(12)) == OTHER.id
 
 
-def test_a_run_waits_for_the_role_that_another_is_changing(world: World) -> None:
-    taken_by_another(world)
-    mark = run(world).capture()
-    assert (mark.next, mark.holder, mark.sha256) == ("WAIT", OTHER.id, None)
-
-
-def test_nobody_waits_for_a_role_for_ever(world: World) -> None:
-    taken_by_another(world)
-    waiting = run(world)
-    first = waiting.capture(2)
-    assert waiting.capture(2 + TURN - 1) == BaselineMark(
-        "WAIT", at(2 + TURN - 1), checks=2, holder=OTHER.id, since=first.at
-    )
-    last = waiting.capture(2 + TURN)
-    assert last.next == "CLOSE" and last.refusal is not None
-    assert last.refusal.code == "ROLE_BUSY" and OTHER.id in last.refusal.message
-
-
-def test_a_run_that_has_waited_goes_on_when_the_role_is_given_back(world: World) -> None:
-    taken_by_another(world)
-    waiting = run(world)
-    waiting.capture(2)
-    release_role(OLD_ROLE, OTHER, world, at(10))
-    assert waiting.capture(12).next == "ATTACH"
-    assert world.leases.held[ROLE_LEASE].owner == INCIDENT
-
-
 def test_an_undo_takes_the_role_of_the_baseline(world: World) -> None:
     contain(world)
     Run(world, replace(UNDO, role=OLD_ROLE)).undo(100)
     assert world.leases.held[ROLE_LEASE].owner == UNDO.id
-
-
-def settled(world: World) -> Run:
-    """An undo that has come to the detachment: the service was restored."""
-    contain(world)
-    world.services.finish()
-    undo = Run(world, replace(UNDO, role=OLD_ROLE))
-    undo.undo_role(100)
-    assert undo.undo_service(101).service == "HEALTHY"
-    return undo
-
-
-def test_a_service_that_has_settled_still_waits_for_the_run_that_is_changing_its_role(world: World) -> None:
-    undo = settled(world)
-    assert take_role(OLD_ROLE, OTHER, world, at(102)) is None
-    waiting = undo.undo_role(103)
-    assert (waiting.next, waiting.waits_for, waiting.detached) == ("WAIT", OTHER.id, None)
-    release_role(OLD_ROLE, OTHER, world, at(104))
-    assert undo.undo_role(105).next == "CONFIRM"
-
-
-def test_while_a_service_settles_its_role_is_left_to_others(world: World) -> None:
-    contain(world)
-    undo = Run(world, replace(UNDO, role=OLD_ROLE))
-    undo.undo_role(100)
-    assert undo.undo_service(101).service == "PENDING"
-    undo.undo_role(116)
-    assert take_role(OLD_ROLE, OTHER, world, at(117)) is None
 
 
 def test_a_role_that_an_ended_run_left_open_is_taken_over_all_the_same(world: World) -> None:
@@ -132,19 +72,19 @@ def held(world: World) -> set[str]:
 
 def proved(world: World) -> Run:
     """The containment, whose health was proved."""
-    run_ = run(world)
-    run_.capture()
-    run_.attach(3)
-    run_.redeploy()
-    run_.state = replace(run_.state, health=Health("HEALTHY", at(200), "CLOSE", deployed_at=at(100)))
-    return run_
+    going = begun(world)
+    going.capture()
+    going.attach(3)
+    going.redeploy()
+    going.state = replace(going.state, health=Health("HEALTHY", at(200), "CLOSE", deployed_at=at(100)))
+    return going
 
 
 def test_a_role_is_given_back_as_soon_as_its_grant_is_recorded(world: World) -> None:
-    run_ = run(world)
-    run_.capture()
+    going = begun(world)
+    going.capture()
     assert held(world) == {SERVICE_LEASE, ROLE_LEASE}
-    run_.attach(3)
+    going.attach(3)
     assert held(world) == {SERVICE_LEASE}
 
 
@@ -159,7 +99,7 @@ def test_a_service_is_given_back_with_the_report(world: World) -> None:
 
 
 def test_a_run_that_ends_before_its_grant_gives_back_both(world: World) -> None:
-    refused = run(world)
+    refused = begun(world)
     refused.capture()
     refused.close(300)
     assert {lease.ends_at for lease in world.leases.held.values()} == {at(300)}
@@ -175,7 +115,7 @@ def test_an_undo_gives_back_the_role_at_its_end(world: World) -> None:
 
 
 def test_only_what_is_ours_is_given_back(world: World) -> None:
-    run(world)
+    begun(world)
     second = Run(world, opened(world, {"service": str(WORKER)}, 1, started=1, name=OTHER.id))
     second.close(2)
     assert world.leases.held[SERVICE_LEASE].owner == INCIDENT and SERVICE_LEASE in held(world)
