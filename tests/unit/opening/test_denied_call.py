@@ -111,7 +111,7 @@ def test_a_record_without_a_message_is_read_from_its_fields() -> None:
         {"eventName": ""},
     ],
 )
-def test_an_event_that_tells_of_no_denial_is_nothing_to_fix(detail: dict[str, Any]) -> None:
+def test_an_event_without_a_denial_is_nothing_to_fix(detail: dict[str, Any]) -> None:
     assert refused(read(**detail)) == ("NO_DENIAL", "NOTHING_TO_FIX")
 
 
