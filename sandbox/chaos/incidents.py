@@ -102,14 +102,11 @@ def _expire_unused(there: World, explorer: Explorer) -> dict[str, Any]:
     return {"mode": "expire", "incident": there.first}
 
 
-_UNDO = (
-    *("reattach-policies", "restore-service", "check-restore", "detach-policies", "deregister-revision"),
-    *("confirm-baseline", "close-incident"),
-)
+_UNDO = ("undo-role", "undo-service", "confirm-baseline", "close-incident")
 # States that are no function's; only a stop is tried there.
 _BETWEEN = (
-    *("decide-change", "decide-redeploy", "pause-for-rollout", "decide-rollout", "pause-for-health"),
-    *("decide-health", "decide-reattach", "decide-restore", "pause-for-restore", "decide-outcome"),
+    *("decide-change", "pause-for-health", "decide-health"),
+    *("decide-undo", "pause-for-undo", "decide-outcome"),
 )
 STORIES = (
     Story("contain", "broken", "fixed", "contained", _contain, lean=False),
@@ -130,17 +127,17 @@ STORIES = (
         "restored",
         "undone",
         _rescue,
-        functions=("open-incident", "lease-service", "reattach-policies"),
+        functions=("open-incident", "undo-role"),
         stops=False,
     ),
-    Story("approval", "broken", "fixed", "contained", _ask, functions=("ask-approval", "decide-approval")),
+    Story("approval", "broken", "fixed", "contained", _ask, functions=("ask-approval", "decide-plan")),
     Story(
         "cure",
         "broken",
         "fixed",
         "cured",
         _cure,
-        functions=("register-revision", "withdraw-grants", "decide-withdrawal"),
+        functions=("redeploy-service", "withdraw-grants", "decide-withdrawal"),
     ),
     Story(
         "failing cure",
@@ -148,7 +145,7 @@ STORIES = (
         "restored",
         "cured",
         _failing_cure,
-        functions=("reattach-policies", "deregister-revision"),
+        functions=("undo-role", "undo-service"),
     ),
     Story(
         "expiry",
@@ -156,7 +153,7 @@ STORIES = (
         "restored",
         "expired",
         _expire,
-        functions=("withdraw-grants", "reattach-policies"),
+        functions=("withdraw-grants", "undo-role"),
     ),
     Story(
         "expiry of what nobody needs",

@@ -184,23 +184,16 @@ def _service(state: dict[str, Any]) -> str:
     return str(service.get("name", "runbook"))
 
 
+# Under which key of the state a step's result is.
 _KEYS = {
     "Diagnose": "diagnosis",
-    "PlanCure": "diagnosis",
-    "PlanExpiry": "diagnosis",
     "CaptureBaseline": "baseline",
-    "RegisterRevision": "revision",
     "AttachPolicies": "grant",
-    "ConfirmAccess": "access",
     "RedeployService": "rollout",
-    "CheckRollout": "rollout",
     "VerifyHealth": "health",
     "WithdrawGrants": "withdrawal",
-    "ReattachPolicies": "reattachment",
-    "RestoreService": "restore",
-    "CheckRestore": "restore",
-    "DetachPolicies": "detach",
-    "DeregisterRevision": "deregistration",
+    "UndoRole": "undo",
+    "UndoService": "undo",
     "ConfirmBaseline": "receipt",
     "CloseIncident": "report",
     "PageOperator": "report",
@@ -209,35 +202,37 @@ _KEYS = {
 
 def _notes(name: str, state: dict[str, Any]) -> Iterator[str]:
     """What is worth saying when a state has been left."""
-    if name == "OpenIncident":
+    if name == "OpenIncident" and "incident" in state:
         yield f"run {state['incident']['id'][:13]}: {state['incident']['trigger']}"
     result: Any = state.get(_KEYS.get(name, ""))
     if result is None:
-        if name in _KEYS:
+        if name in _KEYS and "error" in state:
             yield f"failed with {state['error']['Error']}"
-    elif name in ("Diagnose", "PlanCure", "PlanExpiry"):
-        yield from (f["text"] for f in result["findings"])
-    elif name in ("CaptureBaseline", "ConfirmBaseline"):
-        yield f"sha256 {result.get('sha256', result.get('after'))[:16]}…"
+    elif name == "Diagnose":
+        yield from (finding["text"] for finding in result["findings"])
+    elif name == "CaptureBaseline":
+        waits = f"waits for run {result.get('holder')}"
+        yield f"sha256 {result['sha256'][:16]}…" if "sha256" in result else waits
+    elif name == "ConfirmBaseline":
+        yield f"sha256 {result['after'][:16]}…"
     elif name == "AttachPolicies":
         yield from (f"{_name(policy)} → {_name(result['role'])}" for policy in result["attached"])
-    elif name == "RegisterRevision":
-        yield f"registered {_name(result['task_definition'])}"
-    elif name == "WithdrawGrants":
-        yield from (f"took {_name(policy)} off" for policy in result.get("removed", ()))
-        yield from (f"{_name(stay['policy'])} stays: {stay['why']}" for stay in result.get("stays", ()))
-    elif name == "ReattachPolicies":
-        yield from (f"put {_name(policy)} back" for policy in result.get("attached", ()))
-    elif name == "DeregisterRevision":
-        yield from (f"deregistered {_name(revision)}" for revision in result.get("revisions", ()))
-    elif name == "ConfirmAccess":
-        yield "IAM shows the attachment"
     elif name == "RedeployService":
+        yield from (f"registered {_name(revision)}" for revision in [result["revision"]] if revision)
         yield f"started {result['deployment']}"
-    elif name in ("CheckRollout", "VerifyHealth", "RestoreService", "CheckRestore"):
+    elif name == "VerifyHealth":
         yield f"{result['verdict']}: {result['evidence'][0]}"
-    elif name == "DetachPolicies":
-        yield from (f"took off {_name(policy)}" for policy in result["detached"])
+    elif name == "WithdrawGrants":
+        yield from (f"took {_name(policy)} off" for policy in result["removed"])
+        yield from (f"{_name(kept['policy'])} stays: {kept['why']}" for kept in result["kept"])
+    elif name == "UndoRole" and result["next"] == "WAIT":
+        yield f"waits for run {result['waits_for']}"
+    elif name == "UndoRole":
+        yield from (f"put {_name(policy)} back" for policy in result["put_back"] or ())
+        yield from (f"took off {_name(policy)}" for policy in result["detached"] or ())
+    elif name == "UndoService":
+        yield f"{result['service']}: {result['evidence'][0]}"
+        yield from (f"deregistered {_name(revision)}" for revision in result["deregistered"] or ())
     elif name in ("CloseIncident", "PageOperator"):
         yield result.get("outcome", "failed")
 
