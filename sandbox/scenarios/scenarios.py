@@ -1,4 +1,4 @@
-"""The stories that `make demo` plays and the tests replay on simulated time."""
+"""The scenarios that `make demo` plays and the tests replay on simulated time."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ SCENARIOS = {
         ),
         Scenario(
             "two-services",
-            "Two services are denied at once on the role they share. Each run attaches its own policy only.",
+            "Two services that share a role are denied. Each run attaches its own policy only.",
             "broken",
             {BACKEND: "CONTAINED", WORKER: "CONTAINED"},
             attached={BACKEND: (SEND,), WORKER: (RECEIVE,)},
@@ -210,7 +210,7 @@ SCENARIOS = {
         ),
         Scenario(
             "grant-shared",
-            "Two services live on one grant. It stays when the first is cured, and goes with the second.",
+            "Two services depend on one grant. It stays when the first is cured, and goes with the second.",
             "two-workers",
             {WORKER: "CONTAINED", SECOND_WORKER: "CONTAINED"},
             then=(
