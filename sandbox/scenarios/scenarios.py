@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.account import LocalAccount
 from sandbox.scenarios.seeds.retainwise import (
     BACKEND,
     CLUSTER,
@@ -16,6 +15,9 @@ from sandbox.scenarios.seeds.retainwise import (
     WORKER,
     move_worker,
 )
+
+if TYPE_CHECKING:  # the account takes seconds to import, which a list of scenarios need not wait for
+    from sandbox.account import LocalAccount
 
 
 @dataclass(frozen=True)
