@@ -29,7 +29,7 @@ help:  ## Say what each target does
 demo: .venv/.made  ## Break an account, watch the runbook repair it (SCENARIO=rolled-back, JSON=result.json)
 	@$(PY) -m sandbox.demo --scenario $(SCENARIO) $(if $(JSON),--json $(JSON))
 
-scenarios: .venv/.made  ## List the stories that make demo can play
+scenarios: .venv/.made  ## List the scenarios that make demo can play
 	@$(PY) -m sandbox.scenarios
 
 serve: .venv/.made  ## Serve the local account to any AWS client until Ctrl-C (PORT=4599, SEED=retainwise or empty)

@@ -267,7 +267,7 @@ def _second_worker(account: LocalAccount) -> None:
     name = SECOND.rpartition("/")[2]
     first = client.describe_services(cluster=retainwise.CLUSTER, services=[retainwise.WORKER])["services"][0]
     copied = ("taskDefinition", "desiredCount", "deploymentConfiguration", "networkConfiguration")
-    with account.ecs.settled():
+    with account.settled():
         client.create_service(
             cluster=retainwise.CLUSTER,
             serviceName=name,

@@ -232,6 +232,12 @@ class Clock:
         """Let `seconds` of simulated time pass."""
         self.run(lambda: False, seconds)
 
+    def interrupt(self) -> None:
+        """For a signal handler: run() raises KeyboardInterrupt, but between two events, not within one."""
+        if not self._driven:
+            raise KeyboardInterrupt
+        self._failure = self._failure or KeyboardInterrupt()
+
     def close(self) -> None:
         """End every participant that still waits. The clock cannot be used afterwards."""
         with self._changed:

@@ -1,4 +1,4 @@
-"""Whether a story ended as it says: by the runs' reports, and by the account, whatever they say of it."""
+"""Whether a scenario passed: by the runs' reports, and by the account, whatever the reports say of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GOOD = ("CONTAINED", "CURED", "PLANNED", "NOTHING_TO_FIX", "REFUSED")
 
 
 def misjudged_runs(scenario: Scenario, result: Result) -> Iterator[str]:
-    """What the runs did not do as told."""
+    """Where the runs differ from what the scenario expects."""
     first = [run for run in result.runs if run.chapter == 0]
     yield from _outcomes(first, scenario.outcomes)
     for run in result.runs:
@@ -38,9 +38,9 @@ def misjudged_runs(scenario: Scenario, result: Result) -> Iterator[str]:
 
 
 def _misjudged_chapter(chapter: Chapter, runs: list[Run]) -> Iterator[str]:
-    told = [run for run in runs if not run.alarm]
-    yield from _outcomes(told, chapter.outcomes)
-    for run in told:
+    counted = [run for run in runs if not run.alarm]
+    yield from _outcomes(counted, chapter.outcomes)
+    for run in counted:
         missing = [code for code in chapter.findings.get(run.service, ()) if code not in run.codes]
         if missing:
             yield f"{run.service}: found {run.codes}, not {missing}"
@@ -50,14 +50,14 @@ def _misjudged_chapter(chapter: Chapter, runs: list[Run]) -> Iterator[str]:
             yield f"{run.service}: an alarm started a run that ended {run.outcome}"
 
 
-def _outcomes(runs: list[Run], told: Mapping[str, str]) -> Iterator[str]:
+def _outcomes(runs: list[Run], expected: Mapping[str, str]) -> Iterator[str]:
     outcomes = sorted((run.service, run.outcome) for run in runs)
-    if outcomes != sorted(told.items()):
-        yield f"runs ended {outcomes}, not {sorted(told.items())}"
+    if outcomes != sorted(expected.items()):
+        yield f"runs ended {outcomes}, not {sorted(expected.items())}"
 
 
 def misjudged_account(scenario: Scenario, states: list[dict[str, Any]]) -> Iterator[str]:
-    """What is not as told in the account, by its snapshots: before it all, and after each chapter."""
+    """Where the account differs from what is expected, by snapshots before and after each chapter."""
     before, after = states[0], states[-1]
     if scenario.restored and before != after:
         yield f"the account is not what it was: {'; '.join(difference(before, after))}"
@@ -78,9 +78,9 @@ def _misjudged_state(
         yield f"The account is not what it was: {'; '.join(difference(was, now))}"
     old = first["roles"][retainwise.OLD_ROLE]
     attached = sorted([*old["attached"], *map(retainwise.policy_arn, chapter.granted)])
-    told = first["roles"] | {retainwise.OLD_ROLE: old | {"attached": attached}}
-    if told != now["roles"]:
-        yield f"The roles are not as told: {'; '.join(difference(told, now['roles']))}"
+    expected = first["roles"] | {retainwise.OLD_ROLE: old | {"attached": attached}}
+    if expected != now["roles"]:
+        yield f"The roles are not as expected: {'; '.join(difference(expected, now['roles']))}"
     if bool(now["schedules"]) != bool(chapter.granted):
         yield f"{len(now['schedules'])} ends are scheduled, where {chapter.granted} is granted."
     for name in (name for name, outcome in chapter.outcomes.items() if outcome == "CURED"):
@@ -101,7 +101,7 @@ def granted(first: dict[str, Any], now: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def misjudged_predictions(scenario: Scenario, narrator: Narrator, known: set[str]) -> Iterator[str]:
-    """What the services' work does not show as told. known: the predictions that came earlier."""
+    """Where the services' work differs from what is expected. known: the predictions that came earlier."""
     if not scenario.repaired:
         return
     seen = {status for statuses in narrator.histories.values() for status in statuses}

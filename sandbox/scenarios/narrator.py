@@ -1,16 +1,17 @@
-"""Says what happens in the account while it happens, one line each, with the simulated time."""
+"""Says what happens in the account while it happens, with the simulated time; 80 columns wide."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from regrant.report.render import WIDTH, wrap_log
 from sandbox.account import LocalAccount
 from sandbox.engine.clock import Event
 from sandbox.scenarios.results import read_messages
@@ -18,6 +19,7 @@ from sandbox.scenarios.seeds import retainwise
 
 EVERY = 2.0
 """Simulated seconds between two looks."""
+_INDENT = " " * 10
 
 
 @dataclass
@@ -46,8 +48,8 @@ class Narrator:
         self.predictions: Counter[str] = Counter()
         self.histories: dict[str, list[str]] = {}
         """The statuses that each prediction was seen in."""
-        self._told: set[str] = set()
-        self._tell_at = 0.0
+        self._shown: set[str] = set()
+        self._show_at = 0.0
         self._looking: Event | None = None
 
     def watch(self) -> None:
@@ -95,14 +97,15 @@ class Narrator:
         self._topic()
         self._predictions()
 
-    def say(self, who: str, what: str) -> None:
+    def say(self, who: str, what: str, state: str = "") -> None:
         """Once a chapter: what has been said already is not news."""
-        line = f"{who:19} {what}"
-        if line not in self._said:
-            self._said.add(line)
+        head = f"{who:19} {f'{state:16} ' if state else ''}"
+        if head + what not in self._said:
+            self._said.add(head + what)
             minutes, seconds = divmod(int(self.account.clock.elapsed()), 60)
             hours = f"{minutes // 60}:" if minutes >= 60 else ""
-            self._say(f"+{hours}{minutes % 60:02}:{seconds:02}  {line}"[:160])
+            for line in _lines(f"+{hours}{minutes % 60:02}:{seconds:02}  {head}", what):
+                self._say(line)
 
     def _log_groups(self) -> list[str]:
         groups = self.account.client("logs").describe_log_groups(logGroupNamePrefix="/ecs/")["logGroups"]
@@ -124,7 +127,7 @@ class Narrator:
         alarms = self.account.client("cloudwatch").describe_alarms(AlarmNamePrefix="regrant/")["MetricAlarms"]
         firing = {alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM"}
         for name in sorted(firing - self._firing):
-            self.say(name.rsplit("/", 1)[-1], f"alarm {name} fires")
+            self.say(name.rsplit("/", 1)[-1], f"ALARM {name}")
         self._firing = firing
 
     def _executions(self) -> None:
@@ -147,14 +150,18 @@ class Narrator:
             exited = event.get("stateExitedEventDetails")
             if exited:
                 state = json.loads(exited.get("output") or "{}")
-                for note in _notes(exited["name"], state):
-                    self.say(_service(state), f"{exited['name']:16} {note}")
+                for note in _notes(exited["name"], state, self._short_id(arn)):
+                    self.say(_service(state), note, exited["name"])
         run.events = len(events)
+
+    def _short_id(self, arn: str) -> str:
+        """Of the run, and of no other that has been seen."""
+        return short_id(_run(arn), map(_run, self.runs))
 
     def _topic(self) -> None:
         messages = read_messages(self.account)
         for message in messages[self._messages :]:
-            self.say("topic", f"a person is told: {message.subject}")
+            self.say("notification", message.subject)
         self._messages = len(messages)
 
     def _predictions(self) -> None:
@@ -167,11 +174,31 @@ class Narrator:
                 seen.append(status)
         counts = Counter(statuses.values())
         self.predictions = counts
-        # New statuses at once, mere numbers now and then.
-        if counts and (not set(counts) <= self._told or self.account.clock.elapsed() >= self._tell_at):
-            self._told |= set(counts)
-            self._tell_at = self.account.clock.elapsed() + 30
+        # New statuses immediately, mere numbers now and then.
+        if counts and (not set(counts) <= self._shown or self.account.clock.elapsed() >= self._show_at):
+            self._shown |= set(counts)
+            self._show_at = self.account.clock.elapsed() + 30
             self.say("predictions", ", ".join(f"{n} {status}" for status, n in sorted(counts.items())))
+
+
+def short_id(run: str, runs: Iterable[str]) -> str:
+    """The shortest end of the run's id that no other of the runs has; at least six characters."""
+    others = [other for other in runs if other != run]
+    lengths = range(6, len(run))
+    unique = (n for n in lengths if not any(other.endswith(run[-n:]) for other in others))
+    return f"…{run[-length:]}" if (length := next(unique, None)) else run
+
+
+def _lines(head: str, what: str) -> list[str]:
+    """One line if it fits, else the head and what it is about below it."""
+    one = f"{head}{what}"
+    if len(one) <= WIDTH and one.isprintable():
+        return [one]
+    return [head.rstrip(), *wrap_log(what, _INDENT, _INDENT)]
+
+
+def _run(arn: str) -> str:
+    return arn.rpartition(":")[2]
 
 
 def _status(item: Any) -> str:
@@ -200,10 +227,10 @@ _KEYS = {
 }
 
 
-def _notes(name: str, state: dict[str, Any]) -> Iterator[str]:
-    """What is worth saying when a state has been left."""
+def _notes(name: str, state: dict[str, Any], run: str) -> Iterator[str]:
+    """What is worth saying when a state has been left. `run` is a short id."""
     if name == "OpenIncident" and "incident" in state:
-        yield f"run {state['incident']['id'][:13]}: {state['incident']['trigger']}"
+        yield f"run {run}: {state['incident']['trigger']}"
     result: Any = state.get(_KEYS.get(name, ""))
     if result is None:
         if name in _KEYS and "error" in state:
@@ -221,7 +248,7 @@ def _notes(name: str, state: dict[str, Any]) -> Iterator[str]:
         yield from (f"registered {_name(revision)}" for revision in [result["revision"]] if revision)
         yield f"started {result['deployment']}"
     elif name == "VerifyHealth":
-        yield f"{result['verdict']}: {result['evidence'][0]}"
+        yield f"{result['verdict']}: {' '.join(result['evidence'])}"
     elif name == "WithdrawGrants":
         yield from (f"took {_name(policy)} off" for policy in result["removed"])
         yield from (f"{_name(kept['policy'])} stays: {kept['why']}" for kept in result["kept"])
@@ -231,7 +258,7 @@ def _notes(name: str, state: dict[str, Any]) -> Iterator[str]:
         yield from (f"put {_name(policy)} back" for policy in result["put_back"] or ())
         yield from (f"took off {_name(policy)}" for policy in result["detached"] or ())
     elif name == "UndoService":
-        yield f"{result['service']}: {result['evidence'][0]}"
+        yield f"{result['service']}: {' '.join(result['evidence'])}"
         yield from (f"deregistered {_name(revision)}" for revision in result["deregistered"] or ())
     elif name in ("CloseIncident", "PageOperator"):
         yield result.get("outcome", "failed")

@@ -11,26 +11,26 @@ from pathlib import Path
 from sandbox.account import LocalAccount
 from sandbox.scenarios.judgement import granted, misjudged_account, misjudged_predictions, misjudged_runs
 from sandbox.scenarios.narrator import Narrator
-from sandbox.scenarios.results import Result, Told, read_log_reads, read_messages, read_run
+from sandbox.scenarios.results import ChapterResult, Result, read_log_reads, read_messages, read_run
 from sandbox.scenarios.scenarios import Chapter, Scenario
 from sandbox.scenarios.seeds import retainwise
 from sandbox.scenarios.snapshot import fingerprint, snapshot
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
 LIMIT = 2 * 3600.0
-"""Simulated seconds after which a story, or a chapter of it, that has not ended is given up."""
+"""Simulated seconds after which a scenario, or a chapter of it, is given up."""
 
 IAM_LAG = 4.0
 """Simulated seconds until a new attachment is felt; about what has been measured on AWS."""
 
 LEISURE = 60
-"""How many times longer workloads in this process rest while a day passes: each of their turns costs time."""
+"""How many times longer workloads in this process rest while a day passes: each of their turns takes time."""
 AWAKE, HERE = 1200.0, 60.0
-"""Simulated seconds before the end of a grant at which the workloads turn as ever again, and the narrator
-looks again."""
+"""Simulated seconds before the end of a grant at which the workloads return to their usual pace, and at which
+the narrator looks again."""
 
 ECHO = 90.0
-"""Simulated seconds after which no alarm tells any more of a denial that is over."""
+"""Simulated seconds after which no alarm fires for an earlier denial any more."""
 
 
 def play(account: LocalAccount, scenario: Scenario, say: Callable[[str], None] = lambda line: None) -> Result:
@@ -65,7 +65,7 @@ def play(account: LocalAccount, scenario: Scenario, say: Callable[[str], None] =
         account_after=fingerprint(states[-1]),
         simulated_seconds=account.clock.elapsed(),
         chapters=[
-            Told(chapter.story, fingerprint(was), fingerprint(now), granted(states[0], now))
+            ChapterResult(chapter.story, fingerprint(was), fingerprint(now), granted(states[0], now))
             for chapter, (was, now) in zip(scenario.then, pairwise(states[1:]), strict=True)
         ],
         messages=read_messages(account),

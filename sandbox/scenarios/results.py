@@ -1,4 +1,4 @@
-"""What a story leaves behind, as anybody can read it from the account."""
+"""What a scenario leaves behind, as anybody can read it from the account."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Run:
 
 
 @dataclass
-class Told:
-    """What a chapter left: fingerprints of the account at its beginning and its end, and the policies (names)
-    that each role had more than before the incident."""
+class ChapterResult:
+    """A chapter's end: fingerprints of the account before and after it, and the names of the policies that
+    each role has now and did not have before the incident."""
 
     story: str
     account_before: str
@@ -57,7 +57,7 @@ class Told:
 
 @dataclass
 class Message:
-    """What the topic was told."""
+    """A notification that the topic sent."""
 
     subject: str
     text: str
@@ -65,7 +65,7 @@ class Message:
 
 @dataclass
 class Result:
-    """How the story ended; `complaints` is empty if it ended as it says.
+    """How the scenario ended; `complaints` is empty if it passed.
 
     log_reads: how many pages of each log group Diagnose read.
     """
@@ -79,7 +79,7 @@ class Result:
     account_before: str = ""
     account_after: str = ""
     simulated_seconds: float = 0
-    chapters: list[Told] = field(default_factory=list)
+    chapters: list[ChapterResult] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def read_run(account: LocalAccount, arn: str, chapter: int, alarm: bool) -> Run:
 
 
 def read_messages(account: LocalAccount) -> list[Message]:
-    """What was published to the topics, oldest first; SNS itself does not tell."""
+    """What was published to the topics, oldest first; no API of SNS shows it."""
     topics = sns_backends[account.account_id][account.region].topics.values()
     return [Message(sent[2] or "", sent[1]) for topic in topics for sent in topic.sent_notifications]
 

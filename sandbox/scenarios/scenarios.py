@@ -1,12 +1,11 @@
-"""The stories that `make demo` plays and the tests replay on simulated time."""
+"""The scenarios that `make demo` plays and the tests replay on simulated time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.account import LocalAccount
 from sandbox.scenarios.seeds.retainwise import (
     BACKEND,
     CLUSTER,
@@ -16,6 +15,9 @@ from sandbox.scenarios.seeds.retainwise import (
     WORKER,
     move_worker,
 )
+
+if TYPE_CHECKING:  # the account takes seconds to import, which a list of scenarios need not wait for
+    from sandbox.account import LocalAccount
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ SCENARIOS = {
         ),
         Scenario(
             "two-services",
-            "Two services are denied at once on the role they share. Each run attaches its own policy only.",
+            "Two services that share a role are denied. Each run attaches its own policy only.",
             "broken",
             {BACKEND: "CONTAINED", WORKER: "CONTAINED"},
             attached={BACKEND: (SEND,), WORKER: (RECEIVE,)},
@@ -210,7 +212,7 @@ SCENARIOS = {
         ),
         Scenario(
             "grant-shared",
-            "Two services live on one grant. It stays when the first is cured, and goes with the second.",
+            "Two services depend on one grant. It stays when the first is cured, and goes with the second.",
             "two-workers",
             {WORKER: "CONTAINED", SECOND_WORKER: "CONTAINED"},
             then=(

@@ -181,7 +181,7 @@ def test_what_does_not_hold_of_a_chapter_is_complained_of() -> None:
     for complaint in (
         f"[('{WORKER}', 'REFUSED')], not [('{WORKER}', 'CURED')]",
         "not ['RIGHT_TASK_ROLE']",
-        f"The roles are not as told: /{OLD_ROLE}/attached",
+        f"The roles are not as expected: /{OLD_ROLE}/attached",
         "1 ends are scheduled, where () is granted",
         f"{WORKER} runs with arn:aws:iam::123456789012:role/{OLD_ROLE}, not",
     ):

@@ -53,6 +53,24 @@ def test_an_exception_in_a_participant_surfaces_in_run() -> None:
     clock.close()
 
 
+def test_an_interrupt_comes_out_of_run_between_two_events() -> None:
+    clock = Clock(START)
+    done: list[str] = []
+
+    def interrupted() -> None:
+        clock.interrupt()
+        done.append("the event that was under way")
+
+    clock.call_later(1, interrupted)
+    clock.call_later(2, lambda: done.append("the next"))
+    with pytest.raises(KeyboardInterrupt):
+        clock.run_for(10)
+    assert done == ["the event that was under way"]
+    with pytest.raises(KeyboardInterrupt):
+        clock.interrupt()  # nobody drives, so it is raised here
+    clock.close()
+
+
 def test_a_signal_interrupts_a_wait() -> None:
     clock = Clock(START)
     signal = Signal()

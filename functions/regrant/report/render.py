@@ -1,45 +1,73 @@
-"""The report on one screen, for the topic's mail and for a terminal. Plain text, no colour needed."""
+"""The report as plain text, for the topic's mail and for a terminal of 80 columns."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from regrant.model.aws import name_of
 from regrant.model.run import Report
 
-_WIDTH = 118
-# Lines of each part, so that the whole fits on one screen however much there is to say.
-_HEIGHT = {"found": 18, "changed": 6, "receipt": 5}
+WIDTH = 80
+# Lines of each part, so that the report stays short however much there is to say.
+_HEIGHT = {"found": 24, "changed": 8, "proof": 13, "receipt": 6, "took": 4}
+_INDENT = " " * 9
+# Lines of one text, and characters of one word: what a log holds has any length.
+_TALLEST, _LONGEST = 10, 512
+# An input to copy stays in one line if it fits there.
+_WORD = re.compile(r"\{[^{}]{,68}\}\S*|\S+")
+
+
+def wrap(text: str, first: str = "", rest: str = "") -> list[str]:
+    """Lines of WIDTH, broken at spaces only. `first` begins the first line, `rest` the others.
+
+    A word that does not fit after `rest` stands on a line of its own, further left if that helps. ARNs and
+    commands can be copied whole.
+    """
+    return _wrapped(_words(text), first, rest)
+
+
+def wrap_log(text: str, first: str = "", rest: str = "") -> list[str]:
+    """As wrap, for a text of any length. It is shortened in the middle: AWS gives its reason at the end."""
+    lines = wrap(text, first, rest)
+    if len(lines) <= _TALLEST:
+        return lines
+    half = _TALLEST // 2
+    return [*lines[:half], f"{rest}…", *lines[half + 1 - _TALLEST :]]
 
 
 def render(report: Report) -> str:
     """What was wrong, what was changed, the proof, how long each stage took, what to do next."""
-    title = f"{report.outcome}  {report.service or '(no service)'}"
-    lines = [_cut(title), f"incident {report.incident}, mode {report.mode}", ""]
-    for label, texts in _sections(report):
-        for index, text in enumerate(_at_most(_HEIGHT.get(label, len(texts)), texts)):
-            lines.append(_cut(f"{label if index == 0 else '':9}{text}"))
-    # Never cut, and broken at blanks only: it may hold commands to copy.
-    wrapper = textwrap.TextWrapper(_WIDTH, initial_indent="next     ", subsequent_indent=" " * 9)
-    wrapper.break_long_words = wrapper.break_on_hyphens = False
-    return "\n".join([*lines, *wrapper.wrap(report.next)])
+    lines = wrap(report.service or "(no service)", f"{report.outcome}  ")
+    lines += [*wrap(report.incident, f"mode {report.mode}, incident "), ""]
+    for label, items in _sections(report):
+        shown = list(_at_most(_HEIGHT[label], items))
+        if shown and shown[0].startswith(_INDENT):
+            shown[0] = f"{label:9}{shown[0][9:]}"
+        elif shown:  # a long word needs the label's place
+            shown.insert(0, label)
+        lines += shown
+    # Never shortened: it may hold commands to copy.
+    return "\n".join([*lines, *wrap(report.next, "next     ", _INDENT)])
 
 
-def _sections(report: Report) -> Iterator[tuple[str, list[str]]]:
+def _sections(report: Report) -> Iterator[tuple[str, list[list[str]]]]:
+    """Label and items of each part. An item is its lines, which stay together."""
     found = []
     for finding in report.findings:
-        # One piece of evidence, long enough that the reason at the end of AWS's sentence is seen.
-        evidence = [line for text in finding.evidence[:1] for line in _few_lines(text)]
-        found += [*_few_lines(finding.text), *(f"  {line}" for line in evidence)]
+        found.append(wrap_log(finding.text, _INDENT, _INDENT))
+        # One piece of evidence.
+        found += [wrap_log(text, f"{_INDENT}  ", f"{_INDENT}  ") for text in finding.evidence[:1]]
     yield "found", found
     unknown = any(finding.code == "JOURNAL_UNREADABLE" for finding in report.findings)
-    yield "changed", list(_changes(report)) or ["not known" if unknown else "nothing"]
+    yield "changed", _items(list(_changes(report)) or ["not known" if unknown else "nothing"])
     if report.health:
-        yield "proof", list(_proof(report))
+        yield "proof", _items(_proof(report))
     if report.receipt:
-        yield "receipt", list(_receipt(report))
-    yield "took", [", ".join(f"{stage.stage} {_seconds(stage.seconds)}" for stage in report.timeline)]
+        yield "receipt", _items(_receipt(report))
+    took = [f"{stage.stage} {_seconds(stage.seconds)}" for stage in report.timeline]
+    # A number and its unit stay on one line.
+    yield "took", [_wrapped([f"{text}," for text in took[:-1]] + took[-1:], _INDENT, _INDENT)]
 
 
 def _changes(report: Report) -> Iterator[str]:
@@ -67,24 +95,24 @@ def _changes(report: Report) -> Iterator[str]:
 def _proof(report: Report) -> Iterator[str]:
     health = report.health
     assert health is not None
-    needed = f"{health.needed} needed, {health.samples} taken"
-    yield f"{health.verdict}: {health.streak} good samples in a row, {needed}"
+    good = f"{min(health.streak, health.needed)} of {health.needed} good samples in a row"
+    yield f"{health.verdict}: {good}, {health.samples} taken"
     if health.proof:
         yield f"  {health.proof.strip()}"
     if health.last:
         last = health.last
-        waiting = "" if last.backlog is None else f", {last.backlog} messages waiting"
+        waiting = "" if last.backlog is None else f", {_count(last.backlog, 'message')} waiting"
         dead = "" if last.dead_letters is None else f", {last.dead_letters} in the dead-letter queue"
-        yield f"  last sample: {last.tasks} tasks, {last.denials} denials{waiting}{dead}"
+        yield f"  last sample: {_count(last.tasks, 'task')}, {_count(last.denials, 'denial')}{waiting}{dead}"
 
 
 def _receipt(report: Report) -> Iterator[str]:
     receipt = report.receipt
     assert receipt is not None
+    apart = f", apart from {_count(len(receipt.changed_by_others), 'change')} by others"
+    yield f"equal{apart if receipt.changed_by_others else ''}" if receipt.equal else "NOT EQUAL"
     yield f"before {receipt.before}"
-    apart = f", apart from {len(receipt.changed_by_others)} by others"
-    equal = f"equal{apart if receipt.changed_by_others else ''}" if receipt.equal else "NOT EQUAL"
-    yield f"after  {receipt.after}  {equal}"
+    yield f" after {receipt.after}"
     for line in receipt.grants_of_others:
         yield f"  still granted: {line}"
     for line in receipt.changed_by_others:
@@ -95,17 +123,46 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
-def _few_lines(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH - 11, max_lines=5, placeholder=" …", break_on_hyphens=False)
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _at_most(height: int, texts: list[str]) -> list[str]:
-    if len(texts) <= height:
-        return texts
-    return [*texts[: height - 1], f"… and {len(texts) - height + 1} more"]
+def _items(texts: Iterable[str]) -> list[list[str]]:
+    """Each text with its own indent; what does not fit on its line continues two columns further right."""
+    indented = ((text, f"{_INDENT}{' ' * (len(text) - len(text.lstrip()))}") for text in texts)
+    return [wrap_log(text, indent, f"{indent}  ") for text, indent in indented]
 
 
-def _cut(line: str) -> str:
-    # What a log line holds is data: no line breaks, and nothing that a terminal would obey.
-    line = "".join(character if character.isprintable() else " " for character in line)
-    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
+def _at_most(height: int, items: list[list[str]]) -> Iterator[str]:
+    """The lines of the first items that fit; how many are left out is said."""
+    for number, item in enumerate(items):
+        last = number == len(items) - 1
+        if number and len(item) > height - (not last):
+            yield f"{_INDENT}… and {len(items) - number} more"
+            return
+        yield from item
+        height -= len(item)
+
+
+def _words(text: str) -> list[str]:
+    """What a log line holds is data: no line breaks, and nothing that a terminal would obey."""
+    half = _LONGEST // 2
+    words = _WORD.findall("".join(character if character.isprintable() else " " for character in text))
+    return [word if len(word) <= _LONGEST else f"{word[:half]}…{word[1 - half :]}" for word in words]
+
+
+def _wrapped(words: Iterable[str], first: str, rest: str) -> list[str]:
+    lines = []
+    line, blank = first, True
+    for word in words:
+        longer = f"{line}{'' if blank else ' '}{word}"
+        if len(longer) <= WIDTH:
+            line = longer
+        else:
+            if line.strip():
+                lines.append(line.rstrip())
+            line = f"{rest}{word}"
+            if len(line) > WIDTH >= len(word):
+                line = word.rjust(WIDTH)
+        blank = False
+    return [*lines, line]

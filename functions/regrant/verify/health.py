@@ -74,7 +74,7 @@ def judge(
         troubled_at=_troubled_at(sample, troubles, previous),
         replace_tasks=bool(final) and all(objection.denied for objection in final),
         evidence=tuple(objection.text for objection in bad)
-        or (f"{streak} of {entry.health.samples} good samples in a row.",),
+        or (f"{min(streak, entry.health.samples)} of {entry.health.samples} good samples.",),
     )
 
 

@@ -1,1 +1,1 @@
-"""What an account holds when a story begins."""
+"""What an account holds when a scenario begins."""

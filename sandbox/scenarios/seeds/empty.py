@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.account import LocalAccount
+if TYPE_CHECKING:
+    from sandbox.account import LocalAccount
+
 
 CLUSTER = "demo-cluster"
 PARAMETERS = {

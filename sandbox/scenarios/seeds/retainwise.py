@@ -11,10 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.account import LocalAccount
 from sandbox.scenarios.seeds import storm
+
+if TYPE_CHECKING:
+    from sandbox.account import LocalAccount
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 CLUSTER = "retainwise-cluster"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.account import LocalAccount
 from sandbox.aws.cloudwatch.logs import BATCH_BYTES, EVENT_OVERHEAD
 from sandbox.engine.errors import denial
 from sandbox.iam.evaluate import Decision, Layer, Verdict
 from sandbox.iam.requests import Ask
+
+if TYPE_CHECKING:
+    from sandbox.account import LocalAccount
 
 TASKS = 8
 SECONDS = 240

@@ -1,4 +1,4 @@
-"""The report on one screen."""
+"""The report as plain text: short, 80 columns wide, and whole where it matters."""
 
 from typing import Any
 
@@ -55,13 +55,14 @@ def test_it_says_what_was_wrong_what_was_changed_the_proof_and_how_long_it_took(
     text = render(REPORT)
     for part in (
         f"CONTAINED  {WORKER}",
-        f"incident {INCIDENT}, mode contain",
+        f"mode contain, incident\n{INCIDENT}\n",
         "found    Started by alarm",
         "changed  attached prod-retainwise-sqs-worker to retainwise-ecs-task-role (done)",
         f"redeployed {WORKER} as ecs-svc/42 (done)",
-        "proof    HEALTHY: 3 good samples in a row, 3 needed, 4 taken",
+        "proof    HEALTHY: 3 of 3 good samples in a row, 4 taken",
         SUCCESS,
-        "last sample: 2 tasks, 0 denials, 0 messages waiting, 4 in the dead-letter queue",
+        "last sample: 2 tasks, 0 denials, 0 messages waiting, 4 in the",
+        "  dead-letter queue",
         "took     grant 4.0 s, verify 84 s, total 240 s",
         "next     Undo it.",
     ):
@@ -87,21 +88,21 @@ def test_a_change_says_how_far_it_came(state: dict[str, str], word: str) -> None
 
 def test_a_receipt_shows_both_hashes_under_each_other() -> None:
     shown = lines(receipt=Receipt(SHA, SHA, SHA, True, at(300)))
-    assert f"receipt  before {SHA}" in shown
-    assert f"         after  {SHA}  equal" in shown
+    start = shown.index("receipt  equal")
+    assert shown[start + 1 : start + 3] == [f"         before {SHA}", f"          after {SHA}"]
 
 
 def test_hashes_that_are_equal_only_apart_from_others_changes_say_so() -> None:
     theirs = ("+ service.desired_count = 5", "- service.desired_count = 2")
     shown = lines(receipt=Receipt(SHA, SHA, "0" * 64, True, at(300), changed_by_others=theirs))
-    assert any(line.startswith(f"         after  {SHA}  equal, apart from 2 ") for line in shown)
+    assert "receipt  equal, apart from 2 changes by others" in shown
     assert "           changed by others: + service.desired_count = 5" in shown
 
 
 def test_hashes_that_differ_are_hard_to_miss() -> None:
     other = "0" * 64
     shown = lines(receipt=Receipt(SHA, other, other, False, at(300)))
-    assert any(line.endswith("NOT EQUAL") for line in shown)
+    assert "receipt  NOT EQUAL" in shown
 
 
 LONG = {
@@ -113,25 +114,51 @@ LONG = {
 }
 
 
-def test_the_worst_report_fits_on_one_screen() -> None:
+def test_the_worst_report_is_short_and_only_single_words_are_wider_than_a_terminal() -> None:
     shown = lines(**LONG)
-    assert len(shown) <= 40
-    assert max(map(len, shown)) <= 118
+    assert len(shown) <= 60
+    assert all(len(line) <= 80 or len(line.split()) == 1 for line in shown)
+
+
+def test_more_good_samples_than_were_needed_are_not_counted() -> None:
+    assert "proof    HEALTHY: 3 of 3 good samples in a row, 7 taken" in lines(
+        health=replace(HEALTH, streak=7, checks=7)
+    )
 
 
 def test_what_is_left_out_is_counted() -> None:
     shown = lines(changes=LONG["changes"])
-    assert any("more" in line for line in shown)
+    assert "         … and 17 more" in shown
 
 
-def test_a_log_line_takes_one_line_and_cannot_steer_the_terminal() -> None:
+def test_the_reason_at_the_end_of_a_long_denial_is_shown() -> None:
+    sentence = f"{'long stack trace ' * 80}{DENIAL}"
+    text = " ".join(render(replace(REPORT, findings=(Finding("X", "Denied.", (sentence,)),))).split())
+    assert text.count("…") == 1
+    assert DENIAL.rpartition(" on resource: ")[2] in text
+
+
+def test_an_arn_is_never_broken_and_moves_left_to_fit() -> None:
+    arn = f"arn:aws:sqs:us-east-1:123456789012:{'q' * 40}"
+    shown = lines(findings=(Finding("X", f"The role lacks the right to read {arn} now."),))
+    assert f"{arn:>80}" in shown
+    assert f"         {arn}-{'q' * 9}" in lines(findings=(Finding("X", f"Lacks {arn}-{'q' * 9}"),))
+
+
+def test_a_log_line_cannot_steer_the_terminal_or_break_the_line() -> None:
     health = replace(HEALTH, proof="Successfully\x1b[2J received\r\n\tall")
     assert all(line.isprintable() for line in lines(health=health))
     assert len(lines(health=health)) == len(lines())
+
+
+def test_an_input_that_fits_in_a_line_stays_in_one() -> None:
+    cure = '{"service": "retainwise-cluster/retainwise-worker", "mode": "cure"}'
+    assert f"         {cure}." in lines(next=f"Cure it before the grant ends, with this input: {cure}.")
 
 
 def test_the_next_step_is_wrapped_between_words_so_that_its_commands_can_be_copied() -> None:
     advice = f"See that the service is settled, then: {COMMAND}; {COMMAND}-2; {COMMAND}-3."
     shown = lines(next=advice)
     start = next(n for n, line in enumerate(shown) if line.startswith("next"))
-    assert " ".join(line[9:] for line in shown[start:]) == advice
+    assert " ".join(" ".join(shown[start:]).split())[5:] == advice
+    assert any(line.strip().startswith("arn:") for line in shown[start:])
