@@ -173,7 +173,7 @@ def test_a_schedule_that_another_policy_of_the_grant_shares_stays() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [replace(HOLD, policy=SEND, expires_at=at(48 * HOUR)), replace(HOLD, incident="another")],
+    [replace(HOLD, policy=SEND, expires_at=at(48 * HOUR)), replace(HOLD, policy=SEND, incident="another")],
     ids=["of another end", "of another incident"],
 )
 def test_a_schedule_that_nobody_shares_goes(other: Hold) -> None:

@@ -274,6 +274,13 @@ def test_an_approved_policy_that_has_another_version_since_needs_a_new_plan() ->
         captured(world, replace(FOUND, next="ASK"))
 
 
+def test_where_nobody_was_asked_another_version_of_the_policy_will_do() -> None:
+    world = World()
+    run = waited(world)
+    world.roles.version = "v2"
+    assert run.capture(5).next == "ATTACH"
+
+
 @pytest.mark.parametrize(("incident", "seconds"), [(CURE, LATER), (EXPIRY, DAY)], ids=["cure", "expiry"])
 def test_a_cure_and_an_expiry_are_read_whole(incident: Any, seconds: float) -> None:
     world = granted()

@@ -259,6 +259,15 @@ def test_what_was_there_before_the_baseline_stays_without_a_hold() -> None:
     assert undo(world).equal and world.roles.role.attached == (RECEIVE,)
 
 
+def test_nor_has_it_a_hold_if_another_run_holds_it_by_now() -> None:
+    world = World()
+    world.roles.role = replace(ROLE, attached=(RECEIVE,))
+    run = Run(world, diagnosis=diagnosed(world.roles.role, attach=(RECEIVE, SEND)))
+    run.capture()
+    another_grant(world, "another", BACKEND)
+    assert run.attach().attached == (SEND,)
+
+
 def test_what_another_run_granted_is_held_by_this_one_too() -> None:
     world = World()
     run = captured(world)
@@ -295,6 +304,29 @@ def test_a_run_that_was_undone_attaches_nothing_when_it_is_redriven() -> None:
     with pytest.raises(GrantWithdrawn, match=f"{INCIDENT} has been undone"):
         run.attach(200)
     assert world.roles.role == ROLE
+
+
+def test_a_run_whose_undo_has_not_dropped_its_hold_yet_attaches_nothing_either() -> None:
+    world = World()
+    run = captured(world)
+    run.attach()
+    world.roles.role = ROLE
+    for change in world.changes("attach"):
+        world.journal.record(INCIDENT, replace(change, undone_at=at(90)))
+    with pytest.raises(GrantWithdrawn):
+        run.attach(200)
+    assert world.roles.role == ROLE
+
+
+def test_what_somebody_attached_after_the_undo_does_not_let_a_redriven_run_go_on() -> None:
+    world = World()
+    run = captured(world)
+    run.attach()
+    undo(world)
+    world.roles.role = replace(ROLE, attached=(RECEIVE, SEND))
+    with pytest.raises(GrantWithdrawn):
+        run.attach(200)
+    assert world.roles.role.attached == (RECEIVE, SEND)
 
 
 @pytest.mark.parametrize("ended", [expired, undo])

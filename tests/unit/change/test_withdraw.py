@@ -295,6 +295,14 @@ def test_a_withdrawal_that_was_begun_is_finished_although_somebody_declares_the_
     assert (world.roles.role.attached, world.holds.of(OLD_ROLE)) == ((), ())
 
 
+def test_what_somebody_attached_after_a_try_that_was_not_heard_is_theirs() -> None:
+    world = granted()
+    state = replace(run(world), withdrawal=None)
+    world.roles.attach(OLD_ROLE, RECEIVE)
+    assert withdraw(world, state, LATER + 310).removed == (RECEIVE,)
+    assert world.roles.role.attached == (RECEIVE,)
+
+
 def test_a_run_that_goes_on_after_its_undo_withdraws_nothing() -> None:
     world = granted()
     state = run(world)
