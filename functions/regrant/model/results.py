@@ -151,7 +151,7 @@ class Undo(msgspec.Struct, frozen=True):
     service is PENDING until the service has settled (UNHEALTHY: it will not in the time that it has), with
     what that rests on in evidence; restored_since is when it was first waited for. detached are the policies
     (ARNs) taken off the role again, and left those that another incident still needs; deregistered the
-    revisions (ARNs). waits_for is the run that is changing the role meanwhile.
+    revisions (ARNs). waits_for is the run that is changing the role.
     """
 
     next: Literal["SERVICE", "ROLE", "WAIT", "CONFIRM"]

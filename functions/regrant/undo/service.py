@@ -120,7 +120,7 @@ def _stuck(state: ServiceState, redeploy: Change, restores: list[Change]) -> boo
     assert primary is not None
     breaker = state.deployment_configuration.get("deploymentCircuitBreaker") or {}
     if breaker.get("enable") and breaker.get("rollback"):
-        return False  # ECS goes back by itself; another deployment would displace that
+        return False  # ECS rolls back; another deployment would displace that
     ours = primary.id == redeploy.value or redeploy.done_at is None
     # A restore's value is the deployment it was to supersede: still primary means it was not heard.
     unheard = not restores or primary.id in [c.value for c in restores]

@@ -38,8 +38,8 @@ def test_a_deployment_that_came_first_is_left_alone_by_the_undo_even_if_it_fails
     with pytest.raises(ServiceChanged):
         run.redeploy()
     world.services.stall()
-    undo = run.undo_role(8)
-    assert (undo.next, undo.service, undo.evidence) == (
+    left = run.undo_role(8)
+    assert (left.next, left.service, left.evidence) == (
         "CONFIRM",
         "HEALTHY",
         ("The service was not changed.",),

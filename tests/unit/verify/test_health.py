@@ -224,6 +224,16 @@ def test_a_success_from_before_a_bad_sample_proves_nothing_after_it() -> None:
     assert watch.look().streak == 1
 
 
+def test_a_success_from_before_a_bad_sample_does_not_become_proof_when_it_is_read_again() -> None:
+    watch = Watch()
+    watch.world.logs.write(189, SUCCESS)
+    watch.look()
+    tasks, watch.world.services.tasks = watch.world.services.tasks, {}
+    watch.look()  # at 190
+    watch.world.services.tasks = tasks
+    assert [watch.look().proof for _ in range(3)] == [None, None, None]
+
+
 def test_without_a_redeploy_another_deployment_than_the_baselines_is_unhealthy() -> None:
     watch = Watch(redeploys=False)
     watch.log(SUCCESS, "old-1")

@@ -1,4 +1,4 @@
-"""How a run goes on after each look, and a look in which AWS could not be asked."""
+"""How a run goes on after each look, and looks that AWS did not answer."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ READS = [
 ]
 
 
-class Silent:
+class Failing:
     """A port of which one method fails."""
 
     def __init__(self, port: Any, method: str, error: Exception) -> None:
@@ -218,75 +218,73 @@ class Silent:
         raise self._error
 
 
-def look_in_vain(watch: Watch, port: str = "logs", method: str = "search", after: float = 20) -> Health:
-    """A look in which AWS cannot be asked for that."""
+def look_unanswered(watch: Watch, port: str = "logs", method: str = "search", after: float = 20) -> Health:
+    """A look in which AWS throttles that call."""
     heard, throttled = getattr(watch.world, port), AwsUnavailable("ThrottlingException: Rate exceeded")
-    setattr(watch.world, port, Silent(heard, method, throttled))
+    setattr(watch.world, port, Failing(heard, method, throttled))
     health = watch.look(after=after)
     setattr(watch.world, port, heard)
     return health
 
 
 @pytest.mark.parametrize(("port", "method"), READS)
-def test_a_look_in_which_aws_could_not_be_asked_neither_counts_nor_ends_the_row(
-    port: str, method: str
-) -> None:
+def test_an_unanswered_look_neither_counts_nor_ends_the_row(port: str, method: str) -> None:
     watch = Watch()
     watch.log(SUCCESS)
     watch.look()
     watch.look()
-    unseen = look_in_vain(watch, port, method)
+    unseen = look_unanswered(watch, port, method)
     assert (unseen.verdict, unseen.next, unseen.streak, unseen.samples) == ("PENDING", "WAIT", 2, 2)
     assert watch.look().next == "CLOSE"
 
 
-def test_such_a_look_says_what_aws_answered() -> None:
+def test_an_unanswered_look_says_why() -> None:
     watch = Watch()
-    assert look_in_vain(watch).evidence == ("AWS could not be asked: ThrottlingException: Rate exceeded",)
+    assert look_unanswered(watch).evidence == ("AWS could not be asked: ThrottlingException: Rate exceeded",)
 
 
-def test_such_a_look_is_counted() -> None:
+def test_an_unanswered_look_is_counted() -> None:
     watch = Watch()
     watch.look()
-    assert look_in_vain(watch).checks == 2
+    assert look_unanswered(watch).checks == 2
 
 
-def test_a_denial_that_was_not_seen_then_is_seen_by_the_next_look() -> None:
+def test_a_denial_of_the_time_of_an_unanswered_look_is_seen_by_the_next() -> None:
     watch = Watch()
     watch.log(SUCCESS)
     watch.look()
     watch.log(DENIAL)
-    look_in_vain(watch)
-    look_in_vain(watch)
-    look_in_vain(watch)
+    look_unanswered(watch)
+    look_unanswered(watch)
+    look_unanswered(watch)
     assert watch.look().verdict == "UNHEALTHY"
 
 
-def test_the_first_look_of_all_may_see_nothing() -> None:
+def test_the_first_look_may_go_unanswered() -> None:
     watch = Watch()
-    unseen = look_in_vain(watch, "services", "describe")
+    unseen = look_unanswered(watch, "services", "describe")
     assert (unseen.verdict, unseen.streak, unseen.deployed_at) == ("PENDING", 0, None)
     watch.log(SUCCESS)
     assert watch.look().streak == 1
 
 
-def test_dead_letters_that_grew_around_such_a_look_grew_twice_in_a_row() -> None:
+def test_dead_letters_that_grew_before_and_after_an_unanswered_look_grew_twice_in_a_row() -> None:
     watch = Watch()
     watch.log(SUCCESS)
     watch.look()
     watch.world.queues.dead = 5
     watch.look()
-    look_in_vain(watch)
+    look_unanswered(watch)
     watch.world.queues.dead = 6
     assert watch.look().verdict == "UNHEALTHY"
 
 
-def test_the_time_that_a_proof_may_take_ends_such_looks_too() -> None:
+def test_the_time_that_a_proof_may_take_ends_unanswered_looks_too() -> None:
     watch = Watch()
     watch.look()
     watch.seconds += 859
-    assert look_in_vain(watch).next == "WAIT"
-    late = look_in_vain(watch, after=21)
+    assert look_unanswered(watch).next == "WAIT"
+    late = look_unanswered(watch, after=21)
     assert (late.verdict, late.next, late.evidence[-1]) == (
         "UNHEALTHY",
         "UNDO",
@@ -294,21 +292,21 @@ def test_the_time_that_a_proof_may_take_ends_such_looks_too() -> None:
     )
 
 
-def test_the_time_that_a_rollout_may_take_ends_such_looks_too() -> None:
+def test_the_time_that_a_rollout_may_take_ends_unanswered_looks_too() -> None:
     watch = Watch(if_needed=True)
     watch.deploy(5)
-    assert look_in_vain(watch, "services", "describe", after=1799).next == "WAIT"
-    late = look_in_vain(watch, "services", "describe", after=1)
+    assert look_unanswered(watch, "services", "describe", after=1799).next == "WAIT"
+    late = look_unanswered(watch, "services", "describe", after=1)
     assert (late.next, late.evidence[-1]) == ("UNDO", "Not finished after 30 minutes.")
 
 
 def test_old_tasks_that_could_not_be_looked_at_in_time_are_replaced() -> None:
     watch = Watch(entry=ENTRY, if_needed=True)
-    assert [look_in_vain(watch).next for _ in range(6)] == ["WAIT"] * 5 + ["REDEPLOY"]
+    assert [look_unanswered(watch).next for _ in range(6)] == ["WAIT"] * 5 + ["REDEPLOY"]
 
 
-def test_what_aws_refuses_is_an_error_of_the_run() -> None:
+def test_what_aws_refuses_fails_the_step() -> None:
     watch = Watch()
-    watch.world.logs = Silent(watch.world.logs, "search", AwsRefused("AccessDenied"))  # type: ignore[assignment]
+    watch.world.logs = Failing(watch.world.logs, "search", AwsRefused("AccessDenied"))  # type: ignore[assignment]
     with pytest.raises(AwsRefused):
         watch.look()

@@ -142,7 +142,7 @@ def test_one_that_takes_half_an_hour_has_failed_however_few_looks_were_made() ->
     run = deploying()
     assert run.verify(1804).verdict == "PENDING"
     late = run.verify(1805)
-    assert (late.verdict, late.next, late.checks) == ("UNHEALTHY", "UNDO", 2)
+    assert (late.next, late.replace_tasks, late.checks) == ("UNDO", False, 2)
     assert late.evidence[-1] == "Not finished after 30 minutes."
 
 

@@ -181,6 +181,22 @@ def test_a_denial_ends_the_trial_also_while_the_change_spreads() -> None:
     assert health.verdict == "UNHEALTHY" and "denied" in health.evidence[0]
 
 
+def test_a_denial_ends_a_trial_without_a_deployment_too() -> None:
+    trial = Trial()
+    trial.world.services.state = RUNNING
+    trial.world.services.tasks = {None: ("new-1",)}
+    incident = replace(EXPIRY, entry=trial.run.state.incident.entry)
+    trial.run.state = RunState(incident, LEFT, MARK, withdrawal=GONE)
+    assert trial.look(DENIAL).next == "UNDO"
+
+
+def test_what_worked_while_the_change_spread_is_not_remembered_as_proof() -> None:
+    trial = Trial()
+    while trial.seconds < 300 + PROPAGATION - 20:
+        trial.look()
+    assert trial.watch(None).verdict == "UNHEALTHY"
+
+
 def test_silence_is_no_proof_and_the_trial_ends_after_its_five_minutes() -> None:
     trial = Trial()
     health = trial.watch(None)
@@ -276,6 +292,15 @@ def test_a_service_without_a_task_is_given_new_ones_without_waiting() -> None:
     assert health.evidence[-1] == "A task is down; it is not waited for here."
 
 
+def test_tasks_that_are_down_after_messages_failed_twice_are_not_replaced() -> None:
+    brief = Brief()
+    for dead in (4, 5):
+        brief.world.queues.dead = dead
+        brief.step()
+    brief.world.queues.dead, brief.world.services.tasks = 6, {}
+    assert brief.step().next == "UNDO"
+
+
 def test_tasks_that_are_denied_after_the_grant_has_spread_are_replaced() -> None:
     brief = Brief(samples=12)
     brief.step()
@@ -283,6 +308,15 @@ def test_tasks_that_are_denied_after_the_grant_has_spread_are_replaced() -> None
     health = brief.step(DENIAL)
     assert (health.verdict, health.next) == ("UNHEALTHY", "REDEPLOY")
     assert "denied calls" in health.evidence[0]
+
+
+def test_without_its_grant_a_service_is_not_given_new_tasks() -> None:
+    brief = Brief()
+    brief.step()
+    brief.world.roles.role, brief.world.services.tasks = ROLE, {}
+    assert brief.step().next == "WAIT"
+    brief.seconds += PROPAGATION
+    assert brief.step().next == "UNDO"
 
 
 def test_a_grant_that_somebody_took_away_is_not_looked_for_in_new_tasks() -> None:
