@@ -1,5 +1,7 @@
 """What Diagnose concludes from the service, its role and its log."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -241,6 +243,25 @@ def test_what_is_denied_now_is_read_even_if_older_lines_fill_what_may_be_read() 
     world.logs.write(-5, DENIAL)
     diagnosis = diagnosed(world)
     assert diagnosis.plan is not None and diagnosis.plan.attach == (RECEIVE,)
+
+
+def test_of_a_log_that_is_not_read_whole_no_recent_line_counts_twice() -> None:
+    world = World()
+    world.logs.most = 50
+    for second in [*range(-600, -560), *range(-60, -40)]:
+        world.logs.write(second, DENIAL)
+    assert "denied at least 60 times" in diagnosed(world).findings[0].text
+
+
+def test_a_log_that_is_read_whole_is_read_once() -> None:
+    world = World()
+    searches: list[Any] = []
+    logs: Any = world.logs
+    search = logs.search
+    logs.search = lambda *query: searches.append(query) or search(*query)
+    logs.write(-5, DENIAL)
+    diagnosed(world)
+    assert len(searches) == 1
 
 
 def test_the_queues_are_remembered_as_they_were_diagnosed() -> None:
