@@ -1,6 +1,7 @@
 """What Diagnose concludes from the service, its role and its log."""
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from msgspec.structs import replace
@@ -255,13 +256,11 @@ def test_of_a_log_that_is_not_read_whole_no_recent_line_counts_twice() -> None:
 
 def test_a_log_that_is_read_whole_is_read_once() -> None:
     world = World()
-    searches: list[Any] = []
     logs: Any = world.logs
-    search = logs.search
-    logs.search = lambda *query: searches.append(query) or search(*query)
+    logs.search = Mock(wraps=logs.search)
     logs.write(-5, DENIAL)
     diagnosed(world)
-    assert len(searches) == 1
+    assert logs.search.call_count == 1
 
 
 def test_the_queues_are_remembered_as_they_were_diagnosed() -> None:
