@@ -1,12 +1,13 @@
-"""The README's graph, made from the state machine.
+"""The graph in docs/runbook.md, made from the state machine.
 
     python scripts/generate/graph.py            prints it
-    python scripts/generate/graph.py --check    fails if the README shows another one
-    python scripts/generate/graph.py --write    puts it into the README
+    python scripts/generate/graph.py --check    fails if the page shows another one
+    python scripts/generate/graph.py --write    puts it into the page
 
-A Mermaid flowchart, which GitHub draws. Shapes, not colours, tell things apart: a Task is a box, a Choice a
-diamond, a Wait a slanted box, a good end is round, a failed end is a hexagon. Thick arrows are the happy
-path. States that hand their errors to the same state stand in one frame, and one dotted arrow leaves it.
+A Mermaid flowchart, which GitHub draws. Shapes, not colours, distinguish the states: a Task is a box, a
+Choice a diamond, a Wait a slanted box, a good end is round, a failed end is a hexagon. Thick arrows are the
+happy path. States that hand their errors to the same state stand in one frame, and one dotted arrow leaves
+it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DEFINITION = ROOT / "statemachine" / "runbook.asl.yaml"
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "runbook.md"
 BEGIN, END = "<!-- graph -->", "<!-- /graph -->"
 WRITE = ".venv/bin/python scripts/generate/graph.py --write"
 
@@ -32,11 +33,11 @@ _ANY = "States.ALL"
 # What a frame is called, by the state that takes its errors.
 _FRAMES = {
     "CloseIncident": "Look, change nothing",
-    "ReattachPolicies": "Change, and prove that it helped",
+    "UndoRole": "Change, and prove that it helped",
     "PageOperator": "Undo",
 }
-# The branches that a run takes when all goes well; at any other Choice that is the default.
-_GOOD = ("CONTAIN", "HELD", "contain", "redeploy", "HEALTHY")
+# The branches that a containment takes when all goes well, each once; at any other Choice it is the default.
+_GOOD = ("DIAGNOSE", "CHANGE", "ATTACH", "no health", "CLOSE")
 
 
 def mermaid(definition: Mapping[str, Any]) -> str:
@@ -64,7 +65,7 @@ def mermaid(definition: Mapping[str, Any]) -> str:
 
 
 def block(definition: Mapping[str, Any]) -> str:
-    """What stands between the README's markers."""
+    """What stands between the page's markers."""
     return f"{BEGIN}\n```mermaid\n{mermaid(definition)}\n```\n{END}"
 
 
@@ -82,13 +83,13 @@ def _frames(states: States) -> dict[str, list[str]]:
     current: str | None = None
     for name, state in states.items():
         if state["Type"] == "Task":
-            # A frame is worth it for several states; OpenIncident, which catches nothing, has none.
             caught = [catch["Next"] for catch in state.get("Catch", []) if catch["ErrorEquals"] == [_ANY]]
             current = caught[0] if caught else None
         elif state["Type"] in ("Succeed", "Fail"):
             current = None
         if current:
             frames.setdefault(current, []).append(name)
+    # A frame is worth it for several Tasks.
     return {h: members for h, members in frames.items() if sum(_is_task(states[m]) for m in members) > 1}
 
 
@@ -127,47 +128,60 @@ def _branches(state: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _happy_path(name: str, states: States) -> Iterator[tuple[str, str]]:
-    walked: set[str] = set()
-    while name not in walked and (branches := _branches(states[name])):
-        walked.add(name)
-        good = [target for target, labels in branches.items() if set(labels) & set(_GOOD)]
+    left = list(_GOOD)
+    walked: set[tuple[str, str]] = set()
+    while branches := _branches(states[name]):
+        good = [(target, word) for target, words in branches.items() for word in words if word in left]
         # The last branch is a Choice's default, or the only way.
-        following = good[0] if good else list(branches)[-1]
+        following, word = good[0] if good else (list(branches)[-1], "")
+        if (name, following) in walked:
+            return
+        walked.add((name, following))
+        if word:
+            left.remove(word)
         yield name, following
         name = following
 
 
 def _label(choice: Mapping[str, Any]) -> str:
-    if "And" in choice:  # a guard that the variable is there, and what it must be
-        return _label(choice["And"][-1])
-    variable = choice["Variable"].removeprefix("$.").removesuffix(".code").split(".")[-1]
+    if "And" in choice:
+        # A guard that the variable is there goes without saying where its value is asked for as well.
+        asked = [each["Variable"] for each in choice["And"] if "IsPresent" not in each]
+        return " and ".join(_label(each) for each in choice["And"] if not _is_guard(each, asked))
+    if "Or" in choice:
+        return " or ".join(map(_label, choice["Or"]))
+    variable = choice["Variable"].removeprefix("$.").removesuffix(".sha256").split(".")[-1]
     for operator, value in choice.items():
         if operator == "StringEquals":
             return str(value)
-        if operator in ("BooleanEquals", "IsPresent", "IsString"):
+        if operator in ("BooleanEquals", "IsPresent"):
             return variable if value else f"no {variable}"
         if operator.startswith("Numeric"):
             return f"{variable} {_SIGNS[operator.removeprefix('Numeric')]} {value}"
     raise ValueError(f"no label for {dict(choice)}")
 
 
+def _is_guard(choice: Mapping[str, Any], asked: list[str]) -> bool:
+    return choice.get("IsPresent") is True and choice["Variable"] in asked
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description="The README's graph, made from the state machine.")
+    parser = argparse.ArgumentParser(description="The graph in docs/runbook.md, made from the state machine.")
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--check", action="store_true", help="fail if the README shows another graph")
-    action.add_argument("--write", action="store_true", help="put the graph into the README")
+    action.add_argument("--check", action="store_true", help="fail if the page shows another graph")
+    action.add_argument("--write", action="store_true", help="put the graph into the page")
     wanted = parser.parse_args()
     definition = yaml.safe_load(DEFINITION.read_text(encoding="utf-8"))
     if not (wanted.check or wanted.write):
         print(mermaid(definition))
         return 0
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     new = replace_block(text, block(definition))
     if wanted.write:
-        README.write_text(new, encoding="utf-8")
+        PAGE.write_text(new, encoding="utf-8")
     elif new != text:
         print(
-            f"README.md does not show the graph of {DEFINITION.relative_to(ROOT)}. Run: {WRITE}",
+            f"{PAGE.relative_to(ROOT)} does not show {DEFINITION.relative_to(ROOT)}. Run: {WRITE}",
             file=sys.stderr,
         )
         return 1
