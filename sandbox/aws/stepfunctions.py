@@ -4,7 +4,8 @@ role.
 Differences from moto that AWS's documentation or recordings ask for: a name is made up for an unnamed
 execution (StartExecution); times in the context object are ISO text with Z (Context object); a client error
 of Lambda is named Lambda.<code>, and a refused invocation Lambda.AWSLambdaException ("Handling errors in Step
-Functions workflows"); a change of status is told to EventBridge ("Step Functions Execution Status Change").
+Functions workflows"); a change of status is told to EventBridge ("Step Functions Execution Status Change"); a
+Choice that compares what is not there fails the execution with States.Runtime (IsPresent may ask for it).
 """
 
 from __future__ import annotations
@@ -23,10 +24,28 @@ import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as retr
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from moto.stepfunctions.parser.api import HistoryEventType, LambdaFunctionFailedEventDetails
+from moto.stepfunctions.parser.api import (
+    ExecutionFailedEventDetails,
+    HistoryEventType,
+    LambdaFunctionFailedEventDetails,
+)
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
-from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
+    FailureEvent,
+    FailureEventException,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
+    StatesErrorNameType,
+)
 from moto.stepfunctions.parser.asl.component.common.path import result_path
+from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_operator_type import (
+    ComparisonOperatorType,
+)
+from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_variable import (
+    ComparisonVariable,
+)
+from moto.stepfunctions.parser.asl.component.state.choice.comparison.variable import NoSuchVariable
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
     StateTaskServiceLambda,
 )
@@ -61,6 +80,7 @@ def install(core: Core, status_changed: Callable[[Execution], None]) -> None:
     _name_executions(core)
     _use_role(core)
     _name_errors(core)
+    _compare_only_what_is_there(core)
     _report_status(core, status_changed)
     _describe(core)
     core.patch(AmazonStateLanguageParser, "parse", staticmethod(_parse))
@@ -142,6 +162,31 @@ def _name_errors(core: Core) -> None:
 
     core.patch(StateTaskServiceLambda, "_error_cause_from_client_error", staticmethod(named))
     core.patch(StateTaskLambda, "_from_error", with_client_errors)
+
+
+def _compare_only_what_is_there(core: Core) -> None:
+    def compared(self: Any, env: Any) -> None:
+        self.variable.eval(env)
+        function, value = self.comparison_function, env.stack[-1]
+        if (
+            isinstance(value, NoSuchVariable)
+            and function.operator_type is not ComparisonOperatorType.IsPresent
+        ):
+            raise FailureEventException(_runtime_error(env, f"Invalid path {value.path}"))
+        function.eval(env)
+
+    core.patch(ComparisonVariable, "_eval_body", compared)
+
+
+def _runtime_error(env: Any, cause: str) -> FailureEvent:
+    name = StatesErrorNameType.StatesRuntime
+    details = ExecutionFailedEventDetails(error=name.to_name(), cause=cause)
+    return FailureEvent(
+        env,
+        StatesErrorName(name),
+        HistoryEventType.ExecutionFailed,
+        EventDetails(executionFailedEventDetails=details),  # type: ignore[typeddict-item]  # one of many
+    )
 
 
 def _report_status(core: Core, status_changed: Callable[[Execution], None]) -> None:

@@ -282,6 +282,24 @@ def test_branches_run_side_by_side(account: LocalAccount) -> None:
     assert (ended["stopDate"] - ended["startDate"]).total_seconds() == 100
 
 
+@pytest.mark.parametrize(
+    ("rule", "ends"),
+    [
+        ({"Variable": "$.absent", "NumericGreaterThanEquals": 1}, ("FAILED", "States.Runtime")),
+        ({"Variable": "$.absent.next", "StringEquals": "GO"}, ("FAILED", "States.Runtime")),
+        ({"Variable": "$.absent", "IsPresent": True}, ("SUCCEEDED", None)),
+    ],
+    ids=["number", "word", "presence"],
+)
+def test_a_choice_may_compare_only_what_is_there(
+    account: LocalAccount, rule: dict[str, Any], ends: tuple[str, str | None]
+) -> None:
+    decide = {"Type": "Choice", "Choices": [rule | {"Next": "Done"}], "Default": "Done"}
+    definition = {"StartAt": "Decide", "States": {"Decide": decide, "Done": {"Type": "Succeed"}}}
+    ended = run(account, definition, role(account, "machine"))
+    assert (ended["status"], ended.get("error")) == ends
+
+
 def test_nothing_is_left_behind() -> None:
     import os
     import sys

@@ -35,7 +35,7 @@ class BaselineMark(msgspec.Struct, frozen=True, omit_defaults=True):
 
     next: Literal["ATTACH", "DEPLOY", "WITHDRAW", "WAIT", "CLOSE"]
     at: str
-    checks: int = 1
+    checks: int = 0  # of no wait: DecideChange compares it, so the first one must not be left out
     sha256: str | None = None
     primary_deployment: str = ""
     task_definition: str = ""

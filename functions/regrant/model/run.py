@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from regrant.model.aws import LogRoute, RoleState
 from regrant.model.catalogue import CatalogueEntry, Service
@@ -111,7 +112,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     checks: int = 1
     depths: Depths = Depths()
     granted: tuple[str, ...] = ()
-    answer: Any = None
+    answer: Any | UnsetType = UNSET  # not null: DecidePlan asks while there is none
 
 
 class Stage(msgspec.Struct, frozen=True):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
+from msgspec import UNSET
+
 from regrant.clock import later
 from regrant.leases import release_role
 from regrant.model.aws import name_of
@@ -38,7 +40,7 @@ def ask_approval(event: AskEvent, aws: Account) -> str:
 def judge_answer(state: RunState) -> Refusal | None:
     """Why the plan is not carried out, if a person was asked and did not say yes."""
     diagnosis = state.diagnosis
-    if diagnosis is None or diagnosis.next != "ASK" or diagnosis.answer is None:
+    if diagnosis is None or diagnosis.next != "ASK" or diagnosis.answer is UNSET:
         return None
     answer = diagnosis.answer
     if isinstance(answer, Mapping) and answer.get("approved") is True:

@@ -16,6 +16,7 @@ from regrant.model.aws import Baseline
 from regrant.model.journal import Hold, Lease
 from regrant.model.results import BaselineMark
 from regrant.model.run import Depths, Diagnosis
+from regrant.step import encode
 from tests.unit.cure import BACKEND, CURE, DAY, EXPIRY, LATER, another_grant, granted
 from tests.unit.fakes import (
     DEFINITION,
@@ -388,6 +389,12 @@ def test_while_another_run_changes_the_role_nothing_is_recorded() -> None:
     mark = captured(world)
     assert (mark.next, mark.holder, mark.since, mark.checks) == ("WAIT", "another", at(2), 1)
     assert (mark.sha256, world.journal.baselines) == (None, {})
+
+
+def test_the_first_wait_has_the_count_that_decide_change_compares() -> None:
+    world = World()
+    leased(world)
+    assert encode(captured(world))["checks"] == 1
 
 
 def test_a_run_that_waits_reads_nothing_before_the_role_is_its_own() -> None:

@@ -106,6 +106,7 @@ def test_where_nobody_can_be_asked_the_run_fails() -> None:
         ({}, "NOT_APPROVED"),
         ("yes", "NOT_APPROVED"),
         (True, "NOT_APPROVED"),
+        (None, "NOT_APPROVED"),
         ([{"approved": True}], "NOT_APPROVED"),
         ({"Error": "States.Timeout", "Cause": ""}, "NOT_ANSWERED"),
     ],
