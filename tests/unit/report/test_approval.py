@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from regrant.baseline.drift import ROUNDS
@@ -124,12 +125,12 @@ def test_a_no_ends_refused_and_says_so() -> None:
 
 def test_a_plan_that_nobody_was_asked_about_needs_no_answer() -> None:
     assert judge_answer(answered({"approved": False}, CONTAIN)) is None
-    assert judge_answer(answered(None)) is None
+    assert judge_answer(answered(UNSET)) is None
 
 
 def test_a_yes_is_for_its_plan_only() -> None:
     """A new diagnosis replaces the plan, and the answer with it."""
-    assert approved(World()).diagnose(20).answer is None
+    assert approved(World()).diagnose(20).answer is UNSET
 
 
 def test_the_account_as_it_was_is_the_one_that_is_changed() -> None:
