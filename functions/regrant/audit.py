@@ -172,7 +172,7 @@ def _message(troubles: list[AuditedGrant], expiries: tuple[Expiry, ...]) -> str:
     texts = [_describe(grant, started.get(grant.incident)) for grant in troubles[:_MOST]]
     if more := troubles[_MOST:]:
         texts.append(f"And {len(more)} more: make audit lists them all.")
-    return "\n\n".join(("Grants of this tool that are not as they should be:", *texts))
+    return "\n\n".join(("Temporary grants that need attention:", *texts))
 
 
 def _describe(grant: AuditedGrant, expiry: Expiry | None) -> str:
@@ -190,6 +190,6 @@ def _next(grant: AuditedGrant, expiry: Expiry | None) -> str:
     if expiry and expiry.error:
         return f"its expiry could not be started and is tried again in an hour: {expiry.error[:1000]!a}"
     if expiry:
-        return f"run {expiry.execution} takes it off now; read that run's report."
+        return f"run {expiry.execution} detaches it now; read that run's report."
     by_hand = f'{{"mode": "expire", "incident": "{grant.incident}"}}'
-    return f"find out who detached it. The record ends with its time, or immediately with {by_hand}"
+    return f"find out who detached it. The record expires with the grant, or immediately with {by_hand}"

@@ -6,7 +6,7 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     RegrantError
     ├── AwsUnavailable        retried: throttled, 5xx, time-out, connection lost
     ├── AwsRefused            not retried: AWS said no (access denied, limit exceeded, not found)
-    ├── AccountMoved          retried: the role is not what the plan was made from; then diagnosed anew
+    ├── AccountMoved          retried: the role is not what the plan was made from; then diagnosed again
     ├── AttachmentNotVisible  retried: IAM does not show yet what we attached
     ├── BaselineDiffers       retried: role or service is not (yet) as it was before us
     ├── GrantWithdrawn        not retried: another run undid this one while it was going on
@@ -37,7 +37,7 @@ class AwsRefused(RegrantError):
 
 
 class AccountMoved(RegrantError):
-    """Role, revision or policy version is another than the plan was made from (or the read is stale)."""
+    """Role, revision or policy version differs from what the plan was made from (or the read is stale)."""
 
 
 class AttachmentNotVisible(RegrantError):

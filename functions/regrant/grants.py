@@ -1,8 +1,8 @@
 """A temporary grant: its hold (who needs it, until when) and the schedule of its end are one thing.
 
-A hold says that an incident needs a policy on a role; the schedule starts the expiry at its end. They are
-written here and nowhere else, in the order that leaves no grant without an end: the schedule is there before
-the hold is, and goes before the hold does, unless another hold shares it. When a grant ends is in the
+A hold says that an incident needs a policy on a role; the schedule starts the expiry when its time is over.
+They stand here and nowhere else, in the order that leaves no grant without an end: the schedule is there
+before the hold is, and goes before the hold does, unless another hold shares it. When a grant ends is in the
 incident's baseline before either is written, so that an undo finds a schedule that has no hold yet.
 """
 

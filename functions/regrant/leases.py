@@ -3,7 +3,7 @@
 A run has its service from before the diagnosis to its end, and its role only while it changes that: so two
 services on one role are repaired side by side, which they may need, where one works on what the other sends.
 
-A lease names its owner, an execution, and ends by itself after LIFE. It is taken over before that where its
+A lease names its owner, an execution, and expires after LIFE. It is taken over before that where its
 owner's execution has ended: such a run changes nothing any more, once its last function has ended too.
 """
 

@@ -12,8 +12,8 @@ C = TypeVar("C")
 T = TypeVar("T")
 R = TypeVar("R")
 
-# boto3 clients may be shared between threads (boto3 guide, Clients: multithreading). What waits for its own
-# reads keeps its thread meanwhile, so there are more threads than Diagnose has calls under way.
+# boto3 clients may be shared between threads (boto3 guide, Clients: multithreading). Nested reads block
+# their thread, so the pool is larger than the most calls that Diagnose has under way.
 _pool = ThreadPoolExecutor(max_workers=16)
 
 

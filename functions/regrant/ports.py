@@ -141,7 +141,7 @@ class Journal(Protocol):
         resource."""
 
     def reopen(self, incident: str) -> None:
-        """What was closed is not at its end: its own run, which could not go on, undoes it."""
+        """What was closed is open again: its own run, which could not go on, undoes it."""
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
         """How the last run that changed the service ended; None if there was none."""
@@ -180,7 +180,7 @@ class Runs(Protocol):
 
 class Topic(Protocol):
     def publish(self, subject: str, message: str) -> None:
-        """Tell whoever subscribed."""
+        """Notify whoever subscribed."""
 
 
 class Schedules(Protocol):

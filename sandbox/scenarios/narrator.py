@@ -250,13 +250,13 @@ def _notes(name: str, state: dict[str, Any], run: str) -> Iterator[str]:
     elif name == "VerifyHealth":
         yield f"{result['verdict']}: {' '.join(result['evidence'])}"
     elif name == "WithdrawGrants":
-        yield from (f"took {_name(policy)} off" for policy in result["removed"])
+        yield from (f"withdrew {_name(policy)}" for policy in result["removed"])
         yield from (f"{_name(kept['policy'])} stays: {kept['why']}" for kept in result["kept"])
     elif name == "UndoRole" and result["next"] == "WAIT":
         yield f"waits for run {result['waits_for']}"
     elif name == "UndoRole":
-        yield from (f"put {_name(policy)} back" for policy in result["put_back"] or ())
-        yield from (f"took off {_name(policy)}" for policy in result["detached"] or ())
+        yield from (f"attached {_name(policy)} again" for policy in result["put_back"] or ())
+        yield from (f"detached {_name(policy)}" for policy in result["detached"] or ())
     elif name == "UndoService":
         yield f"{result['service']}: {' '.join(result['evidence'])}"
         yield from (f"deregistered {_name(revision)}" for revision in result["deregistered"] or ())

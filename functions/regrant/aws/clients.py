@@ -90,7 +90,7 @@ def aws_errors() -> Iterator[None]:
 
     Of botocore's own errors only those of the connection (could not connect, lost it, time-out) are
     translated. The others, such as ParamValidationError or NoCredentialsError, are mistakes of ours or of
-    the environment that no retry mends, and leave under their own names.
+    the environment that no retry fixes, and leave under their own names.
 
     botocore generates a class for modeled errors and raises plain ClientError for the others (IAM
     AccessDenied, ECS ThrottlingException), so its class names are no error names to catch by.

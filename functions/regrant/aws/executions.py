@@ -38,8 +38,8 @@ class StateMachineExecutions:
         """StartExecution. While a run of that name and input goes on, AWS takes a second start for the first;
         once it has ended, AWS refuses the name for 90 days, which counts as started too.
 
-        Raises AwsUnavailable (too many starts at once too), AwsRefused (denied, no such state machine, the
-        quota of open executions).
+        Raises AwsUnavailable (also for too many starts at the same time), AwsRefused (denied, no such state
+        machine, the quota of open executions).
         """
         try:
             with aws_errors():

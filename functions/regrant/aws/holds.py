@@ -19,7 +19,7 @@ class DynamoHolds:
         self._table = table
 
     def write(self, role: str, hold: Hold) -> None:
-        """PutItem: nothing is ever deleted, so that the table tells who held what."""
+        """PutItem: nothing is ever deleted, so that the table says who held what."""
         with aws_errors():
             self._dynamodb.put_item(TableName=self._table, Item=hold_item(role, hold))
 

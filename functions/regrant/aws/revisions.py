@@ -48,7 +48,7 @@ class EcsRevisions:
         Tags that AWS itself made (`aws:`) stay behind, because nobody else may set them.
 
         Raises AwsRefused, and AwsUnavailable, after which it may have been registered all the same (`copies`
-        tells).
+        finds it then).
         """
         assert self._once is not None
         request = self._registrable(arn) | {"taskRoleArn": role}

@@ -63,7 +63,7 @@ class IamRoles:
     def read(self, role: str) -> RoleState | None:
         """GetRole, ListAttachedRolePolicies, ListRolePolicies and GetRolePolicy: the whole role, or None.
 
-        Raises AwsUnavailable, and AwsRefused (denied, or an inline policy that went away meanwhile).
+        Raises AwsUnavailable, and AwsRefused (denied, or an inline policy that was just deleted).
         """
         try:
             shape, attached, inline = all_three(

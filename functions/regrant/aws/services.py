@@ -75,7 +75,7 @@ class EcsServices:
             return tuple(name_of(arn) for page in pages for arn in page["taskArns"])
 
     def stopped_task_ids(self, service: Service) -> tuple[str, ...]:
-        """ListTasks: ids of the service's tasks that stopped, which ECS tells of for at least an hour.
+        """ListTasks: ids of the service's tasks that stopped, which ECS reports for at least an hour.
 
         Raises AwsUnavailable, AwsRefused.
         """

@@ -2,7 +2,7 @@
 
 Two reads that agree make a baseline. What the undo acts on (attachments, the service) is read twice in any
 case, here and by Diagnose. The rest of the role is taken from Diagnose's read of seconds ago where nobody of
-ours can have changed the role since; otherwise it is read again as well (ADR 18).
+ours can have changed the role since; otherwise it is read again as well (ADR 19).
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _role_busy(holder: str, role: str) -> Refusal:
     return Refusal(
         "ROLE_BUSY",
         f"Run {holder} has been changing {name_of(role)} for too long to wait.",
-        "See how far that run is, and start this one again when it has ended.",
+        "See what that run is doing, and start this one again when it has ended.",
     )
 
 

@@ -22,7 +22,7 @@ def see(role: RoleState, attach: tuple[Policy, ...] = (), new_role: RoleState | 
 
 
 def drift(seen: Seen, role: RoleState, granted: tuple[str, ...]) -> tuple[str, ...]:
-    """What is different from when the plan was made; what other incidents were `granted` meanwhile is not."""
+    """What is different from when the plan was made; what other incidents were `granted` since is not."""
     attachments = tuple(sorted(({*seen.attached} ^ {*role.attached}) - {*granted}))
     return (*attachments, *(["the role itself"] if rest_of(role) != seen.rest else []))
 
@@ -32,8 +32,8 @@ def changes_on(role: str) -> Refusal:
     return Refusal(
         "ACCOUNT_MOVING",
         f"{name_of(role)} or the service was changed by somebody after each of {ROUNDS} plans.",
-        "Find out who is changing them, and start again when they have finished. A grant whose time is over"
-        " is tried again by the audit.",
+        "Find out who is changing them, and start again when they have finished. The hourly audit starts"
+        " an overdue expiry again.",
     )
 
 

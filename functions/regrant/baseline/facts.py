@@ -1,7 +1,7 @@
 """The baseline: role and service in a canonical form whose SHA-256 says whether two moments are equal.
 
 A state is flattened to facts, one line each (`role.attached.<arn> = true`), so that a difference can be
-named, and what somebody else changed can be told from what we changed.
+named, and what somebody else changed is distinguished from what we changed.
 """
 
 from __future__ import annotations

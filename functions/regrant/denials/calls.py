@@ -15,7 +15,7 @@ from regrant.model.run import Incident
 
 
 class DeniedCall(msgspec.Struct, frozen=True):
-    """One call as it was denied `count` times from `since` to `until`, with a line that tells of it."""
+    """One call as it was denied `count` times from `since` to `until`, with a line that shows it."""
 
     denial: Denial
     count: int
@@ -25,7 +25,7 @@ class DeniedCall(msgspec.Struct, frozen=True):
 
 
 def read_calls(lines: Iterable[LogLine]) -> tuple[DeniedCall, ...]:
-    """The calls that the lines (oldest first) tell of, the most often denied first.
+    """Denied calls found in the lines (oldest first), the most frequent first.
 
     Sessions of one role and the names that SDKs have for one action make no different call.
     """
@@ -43,10 +43,10 @@ def read_calls(lines: Iterable[LogLine]) -> tuple[DeniedCall, ...]:
 
 
 def calls_from_trigger(incident: Incident, logged: tuple[DeniedCall, ...]) -> tuple[DeniedCall, ...]:
-    """The calls that the trigger itself told of, apart from those that the service logged as well."""
+    """The denied calls in the trigger itself, apart from those that the service logged as well."""
     at, known = incident.opened_at, {_key(call.denial) for call in logged}
-    told = (denial for denial in incident.denials if _key(denial) not in known)
-    return tuple(DeniedCall(denial, 1, at, at, incident.trigger) for denial in told)
+    unlogged = (denial for denial in incident.denials if _key(denial) not in known)
+    return tuple(DeniedCall(denial, 1, at, at, incident.trigger) for denial in unlogged)
 
 
 def _key(denial: Denial) -> tuple[str | None, ...]:

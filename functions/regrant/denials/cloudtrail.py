@@ -48,7 +48,7 @@ def is_record(value: Mapping[Any, Any]) -> bool:
 
 
 def read_record(record: Mapping[Any, Any]) -> Denial | None:
-    """The denial that the event tells of, if its error code is one's; the message alone decides nothing."""
+    """The denial in the event, if its error code is one's; the message alone decides nothing."""
     code = _text(record, "errorCode")
     if not _DENIED.fullmatch(code):
         return None

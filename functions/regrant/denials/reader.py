@@ -1,4 +1,4 @@
-"""The calls that AWS refused, as a log, an SDK or CloudTrail tells of them."""
+"""The calls that AWS refused, as a log, an SDK or CloudTrail reports them."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ _EXPLICIT = re.compile(
     r"(?:(?:,?+\s++with\s++policy\s++ARN)?+\s*+:\s*+[\"'`]?+(arn:[^\s\"'`<>(){}\[\],;]++))?+)?+",
     re.IGNORECASE,
 )
-# KMS says at once that the key may be elsewhere, and that its policy may lack the Allow or have a Deny.
+# KMS says both that the key may be elsewhere, and that its policy may lack the Allow or have a Deny.
 _KEY_POLICY = re.compile(
     r"(?:\s*+associated\s++with\s++this\s++ciphertext)?+"
     + _GAP
@@ -81,8 +81,8 @@ _TOLD = re.compile(
 )
 
 
-def told(text: str, at: int) -> bool:
-    """Whether what begins at `at` is only told of: "how to fix 'User: ...'"."""
+def is_quoted(text: str, at: int) -> bool:
+    """Whether what begins at `at` is only quoted: "how to fix 'User: ...'"."""
     return _TOLD.search(text[max(0, at - 60) : at]) is not None
 
 
@@ -114,7 +114,7 @@ def _read(text: str, begin: int, perform: re.Match[str]) -> Sentence | None:
     if not words or not _NOT.search(words[-1]):
         return None
     start, principal, named = _subject(head, words)
-    if told(text, perform.start() - len(head) + start):
+    if is_quoted(text, perform.start() - len(head) + start):
         return None
     if action is None or (cut is not None and (cut[1] or begins_action(*action.groups()))):
         # Who was refused is still known, if not what.

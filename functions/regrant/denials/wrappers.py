@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from regrant.denials.sentence import told
+from regrant.denials.sentence import is_quoted
 from regrant.model.denial import Denial
 
 _CODE = re.compile(
@@ -126,7 +126,7 @@ def is_denial_code(code: str) -> bool:
 
 
 def is_refused_for_good(message: str) -> bool:
-    """Whether an error with a denial's code tells of a refusal that no policy could change."""
+    """Whether an error with a denial's code reports a refusal that no policy could change."""
     return _NO_POLICY.search(message[:160]) is not None
 
 
@@ -180,7 +180,7 @@ def _python(text: str) -> Iterator[Wrapper]:
         if (
             (head or is_denial_code(code))
             and not _hopeless(text, found.end())
-            and not told(text, _error(text, found.start()))
+            and not is_quoted(text, _error(text, found.start()))
         ):
             yield Wrapper(*found.span(), Denial(operation=operation))
     for found in _PYTHON.finditer(text):
@@ -249,7 +249,7 @@ def _services(text: str, calls: Calls) -> Iterator[Wrapper]:
 
 
 def _hopeless(text: str, at: int) -> bool:
-    """Whether the message that begins at `at` tells of a refusal that no policy could change."""
+    """Whether the message that begins at `at` reports a refusal that no policy could change."""
     return is_refused_for_good(text[at : at + 160].split("\n", 1)[0])
 
 

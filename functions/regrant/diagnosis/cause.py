@@ -1,8 +1,9 @@
 """Why a call is denied: what its text says, held against what the role may do now.
 
 AWS names one layer in a denial, the first that it met (IAM user guide, "Policy evaluation logic" and
-"Troubleshoot access denied error messages"). The text is of then, the role's policies are of now, so both are
-looked at: a layer that can be read here counts as it is now, the others count as they are told.
+"Troubleshoot access denied error messages"). The message describes the past, the role's policies the
+present, so both are checked: a layer that can be read here counts as it is now, the others as the message
+says.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ IN_THE_WAY: tuple[Cause, ...] = (
     "KMS_KEY",
     "NOT_DECLARED",
 )
-"""The causes that no policy of the catalogue mends, though the task role is the one that is denied."""
+"""The causes that no policy of the catalogue fixes, though the task role is the one that is denied."""
 
-# Layers that only the text can tell of, and who can change them.
-_TOLD: dict[PolicyType, tuple[Cause, str, str]] = {
+# Layers that only the message names, and who can change them.
+_OTHER_LAYERS: dict[PolicyType, tuple[Cause, str, str]] = {
     "scp": ("SCP_OR_RCP", "service control policy", "whoever manages the organization's policies"),
     "rcp": ("SCP_OR_RCP", "resource control policy", "whoever manages the organization's policies"),
     "session": ("SESSION_POLICY", "session policy", "whoever writes the code that makes these credentials"),
@@ -71,8 +72,8 @@ def judge(denial: Denial, permissions: RolePermissions) -> Judgement:
     """The cause of one denial. What is not known stays unknown: no layer is named on a guess."""
     if is_other_principal(denial, permissions.role):
         return _other_principal(denial, permissions.role)
-    if denial.policy_type in _TOLD:
-        return _told(denial)
+    if denial.policy_type in _OTHER_LAYERS:
+        return _other_layer(denial)
     if denial.action is None:
         return _unreadable(denial)
     found = permissions.evaluate(denial.action, asked_resource(denial))
@@ -124,9 +125,9 @@ def _unreadable(denial: Denial) -> Judgement:
     )
 
 
-def _told(denial: Denial) -> Judgement:
-    """A layer that only the text can tell of."""
-    cause, layer, whom = _TOLD[denial.policy_type]
+def _other_layer(denial: Denial) -> Judgement:
+    """A layer that only the message names."""
+    cause, layer, whom = _OTHER_LAYERS[denial.policy_type]
     arn = denial.denying_policy_arn
     if denial.policy_type == "resource" and (denial.action or "").startswith("kms:"):
         cause, layer, whom = "KMS_KEY", "key policy", "the administrators of the key"
@@ -149,16 +150,16 @@ def _in_the_way(denial: Denial, permissions: RolePermissions, found: RoleEvaluat
     """An explicit deny or the boundary, as the role has them now."""
     if _certain(found.identity.deny):
         return _explicit_deny(denial, permissions.role, found.identity.deny)
-    boundary, told = permissions.boundary, denial.policy_type == "boundary"
-    if boundary and found.boundary and (found.boundary.answer in ("EXPLICIT_DENY", "IMPLICIT_DENY") or told):
-        # Told, and its answer depends on conditions: then AWS knew them.
+    boundary, named = permissions.boundary, denial.policy_type == "boundary"
+    if boundary and found.boundary and (found.boundary.answer in ("EXPLICIT_DENY", "IMPLICIT_DENY") or named):
+        # Named in the message, and its answer depends on conditions: then AWS knew them.
         return None if found.boundary.answer == "ALLOWED" else _boundary(denial, boundary, found)
     if denial.effect != "explicit":
         return None
     if found.identity.deny and denial.policy_type in ("identity", "unknown"):
         return _explicit_deny(denial, permissions.role, found.identity.deny)
     if denial.policy_type != "unknown":
-        return None  # the one that the text tells of is gone
+        return None  # the one that the message names is gone
     if boundary and found.boundary and found.boundary.deny:
         return _boundary(denial, boundary, found)
     return _explicit_deny(denial, permissions.role, None)
@@ -216,8 +217,8 @@ def _grantable(denial: Denial, action: str, permissions: RolePermissions, found:
             covering=tuple(policy.arn for policy in covering),
             certain=bool(certain),
         )
-    told = denial.policy_type == "identity" and resource is not None
-    if allow and not told:
+    named = denial.policy_type == "identity" and resource is not None
+    if allow and not named:
         return _already_granted(allow)
     condition = f"; {_shown(allow.policy)} does only if {_listed(allow.unknown)}" if allow else ""
     return Judgement(
@@ -262,7 +263,7 @@ def _already_granted(allow: Basis | None, deny: Basis | None = None) -> Judgemen
     return Judgement(
         "ALREADY_GRANTED",
         f"{_shown(allow.policy) if allow else 'The role'} allows it{only}, and it was denied all the same",
-        "If it is denied still, another layer is the cause: a condition, a resource policy, an SCP or a key.",
+        "If it is still denied, another layer is the cause: a condition, a resource policy, an SCP or a key.",
         arn=allow.policy if allow else None,
     )
 

@@ -62,7 +62,7 @@ def plan_cure(incident: Incident, aws: Account, now: str) -> Diagnosis:
         refusal = Refusal(
             "NEW_ROLE_UNFIT",
             f"{name_of(entry.task_role)} is not ready for {service}: {' '.join(f.text for f in found)}",
-            "Fix what is named, and start the cure again. The grant stays until then.",
+            "Fix what the findings name, and start the cure again. The grant stays until then.",
         )
         return Diagnosis("REFUSE", now, (wrong_role, *found), refusal=refusal)
     plan = Plan(

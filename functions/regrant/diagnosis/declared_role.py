@@ -17,7 +17,7 @@ _HARMLESS = ("aws:sourceaccount", "aws:sourcearn")
 
 
 def problems(role: RoleState, permissions: RolePermissions, policies: tuple[str, ...]) -> Iterator[str]:
-    """What is wrong with the role (which exists), as sentences; none if tasks can live on it.
+    """What is wrong with the role (which exists), as sentences; none if it is fit for the tasks.
 
     policies: the ARNs that the catalogue declares for the service.
     """

@@ -61,8 +61,8 @@ def _out_of_reach(mine: list[Hold], role: str, allowed: Allowed) -> Refusal | No
     commands = "; ".join(f"aws iam detach-role-policy {each}" for each in arguments)
     return Refusal(
         "GRANT_OUT_OF_REACH",
-        f"{', '.join(map(name_of, out))} on {name_of(role)} is out of this stack's reach by now.",
-        f"When the service does not need it, take it off by hand: {commands}. Or let the stack's owner add it"
+        f"{', '.join(map(name_of, out))} on {name_of(role)} is no longer in this stack's lists.",
+        f"When the service does not need it, detach it by hand: {commands}. Or let the stack's owner add it"
         " to ManagedRoleArns and GrantablePolicyArns again, and start the expiry again.",
     )
 

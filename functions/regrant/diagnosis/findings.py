@@ -25,7 +25,7 @@ _ORDER: tuple[Cause, ...] = (
 
 
 def ranked(judged: Iterable[Judged]) -> tuple[Judged, ...]:
-    """What no grant mends first, then what one does, then the rest; the most often denied first in each."""
+    """What no grant fixes first, then what one does, then the rest; the most often denied first in each."""
     return tuple(sorted(judged, key=lambda one: (_ORDER.index(one[1].cause), -one[0].count)))
 
 

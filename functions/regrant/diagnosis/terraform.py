@@ -15,7 +15,7 @@ _RESOURCE = re.compile(
 def patch(address: str | None, old_role: str, new_role: str, family: str) -> str:
     """Lines of HCL with - and + before what goes and comes, as `terraform plan` shows it.
 
-    address is the resource's; where the catalogue has none, the family tells which one it is.
+    address is the resource's; where the catalogue has none, the family identifies it.
     """
     found = _RESOURCE.fullmatch(address or "")
     name = found["name"] if found else "<the one of this family>"

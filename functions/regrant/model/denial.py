@@ -23,7 +23,7 @@ class Denial(msgspec.Struct, frozen=True):
     policy_type: the kind of policy that lacks the Allow or has the Deny.
     denying_policy_arn: the policy with the Deny, where AWS names it.
     operation: what the SDK says was called (`PutObject`); not always an action's name.
-    encoded: EC2's encoded authorization failure message is there; sts:DecodeAuthorizationMessage tells more.
+    encoded: EC2's encoded authorization failure message is there; sts:DecodeAuthorizationMessage decodes it.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     """

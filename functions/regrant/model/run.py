@@ -24,8 +24,8 @@ Decision = Literal["CHANGE", "ASK", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
 class Incident(msgspec.Struct, frozen=True):
     """One run for one service. `subject` is the incident whose changes a rollback undoes (else itself).
 
-    mode is a Mode, or with a refusal whatever was asked for instead. denials are the refused calls that the
-    trigger itself told of; an alarm and a person tell of none. role (ARN) is there for an undo. expires is
+    mode is a Mode, or with a refusal whatever was asked for instead. denials are the refused calls in the
+    trigger itself; an alarm and a person name none. role (ARN) is there for an undo. expires is
     the incident whose grants have expired, ended the run whose end has started this undo. leased: the service
     is this run's until it closes. next is the word that DecideMode maps to a state.
     """

@@ -18,7 +18,7 @@ class Request(msgspec.Struct, frozen=True):
 
     Without a refusal, mode is a Mode and one of service, incident (rollback) and task is there. task is the
     id of the ECS task whose service is meant; ended is the run whose end is the trigger; denials are the
-    refused calls that the trigger itself tells of.
+    refused calls in the trigger itself.
     """
 
     mode: str

@@ -30,7 +30,7 @@ def read_trigger(raw: object, settings: Settings, allowed: Callable[[], Allowed]
     asked = Request(
         mode=mode_of(raw),
         # A schedule starts an expiry with the same input that a person types.
-        trigger="the end of its time, or a person" if mode == "expire" else "a person",
+        trigger="a schedule or a person" if mode == "expire" else "a person",
         service=parse_service(raw.get("service")),
         incident=execution_name(raw.get("incident")),
     )
@@ -50,7 +50,7 @@ def _wrong_input(raw: Mapping[str, Any], mode: object, asked: Request) -> Refusa
     if unknown:
         some = ", ".join(map(shown, unknown[:5]))
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        return _invalid(f"The input has keys that mean nothing here: {some}{more}.")
+        return _invalid(f"The input has unknown keys: {some}{more}.")
     if mode not in get_args(Mode):
         return Refusal(
             "UNKNOWN_MODE",

@@ -66,7 +66,10 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> 
         unless = "" if plan.redeploy else ", unless its tasks recover without it"
         what = f"{state.incident.service} ({plan.task_definition}){unless}"
         changes.append(f"- force a new deployment of {what}")
-    changes += [f"- then take {name_of(p)} ({p}) off {plan.role}, unless it is needed" for p in plan.withdraw]
+    changes += [
+        f"- then detach {name_of(policy)} ({policy}) from {plan.role}, unless others need it"
+        for policy in plan.withdraw
+    ]
     found = [f"- {finding.code}: {_line(finding.text)}" for finding in diagnosis.findings]
     return "\n".join(
         (
@@ -82,7 +85,7 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> 
             "No:",
             _answer(token, "false"),
             "",
-            "If role, task definition or policy change before the yes is carried out, you are asked again.",
+            "If the role, the task definition or a policy changes before that, you are asked again.",
         )
     )
 

@@ -54,7 +54,7 @@ def _staying(state: RunState) -> list[Finding]:
         Finding(
             "GRANT_STAYS",
             f"{name_of(grant.policy)} stays attached: {grant.why}."
-            + (f" It is tried again at {grant.until}." if grant.until else ""),
+            + (f" The service is tried without it at {grant.until}." if grant.until else ""),
             (grant.policy,),
         )
         for grant in kept

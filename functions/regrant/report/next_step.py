@@ -14,7 +14,7 @@ def next_step(state: RunState, outcome: Outcome) -> str:
     if is_overdue(state) and not state.error:
         return f'Cure it: {{"service": "{incident.service}", "mode": "cure"}}'
     if incident.mode == "expire" and outcome == "REFUSED" and not state.error:
-        return "The findings say what else depends on the grant: cure that. It is tried again then."
+        return "The findings say what else depends on the grant: cure that. Until then it is renewed."
     if outcome == "CURED":
         return _after_the_cure(state)
     if outcome == "CONTAINED" and state.grant and not state.grant.attached:
@@ -57,7 +57,7 @@ def _why_again(state: RunState) -> str:
         return f"The run could not go on: see {state.error.Error}, repair that, and start again."
     if state.health and not deployed_since(state):
         return "The permission was not the whole cause: see the evidence, repair that, and start again."
-    return "The new deployment did not get as far as a proof: see the evidence, repair that, and start again."
+    return "The new deployment did not finish, so nothing was proved: see the evidence, and start again."
 
 
 def _left_behind(state: RunState) -> str:

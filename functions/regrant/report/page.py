@@ -66,8 +66,8 @@ def manual_steps(state: RunState, changes: tuple[Change, ...]) -> str:
             commands.append(f"aws ecs update-service {where.format('')} --task-definition {change.target}")
             commands.append(f"aws ecs deregister-task-definition --task-definition {change.value}")
     return (
-        f"See that the service is settled, then: {'; '.join(commands)}. Then, or instead, {again}: it checks"
-        " what is there, and clears the records."
+        f"Check that the service has settled, then: {'; '.join(commands)}. Then, or instead, {again}: it"
+        " checks what is there, and clears the records."
     )
 
 

@@ -79,7 +79,7 @@ def _changes(report: Report) -> Iterator[str]:
             "redeploy": f"redeployed {change.target} as {change.value}",
             "restore": f"redeployed {change.target} in place of {change.value}",
             "register": f"registered {name_of(change.value)}, with {name_of(change.role or '')}",
-            "withdraw": f"took {name_of(change.value)} off {name_of(change.target)}",
+            "withdraw": f"withdrew {name_of(change.value)} from {name_of(change.target)}",
         }[change.kind]
         undone = {"attach": "detached again", "register": "deregistered again", "withdraw": "attached again"}
         state = (

@@ -128,13 +128,13 @@ def _of_log(sample: Sample, grant: Grant, strict: bool) -> Iterator[Objection]:
         text = f"{sample.denials} denied calls since {sample.since}: {sample.last_denial}"
         yield Objection(text, final=not spreading, denied=True)
     if not sample.complete:
-        yield Objection("The logs were too many to read, so a denial may be among what was not.")
+        yield Objection("There were more log lines than are read, so a denial may be among the rest.")
 
 
 def _of_trial(sample: Sample, trial: str | None) -> Iterator[Objection]:
     """What was taken off may go on to be allowed while that spreads, so what works then proves nothing."""
     if trial is not None and seconds_between(trial, sample.since) < PROPAGATION:
-        yield Objection("IAM may still allow what was taken off.", inconclusive=True)
+        yield Objection("IAM may still allow what was detached.", inconclusive=True)
 
 
 def _of_backlog(sample: Sample, before: int | None) -> Iterator[Objection]:
@@ -149,7 +149,7 @@ def _of_backlog(sample: Sample, before: int | None) -> Iterator[Objection]:
     if not draining and sample.working * 2 <= sample.tasks:
         if sample.successes >= (before or 0):
             yield Objection(
-                f"{sample.backlog} messages have come since the sample before.", inconclusive=True
+                f"{sample.backlog} messages have arrived since the sample before.", inconclusive=True
             )
         else:
             yield Objection(f"The queue is not draining: {sample.backlog} messages wait.")

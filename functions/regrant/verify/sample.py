@@ -72,7 +72,7 @@ def _judge(
     health = judge(sample, deployed, watch.previous, baseline, watch.grant, entry, trial)
     down = watch.replaces_tasks and (not sample.tasks or deployed[0] != "HEALTHY")
     if down and not sample.detached and health.dlq_growth < 2:
-        text = "A task is down; it is not waited for here."
+        text = "A task is down, so the tasks are replaced without waiting for it."
         return replace(health, verdict="UNHEALTHY", replace_tasks=True, evidence=(*health.evidence, text))
     return health
 

@@ -97,12 +97,12 @@ def test_a_person_is_asked_where_the_entry_says_so() -> None:
     assert planned(granted(), CAREFUL).next == planned(moved(), CAREFUL).next == "ASK"
 
 
-def test_the_question_names_the_new_role_and_what_is_taken_off() -> None:
+def test_the_question_names_the_new_role_and_what_is_detached() -> None:
     world = granted()
     ask_approval(AskEvent(RunState(CAREFUL, planned(world, CAREFUL)), at(3), "token"), world)
     ((_, message),) = world.topic.sent
     assert f"- register a copy of {DEFINITION} with the task role {WORKER_ROLE}" in message
-    assert f"({RECEIVE}) off {OLD_ROLE}" in message and "force a new deployment" not in message
+    assert f"({RECEIVE}) from {OLD_ROLE}" in message and "force a new deployment" not in message
 
 
 def test_a_role_that_does_not_exist_is_named() -> None:

@@ -122,7 +122,7 @@ def test_the_worst_report_is_short_and_only_single_words_are_wider_than_a_termin
 
 def test_more_good_samples_than_were_needed_are_not_counted() -> None:
     assert "proof    HEALTHY: 3 of 3 good samples in a row, 7 taken" in lines(
-        health=replace(HEALTH, streak=7, checks=7)
+        health=replace(HEALTH, streak=7, samples=7)
     )
 
 
@@ -157,7 +157,7 @@ def test_an_input_that_fits_in_a_line_stays_in_one() -> None:
 
 
 def test_the_next_step_is_wrapped_between_words_so_that_its_commands_can_be_copied() -> None:
-    advice = f"See that the service is settled, then: {COMMAND}; {COMMAND}-2; {COMMAND}-3."
+    advice = f"Check that the service has settled, then: {COMMAND}; {COMMAND}-2; {COMMAND}-3."
     shown = lines(next=advice)
     start = next(n for n, line in enumerate(shown) if line.startswith("next"))
     assert " ".join(" ".join(shown[start:]).split())[5:] == advice

@@ -284,7 +284,7 @@ def test_a_log_with_more_denials_than_are_read_is_never_good() -> None:
     watch.world.logs.endless = (DENIAL_TERM,)
     health = watch.look()
     assert (health.verdict, health.streak) == ("PENDING", 0)
-    assert health.evidence[0].startswith("The logs were too many to read")
+    assert health.evidence[0].startswith("There were more log lines than are read")
 
 
 def test_more_successes_than_are_read_are_still_proof() -> None:

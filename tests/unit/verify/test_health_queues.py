@@ -60,7 +60,7 @@ def test_tasks_that_hang_after_an_empty_queue_are_found_out_by_the_next_sample()
     watch.log(SUCCESS)
     samples = [watch.look(visible=visible) for visible in (0, 4, 9)]
     assert [health.streak for health in samples] == [1, 1, 0]
-    assert samples[1].evidence == ("4 messages have come since the sample before.",)
+    assert samples[1].evidence == ("4 messages have arrived since the sample before.",)
     assert samples[2].evidence == ("The queue is not draining: 9 messages wait.",)
 
 

@@ -289,7 +289,7 @@ def test_a_service_without_a_task_is_given_new_ones_without_waiting() -> None:
     brief.world.services.tasks = {}
     health = brief.step()
     assert (health.verdict, health.next) == ("UNHEALTHY", "REDEPLOY")
-    assert health.evidence[-1] == "A task is down; it is not waited for here."
+    assert health.evidence[-1] == "A task is down, so the tasks are replaced without waiting for it."
 
 
 def test_tasks_that_are_down_after_messages_failed_twice_are_not_replaced() -> None:
