@@ -115,7 +115,7 @@ class Environment:
         Environment._current = None
 
     def _own_loaded(self) -> list[str]:
-        """The modules with its names. There are thousands of others, each of which is looked at once."""
+        """The modules with its names. There are thousands of others, each is looked at only once."""
         unknown = sys.modules.keys() - self._foreign
         own = [name for name in unknown if name.partition(".")[0] in self._own]
         self._foreign.update(unknown.difference(own))

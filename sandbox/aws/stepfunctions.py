@@ -4,7 +4,7 @@ role.
 Differences from moto that AWS's documentation or recordings ask for: a name is made up for an unnamed
 execution (StartExecution); times in the context object are ISO text with Z (Context object); a client error
 of Lambda is named Lambda.<code>, and a refused invocation Lambda.AWSLambdaException ("Handling errors in Step
-Functions workflows"); a change of status is told to EventBridge ("Step Functions Execution Status Change"); a
+Functions workflows"); a change of status goes to EventBridge ("Step Functions Execution Status Change"); a
 Choice that compares what is not there fails the execution with States.Runtime (IsPresent may ask for it).
 """
 
@@ -203,7 +203,7 @@ def _report_status(core: Core, status_changed: Callable[[Execution], None]) -> N
             status_changed(self.execution)
 
     def stopped(self: Any, *args: Any, **more: Any) -> None:
-        # At once; a function that it invoked goes on.
+        # Immediately; a function that it invoked goes on.
         stop(self, *args, **more)
         self.exec_worker._execution_communication.terminated()
 
@@ -213,7 +213,7 @@ def _report_status(core: Core, status_changed: Callable[[Execution], None]) -> N
 
 
 def _describe(core: Core) -> None:
-    """Output is JSON text, every end has a date, and what StopExecution was told is kept."""
+    """Output is JSON text, every end has a date, and what StopExecution was given is kept."""
     describe, stop = StepFunctionResponse.describe_execution, StepFunctionResponse.stop_execution
 
     def described(self: Any) -> Any:

@@ -43,11 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
         named, colon, _ = options.only.partition(":")
         return not colon or named == story
 
-    def told(part: str, well: bool) -> None:
-        if not (well and part.startswith(_WORLD)):  # its stories have been told of
+    def ended(part: str, well: bool) -> None:
+        if not (well and part.startswith(_WORLD)):  # its stories have been reported
             _say(f"{time.monotonic() - began:4.0f} s  {part}{'' if well else ': DID NOT END WELL'}")
 
-    forks = Forks(os.cpu_count() or 1, told)
+    forks = Forks(os.cpu_count() or 1, ended)
     for stories in _alike(story for story in STORIES if concerns(story.name)):
         play = partial(explore, stories, forks, options.seed, every=options.full, only=only)
         forks.part(_of(stories), play)

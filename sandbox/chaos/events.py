@@ -86,7 +86,7 @@ class Tally:
 
 
 def bend(forks: Forks, number: int, chance: int) -> None:
-    """Try that many. What is wrong is told as points that ended other."""
+    """Try that many. What is wrong is reported as points that ended other."""
     with world("broken", chance) as there:
         there.start({"service": WORKER})
         there.rest()
@@ -112,7 +112,9 @@ def bend(forks: Forks, number: int, chance: int) -> None:
 
         each()
         for wrong in tally.wrong:
-            forks.tell(Ending(Point("events", wrong, "bent event"), "other", "not answered as it should be"))
+            forks.report(
+                Ending(Point("events", wrong, "bent event"), "other", "not answered as it should be")
+            )
         forks.note(
             "events",
             {
@@ -182,11 +184,14 @@ def _try(there: World, event: object, tally: Tally) -> None:
     account, seen = there.account, len(there.account.calls)
     function = lambda_backends[account.account_id][account.region].get_function("regrant-open-incident")
     name = f"bent-{tally.tried}"
-    payload = {"state": event, "now": "2026-03-02T10:00:00.000Z", "execution": name}
+    moment = "2026-03-02T10:00:00.000Z"
+    payload = {"input": event, "now": moment, "execution": name, "started": moment}
     text, failed, _ = account.functions.invoke(function, payload)
     incident = {} if failed else json.loads(text)["incident"]
     refusal = incident.get("refusal")
     wrong = failed or _changed(there, seen) or _misjudged(there, event, incident)
+    if incident.get("leased"):
+        there.give_back(f"{incident['service']['cluster']}/{incident['service']['name']}")
     tally.refused += refusal is not None
     tally.accepted += refusal is None
     code = refusal["code"] if refusal else ""

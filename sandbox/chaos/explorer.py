@@ -45,7 +45,7 @@ class Kind:
 KINDS = (
     Kind("crash before", Effect.CRASH_BEFORE),
     Kind("crash after", Effect.CRASH_AFTER),
-    # The others are mended by the next try; here only the journal knows what the tries did.
+    # The others are repaired by the next try; here only the journal knows what the tries did.
     Kind("crash after, every try", Effect.CRASH_AFTER, _ALWAYS, at_reads=False, at_functions=False),
     # Three are all the tries that the SDK makes.
     Kind("throttled x3", Effect.THROTTLE, times=3),
@@ -157,7 +157,7 @@ def _function_of(state: str) -> str:
 
 
 def watch_states(account: Any, entered: Callable[[str], bool]) -> None:
-    """Tell of each state before it begins. It does not if the answer is True: the run was stopped there."""
+    """Announce each state before it begins. It does not if the answer is True: the run was stopped there."""
     evaluate = CommonStateField._eval_body
 
     def watched(state: Any, env: Any) -> None:

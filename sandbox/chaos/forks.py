@@ -1,4 +1,4 @@
-"""Parts of the search and their children: processes that share the processors and tell how they ended.
+"""Parts of the search and their children: processes that share the processors and report how they ended.
 
 A part plays a story in a process of its own; at each point it forks a child that goes on with the point's
 fault. Stories that begin alike are parts of a part, which has made their world. As many of all of them run as
@@ -42,17 +42,17 @@ class Ending:
 
 
 class Forks:
-    """`at_once`: how many processes run at a time. `told`: of each part that has ended, whether it ended
-    well. `point`: in a child, what it is for."""
+    """`at_once`: how many processes run at a time. `ended` hears of each part that has ended, and whether
+    it ended well. `point`: in a child, what it is for."""
 
-    def __init__(self, at_once: int, told: Callable[[str, bool], None]) -> None:
+    def __init__(self, at_once: int, ended: Callable[[str, bool], None]) -> None:
         self._free, self._give = os.pipe()
         os.write(self._give, b"." * at_once)
         self._file, path = tempfile.mkstemp(prefix="regrant-chaos-")
         self._path = Path(path)
         self._parts: dict[int, str] = {}
         self._children: dict[int, Point] = {}
-        self._told = told
+        self._ended = ended
         self._runs = False
         """Whether this process holds a token."""
         self.point: Point | None = None
@@ -88,14 +88,14 @@ class Forks:
         well = True
         while self._parts:
             part, status = os.wait()
-            self._told(self._parts.pop(part), status == 0)
+            self._ended(self._parts.pop(part), status == 0)
             well = well and status == 0
         if self._runs:
             self._take()
         return well
 
     def read(self) -> tuple[list[Ending], dict[str, Any]]:
-        """All that was told."""
+        """All that was reported."""
         endings: list[Ending] = []
         notes: dict[str, Any] = {}
         for line in map(json.loads, self._path.read_text().splitlines()):
@@ -122,15 +122,15 @@ class Forks:
         return True
 
     def end(self, ending: str, why: str) -> NoReturn:
-        """Of a child: tell how it ended, and end."""
+        """Of a child: report how it ended, and end."""
         assert self.point is not None
-        self.tell(Ending(self.point, ending, why))
+        self.report(Ending(self.point, ending, why))
         self._release()
         while self._children:
             self._reap()
         os._exit(0)
 
-    def tell(self, ending: Ending) -> None:
+    def report(self, ending: Ending) -> None:
         self._write(asdict(ending))
 
     def note(self, name: str, figures: Mapping[str, int]) -> None:
@@ -150,7 +150,7 @@ class Forks:
             if status:
                 self._release()
                 code = os.waitstatus_to_exitcode(status)
-                self.tell(Ending(point, "other", f"The process ended with {code}."))
+                self.report(Ending(point, "other", f"The process ended with {code}."))
 
     def _write(self, line: dict[str, Any]) -> None:
         # The file's offset is shared by all, and a write of this size is one step.

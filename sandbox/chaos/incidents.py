@@ -20,9 +20,9 @@ _ALWAYS = 10_000
 class Story:
     """variant: of the seed. ending: how it ends without a fault. wanted: what its run is for (see judge).
     uploads: seconds between two. begin: brings the account to where the run starts, and says with what
-    (nothing if it starts by itself). functions: at which faults are tried, since the rest is another
+    (nothing if it starts automatically). functions: at which faults are tried, since the rest is another
     story's; with `every` at all.
-    lean: leave out what is as with another fault; the first three try it.
+    lean: leave out the faults that have the same effect as another; the first three stories try them all.
     stops: whether the run is stopped; whoever stops an undo that an end has started has it stopped."""
 
     name: str

@@ -154,6 +154,6 @@ def _all_fixed(meeting: Meeting, there: World) -> None:
     """Without a hold-up all of them are contained (and have been undone since, by the judge)."""
     for service in meeting.services:
         assert any(
-            told.get("outcome") == "CONTAINED" and told.get("service") == service
-            for _, told in there.reports()
+            report.get("outcome") == "CONTAINED" and report.get("service") == service
+            for _, report in there.reports()
         ), f"{meeting.name}: {service} was not contained"

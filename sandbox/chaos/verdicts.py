@@ -1,4 +1,4 @@
-"""How a story ended, from what is in the account and what was told; nothing here asks the runbook's code."""
+"""How a story ended, from the account and its reports alone; nothing here asks the runbook's code."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def judge(world: World, wanted: str, point: Point | None) -> tuple[str, str]:
 
     wanted: what the run is for: `contained`, `cured`, `expired`, or `undone`, which only an undo ends well.
     """
-    now, told = snapshot(world.account), world.reports()[world.told :]
-    ends = {how for how, _ in told} - ENDS - ({"ABORTED"} if point or wanted == "undone" else set())
+    now, reports = snapshot(world.account), world.reports()[world.reported :]
+    ends = {how for how, _ in reports} - ENDS - ({"ABORTED"} if point or wanted == "undone" else set())
     if ends:
         return "other", f"a run ended with {sorted(ends)}, which no Catch caught"
-    if untrue := [*_untrue_receipts(told)]:
+    if untrue := [*_untrue_receipts(reports)]:
         return "other", "; ".join(untrue)
     if now == (world.origin if wanted == "undone" else world.before):
-        claims = told[-1][1].get("outcome")
-        untrue_claim = f"{claims} was told of an account as before"
+        claims = reports[-1][1].get("outcome")
+        untrue_claim = f"{claims} was reported of an account as before"
         return ("other", untrue_claim) if claims in ("CONTAINED", "CURED") else ("restored", "")
     complaints = [*_missed(world, now, wanted)]
     if not complaints:
@@ -47,7 +47,7 @@ def judge(world: World, wanted: str, point: Point | None) -> tuple[str, str]:
     if point is not None and paged and _undoes(point.place, wanted):
         return _second_undo(world, wanted)
     changed = "; ".join(difference(world.before, now))
-    ways = "; ".join(f"{how} {report.get('outcome')} {report.get('error', '')}" for how, report in told)
+    ways = "; ".join(f"{how} {report.get('outcome')} {report.get('error', '')}" for how, report in reports)
     return "other", f"{'; '.join(complaints)}: {changed} after {ways}"
 
 
@@ -78,13 +78,13 @@ def judge_all(
     complaints += [f"{service} was not cured" for service in missing]
     if world.pages():
         complaints.append(f"a person was paged: {world.pages()}")
-    told = world.reports()[world.told :]
-    complaints += _untrue_receipts(told)
-    codes = [finding["code"] for _, report in told for finding in report.get("findings", ())]
+    reports = world.reports()[world.reported :]
+    complaints += _untrue_receipts(reports)
+    codes = [finding["code"] for _, report in reports for finding in report.get("findings", ())]
     if codes.count("SERVICE_BUSY") != duplicates:
         complaints.append(f"{codes.count('SERVICE_BUSY')} runs were refused as second ones, not {duplicates}")
     # An expiry that finds another incident on its grant leaves it for one more period.
-    lost = [r for _, r in told if r.get("outcome") == "REFUSED" and r.get("mode") != "expire"]
+    lost = [r for _, r in reports if r.get("outcome") == "REFUSED" and r.get("mode") != "expire"]
     if len(lost) != duplicates:
         complaints.append(f"{len(lost)} runs were refused, not {duplicates}: {codes}")
     for service in (*contained, *cured):
@@ -143,13 +143,13 @@ def _not_moved(world: World, now: dict[str, Any], service: str) -> Iterator[str]
     now["task definitions"] = [each for each in now["task definitions"] if each != new]
 
 
-def _untrue_receipts(told: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[str]:
-    for how, report in told:
+def _untrue_receipts(reports: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[str]:
+    for how, report in reports:
         receipt = report.get("receipt") or {}
         if report.get("outcome") == "ROLLED_BACK" and not (
             how == "RolledBack" and receipt.get("equal") and receipt.get("before") == receipt.get("after")
         ):
-            yield f"ROLLED_BACK was told with {how} and the receipt {receipt}"
+            yield f"ROLLED_BACK was reported with {how} and the receipt {receipt}"
 
 
 def _undoes(place: str, wanted: str) -> bool:
@@ -158,7 +158,7 @@ def _undoes(place: str, wanted: str) -> bool:
 
 
 def _second_undo(world: World, wanted: str) -> tuple[str, str]:
-    """A person was paged. With the fault mended, the input that the page gives must end it."""
+    """A person was paged. With the fault removed, the input that the page gives must end it."""
     world.account.faults.clear()
     world.start(_asked_for(world.pages()[-1]))
     world.rest()

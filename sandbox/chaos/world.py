@@ -30,7 +30,7 @@ QUICK = Timing(
 )
 
 REST = 5.0
-"""Simulated seconds without a run after which nothing more comes, unless a function goes on by itself."""
+"""Simulated seconds without a run after which nothing more comes, unless a function goes on alone."""
 
 
 class World:
@@ -40,7 +40,7 @@ class World:
         self.journal = outputs["JournalTable"]
         self.origin = snapshot(account)
         self.before = self.origin
-        self.told = 0
+        self.reported = 0
         """How many reports came before those that count."""
         self.first = ""
         """The name of the first run."""
@@ -71,7 +71,7 @@ class World:
 
     def remember(self) -> None:
         """From here on, changes and reports count."""
-        self.before, self.told = snapshot(self.account), len(self.reports())
+        self.before, self.reported = snapshot(self.account), len(self.reports())
 
     @staticmethod
     def rehearsed() -> None:
@@ -96,7 +96,7 @@ class World:
             self._answered = len(self._sent("APPROVAL NEEDED"))
             lines = self._sent("APPROVAL NEEDED")[-1].splitlines()
             command = shlex.split(lines[lines.index("Yes:") + 1])
-            # The run may have been stopped meanwhile, and then nobody hears it.
+            # The run may have been stopped by now, and then nobody hears it.
             with suppress(self._sfn.exceptions.TaskTimedOut, self._sfn.exceptions.TaskDoesNotExist):
                 self._sfn.send_task_success(taskToken=command[4], output=command[6])
 
@@ -132,21 +132,27 @@ class World:
             self.account.clock.sleep(seconds)
 
     def reports(self) -> list[tuple[str, dict[str, Any]]]:
-        """(error or status, what it told) of each run, in the order in which they ended."""
+        """(error or status, report) of each run, in the order in which they ended."""
         ended = [each for each in self._executions() if each.stop_date]
         ended.sort(key=lambda each: each.stop_date)
-        return [(str(each.error or each.exec_status.value), _told(each)) for each in ended]
+        return [(str(each.error or each.exec_status.value), _report_of(each)) for each in ended]
 
     def last_outcome(self, service: str) -> str | None:
         """What the journal says of the last run that changed the service."""
         return self._last(service).get("outcome")
+
+    def give_back(self, service: str) -> None:
+        """Nobody has the lease on the service any more."""
+        key = {"incident": {"S": f"lease#service/{service}"}, "entry": {"S": "lease"}}
+        dynamodb: Any = self.account.client("dynamodb")
+        dynamodb.delete_item(TableName=self.journal, Key=key)
 
     def incident(self, service: str) -> str:
         """That run's incident."""
         return self._last(service)["incident"]
 
     def pages(self) -> list[str]:
-        """What the topic was told of undos that did not finish."""
+        """The notifications of undos that did not finish."""
         return self._sent("ROLLBACK_INCOMPLETE", "NOT_OPENED")
 
     def works(self, service: str) -> bool:
@@ -220,15 +226,15 @@ class World:
         return self.account.client("stepfunctions")
 
 
-def _told(execution: Any) -> dict[str, Any]:
+def _report_of(execution: Any) -> dict[str, Any]:
     """The report, or what else a failed run's cause holds as JSON."""
     if execution.exec_status == "SUCCEEDED":
         return dict(execution.output)
     try:
-        told = json.loads(execution.cause or "{}")
+        report = json.loads(execution.cause or "{}")
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return report if isinstance(report, dict) else {}
 
 
 @contextmanager

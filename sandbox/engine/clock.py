@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from greenlet import getcurrent, greenlet
 
 START = datetime(2026, 3, 2, 9, 0, 0, tzinfo=UTC)
-"""When simulated time begins, unless told otherwise. Fixed, so that runs repeat."""
+"""When simulated time begins, unless another time is given. Fixed, so that runs repeat."""
 
 
 class ClockClosed(BaseException):
@@ -115,7 +115,7 @@ class Clock:
         return self._driven != (threading.current_thread() is threading.main_thread())
 
     def spawn(self, target: Callable[[], object], name: str = "") -> None:
-        """Let `target` take part; it starts at the next turn, not at once. Any thread may ask for it."""
+        """Let `target` take part; it starts at the next turn, not immediately. Any thread may ask for it."""
 
         def body() -> None:
             try:
@@ -185,7 +185,7 @@ class Clock:
         return signal.is_set
 
     def _wait_outside(self, signal: Signal, seconds: float | None) -> bool:
-        """For threads that take no part: an HTTP request, or the main thread, which drives meanwhile."""
+        """For threads that take no part: an HTTP request, or the main thread, which drives then."""
         if not self.can_sleep():
             raise RuntimeError("a callback cannot sleep, and nobody can while the clock is not driven")
         if not self._driven:

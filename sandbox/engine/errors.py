@@ -40,7 +40,7 @@ class AwsError(ServiceException):
 
 
 def denial(service: str, principal_arn: str, ask: Ask, verdict: Verdict) -> AwsError:
-    """`service` is the one that answers: a denied iam:PassRole is told by ECS."""
+    """`service` is the one that answers: a denied iam:PassRole is reported by ECS."""
     code = DENIAL_CODES.get(service, "AccessDeniedException")
     prefix, _, name = ask.action.partition(":")
     action = {"sqs": ask.action.lower(), "sns": f"SNS:{name}"}.get(prefix, ask.action)

@@ -26,7 +26,7 @@ def install(core: Core) -> None:
     core.patch(LogEvent, "_event_id", 0)  # event ids repeat from run to run
     original = moto.core.utils.utcnow
     for name, module in list(sys.modules.items()):
-        # Modules copied the function by name. Ours stays: without an account it tells real time.
+        # Modules copied the function by name. Ours stays: without an account it gives real time.
         if name.startswith("moto.") and getattr(module, "utcnow", None) is original:
             found: Any = module
             found.utcnow = _utcnow

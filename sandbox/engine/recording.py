@@ -1,7 +1,7 @@
 """What the roles of stacks ask of AWS, written down for `make privileges`.
 
 RECORD_CALLS=<file> has each distinct question appended to that file as a line of JSON, by every process that
-plays something meanwhile. Unset, nothing is written down.
+plays something. Unset, nothing is written down.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The account over HTTP, for any AWS client: a server on one address, on the same backends as the clients in
-process. Its Date headers tell the account's time, as those of AWS tell AWS's.
+process. Its Date headers have the account's time, as those of AWS have AWS's.
 
 Like every moto server it does not check signatures. A key that the account issued for a role is that role;
 any other key is the administrator, so that `aws --endpoint-url` works with whatever is configured.

@@ -16,7 +16,7 @@ from botocore.config import Config
 
 
 class Stopped(BaseException):
-    """The container was told to stop. No `except Exception` in a workload may swallow it."""
+    """The container has to stop. No `except Exception` in a workload may swallow it."""
 
 
 class Runtime(Protocol):
@@ -73,7 +73,7 @@ class ProcessRuntime:
         time.sleep(seconds / self._pace)
 
     def rest(self, seconds: float) -> None:
-        # A clock that runs ahead leaves a process behind by itself.
+        # A clock that runs ahead leaves a process behind.
         self.sleep(seconds)
 
 

@@ -48,7 +48,7 @@ def evaluate(alarm: Alarm, values: list[float | None], times: list[datetime], no
     counted = len(breaching) + (missing if treatment == "breaching" else 0)
     undecided = counted < needed <= counted + missing and treatment in ("missing", "ignore")
     if undecided and alarm.state_value != "INSUFFICIENT_DATA":
-        return  # too few points to tell: the alarm keeps the state it has
+        return  # too few points to decide: the alarm keeps the state it has
     state = "ALARM" if counted >= needed else "OK"
     if not real:
         treated = "Breaching" if treatment == "breaching" else "NonBreaching"

@@ -96,7 +96,7 @@ class Rollout:
             if task.stop_code in ("TaskFailedToStart", "EssentialContainerExited"):
                 self._failed(task.deployment, never_ran=task.started_at is None)
         elif task.last_status == "DEPROVISIONING":
-            # It ended by itself; the scheduler waits till it is gone.
+            # It ended on its own; the scheduler waits till it is gone.
             gone = self.timing.stopping + self.timing.restart
             task.deployment.next_start = self.clock.now() + timedelta(seconds=gone)
         elif task.healthy:

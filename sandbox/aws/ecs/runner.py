@@ -121,7 +121,7 @@ class TaskRunner:
             task.changed(task)
 
     def _ended(self, task: Task, exit_code: int) -> None:
-        """The container is gone, because it was told to or by itself."""
+        """The container is gone, because it was stopped or ended on its own."""
         if task.alive:
             self._leave(task, "EssentialContainerExited", "Essential container in task exited")
             self._set(task, "DEPROVISIONING")

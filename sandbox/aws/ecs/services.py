@@ -68,7 +68,7 @@ class Ecs:
 
     @contextmanager
     def settled(self) -> Iterator[None]:
-        """Services created in here have been running for a while: their deployment is COMPLETED at once."""
+        """Services created in here have been running for a while: their deployment is COMPLETED."""
         self._settled = True
         try:
             yield

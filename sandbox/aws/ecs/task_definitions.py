@@ -89,7 +89,7 @@ def install(core: Core, agent: Ecs, gateway: Gateway) -> None:
     def deregister_task_definition(self: EC2ContainerServiceResponse) -> ActionResult:
         name = self._get_params()["taskDefinition"]
         if ":" in name.split("/")[-1] and agent.definition(name).status == "DELETE_IN_PROGRESS":
-            # The text is not AWS's; the reference tells of the way from ACTIVE to INACTIVE only.
+            # The text is not AWS's; the reference describes the way from ACTIVE to INACTIVE only.
             raise EcsClientException("The specified task definition is being deleted.")
         definition = originals["deregister_task_definition"](self).result["taskDefinition"]
         shown[definition.arn].setdefault("deregisteredAt", core.clock.now())

@@ -1,8 +1,8 @@
 """How a target is reached: again as its retry policy says, else into its dead-letter queue.
 
-At once if trying again cannot help, else after the policy's tries (EventBridge User Guide, "Using dead-letter
-queues to process undelivered events"). A rule's targets are called with the rule's own permission: a role for
-state machines, a resource policy for functions, queues and topics.
+Immediately if trying again cannot help, else after the policy's tries (EventBridge User Guide, "Using
+dead-letter queues to process undelivered events"). A rule's targets are called with the
+rule's own permission: a role for state machines, a resource policy for functions, queues and topics.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def attributes(about: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
 
 class RuleTargets:
-    """`undelivered` is what is told of events that reach no target."""
+    """`undelivered` hears of events that reach no target."""
 
     def __init__(self, core: Core, undelivered: list[Undelivered]) -> None:
         self._core = core

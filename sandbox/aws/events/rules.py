@@ -80,7 +80,7 @@ class Events:
             "detail": detail,
         }
 
-    # What other services tell
+    # What other services report
 
     def execution_changed(self, execution: Any) -> None:
         """Step Functions Execution Status Change."""

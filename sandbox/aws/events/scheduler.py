@@ -3,7 +3,7 @@
 EventBridge Scheduler User Guide: "Schedule types", "Configuring a schedule's dead-letter queue" and "Confused
 deputy prevention" (the role's trust is asked about the schedule group's ARN). The role is all that a schedule
 may use, for its dead-letter queue, too. AWS fires within the minute that the time begins, this account at its
-second. A time in the past, of which AWS's documentation says nothing, fires at once.
+second. A time in the past, of which AWS's documentation says nothing, fires immediately.
 """
 
 from __future__ import annotations
@@ -155,6 +155,6 @@ def _trusted(role_arn: str, group: str) -> bool:
 
 
 def _stands(schedule: Schedule) -> bool:
-    """Whether it has been neither deleted, with its group or without it, nor made anew."""
+    """Whether it has been neither deleted, with its group or without it, nor made again."""
     group = scheduler_backends[ACCOUNT][REGION].schedule_groups.get(schedule.group_name)
     return group is not None and group.schedules.get(schedule.name) is schedule

@@ -57,7 +57,7 @@ def _sentence(role: str, task: str, queue: str) -> str:
 
 
 def _batches(events: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """As many events as PutLogEvents takes at once."""
+    """As many events as one PutLogEvents takes."""
     batch: list[dict[str, Any]] = []
     size = 0
     for event in events:
