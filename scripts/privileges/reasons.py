@@ -178,12 +178,19 @@ COVERED = (
         (("dynamodb:leadingkeys", "lease#service/*"),),
     ),
     Reason(
+        "Every role may be leased. AskApproval writes no other item.",
+        ("dynamodb:PutItem",),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        ("AskApproval",),
+        (("dynamodb:leadingkeys", "lease#role/*"),),
+    ),
+    Reason(
         "The journal has items of every incident, service and role. Nothing that a role of the stack may call"
         " deletes one, and the table's earlier states are kept.",
         ("dynamodb:PutItem",),
         f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
         (
-            *("AskApproval", "AttachPolicies", "CaptureBaseline", "CloseIncident", "PageOperator"),
+            *("AttachPolicies", "CaptureBaseline", "CloseIncident", "PageOperator"),
             *("RedeployService", "UndoRole", "UndoService", "WithdrawGrants"),
         ),
     ),

@@ -28,6 +28,12 @@ EVENT = Path(__file__).resolve().parents[2] / "events" / "cloudtrail.json"
 OLD_ROLE = f"arn:aws:iam::{retainwise.ACCOUNT}:role/{retainwise.OLD_ROLE}"
 RECEIVE = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.RECEIVE}"
 AWS_POLICY = "arn:aws:iam::aws:policy/AmazonSSMReadOnlyAccess"
+AWS_POLICIES = (
+    *("AmazonS3ReadOnlyAccess", "AmazonEC2ReadOnlyAccess", "AmazonSQSReadOnlyAccess", "IAMReadOnlyAccess"),
+    *("AmazonDynamoDBReadOnlyAccess", "AmazonRDSReadOnlyAccess", "AmazonSNSReadOnlyAccess"),
+    "CloudWatchReadOnlyAccess",
+)
+"""With what the role has already they are ten, an account's quota for a role."""
 ENDED = "a-run-that-ended"
 HOUR = 3600
 
@@ -68,26 +74,26 @@ def recorded_denial() -> None:
     """A record of CloudTrail starts it. Service and role are those of runs that have ended; it is stopped."""
     with incident() as there:
         _holds(there, f"service/{WORKER}")
-        _when(there, "LeaseRole", lambda: _holds(there, f"role/{OLD_ROLE}"))
+        _when(there, "CaptureBaseline", lambda: _holds(there, f"role/{OLD_ROLE}"))
         _when(there, "PauseForHealth", there.stop)
         _run(there, _record(there), "ROLLED_BACK")
 
 
-def not_mended() -> None:
-    """Neither the grant nor new tasks help, and while it is put back another run has the role for a time."""
+def not_fixed() -> None:
+    """Neither the grant nor new tasks help, and while the service is put back another run takes the role."""
     with incident("model-missing", uploads=15) as there:
         _enrol(there, redeploy="if-needed")
-        _when(there, "CheckRestore", lambda: _holds(there, f"role/{OLD_ROLE}"))
+        _when(there, "UndoService", lambda: _holds(there, f"role/{OLD_ROLE}"))
         _run(there, {"service": WORKER}, "ROLLED_BACK")
 
 
 def cured() -> None:
-    """The service gets its role, and the grant goes. Another run had the role till then, and functions die in
-    the middle of their work and find what they had done."""
+    """The service gets its role, and the grant goes. Another run had the role until then, and functions die
+    in the middle of their work and find what they had done."""
     with incident() as there:
-        _dies_after(there, "capture-baseline", "dynamodb", "PutItem")
+        _dies_after(there, "capture-baseline", "dynamodb", "TransactWriteItems")
         _dies_after(there, "attach-policies", "iam", "AttachRolePolicy")
-        _dies_after(there, "register-revision", "ecs", "RegisterTaskDefinition")
+        _dies_after(there, "redeploy-service", "ecs", "RegisterTaskDefinition")
         _run(there, {"service": WORKER}, "CONTAINED")
         _when(there, "WithdrawGrants", lambda: _holds(there, f"role/{OLD_ROLE}"))
         _run(there, {"service": WORKER, "mode": "cure"}, "CURED")
@@ -103,7 +109,7 @@ def cure_undone() -> None:
             _client(there, "iam").detach_role_policy(**role)
 
         _when(there, "DecideWithdrawal", lost)
-        _when(there, "ReattachPolicies", lambda: _holds(there, f"role/{OLD_ROLE}"))
+        _when(there, "UndoRole", lambda: _holds(there, f"role/{OLD_ROLE}"))
         _run(there, {"service": WORKER, "mode": "cure"}, "ROLLED_BACK")
 
 
@@ -111,14 +117,14 @@ def cure_lost() -> None:
     """The new revision is registered, but nobody could record it; the undo finds it."""
     with incident() as there:
         _run(there, {"service": WORKER}, "CONTAINED")
-        _dies_after(there, "register-revision", "ecs", "RegisterTaskDefinition")
-        function = "regrant-register-revision"
+        _dies_after(there, "redeploy-service", "ecs", "RegisterTaskDefinition")
+        function = "regrant-redeploy-service"
         there.account.faults.add(Effect.DENIED, "ecs", "ListTaskDefinitions", function=function, occurrence=2)
         _run(there, {"service": WORKER, "mode": "cure"}, "ROLLED_BACK")
 
 
-def at_its_end() -> None:
-    """The grant's time is over. It is still needed; then no schedule comes, and the audit finds it."""
+def expired() -> None:
+    """The grant has expired. It is still needed; then no schedule fires, and the audit finds it."""
     with incident() as there:
         _enrol(there, grant_ttl_hours=1)
         _run(there, {"service": WORKER}, "CONTAINED")
@@ -130,7 +136,7 @@ def at_its_end() -> None:
 
 
 def needed_no_more() -> None:
-    """The grant's time is over, and nobody lives on it."""
+    """The grant has expired, and nobody depends on it."""
     with incident() as there:
         _run(there, {"service": WORKER}, "CONTAINED")
         there.move_to_declared_role(WORKER)
@@ -138,17 +144,34 @@ def needed_no_more() -> None:
 
 
 def needed_by_another() -> None:
-    """The grant's time is over, but another service lives on it, so it stays for one more period."""
+    """The grant has expired, but another service depends on it, so it stays for one more period."""
     with incident(uploads=8, second=True) as there:
         _run(there, {"service": WORKER}, "CONTAINED")
         there.move_to_declared_role(WORKER)
         _run(there, {"mode": "expire", "incident": there.first}, "REFUSED")
 
 
-def paged() -> None:
-    """The catalogue cannot be read; then an undo cannot get the role. A person is told of both."""
+def attached_by_hand() -> None:
+    """A person attaches the policy just before the runbook would, so nothing of it has to end."""
     with incident() as there:
-        there.account.faults.add(Effect.DENIED, "ssm", "GetParameter", function="regrant-open-incident")
+        by_hand = {"RoleName": retainwise.OLD_ROLE, "PolicyArn": RECEIVE}
+        _when(there, "AttachPolicies", lambda: _client(there, "iam").attach_role_policy(**by_hand))
+        _run(there, {"service": WORKER}, "CONTAINED")
+
+
+def full_role() -> None:
+    """The role has as many policies as the account allows."""
+    with incident() as there:
+        for name in AWS_POLICIES:
+            arn = f"arn:aws:iam::aws:policy/{name}"
+            _client(there, "iam").attach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=arn)
+        _run(there, {"service": WORKER}, "REFUSED")
+
+
+def paged() -> None:
+    """The catalogue cannot be read; then an undo cannot get the role. A person is notified of both."""
+    with incident() as there:
+        there.account.faults.add(Effect.DENIED, "ssm", "GetParameters", function="regrant-open-incident")
         _run(there, {"service": WORKER}, None)
         _run(there, {"service": WORKER}, "CONTAINED")
         _holds(there, f"role/{OLD_ROLE}", "a-run-that-goes-on")
@@ -156,30 +179,32 @@ def paged() -> None:
 
 
 STORIES: tuple[Callable[[], None], ...] = (
-    at_its_end,
+    expired,
     alarms,
     approved_and_undone,
     recorded_denial,
-    not_mended,
+    not_fixed,
     cured,
     cure_undone,
     cure_lost,
     needed_no_more,
     needed_by_another,
+    attached_by_hand,
+    full_role,
     paged,
 )
 
 
 def record(calls: Path) -> set[Asked]:
-    """Play all of them, as many at once as there are processors; what was asked is appended to that file.
+    """Play all of them, one on each processor; what was asked is appended to that file.
 
     Raises AssertionError if a story does not end as it says.
     """
     with ProcessPoolExecutor(
         mp_context=get_context("spawn"), initializer=_record_to, initargs=(str(calls),)
     ) as pool:
-        for told in [pool.submit(story) for story in STORIES]:
-            told.result()
+        for played in [pool.submit(story) for story in STORIES]:
+            played.result()
     return read(calls)
 
 
@@ -198,17 +223,17 @@ def _run(there: World, given: dict[str, Any], outcome: str | None) -> None:
 
 
 def _pass(there: World, seconds: float, outcome: str) -> None:
-    """Let time pass, in which a run starts by itself."""
+    """Let time pass, in which something other than a person starts a run."""
     before = len(there.reports())
     there.account.clock.run_for(seconds)
     there.rest()
-    assert len(there.reports()) > before, "nothing started by itself"
+    assert len(there.reports()) > before, "no run started"
     _ended(there, outcome)
 
 
 def _ended(there: World, outcome: str | None) -> None:
-    error, told = there.reports()[-1]
-    assert told.get("outcome") == outcome, (error, told)
+    error, report = there.reports()[-1]
+    assert report.get("outcome") == outcome, (error, report)
 
 
 def _when(there: World, state: str, act: Callable[[], None]) -> None:

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from regrant.clock import decode
 from regrant.model.catalogue import CatalogueEntry, HealthPolicy
+from regrant.step import decode
 from tests.template.cloudformation import Template, Values, load
 
 ROLE = "arn:aws:iam::123456789012:role/worker"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from regrant.settings import Names
+from regrant.settings import Settings
 from tests.template.cloudformation import Template, as_list, statements
 
 # A variable, and the calls that are made with it.
@@ -93,8 +93,8 @@ class Asked(Mapping[str, str]):
 def read() -> set[str]:
     """Every variable that the code reads."""
     asked = Asked()
-    names: Any = Names(asked)
-    for each, kind in vars(Names).items():
+    names: Any = Settings(asked)
+    for each, kind in vars(Settings).items():
         if isinstance(kind, property):
             getattr(names, each)
     return asked.names

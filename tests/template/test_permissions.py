@@ -176,16 +176,19 @@ def test_each_of_the_stacks_managed_policies_is_used(stack: Template) -> None:
     assert made == {name for role in roles(stack).values() for name in attached(stack, role)}
 
 
-def test_opening_an_incident_writes_leases_of_services_only(stack: Template, values: Values) -> None:
+@pytest.mark.parametrize(
+    ("step", "items"), [("OpenIncident", "lease#service/*"), ("AskApproval", "lease#role/*")]
+)
+def test_a_step_that_only_leases_writes_leases_only(stack: Template, step: str, items: str) -> None:
     writes = [
         each
         for owner, each in statements(stack)
-        if owner == "OpenIncident" and "dynamodb:PutItem" in as_list(each["Action"])
+        if owner == step and "dynamodb:PutItem" in as_list(each["Action"])
     ]
     (statement,) = writes
     assert as_list(statement["Action"]) == ["dynamodb:PutItem"]
     assert statement["Condition"] == {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": "lease#service/*"},
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": items},
         # ForAllValues also holds where there is no key at all.
         "Null": {"dynamodb:LeadingKeys": "false"},
     }
