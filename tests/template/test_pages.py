@@ -10,15 +10,22 @@ import pytest
 
 from regrant.diagnosis.cause import Cause
 
-# The causes that a run mends, or that it leaves alone because nothing is denied any more.
-_MENDED = {"MISSING_ATTACHMENT", "ALREADY_GRANTED"}
+# The causes that a run fixes, or that it leaves alone because nothing is denied any more.
+_FIXED = {"MISSING_ATTACHMENT", "ALREADY_GRANTED"}
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+WRITTEN = [page for page in PAGES if page.name != "figures.md"]  # that one is generated
+DECISIONS = sorted(ROOT.glob("docs/adr/0*.md"))
+# The right column of CONTRIBUTING's table of words.
+NOT_WRITTEN = re.compile(
+    r"(?i)\b(told|tells?|mend(s|ed|ing)?|by itself|anew|at once|lives? on|at its end|another than|what lost"
+    r"|meanwhile)\b"
+)
 
 
 def test_every_refusal_is_explained() -> None:
     code = "\n".join(path.read_text("utf-8") for path in ROOT.glob("functions/regrant/**/*.py"))
-    codes = set(re.findall(r'Refusal\(\s*"([A-Z_]+)"', code)) | {*get_args(Cause)} - _MENDED
+    codes = set(re.findall(r'Refusal\(\s*"([A-Z_]+)"', code)) | {*get_args(Cause)} - _FIXED
     explained = re.findall(r"(?m)^\| `([A-Z_]+)` \| (?:REFUSED|NOTHING_TO_FIX) \|", _operations())
     assert len(codes) > 15
     assert sorted(explained) == sorted(codes)
@@ -38,6 +45,27 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), path
         if heading:
             assert heading in _headings(target), f"{path}#{heading}"
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_words_are_plain(page: Path) -> None:
+    text = page.read_text("utf-8")
+    if page.name == "CONTRIBUTING.md":
+        text = text.replace(text.split("\n## Words\n")[1].split("\n## ")[0], "")
+    assert [found.group() for found in NOT_WRITTEN.finditer(text)] == []
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=lambda decision: decision.stem)
+def test_a_decision_has_its_parts(decision: Path) -> None:
+    parts = re.findall(r"(?m)^## (.+)$", decision.read_text("utf-8"))
+    assert parts == ["Status", "Context", "Decision", "Alternatives considered", "Consequences"]
+
+
+def test_every_decision_is_listed_under_its_title() -> None:
+    index = (ROOT / "docs" / "adr" / "README.md").read_text("utf-8")
+    listed = re.findall(r"(?m)^(\d+\. )\[(.+)\]\((.+)\)$", index)
+    titles = {path.name: path.read_text("utf-8").splitlines()[0] for path in DECISIONS}
+    assert {name: f"# {number}{title}" for number, title, name in listed} == titles
 
 
 def _operations() -> str:
