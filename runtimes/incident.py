@@ -31,6 +31,8 @@ ROLLOUT_SECONDS = 240.0
 BASELINE_DEPLOYMENT = "ecs-svc/4026531840000000041"
 NEW_DEPLOYMENT = "ecs-svc/4026531840000000042"
 """The deployments that events/ names, before the incident and of its run."""
+CURE = "withdraw_grants"
+"""A cure that comes after the undo, so that both the undo and the cure have a grant to detach."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def play(account: LocalAccount, steps: Sequence[Step], runtime: Runtime, times: 
     answers = []
     ids = {BASELINE_DEPLOYMENT: _primary(account)}
     for step in steps:
+        if step.name == CURE:
+            _grant_again(account, steps, ids)
         with runtime(step) as invoke:
             for _ in range(times):
                 before = len(account.calls)
@@ -80,8 +84,18 @@ def play(account: LocalAccount, steps: Sequence[Step], runtime: Runtime, times: 
     return answers, snapshot(account)
 
 
+def _grant_again(account: LocalAccount, steps: Sequence[Step], ids: Mapping[str, str]) -> None:
+    """In this process: another run attaches what the undo has detached."""
+    cure = next(step for step in steps if step.name == CURE)
+    attach = next(step for step in steps if step.name == "attach_policies")
+    event = with_ids(attach.event, {**ids, attach.event["state"]["incident"]["id"]: "try-2"})
+    event["now"] = cure.event["state"]["incident"]["opened_at"]
+    client: Any = account.client("lambda")
+    client.invoke(FunctionName=attach.function, Payload=json.dumps(event))
+
+
 def in_order(steps: Sequence[Step]) -> list[Step]:
-    """By the time of their events, so that the incident is closed before it is undone."""
+    """By the time of their events: the incident is closed before it is undone, and undone before the cure."""
     return sorted(steps, key=lambda step: str(step.event.get("now", "9")))
 
 
@@ -146,7 +160,10 @@ def shown(payload: Any) -> str:
         return str(payload)[:70]
     if is_error(payload):
         return f"{payload['errorType']}: {payload['errorMessage'][:50]}"
-    words = [f"{key}={payload[key]}" for key in ("decision", "verdict", "outcome", "equal") if key in payload]
+    answer = payload["incident"] if isinstance(payload.get("incident"), dict) else payload
+    # In a report `next` is a sentence, and the outcome says how the run ended.
+    keys = ("outcome",) if "outcome" in answer else ("next", "verdict", "equal")
+    words = [f"{key}={answer[key]}" for key in keys if key in answer]
     return " ".join(words) or "answered " + ", ".join(payload)[:60]
 
 

@@ -10,7 +10,15 @@ import pytest
 from runtimes.incident import Answer, complaints, in_order, in_process, with_ids
 from runtimes.steps import NotReady, Step, steps
 
-ANSWER = Answer("diagnose", {"decision": "CONTAIN"}, ("regrant-diagnose iam:GetRole role",))
+ANSWER = Answer("diagnose", {"next": "CHANGE"}, ("regrant-diagnose iam:GetRole role",))
+CHANGES = {
+    "capture_baseline": "dynamodb:TransactWriteItems",
+    "attach_policies": "iam:AttachRolePolicy",
+    "redeploy_service": "ecs:UpdateService",
+    "undo_role": "iam:DetachRolePolicy",
+    "withdraw_grants": "iam:DetachRolePolicy",
+}
+"""What a function changes on its normal path."""
 AFTERWARDS: dict[str, Any] = {"roles": {"worker": {"attached": []}}}
 
 
@@ -26,14 +34,14 @@ def test_two_equal_plays_have_nothing_to_complain_of() -> None:
     ("answer", "afterwards", "complaint"),
     [
         (
-            changed(payload={"decision": "REFUSE"}),
+            changed(payload={"next": "REFUSE"}),
             AFTERWARDS,
-            "diagnose: /decision: 'CONTAIN' -> 'REFUSE'",
+            "diagnose: /next: 'CHANGE' -> 'REFUSE'",
         ),
         (
             changed(payload="Task timed out after 50.00 seconds"),
             AFTERWARDS,
-            "diagnose: : {'decision': 'CONTAIN'} -> 'Task timed out after 50.00 seconds'",
+            "diagnose: : {'next': 'CHANGE'} -> 'Task timed out after 50.00 seconds'",
         ),
         (changed(calls=()), AFTERWARDS, "diagnose: did not call regrant-diagnose iam:GetRole role"),
         (
@@ -82,8 +90,8 @@ def test_the_incident_is_contained_and_closed_before_it_is_undone() -> None:
     outcome = in_process(every, 1)
     assert complaints(outcome, outcome) == []
     answers = {answer.step: answer for answer in outcome[0]}
-    assert any("ecs:UpdateService" in call for call in answers["redeploy_service"].calls)
-    assert answers["check_rollout"].payload["verdict"] == "HEALTHY"
+    assert [each for each in CHANGES if not any(CHANGES[each] in call for call in answers[each].calls)] == []
     assert answers["verify_health"].payload["verdict"] == "HEALTHY"
     assert answers["close_incident"].payload["outcome"] == "CONTAINED"
     assert answers["confirm_baseline"].payload["equal"]
+    assert answers["page_operator"].payload["outcome"] == "ROLLBACK_INCOMPLETE"
