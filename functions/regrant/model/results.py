@@ -11,6 +11,9 @@ from typing import Literal
 import msgspec
 
 Verdict = Literal["HEALTHY", "UNHEALTHY", "PENDING"]
+PAUSE = 20
+"""Seconds before the first look, and between two samples of a service that works: fewer prove less (ADR
+9)."""
 AfterLook = Literal["CLOSE", "WITHDRAW", "REDEPLOY", "UNDO", "WAIT"]
 
 
@@ -94,17 +97,18 @@ class Health(msgspec.Struct, frozen=True):
     """What the run knows of the service's health. `streak` is good samples in a row so far; `needed` of them
     make HEALTHY.
 
-    checks counts every look of the whole run and never starts again; samples those of the present watch.
-    shown_at is when IAM showed the grant. deployed_at is when our deployment was seen completed; None while
-    it goes on, or where there is none. `most_dead_letters` is the highest count of the samples so far,
-    `dlq_growth` in how many in a row up to the last it grew. `troubled_at` is the last sample that was bad
-    for another reason than a missing success. `replace_tasks`: UNHEALTHY in a way that new tasks may fix:
-    they are denied, down, or do nothing.
+    wait is how many seconds there are until the next look. checks counts every look of the whole run and
+    never starts again, 0 before the first; samples those of the present watch. shown_at is when IAM showed
+    the grant. deployed_at is when our deployment was seen completed; None while it goes on, or where there is
+    none. `most_dead_letters` is the highest count of the samples so far, `dlq_growth` in how many in a row up
+    to the last it grew. `troubled_at` is the last sample that was bad for another reason than a missing
+    success. `replace_tasks`: UNHEALTHY in a way that new tasks may fix: they are denied, down, or do nothing.
     """
 
     verdict: Verdict
     at: str
     next: AfterLook = "WAIT"
+    wait: int = PAUSE
     checks: int = 1
     samples: int = 0
     streak: int = 0

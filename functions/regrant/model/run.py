@@ -159,6 +159,11 @@ class RunState(msgspec.Struct, frozen=True, omit_defaults=True):
     error: Failure | None = None
 
     @property
+    def seen(self) -> Health | None:
+        """The last look at the service's health, if there was one."""
+        return self.health if self.health and self.health.checks else None
+
+    @property
     def role(self) -> str | None:
         """The role (ARN) that this run changes, if it is known."""
         return self.diagnosis.plan.role if self.diagnosis and self.diagnosis.plan else self.incident.role

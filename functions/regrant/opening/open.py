@@ -12,7 +12,7 @@ from regrant.leases import Busy, take_service
 from regrant.model.aws import name_of
 from regrant.model.catalogue import CatalogueEntry, Service, parse_service
 from regrant.model.journal import LastOutcome
-from regrant.model.results import Refusal
+from regrant.model.results import Health, Refusal
 from regrant.model.run import Incident, OpenEvent, RunState
 from regrant.opening.catalogue import read_entry
 from regrant.opening.request import EXAMPLE, Request, shown
@@ -36,11 +36,16 @@ def open_incident(event: OpenEvent, aws: Account) -> RunState:
     """
     request = read_trigger(event.input, aws.settings, lambda: aws.allowed.read(event.now, "roles"))
     try:
-        return RunState(_lease(_read(event, request, aws), event, aws))
+        return _opened(_lease(_read(event, request, aws), event, aws))
     except AwsUnavailable:
         if request.mode != "rollback" or request.refusal or _waited(event) >= UNDO_WAIT:
             raise
-        return RunState(_incident(event, request, next="WAIT"))
+        return _opened(_incident(event, request, next="WAIT"))
+
+
+def _opened(incident: Incident) -> RunState:
+    """The state in which a run begins: nothing was looked at yet."""
+    return RunState(incident, health=Health("PENDING", incident.opened_at, checks=0))
 
 
 def _read(event: OpenEvent, request: Request, aws: Account) -> Incident:

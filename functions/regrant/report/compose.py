@@ -19,7 +19,7 @@ def make_report(
         outcome=outcome,
         findings=tuple(_findings(state, outcome)),
         changes=changes,
-        health=state.health,
+        health=state.seen,
         receipt=state.receipt,
         timeline=tuple(_timeline(state, now)),
         next=next_step,
@@ -82,12 +82,12 @@ def _planned(plan: Plan) -> list[Finding]:
 
 
 def _why_undone(state: RunState) -> Finding:
-    if state.health and state.health.verdict != "HEALTHY" and not deployed_since(state):
-        text = f"The service was not proved healthy in {state.health.samples} samples."
-        return Finding("NOT_HEALTHY", text, state.health.evidence)
-    looked = state.health and state.rollout and seconds_between(state.rollout.at, state.health.at) > 0
-    if looked and state.health and state.health.deployed_at is None:
-        return Finding("ROLLOUT_FAILED", "The rollout did not finish.", state.health.evidence)
+    health, rollout = state.seen, state.rollout
+    if health and health.verdict != "HEALTHY" and not deployed_since(state):
+        text = f"The service was not proved healthy in {health.samples} samples."
+        return Finding("NOT_HEALTHY", text, health.evidence)
+    if health and rollout and health.deployed_at is None and seconds_between(rollout.at, health.at) > 0:
+        return Finding("ROLLOUT_FAILED", "The rollout did not finish.", health.evidence)
     evidence = state.withdrawal.evidence if state.withdrawal else ()
     return Finding("STEP_FAILED", "A step failed, so the run could not be completed.", evidence)
 
@@ -100,11 +100,11 @@ def _timeline(state: RunState, now: str) -> list[Stage]:
     if state.grant:
         marks.append(("grant", state.grant.at))
     if state.rollout:
-        marks.append(("rollout", (state.health and state.health.deployed_at) or state.rollout.at))
+        marks.append(("rollout", (state.seen and state.seen.deployed_at) or state.rollout.at))
     if state.withdrawal:
         marks.append(("withdraw", state.withdrawal.at))
-    if state.health:
-        marks.append(("verify", state.health.at))
+    if state.seen:
+        marks.append(("verify", state.seen.at))
     if state.receipt:
         marks.append(("undo", state.receipt.at))
     stages, last = [], opened

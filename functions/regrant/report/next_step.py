@@ -55,14 +55,14 @@ def _after_the_cure(state: RunState) -> str:
 def _why_again(state: RunState) -> str:
     if state.error:
         return f"The run could not go on: see {state.error.Error}, repair that, and start again."
-    if state.health and not deployed_since(state):
+    if state.seen and not deployed_since(state):
         return "The permission was not the whole cause: see the evidence, repair that, and start again."
     return "The new deployment did not finish, so nothing was proved: see the evidence, and start again."
 
 
 def _left_behind(state: RunState) -> str:
     """What no rollback can take back: messages that were received while the permission was there."""
-    last, baseline = state.health.last if state.health else None, state.baseline
+    last, baseline = state.seen.last if state.seen else None, state.baseline
     if last is None or baseline is None or last.dead_letters is None or baseline.dead_letters is None:
         return ""
     moved = last.dead_letters - baseline.dead_letters

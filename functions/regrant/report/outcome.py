@@ -21,7 +21,7 @@ def decide_outcome(state: RunState) -> Outcome:
         return "PLANNED"
     if state.withdrawal and state.withdrawal.next != "WAIT" and not _only_renewed(state):
         return "CURED"
-    if state.grant and state.health and state.health.verdict == "HEALTHY":
+    if state.grant and state.seen and state.seen.verdict == "HEALTHY":
         return "CONTAINED"
     return "REFUSED"  # nothing was changed: `$.error`, or the grant's reason to stay, says why
 
@@ -49,4 +49,4 @@ def is_overdue(state: RunState) -> bool:
 
 def deployed_since(state: RunState) -> bool:
     """The last samples are of before the tasks were replaced, so they say nothing of the new ones."""
-    return bool(state.rollout and state.health and state.health.deployed_at is None)
+    return bool(state.rollout and state.seen and state.seen.deployed_at is None)

@@ -13,6 +13,18 @@ from regrant.model.aws import Deployment, ServiceState
 from regrant.model.results import Verdict
 
 
+def seconds_to_next_look(deployment_id: str, state: ServiceState | None) -> int:
+    """The nearer the end of the rollout is, by its counts, the sooner: 30, 15 or 10 seconds.
+
+    A task needs half a minute to start, and the old ones stop one after the other when the new ones run.
+    """
+    ours = state.deployment(deployment_id) if state else None
+    if state is None or ours is None or ours.running == 0:
+        return 30
+    older = sum(each.running for each in state.deployments if each.id != deployment_id)
+    return 15 if older or ours.running < ours.desired else 10
+
+
 def judge(deployment_id: str, state: ServiceState | None) -> tuple[Verdict, tuple[str, ...]]:
     """Verdict on that deployment, with what it rests on."""
     if state is None or state.status != "ACTIVE":

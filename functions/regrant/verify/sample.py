@@ -25,6 +25,8 @@ from regrant.verify.watch import Watch, decide, watch_of
 
 # A line bears the time of the task; awslogs sends in batches, and the service takes its time.
 LATE = 30.0
+# Seconds between two tries to get a role that another run is changing.
+FOR_THE_ROLE = 10
 
 
 def verify_health(state: RunState, aws: Account, now: str) -> Health:
@@ -38,7 +40,7 @@ def verify_health(state: RunState, aws: Account, now: str) -> Health:
     if state.withdrawal and state.withdrawal.next == "WAIT":
         # Another run has the role, so nothing was withdrawn; what was proved before that stands.
         waiting = before or Health("PENDING", now)
-        return replace(waiting, at=now, checks=checks, next="WITHDRAW")
+        return replace(waiting, at=now, checks=checks, next="WITHDRAW", wait=FOR_THE_ROLE)
     watch = watch_of(state, now)
     try:
         health = _look(state, watch, aws, now)
@@ -53,9 +55,11 @@ def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:
     assert baseline and diagnosis and incident.service and incident.entry  # the states before wrote them
     deployed_at = watch.deployed_at
     if watch.rollout and deployed_at is None:
-        verdict, evidence = rollout.judge(watch.rollout.deployment, aws.services.describe(incident.service))
+        deployment, found = watch.rollout.deployment, aws.services.describe(incident.service)
+        verdict, evidence = rollout.judge(deployment, found)
         if verdict != "HEALTHY":
-            return Health(verdict, now, evidence=evidence)
+            wait = rollout.seconds_to_next_look(deployment, found)
+            return Health(verdict, now, wait=wait, evidence=evidence)
         deployed_at = now
     sample, state_now = _take(
         incident.service, incident.entry, diagnosis.logs, watch, deployed_at or watch.grant.at, aws, now

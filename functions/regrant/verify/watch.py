@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from regrant.clock import earlier, seconds_between
-from regrant.model.results import AfterLook, Grant, Health, Rollout
+from regrant.model.results import PAUSE, AfterLook, Grant, Health, Rollout
 from regrant.model.run import RunState
 
 # Seconds that the proof may take, so that slow answers do not lengthen the loop.
@@ -18,8 +18,6 @@ ROLLOUT_LIMIT = 1800.0
 SPREAD, ROUND = 225.0, 25.0
 # Before tasks are replaced: as long as a grant may take to reach them (regrant.verify.health, PROPAGATION).
 BRIEF, TWO_SAMPLES = 120.0, 40.0
-# The Wait before the first look (a test ties the two).
-PAUSE = 20.0
 
 
 class Watch(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from regrant.errors import AwsRefused, AwsUnavailable, RegrantError
 from regrant.model.aws import Baseline
 from regrant.model.journal import Change, LastOutcome, Lease, Outcome
+from regrant.model.results import Health
 from regrant.model.run import Incident, OpenEvent, RunState
 from regrant.opening.open import UNDO_WAIT, open_incident
 from regrant.step import decode, encode
@@ -67,7 +68,7 @@ def test_the_incident_is_named_after_the_execution(world: World) -> None:
 def test_the_incident_is_the_whole_state_of_the_run(world: World) -> None:
     """So nothing in an event can pass for the result of a later step."""
     state = open_incident(OpenEvent(CONTAIN, at(0), "run-1", at(0)), world)
-    assert state == RunState(state.incident)
+    assert state == RunState(state.incident, health=Health("PENDING", at(0), checks=0))
     assert decode(encode(state), RunState) == state
 
 

@@ -168,7 +168,7 @@ def test_waiting_for_the_role_does_not_end_the_proof_that_was_had() -> None:
     run = Run(World(), CURE, replace(CONTAIN, plan=MOVE))
     before = Health("HEALTHY", at(240), checks=9, samples=3, streak=3, proof=SUCCESS, deployed_at=at(150))
     run.state = replace(run.state, rollout=MOVED, health=before, withdrawal=WAITED)
-    assert run.verify(320) == replace(before, at=at(320), checks=10, next="WITHDRAW")
+    assert run.verify(320) == replace(before, at=at(320), checks=10, next="WITHDRAW", wait=10)
 
 
 def test_looks_are_counted_for_the_whole_run_and_samples_for_each_watch() -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from regrant.model.aws import Deployment, ServiceState
 from regrant.model.results import Health
-from regrant.verify.rollout import judge
+from regrant.verify.rollout import judge, seconds_to_next_look
 from tests.unit.fakes import OLD, OLD_DEPLOYMENT, RUNNING, SUCCESS, World, at
 from tests.unit.run import Run, contain
 from tests.unit.watch import Unread
@@ -166,3 +166,17 @@ def test_each_look_at_it_is_counted() -> None:
     run = deploying()
     looks: list[Health] = [run.verify(seconds) for seconds in (25, 45, 65)]
     assert [health.checks for health in looks] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "seconds"),
+    [(0, 2, 30), (1, 2, 15), (2, 1, 15), (2, 0, 10)],
+    ids=["no new task runs", "some do", "the old ones stop", "only the new ones run"],
+)
+def test_the_nearer_its_end_a_rollout_is_the_sooner_it_is_looked_at(new: int, old: int, seconds: int) -> None:
+    found = service(ours(running=new), replace(REPLACED, running=old))
+    assert seconds_to_next_look(OURS, found) == seconds
+
+
+def test_a_rollout_of_which_nothing_is_known_is_looked_at_like_one_that_has_just_begun() -> None:
+    assert seconds_to_next_look(OURS, None) == seconds_to_next_look(OURS, service(REPLACED)) == 30
