@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from regrant.model.results import BaselineMark, Grant, Health, Rollout, Withdrawal
+from regrant.model.results import PAUSE, BaselineMark, Grant, Health, Rollout, Withdrawal
 from regrant.model.run import Diagnosis, Plan, RunState
 from regrant.verify.health import PROPAGATION
-from regrant.verify.watch import BRIEF, LIMIT, PAUSE, TWO_SAMPLES, watch_of
+from regrant.verify.watch import BRIEF, LIMIT, TWO_SAMPLES, watch_of
 from tests.unit.cure import CURE, EXPIRY, NEW_ROLE, ready
 from tests.unit.fakes import (
     CONTAIN,
