@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from regrant.errors import GrantWithdrawn
 from regrant.leases import give_back_role, leased_service
@@ -46,7 +47,9 @@ def _close_unopened(failure: Failure, event: CloseEvent, aws: Account) -> Report
 
     The journal has nothing of it, so the topic has to be notified: that is tried again with this step.
     """
-    given = json.dumps(event.input, ensure_ascii=True)[:2000]
+    given = json.dumps(event.input, ensure_ascii=True)
+    nothing = "This run changed nothing. If it was to undo or to end something, that is still there."
+    again = "When AWS answers again, start the state machine once more with the same input:"
     report = Report(
         incident=event.execution,
         service=None,
@@ -59,8 +62,9 @@ def _close_unopened(failure: Failure, event: CloseEvent, aws: Account) -> Report
         health=None,
         receipt=None,
         timeline=(Stage("total", 0.0),),
-        next="This run changed nothing. If it was to undo or to end something, that is still there. When AWS"
-        f" answers again, start the state machine once more with the same input: {given}",
+        next=f"{nothing} {again} {given[:2000]}",
     )
-    aws.topic.publish(f"NOT_OPENED {event.execution}", render(report))
+    # The input on a line of its own, however long, because a text in it may break nowhere.
+    message = f"{render(replace(report, next=nothing))}\n\n{again}\n{given[:8000]}"
+    aws.topic.publish(f"NOT_OPENED {event.execution}", message)
     return report

@@ -13,13 +13,14 @@ from regrant.model.journal import Change
 from regrant.model.run import Finding, Report, RunState
 from regrant.ports import Account, Holds, Record
 from regrant.report.compose import make_report
-from regrant.report.notify import notify
+from regrant.report.notify import not_notified, send
 
 
 def page_operator(state: RunState, aws: Account, now: str) -> Report:
     """The undo did not finish, or could not begin: say what is left, with the commands that finish it.
 
-    A person is paged even if the journal, whose failure may be why, can be neither read nor written.
+    A person is paged even if the journal, whose failure may be why, can be neither read nor written. Raises
+    AwsUnavailable (the topic) when all else is done, so that the page is tried again for minutes.
     """
     changes, left, troubles = _planned_changes(state), tuple[Change, ...](), []
     try:
@@ -29,8 +30,19 @@ def page_operator(state: RunState, aws: Account, now: str) -> Report:
         where = "is taken from the plan" if changes else f"is in the journal, at {state.incident.subject}"
         troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done {where}: {error}"))
     report = make_report(state, "ROLLBACK_INCOMPLETE", changes, manual_steps(state, left), now)
-    report = notify(replace(report, findings=(*report.findings, *troubles)), aws.topic)
+    report, unsent = replace(report, findings=(*report.findings, *troubles)), None
+    try:
+        send(report, aws.topic)
+    except (AwsRefused, AwsUnavailable) as error:
+        report, unsent = not_notified(report, error), error
     give_back_role(state, aws, now)
+    report = _record(state, report, aws, now)
+    if isinstance(unsent, AwsUnavailable):
+        raise unsent
+    return report
+
+
+def _record(state: RunState, report: Report, aws: Account, now: str) -> Report:
     try:
         aws.journal.close(report.incident, report, now, leased_service(state.incident))
     except (AwsRefused, AwsUnavailable) as error:

@@ -45,8 +45,7 @@ def verify_health(state: RunState, aws: Account, now: str) -> Health:
     try:
         health = _look(state, watch, aws, now)
     except AwsUnavailable as error:
-        unseen = (f"AWS could not be asked: {error}",)
-        health = replace(watch.previous or Health("PENDING", now), verdict="PENDING", at=now, evidence=unseen)
+        health = _unseen(error, watch, now)
     return decide(replace(health, checks=checks, shown_at=watch.grant.at), watch, state, now)
 
 
@@ -61,10 +60,19 @@ def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:
             wait = rollout.seconds_to_next_look(deployment, found)
             return Health(verdict, now, wait=wait, evidence=evidence)
         deployed_at = now
-    sample, state_now = _take(
-        incident.service, incident.entry, diagnosis.logs, watch, deployed_at or watch.grant.at, aws, now
-    )
-    return replace(_judge(sample, state_now, baseline, incident.entry, watch), deployed_at=deployed_at)
+    replaced_at = deployed_at or watch.grant.at
+    try:
+        sample, service = _take(
+            incident.service, incident.entry, diagnosis.logs, watch, replaced_at, aws, now
+        )
+    except AwsUnavailable as error:
+        return replace(_unseen(error, watch, now), deployed_at=deployed_at)
+    return replace(_judge(sample, service, baseline, incident.entry, watch), deployed_at=deployed_at)
+
+
+def _unseen(error: AwsUnavailable, watch: Watch, now: str) -> Health:
+    unseen = (f"AWS could not be asked: {error}",)
+    return replace(watch.previous or Health("PENDING", now), verdict="PENDING", at=now, evidence=unseen)
 
 
 def _judge(

@@ -41,6 +41,12 @@ def test_the_input_is_there_to_be_started_again() -> None:
     assert json.dumps(UNDO) in " ".join(message.split())
 
 
+def test_an_input_in_which_texts_have_spaces_can_be_copied_from_the_message() -> None:
+    event = end_of(input=json.dumps({"detail": {"reason": "one  or two words " * 100}}))
+    _, message = closed(event)
+    assert json.loads(message.rpartition("\n")[2]) == event
+
+
 def test_the_failure_is_named_with_its_cause() -> None:
     report, message = closed(UNDO)
     assert [finding.code for finding in report.findings] == ["NOT_OPENED"]

@@ -268,6 +268,11 @@ def test_the_first_look_may_go_unanswered() -> None:
     assert watch.look().streak == 1
 
 
+def test_a_rollout_that_was_seen_finished_is_so_although_the_log_was_not_read() -> None:
+    watch = Watch()
+    assert look_unanswered(watch).deployed_at == at(watch.seconds)
+
+
 def test_dead_letters_that_grew_before_and_after_an_unanswered_look_grew_twice_in_a_row() -> None:
     watch = Watch()
     watch.log(SUCCESS)
