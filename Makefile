@@ -35,7 +35,7 @@ scenarios: .venv/.made  ## List the scenarios that make demo can play
 serve: .venv/.made  ## Serve the local account to any AWS client until Ctrl-C (PORT=4599, SEED=retainwise or empty)
 	@$(PY) -m sandbox.serve --host $(HOST) --port $(PORT) --seed $(SEED)
 
-audit: .venv/.made  ## List what the deployed runbook has attached for a time (STACK=regrant, JSON=grants.json)
+audit: .venv/.made  ## List the deployed runbook's temporary grants (STACK=regrant, JSON=grants.json)
 	@$(PY) -m scripts.audit --stack $(STACK) $(if $(JSON),--json $(JSON))
 
 test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
@@ -58,7 +58,7 @@ figures: .venv/.made .venv-sam/.made  ## Measure all that and write docs/figures
 	@$(PY) -m scripts.bench --write $(if $(JSON),--json $(JSON)) > /dev/null
 
 # Without the peer (no package for this system, no registry) the comparison runs all the same, and says so.
-bench-denials: .venv/.made  ## Measure how denials are read, by us and by others (JSON=figures.json)
+bench-denials: .venv/.made  ## Measure how denials are read, by the runbook and by other tools (JSON=figures.json)
 	@$(MAKE) --no-print-directory .venv-bench/.made || true
 	@$(PY) -m scripts.bench.denials $(if $(JSON),--json $(JSON))
 
@@ -79,7 +79,7 @@ templates: .venv/.made .venv-sam/.made
 statemachine: node_modules/.made
 	node_modules/.bin/asl-validator --yaml-path statemachine/runbook.asl.yaml
 
-# The README's graph is made from the state machine; this says when one has moved on without the other.
+# The graph in docs/runbook.md is made from the state machine; this says when the two differ.
 docs-check: .venv/.made
 	$(PY) scripts/generate/graph.py --check
 
@@ -88,7 +88,7 @@ addresses:
 	@! grep -nE '://|index-url|find-links' $(LOCKS)
 	@! grep -n '"resolved"' package-lock.json
 
-live: .venv/.made .venv-sam/.made  ## Play it in an AWS account of your own, and delete all of it (ACCOUNT=<id>, costs cents)
+live: .venv/.made .venv-sam/.made  ## Play the story in an AWS account of your own, then delete all of it (ACCOUNT=<id>, costs cents)
 	@$(if $(ACCOUNT),$(MAKE) --no-print-directory build,:)
 	@$(PY) -m scripts.live --account "$(ACCOUNT)"
 
@@ -111,7 +111,7 @@ format: .venv/.made  ## Format the code and sort its imports
 
 setup: .venv/.made .venv-sam/.made node_modules/.made  ## Install what the other targets need
 
-lock: .venv/.made  ## Compile the requirements anew (package-lock.json: npm install --package-lock-only)
+lock: .venv/.made  ## Compile the requirements again (package-lock.json: npm install --package-lock-only)
 	for each in $(LOCKS:.txt=); do \
 		.venv-uv/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
 			--no-header --no-emit-index-url --no-emit-find-links $$each.in -o $$each.txt || exit; \

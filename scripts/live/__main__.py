@@ -101,23 +101,23 @@ def _run(session: Any, runbook: Mapping[str, str], given: Mapping[str, str]) -> 
 
 def _report(shown: Mapping[str, Any]) -> dict[str, Any]:
     """A run's output or cause. Raises Failed if that is no report: a cause may be any text."""
-    told = shown.get("output") or shown.get("cause") or ""
+    text = shown.get("output") or shown.get("cause") or ""
     try:
-        report = json.loads(told)
+        report = json.loads(text)
     except ValueError:
         report = None
     if not isinstance(report, dict):
-        raise Failed(f"{shown['executionArn']} ended {shown['status']} without a report: {told}")
+        raise Failed(f"{shown['executionArn']} ended {shown['status']} without a report: {text}")
     return report
 
 
 def _expect(report: Mapping[str, Any], outcome: str, roles_are_right: bool) -> None:
     """Raises Failed unless the run ended so and the roles are as that says."""
-    told = json.dumps(report, indent=2)
+    text = json.dumps(report, indent=2)
     if report.get("outcome") != outcome:
-        raise Failed(f"expected {outcome}:\n{told}")
+        raise Failed(f"expected {outcome}:\n{text}")
     if not roles_are_right:
-        raise Failed(f"the roles are not as {outcome} says:\n{told}")
+        raise Failed(f"the roles are not as {outcome} says:\n{text}")
 
 
 def _roles(session: Any, account: Mapping[str, str], *, attached: bool) -> bool:

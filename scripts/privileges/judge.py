@@ -45,8 +45,8 @@ class Judgement:
             "ALLOWED BUT NOT NEEDED": self.unneeded,
             "ALLOWED BUT HOSTILE": self.hostile,
         }
-        told = [f"{kind}  {each.role}: {each.what}" for kind, found in kinds.items() for each in bare(found)]
-        return [*told, *(f"AN EXCEPTION THAT NOTHING NEEDS  {each}" for each in self.idle)]
+        wrong = [f"{kind}  {each.role}: {each.what}" for kind, found in kinds.items() for each in bare(found)]
+        return [*wrong, *(f"AN EXCEPTION THAT NOTHING NEEDS  {each}" for each in self.idle)]
 
 
 def bare(findings: Iterable[Finding]) -> list[Finding]:
@@ -110,11 +110,11 @@ def _without(role: Role, permission: Permission, calls: Sequence[Asked]) -> Ques
 
 def _ask(questions: Sequence[Question]) -> Iterator[list[bool]]:
     """For each question, which of its requests are allowed."""
-    for question, told in zip(questions, answers(questions), strict=True):
-        for request, answer in zip(question.requests, told, strict=True):
+    for question, given in zip(questions, answers(questions), strict=True):
+        for request, answer in zip(question.requests, given, strict=True):
             if answer not in ("Allowed", "ImplicitlyDenied", "ExplicitlyDenied"):
                 raise Unanswered(f"{request}: {answer}")
-        yield [answer == "Allowed" for answer in told]
+        yield [answer == "Allowed" for answer in given]
 
 
 def _request(call: Asked) -> Request:
