@@ -1,6 +1,6 @@
 """`make audit`: what the deployed runbook has attached for a time, asked of the stack's own function.
 
-A look: it starts nothing and notifies nobody. The AWS environment is the usual one, AWS_ENDPOINT_URL included.
+A look: it starts nothing and notifies nobody. The AWS environment is the usual one, AWS_ENDPOINT_URL too.
 Exit code 0; 1 if a grant is overdue or recorded but not attached; 2 if the stack could not be asked.
 """
 
@@ -52,8 +52,8 @@ def ask(stack: str) -> Audit:
         raise Unasked(_advice(error, function)) from error
     payload = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
-        failure = f"{payload.get('errorType')}: {payload.get('errorMessage')}"
-        raise Unasked(f"{function} in account {account} failed. {failure}\nIts log is in /aws/lambda/{stack}.")
+        error = f"{payload.get('errorType')}: {payload.get('errorMessage')}"
+        raise Unasked(f"{function} in account {account} failed. {error}\nIts log is in /aws/lambda/{stack}.")
     return msgspec.convert(payload, Audit)
 
 
@@ -113,8 +113,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         audit = ask(options.stack)
-    except Unasked as failure:
-        print(failure, file=sys.stderr)
+    except Unasked as error:
+        print(error, file=sys.stderr)
         return 2
     print(table(audit.grants) if audit.grants else "Nothing of this tool is attached.")
     for role, count in audit.not_by_us.items():
