@@ -52,8 +52,8 @@ def ask(stack: str) -> Audit:
         raise Unasked(_advice(error, function)) from error
     payload = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
-        error = f"{payload.get('errorType')}: {payload.get('errorMessage')}"
-        raise Unasked(f"{function} in account {account} failed. {error}\nIts log is in /aws/lambda/{stack}.")
+        raised = f"{payload.get('errorType')}: {payload.get('errorMessage')}"
+        raise Unasked(f"{function} in account {account} failed. {raised}\nIts log is in /aws/lambda/{stack}.")
     return msgspec.convert(payload, Audit)
 
 
