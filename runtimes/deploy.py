@@ -150,7 +150,7 @@ def _contain(account: Ministack, worker: Worker, queue: str) -> str:
     _demand(report["outcome"] == "CONTAINED", f"try-1 ended {report['outcome']}")
     _demand(seed.RECEIVE in _attached(account), f"the role has {_attached(account)}")
     _demand(worker.received >= 5, f"{worker.received} of 5 messages were received")
-    return f"{report['outcome']}, {report['health']['checks']} samples"
+    return f"{report['outcome']}, {report['health']['samples']} samples"
 
 
 def _undo(account: Ministack) -> str:
@@ -231,7 +231,8 @@ def _output(account: Ministack, key: str) -> str:
 def _variables(account: Ministack, functions: list[str], variable: str) -> set[str]:
     client = account.client("lambda")
     shown = [client.get_function_configuration(FunctionName=name) for name in functions]
-    return {each["Environment"]["Variables"][variable] for each in shown}
+    environments = [each["Environment"]["Variables"] for each in shown]
+    return {each[variable] for each in environments if variable in each}
 
 
 def _url(account: Ministack, queue: str) -> str:

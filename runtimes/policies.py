@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from runtimes.steps import STACK
@@ -17,7 +17,7 @@ from sandbox.scenarios.play import TEMPLATE
 from sandbox.scenarios.seeds import retainwise
 
 Policies = dict[str, list[Any]]
-"""Statements of the inline policies, in order, by the function's name."""
+"""Statements of the roles' policies, in order, by the function's name: their own, then the stack's managed ones."""
 
 _MADE_UP = re.compile(rf"{STACK}-([A-Za-z]+)-[0-9A-F]{{12,13}}")
 """A name that CloudFormation makes up ends in what is different in each account."""
@@ -40,6 +40,15 @@ def _statements(client: Callable[[str], Any], function: str) -> list[Any]:
     role = client("lambda").get_function_configuration(FunctionName=function)["Role"].rpartition("/")[2]
     names = sorted(iam.list_role_policies(RoleName=role)["PolicyNames"])
     documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+    documents += sorted(_managed(iam, role), key=json.dumps)
     text = json.dumps([statement for document in documents for statement in document["Statement"]])
     statements: list[Any] = json.loads(_MADE_UP.sub(r"\1", text))
     return statements
+
+
+def _managed(iam: Any, role: str) -> Iterator[Any]:
+    for attached in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        arn = attached["PolicyArn"]
+        if not arn.startswith("arn:aws:iam::aws:"):
+            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            yield iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
