@@ -36,8 +36,8 @@ _FRAMES = {
     "UndoRole": "Change, and prove that it helped",
     "PageOperator": "Undo",
 }
-# The branches that a containment takes when all goes well, each once; at any other Choice it is the default.
-_GOOD = ("DIAGNOSE", "CHANGE", "ATTACH", "no health", "CLOSE")
+# The branches that a containment takes when all goes well, in order; at any other Choice it is the default.
+_GOOD = ("DIAGNOSE", "CHANGE", "ATTACH", "otherwise", "CLOSE")
 
 
 def mermaid(definition: Mapping[str, Any]) -> str:
@@ -102,7 +102,8 @@ def _node(name: str, state: Mapping[str, Any]) -> str:
     if kind == "Choice":
         return f'{name}{{"{name}"}}'
     if kind == "Wait":
-        return f'{name}[/"{name}<br/>{state["Seconds"]} s"/]'
+        seconds = state.get("Seconds") or state["SecondsPath"].removeprefix("$.")
+        return f'{name}[/"{name}<br/>{seconds} s"/]'
     if kind == "Succeed":
         return f'{name}(["{name}<br/>SUCCEEDED"])'
     if kind == "Fail":
@@ -131,14 +132,13 @@ def _happy_path(name: str, states: States) -> Iterator[tuple[str, str]]:
     left = list(_GOOD)
     walked: set[tuple[str, str]] = set()
     while branches := _branches(states[name]):
-        good = [(target, word) for target, words in branches.items() for word in words if word in left]
+        good = [target for target, words in branches.items() if left and left[0] in words]
         # The last branch is a Choice's default, or the only way.
-        following, word = good[0] if good else (list(branches)[-1], "")
+        following = good[0] if good else list(branches)[-1]
         if (name, following) in walked:
             return
         walked.add((name, following))
-        if word:
-            left.remove(word)
+        left = left[1:] if good else left
         yield name, following
         name = following
 

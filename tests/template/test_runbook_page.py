@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from regrant.baseline.capture import TURN
-from regrant.model.results import BaselineMark, Health, Undo, Withdrawal
+from regrant.model.results import PAUSE, BaselineMark, Health, Undo, Withdrawal
 from regrant.model.run import Diagnosis, Incident
 from regrant.opening.open import UNDO_WAIT, WAIT
 from regrant.undo.service import LIMIT as RESTORE_LIMIT
+from regrant.verify.sample import FOR_THE_ROLE
 from regrant.verify.watch import LIMIT, ROLLOUT_LIMIT
 from scripts.generate import graph
 
@@ -114,8 +115,11 @@ def test_its_loops_have_the_definitions_bounds() -> None:
     assert loops == {
         "OpenIncident": (pause("PauseForService"), "none"),
         "CaptureBaseline": (pause("PauseForRole"), bound("DecideChange")),
-        "VerifyHealth": (pause("PauseForHealth"), bound("DecideHealth")),
-        "WithdrawGrants": (pause("PauseForHealth"), bound("DecideWithdrawal")),
+        "VerifyHealth": (
+            f"`PauseForHealth`, {PAUSE} s; in a rollout 30, 15 or 10 s",
+            bound("DecideHealth"),
+        ),
+        "WithdrawGrants": (f"`PauseForHealth`, {FOR_THE_ROLE} s", bound("DecideWithdrawal")),
         "UndoRole": (pause("PauseForUndo"), bound("DecideUndo")),
     }
 

@@ -27,8 +27,8 @@ class IamRoles:
 
         GetRole, ListAttachedRolePolicies, ListRolePolicies, GetRolePolicy for each inline policy, GetPolicy
         and GetPolicyVersion for each managed one, GetAccountSummary where the quota may matter. Raises
-        AwsUnavailable, and AwsRefused (denied; NoSuchEntity: no such role, or an inline policy that went away
-        meanwhile).
+        AwsUnavailable, and AwsRefused (denied; NoSuchEntity: no such role, or an inline policy that was
+        just deleted).
         """
         declared = {arn: later(partial(self._policy, arn)) for arn in wanted}
         shape = later(partial(self._get_role, role))
