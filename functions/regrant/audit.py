@@ -141,7 +141,7 @@ def _is_late(expires_at: str | None, now: str) -> bool:
 
 
 def _is_trouble(grant: AuditedGrant) -> bool:
-    """Something for a person, not a run that is about to attach what it has on record."""
+    """Whether a person has to look: not a run that is about to attach what it has on record."""
     about_to = grant.age_hours is not None and grant.age_hours * 3600 < GRACE
     return grant.state == "overdue" or (grant.state != "held" and not about_to)
 

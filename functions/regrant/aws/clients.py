@@ -13,9 +13,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
-    """An environment that starts makes no garbage, but so much else that the collector would look through all
-    of it many times. Afterwards it leaves that alone.
-    """
+    """Importing allocates a lot and frees little: pause the garbage collector, then freeze what was loaded."""
     working = gc.isenabled()
     gc.disable()
     try:

@@ -117,7 +117,7 @@ class DynamoJournal:
         self._transact(*writes)
 
     def reopen(self, incident: str) -> None:
-        """PutItem in place of the report, which is not the end: the run's next one is."""
+        """PutItem in place of the report: the run goes on, and writes another one at its end."""
         self._put(incident, "outcome", None)
 
     def last_outcome(self, service: Service) -> LastOutcome | None:

@@ -85,7 +85,7 @@ class EcsRevisions:
         return str(self._describe(arn)["taskDefinition"]["status"])
 
     def deregister(self, arn: str) -> None:
-        """DeregisterTaskDefinition: INACTIVE, or on its way to be deleted, is fine already.
+        """DeregisterTaskDefinition: one that is INACTIVE or being deleted counts as done.
 
         Raises AwsUnavailable, AwsRefused.
         """
@@ -170,7 +170,7 @@ def _different(path: str, old: Any, new: Any) -> Iterator[str]:
 
 
 def _aligned(old: list[Any], new: list[Any]) -> list[tuple[Any, Any]]:
-    """Which element belongs to which: by name where all have one, else by place.
+    """Pairs of elements that belong together: by name where all have one, else by position.
 
     ECS does not keep the order of an environment (aws/aws-sdk-java#3043), and no list of named things means
     anything by its order.
@@ -185,7 +185,7 @@ def _aligned(old: list[Any], new: list[Any]) -> list[tuple[Any, Any]]:
 
 
 def _said(value: Any) -> Any:
-    """Without the members that say nothing: null, false, empty.
+    """Without the members that carry no value: null, false, empty.
 
     ECS shows some of them for newer revisions only (`systemControls: []`, `enableFaultInjection: false`), so
     that a copy of an old revision has them and the old one has not. `essential`, whose default is true, is

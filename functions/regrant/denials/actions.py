@@ -26,7 +26,7 @@ def is_action(service: str, name: str) -> bool:
 
 
 def begins_action(service: str, name: str) -> bool:
-    """Whether it is none, but what a cut line leaves of one."""
+    """Whether it is no action, but the beginning of one on a truncated line."""
     names = _names(service.lower())
     return name.lower() not in names and any(known.startswith(name.lower()) for known in names)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def is_whole(arn: str) -> bool:
-    """It has all six parts. One that lost its end to a cut line mostly has not."""
+    """True if all six parts are present; a truncated ARN usually fails this."""
     parts = arn.split(":", 5)
     return len(parts) == 6 and parts[0] == "arn" and all((parts[1], parts[2], parts[5]))
 

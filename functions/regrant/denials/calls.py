@@ -27,7 +27,7 @@ class DeniedCall(msgspec.Struct, frozen=True):
 def read_calls(lines: Iterable[LogLine]) -> tuple[DeniedCall, ...]:
     """Denied calls found in the lines (oldest first), the most frequent first.
 
-    Sessions of one role and the names that SDKs have for one action make no different call.
+    Calls are grouped by principal, action and resource; session names and SDK spellings are ignored.
     """
     found: dict[tuple[str | None, ...], DeniedCall] = {}
     for line in lines:

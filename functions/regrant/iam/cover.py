@@ -40,7 +40,7 @@ def least_cover(policies: tuple[Policy, ...], calls: tuple[Call, ...]) -> tuple[
 
 
 def _covers(needed: tuple[frozenset[int], ...], size: int) -> Iterator[frozenset[int]]:
-    """Every choice of `size` policies that has one of each, found by branching on the first not yet had."""
+    """Every choice of `size` policies with one for each call: branch on the first call that has none."""
     if not needed:
         if size == 0:
             yield frozenset()
