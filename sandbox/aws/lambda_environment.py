@@ -64,7 +64,8 @@ class Environment:
 
     _current: Environment | None = None
 
-    def __init__(self, code: Path, handler: str, variables: dict[str, str]) -> None:
+    def __init__(self, code: Path, handler: str, variables: dict[str, str], log_stream: str) -> None:
+        self.log_stream = log_stream
         self._code = code
         self._variables = variables
         self._modules: dict[str, ModuleType] = {}

@@ -4,6 +4,9 @@ Each function has an execution environment: its own freshly imported copy of the
 imported with its own variables, kept warm between invocations and thrown away when it dies (Lambda Developer
 Guide, "Lambda execution environment"). Error objects are those of awslambdaric: errorMessage, errorType (the
 class name), requestId, stackTrace; a time-out is Sandbox.Timedout, a death Runtime.ExitError.
+
+Each environment has a log stream of its own, in the group of its function or in the one that LoggingConfig
+names, which functions may share ("Configuring CloudWatch log groups").
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import tempfile
 import traceback
 import uuid
@@ -58,6 +62,7 @@ class Functions:
         self._code: dict[str, Path] = {}
         self._warm: dict[tuple[object, ...], Environment] = {}
         self._requests = 0
+        self._environments = random.Random(core.seed)
         self.owed_sleep: float = 0
         """Seconds that the SDK wanted to sleep between its tries, in the invocation that runs."""
 
@@ -78,7 +83,7 @@ class Functions:
             str(function.memory_size),
             request_id,
             function.logs_group_name,
-            "local",
+            self._log_stream(function),
             lambda: int((end - clock.elapsed()) * 1000),
         )
         result: object
@@ -96,12 +101,28 @@ class Functions:
         if duration >= timeout:
             text = f"Task timed out after {timeout:.2f} seconds"
             result, failed = _fatal("Sandbox.Timedout", request_id, text), True
+        if log:
+            self._keep(log, function, context)
         return json.dumps(result), failed, log
+
+    def _log_stream(self, function: Any) -> str:
+        """The stream's name for an environment that starts now."""
+        shared = function.logs_group_name != _own_group(function)
+        identity = f"{self._environments.getrandbits(128):032x}"
+        name = function.function_name if shared else ""
+        return f"{self._core.clock.now():%Y/%m/%d}/{name}[$LATEST]{identity}"
+
+    def _keep(self, log: str, function: Any, context: Context) -> None:
+        group, stream, logs = context.log_group_name, context.log_stream_name, function.logs_backend
+        logs.ensure_log_group(group)
+        logs.ensure_log_stream(group, stream)
+        now = int(self._core.clock.now().timestamp() * 1000)
+        logs.put_log_events(group, stream, [{"timestamp": now, "message": line} for line in log.splitlines()])
 
     def _run(self, function: Any, event: Any, context: Context) -> tuple[object, bool]:
         key: tuple[object, ...] = ()
         try:
-            key, environment = self._environment(function)
+            key, environment = self._environment(function, context.log_stream_name)
         except FileNotFoundError as error:
             return _fatal("Runtime.ImportModuleError", context.aws_request_id, str(error)), True
         except ImportError as error:
@@ -109,6 +130,7 @@ class Functions:
             return _unstarted("Runtime.ImportModuleError", text), True
         except AttributeError as error:
             return _unstarted("Runtime.HandlerNotFound", str(error)), True
+        context.log_stream_name = environment.log_stream
         try:
             with environment.active():
                 self._strike("start", function.function_name)
@@ -145,12 +167,12 @@ class Functions:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
-    def _environment(self, function: Any) -> tuple[tuple[object, ...], Environment]:
+    def _environment(self, function: Any, log_stream: str) -> tuple[tuple[object, ...], Environment]:
         variables = self.variables(function)
         code = self._code.get(function.function_name) or _unzipped(function.code_bytes)
         key = (function.function_name, code, function.handler, *sorted(variables.items()))
         if key not in self._warm:
-            self._warm[key] = Environment(code, function.handler, variables)
+            self._warm[key] = Environment(code, function.handler, variables, log_stream)
         return key, self._warm[key]
 
     def _credentials(self, function: Any) -> dict[str, str]:
@@ -194,11 +216,7 @@ def install(core: Core, gateway: Gateway) -> Functions:
 
     def invoke_lambda(function: Any, event: Any = None) -> tuple[str, bool, str]:
         parsed = json.loads(event) if isinstance(event, str) else event
-        result, failed, log = functions.invoke(function, parsed)
-        if log:
-            function.logs_backend.ensure_log_group(function.logs_group_name)
-            function.save_logs(log)
-        return result, failed, log
+        return functions.invoke(function, parsed)
 
     def invoked(function: Any, body: str, request_headers: Any, response_headers: Any) -> Any:
         if request_headers.get("x-amz-invocation-type") == "Event":
@@ -219,8 +237,38 @@ def install(core: Core, gateway: Gateway) -> Functions:
             else:
                 core.clock.sleep(seconds)
 
+    _configure_logs(core)
     core.patch(LambdaFunction, "_invoke_lambda", invoke_lambda)
     core.patch(LambdaFunction, "invoke", invoked)
     core.patch(botocore.endpoint, "time", Sleepless)
     core.patch(botocore.session, "create_loader", lambda _path=None: _loader)
     return functions
+
+
+def _configure_logs(core: Core) -> None:
+    """moto keeps no LoggingConfig."""
+    init, configuration = LambdaFunction.__init__, LambdaFunction.get_configuration
+    update = LambdaFunction.update_configuration
+
+    def configured(function: Any, given: dict[str, Any]) -> None:
+        config = {"LogFormat": "Text", "LogGroup": _own_group(function)} | given
+        function.logging_config, function.logs_group_name = config, config["LogGroup"]
+
+    def made(function: Any, account_id: str, spec: dict[str, Any], *rest: Any, **more: Any) -> None:
+        init(function, account_id, spec, *rest, **more)
+        configured(function, spec.get("LoggingConfig", {}))
+
+    def updated(function: Any, updates: dict[str, Any]) -> dict[str, Any]:
+        configured(function, updates.get("LoggingConfig", function.logging_config))
+        return update(function, updates)
+
+    def shown(function: Any, on_create: bool = False) -> dict[str, Any]:
+        return configuration(function, on_create) | {"LoggingConfig": function.logging_config}
+
+    core.patch(LambdaFunction, "__init__", made)
+    core.patch(LambdaFunction, "update_configuration", updated)
+    core.patch(LambdaFunction, "get_configuration", shown)
+
+
+def _own_group(function: Any) -> str:
+    return f"/aws/lambda/{function.function_name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import textwrap
 import zipfile
 from collections.abc import Iterator
@@ -37,7 +38,13 @@ def allow(action: str, resource: str = "*") -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource}
 
 
-def function(account: LocalAccount, name: str, code: str, *statements: dict[str, Any]) -> str:
+def function(
+    account: LocalAccount,
+    name: str,
+    code: str,
+    *statements: dict[str, Any],
+    logs: dict[str, str] | None = None,
+) -> str:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("main.py", textwrap.dedent(code))
@@ -48,6 +55,7 @@ def function(account: LocalAccount, name: str, code: str, *statements: dict[str,
         Handler="main.handler",
         Timeout=50,
         Code={"ZipFile": packed.getvalue()},
+        **({"LoggingConfig": logs} if logs else {}),
     )
     return str(answer["FunctionArn"])
 
@@ -100,7 +108,58 @@ def test_what_a_handler_prints_goes_to_its_log_group(
     invoke(account, "who")
     events = account.client("logs").filter_log_events(logGroupName="/aws/lambda/who")["events"]
     assert [event["message"] for event in events] == ["hello"]
+    assert events[0]["timestamp"] == account.clock.now().timestamp() * 1000
     assert capsys.readouterr().out == ""
+
+
+def streams(account: LocalAccount, group: str) -> list[str]:
+    shown = account.client("logs").describe_log_streams(logGroupName=group)["logStreams"]
+    return [stream["logStreamName"] for stream in shown]
+
+
+def test_functions_may_share_a_log_group(account: LocalAccount) -> None:
+    for name in ("first", "second"):
+        function(account, name, WHO, logs={"LogFormat": "JSON", "LogGroup": "/aws/lambda/stack"})
+        invoke(account, name)
+    patterns = [rf"\d{{4}}/\d\d/\d\d/{name}\[\$LATEST\][0-9a-f]{{32}}" for name in ("first", "second")]
+    for stream, pattern in zip(sorted(streams(account, "/aws/lambda/stack")), patterns, strict=True):
+        assert re.fullmatch(pattern, stream)
+    groups = account.client("logs").describe_log_groups()["logGroups"]
+    assert [group["logGroupName"] for group in groups] == ["/aws/lambda/stack"]
+
+
+def test_an_environment_writes_to_one_stream_and_its_successor_to_another(account: LocalAccount) -> None:
+    function(account, "who", WHO)
+    invoke(account, "who")
+    invoke(account, "who")
+    (first,) = streams(account, "/aws/lambda/who")
+    assert re.fullmatch(r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}", first)
+    account.client("lambda").update_function_configuration(
+        FunctionName="who", Environment={"Variables": {"A": "b"}}
+    )
+    invoke(account, "who")
+    assert len(streams(account, "/aws/lambda/who")) == 2
+
+
+def test_a_handler_finds_its_log_group_and_stream_in_its_context(account: LocalAccount) -> None:
+    code = """
+        def handler(event, context):
+            print("hello")
+            return [context.log_group_name, context.log_stream_name]
+    """
+    function(account, "where", code, logs={"LogGroup": "/aws/lambda/stack"})
+    (group, stream), _ = invoke(account, "where")
+    assert (group, [stream]) == ("/aws/lambda/stack", streams(account, "/aws/lambda/stack"))
+
+
+def test_the_log_group_is_changed_and_shown_with_the_configuration(account: LocalAccount) -> None:
+    function(account, "who", WHO)
+    client = account.client("lambda")
+    client.update_function_configuration(FunctionName="who", LoggingConfig={"LogGroup": "/aws/lambda/stack"})
+    invoke(account, "who")
+    shown = client.get_function_configuration(FunctionName="who")["LoggingConfig"]
+    assert shown == {"LogFormat": "Text", "LogGroup": "/aws/lambda/stack"}
+    assert len(streams(account, "/aws/lambda/stack")) == 1
 
 
 def test_an_exception_is_named_by_its_class(account: LocalAccount) -> None:
