@@ -35,8 +35,8 @@ class StateMachineExecutions:
         return str(stopped.astimezone(UTC).isoformat(timespec="milliseconds")).replace("+00:00", "Z")
 
     def start(self, name: str, given: Mapping[str, str]) -> None:
-        """StartExecution. While a run of that name and input goes on, a second start is answered like the first;
-        once it has ended, AWS refuses the name for 90 days, which counts as started too.
+        """StartExecution. While a run of that name and input goes on, AWS answers a second start like the
+        first; once it has ended, AWS refuses the name for 90 days, which counts as started too.
 
         Raises AwsUnavailable (also for too many starts at the same time), AwsRefused (denied, no such state
         machine, the quota of open executions).
