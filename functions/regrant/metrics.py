@@ -14,9 +14,11 @@ metrics = Metrics()
 
 
 def count_outcome(handler: Handler) -> Handler:
-    """The handler of a report, with one count of its outcome and how many seconds the run took."""
+    """The handler of a report, with one count of its outcome and how many seconds the run took.
 
-    @metrics.log_metrics
+    A try that fails counts as nothing: the next one has the report.
+    """
+
     @wraps(handler)
     def counted(event: dict[str, Any], context: Any) -> Any:
         report = handler(event, context)
@@ -25,6 +27,7 @@ def count_outcome(handler: Handler) -> Handler:
         metrics.add_metric(
             name="RunSeconds", unit=MetricUnit.Seconds, value=report["timeline"][-1]["seconds"]
         )
+        metrics.flush_metrics()
         return report
 
     return counted

@@ -45,6 +45,8 @@ def translated(code: str, status: int = 400) -> Exception:
     [
         ("Throttling", 400),
         ("ThrottlingException", 400),
+        ("Throttled", 400),
+        ("SomethingNew", 429),
         ("RequestLimitExceeded", 503),
         ("ProvisionedThroughputExceededException", 400),
         ("ConcurrentModification", 409),

@@ -13,7 +13,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
-    """Importing allocates a lot and frees little: pause the garbage collector, then freeze what was loaded."""
+    """Importing allocates a lot and frees little: pause the collector, then freeze what was loaded."""
     working = gc.isenabled()
     gc.disable()
     try:
@@ -36,9 +36,10 @@ _READS = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard",
 # UpdateService has no idempotency token: a retry after a lost response starts a second deployment.
 _ONCE = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
 
-# Codes that mean "try again" (botocore retries/standard), plus AWS's own 5xx.
+# Codes that mean "try again" (botocore retries/standard, and SNS's own), plus HTTP 429 and AWS's 5xx.
 _TRANSIENT = frozenset(
     {
+        "Throttled",
         "Throttling",
         "ThrottlingException",
         "ThrottledException",
@@ -98,7 +99,7 @@ def aws_errors() -> Iterator[None]:
     except ClientError as error:
         code = _code(error.response)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in _TRANSIENT or status >= 500:
+        if code in _TRANSIENT or status == 429 or status >= 500:
             raise AwsUnavailable(str(error)) from error
         raise AwsRefused(str(error), code) from error
     except (ConnectionFailed, HTTPClientError) as error:
