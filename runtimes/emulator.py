@@ -73,7 +73,7 @@ def running(
 ) -> Iterator[Emulator]:
     """The handler of that package, ready to be invoked. `beside`: one more folder to import from.
 
-    timeout is in seconds, memory in MB (the function is told, and not limited). Raises NotReady.
+    timeout is in seconds, memory in MB (the function sees it, and is not limited). Raises NotReady.
     """
     binary = _binary()
     invoked_at, runtime_at = _free_port(), _free_port()

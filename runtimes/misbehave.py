@@ -1,4 +1,4 @@
-"""A function that fails as it is told, to see by which name its runtime reports that."""
+"""A function that fails on request, to see by which name its runtime reports that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         # From the built package, as a handler imports it.
         from regrant import errors
 
-        raise getattr(errors, name)("as told")
+        raise getattr(errors, name)("on request")
     match event.get("do"):
         case "exit":
             os._exit(3)

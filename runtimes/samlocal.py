@@ -41,7 +41,7 @@ _TO_NOBODY = {
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m runtimes.samlocal", description=__doc__)
     parser.add_argument(
-        "--inside", type=Path, help="used by itself: in namespaces of its own, with this folder"
+        "--inside", type=Path, help="for its own use: in namespaces of its own, with this folder"
     )
     options = parser.parse_args(arguments)
     try:
@@ -163,7 +163,7 @@ def _invoke(step: Step, event: Any, own: Engine, process: subprocess.Popen[str])
     else:
         if own.image is None and any(sign in errors for sign in _NO_IMAGE):
             raise NoEngine(f"sam could not fetch Lambda's image: {errors.strip().splitlines()[-1]}")
-        # Nothing on stdout is a time-out or a death, of which only stderr tells.
+        # Nothing on stdout is a time-out or a death, which only stderr shows.
         said = (output.strip() or errors.strip()).splitlines()
         silent = f"{step.name}: sam said nothing, exit status {process.returncode}"
         payload = _parsed(said[-1]) if said else silent

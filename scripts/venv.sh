@@ -8,7 +8,7 @@ folder=$1 requirements=$2
 wanted=3.13 oldest=3.11
 tools=.venv-uv
 
-# Two makes at once take turns.
+# Two makes at the same time take turns.
 if command -v flock >/dev/null; then
     exec 9>.venv.lock
     flock 9
@@ -71,7 +71,7 @@ if [ -z "$python" ]; then
 fi
 recent "$python" || fail "$python does not run or is older than Python $oldest"
 
-# An environment of another Python is made anew.
+# An environment of another Python is made again.
 if [ "$(version "$folder/bin/python" || true)" != "$(version "$python")" ]; then
     "$tools/bin/uv" --quiet venv --clear --python "$python" "$folder"
 fi

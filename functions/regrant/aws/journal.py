@@ -117,7 +117,7 @@ class DynamoJournal:
         self._transact(*writes)
 
     def reopen(self, incident: str) -> None:
-        """PutItem in place of the report: the run goes on, and writes another one at its end."""
+        """PutItem in place of the report: the run goes on, and writes another one when it ends."""
         self._put(incident, "outcome", None)
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
