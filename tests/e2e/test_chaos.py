@@ -61,7 +61,7 @@ def search(tmp_path: Path, only: str, *mutations: tuple[str, str, str]) -> tuple
 
 
 @pytest.mark.parametrize(
-    ("only", "mutation", "told"),
+    ("only", "mutation", "reported"),
     [
         ("contain: crash after, every try at regrant-attach-policies", JOURNAL, "/attached: "),
         ("one service twice: held up", LEASE, "not 1"),
@@ -70,11 +70,11 @@ def search(tmp_path: Path, only: str, *mutations: tuple[str, str, str]) -> tuple
     ids=["journal", "lease", "catch"],
 )
 def test_without_a_safeguard_the_search_ends_red(
-    tmp_path: Path, only: str, mutation: tuple[str, str, str], told: str
+    tmp_path: Path, only: str, mutation: tuple[str, str, str], reported: str
 ) -> None:
     status, figures, output = search(tmp_path, only, mutation)
     assert status == 1, output
-    assert figures["other"] > 0 and "OTHER" in output and told in output
+    assert figures["other"] > 0 and "OTHER" in output and reported in output
 
 
 def test_with_all_of_them_the_same_points_end_well(tmp_path: Path) -> None:

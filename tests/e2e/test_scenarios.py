@@ -16,7 +16,7 @@ from sandbox.scenarios.results import Result, Run
 from sandbox.scenarios.scenarios import SCENARIOS, Scenario
 from sandbox.scenarios.seeds.retainwise import BACKEND, OLD_ROLE, RECEIVE, SECOND_WORKER, SEND, WORKER
 
-REFUSED = [name for name, told in SCENARIOS.items() if "REFUSED" in told.outcomes.values()]
+REFUSED = [name for name, scenario in SCENARIOS.items() if "REFUSED" in scenario.outcomes.values()]
 
 
 def played(scenario: Scenario) -> Result:
@@ -25,18 +25,18 @@ def played(scenario: Scenario) -> Result:
 
 
 @cache
-def told(name: str) -> Result:
-    """Stories repeat, so one telling is enough for all that is asked of it."""
+def result_of(name: str) -> Result:
+    """Scenarios repeat, so one play is enough for all that is asked of it."""
     return played(SCENARIOS[name])
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_scenario_ends_as_its_story_says(name: str) -> None:
-    assert told(name).complaints == []
+    assert result_of(name).complaints == []
 
 
 def test_a_contained_run_carries_its_proof() -> None:
-    runs = {run.service: run for run in told("contained").runs}
+    runs = {run.service: run for run in result_of("contained").runs}
     health = runs[WORKER].report["health"]
     assert health["verdict"] == "HEALTHY"
     assert health["streak"] >= health["needed"] == 3
@@ -46,7 +46,7 @@ def test_a_contained_run_carries_its_proof() -> None:
 
 
 def test_a_rolled_back_run_carries_its_receipt_and_the_account_is_what_it_was() -> None:
-    result = told("rolled-back")
+    result = result_of("rolled-back")
     (run,) = result.runs
     assert (run.status, run.error) == ("FAILED", "RolledBack")
     assert run.report["receipt"]["equal"]
@@ -56,7 +56,7 @@ def test_a_rolled_back_run_carries_its_receipt_and_the_account_is_what_it_was() 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refused_run_changes_nothing_and_says_what_to_do(name: str) -> None:
-    result = told(name)
+    result = result_of(name)
     assert result.account_before == result.account_after
     for run in result.runs:
         assert run.status == "SUCCEEDED"
@@ -65,14 +65,14 @@ def test_a_refused_run_changes_nothing_and_says_what_to_do(name: str) -> None:
 
 
 def test_a_storm_of_denials_is_one_run_that_reads_a_few_pages() -> None:
-    result = told("storm")
+    result = result_of("storm")
     assert [run.service for run in result.runs] == [WORKER]
     assert 0 < result.log_reads[f"/ecs/{WORKER}"] <= 20
 
 
 def chapter(name: str, number: int) -> Run:
     """The run that the chapter is about."""
-    (run,) = (run for run in told(name).runs if run.chapter == number and not run.alarm)
+    (run,) = (run for run in result_of(name).runs if run.chapter == number and not run.alarm)
     return run
 
 
@@ -83,7 +83,7 @@ def done(run: Run) -> list[tuple[str, str]]:
 
 
 def test_a_cure_proves_the_declared_role_and_takes_the_grant_off() -> None:
-    result = told("cured")
+    result = result_of("cured")
     for number, (service, policy) in enumerate(((BACKEND, SEND), (WORKER, RECEIVE)), 1):
         run = chapter("cured", number)
         assert (run.service, run.status) == (service, "SUCCEEDED")
@@ -98,7 +98,7 @@ def test_a_cure_to_a_role_that_is_not_fit_names_what_is_wrong_and_changes_nothin
     assert any("does not let ecs-tasks.amazonaws.com assume it" in text for text in texts)
     assert any(f"lacks {RECEIVE}" in text for text in texts)
     assert run.report["changes"] == [] and run.report["next"]
-    (was,) = told("cure-new-role-broken").chapters
+    (was,) = result_of("cure-new-role-broken").chapters
     assert was.account_before == was.account_after
 
 
@@ -110,13 +110,13 @@ def test_a_cure_that_does_not_hold_is_undone_to_the_grant() -> None:
     (registered,) = (c for c in run.report["changes"] if c["kind"] == "register")
     assert registered["undone_at"]
     assert "dynamodb:UpdateItem" in json.dumps(run.report["findings"])
-    (was,) = told("cure-unhealthy").chapters
+    (was,) = result_of("cure-unhealthy").chapters
     assert was.account_before == was.account_after
     assert was.granted == {OLD_ROLE: [RECEIVE]}
 
 
-def test_a_grant_that_is_still_needed_gets_one_more_day_and_a_person_is_told() -> None:
-    result = told("grant-expired")
+def test_a_grant_that_is_still_needed_gets_one_more_day_and_a_person_is_notified() -> None:
+    result = result_of("grant-expired")
     run = chapter("grant-expired", 1)
     assert (run.status, run.error, run.report["mode"]) == ("FAILED", "RolledBack", "expire")
     assert run.report["receipt"]["equal"]
@@ -135,7 +135,7 @@ def test_a_grant_whose_service_was_cured_by_hand_goes_at_its_end() -> None:
 
 
 def test_the_alarm_of_an_expiry_that_was_undone_grants_nothing_again() -> None:
-    (run,) = (run for run in told("grant-expired").runs if run.alarm and run.chapter)
+    (run,) = (run for run in result_of("grant-expired").runs if run.alarm and run.chapter)
     assert run.outcome == "NOTHING_TO_FIX" and run.report["changes"] == []
 
 
@@ -145,7 +145,7 @@ def test_a_shared_grant_stays_for_the_service_that_still_lives_on_it() -> None:
     assert SECOND_WORKER in why
     assert ("withdraw", RECEIVE) not in done(first)
     assert ("withdraw", RECEIVE) in done(second)
-    assert [each.granted for each in told("grant-shared").chapters] == [{OLD_ROLE: [RECEIVE]}, {}]
+    assert [each.granted for each in result_of("grant-shared").chapters] == [{OLD_ROLE: [RECEIVE]}, {}]
 
 
 def test_what_does_not_hold_is_complained_of() -> None:
@@ -190,7 +190,7 @@ def test_what_does_not_hold_of_a_chapter_is_complained_of() -> None:
 
 
 def test_the_same_story_is_told_the_same_way_twice() -> None:
-    assert told("rolled-back").as_json() == played(SCENARIOS["rolled-back"]).as_json()
+    assert result_of("rolled-back").as_json() == played(SCENARIOS["rolled-back"]).as_json()
 
 
 def test_the_list_of_scenarios_names_each_with_its_story() -> None:

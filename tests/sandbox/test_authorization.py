@@ -1,4 +1,4 @@
-"""What IAM is asked about a request: several things at once, and what the request leaves unsaid."""
+"""What IAM is asked about a request: several things for one request, and what the request leaves unsaid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rolling deployments of the local account, told as ECS shows them."""
+"""Rolling deployments of the local account, as ECS shows them."""
 
 from __future__ import annotations
 

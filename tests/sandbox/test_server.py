@@ -67,9 +67,12 @@ def test_the_key_of_an_assumed_role_is_enforced() -> None:
 )
 def test_what_it_does_not_stand_for_is_an_error_that_says_so(service: str, call: str) -> None:
     parameters = {"service": "s"} if service == "ecs" else {}
-    with LocalAccount(http_port=0) as account, pytest.raises(ClientError, match="does not stand for") as told:
+    with (
+        LocalAccount(http_port=0) as account,
+        pytest.raises(ClientError, match="does not stand for") as refused,
+    ):
         getattr(remote(account, service), call)(**parameters)
-    assert told.value.response["Error"]["Code"] == "NotImplemented"
+    assert refused.value.response["Error"]["Code"] == "NotImplemented"
 
 
 def test_it_tells_the_time_of_the_account() -> None:

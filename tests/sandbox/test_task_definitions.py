@@ -1,4 +1,4 @@
-"""Task definitions of the local account, told as ECS shows them."""
+"""Task definitions of the local account, as ECS shows them."""
 
 from __future__ import annotations
 

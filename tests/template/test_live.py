@@ -1,4 +1,4 @@
-"""make live touches no account that it was not told of, nothing that was there, and leaves nothing there."""
+"""make live touches no account that it was not given, nothing that was there, and leaves nothing there."""
 
 from __future__ import annotations
 
@@ -166,8 +166,8 @@ def test_a_deployment_that_fails_in_the_middle_leaves_nothing(
 
     monkeypatch.setattr(subprocess, "run", sam)
     assert live.main(["--account", "123456789012"]) == 1
-    told = capsys.readouterr()
-    assert "FAILED" in told.err and "LEFT BEHIND" not in told.out and live_stacks.STAYS in told.out
+    shown = capsys.readouterr()
+    assert "FAILED" in shown.err and "LEFT BEHIND" not in shown.out and live_stacks.STAYS in shown.out
     assert not stacks.resources and not _active("regrant-live")
     assert boto3.client("dynamodb").list_tables()["TableNames"] == []
     assert "QueueUrls" not in boto3.client("sqs").list_queues()

@@ -1,4 +1,4 @@
-"""`make privileges` tells what is wrong: each limit of the template, taken away, is found by it.
+"""`make privileges` says what is wrong: each limit of the template, taken away, is found by it.
 
 Here the template's own roles are bent; that the template as it is has nothing wrong is for `make privileges`,
 which plays all stories.
@@ -78,8 +78,8 @@ def test_the_role_as_it_is_has_nothing_wrong(roles: dict[str, Role]) -> None:
 @needs_node
 def test_an_action_that_is_missing_is_insufficient(roles: dict[str, Role]) -> None:
     judgement = judged(roles, lambda statements: statements.remove(statement(statements, "PassScheduleRole")))
-    (told,) = whats(judgement.insufficient)
-    assert told.startswith("iam:PassRole on arn:aws:iam::123456789012:role/regrant-ScheduleRole-")
+    (found,) = whats(judgement.insufficient)
+    assert found.startswith("iam:PassRole on arn:aws:iam::123456789012:role/regrant-ScheduleRole-")
 
 
 @needs_node
@@ -87,8 +87,8 @@ def test_a_condition_that_other_calls_do_not_meet_is_insufficient(roles: dict[st
     def narrow(statements: list[dict[str, Any]]) -> None:
         statement(statements, "Attach")["Condition"]["ArnEquals"]["iam:PolicyARN"] = [f"{GRANTABLE}-2"]
 
-    (told,) = whats(judged(roles, narrow).insufficient)
-    assert told.startswith(f"iam:AttachRolePolicy on {MANAGED} with ")
+    (found,) = whats(judged(roles, narrow).insufficient)
+    assert found.startswith(f"iam:AttachRolePolicy on {MANAGED} with ")
 
 
 @needs_node
@@ -110,7 +110,7 @@ def test_of_two_permissions_for_the_same_neither_is_needed(roles: dict[str, Role
 
 @needs_node
 @pytest.mark.parametrize(
-    ("sid", "change", "told"),
+    ("sid", "change", "found"),
     [
         ("Attach", {"Resource": "*"}, "iam:AttachRolePolicy on arn:aws:iam::123456789012:role/administrator"),
         ("Attach", {"Condition": {}}, f"iam:AttachRolePolicy on {MANAGED}"),
@@ -139,10 +139,10 @@ def test_of_two_permissions_for_the_same_neither_is_needed(roles: dict[str, Role
     ids=["any role", "any policy", "prefix", "key left out", "any service", "any Region", "delete"],
 )
 def test_what_is_too_wide_is_hostile(
-    roles: dict[str, Role], sid: str, change: dict[str, Any], told: str
+    roles: dict[str, Role], sid: str, change: dict[str, Any], found: str
 ) -> None:
     judgement = judged(roles, lambda statements: statement(statements, sid).update(change))
-    assert any(what.startswith(told) for what in whats(judgement.hostile)), whats(judgement.hostile)[:5]
+    assert any(what.startswith(found) for what in whats(judgement.hostile)), whats(judgement.hostile)[:5]
 
 
 @needs_node
@@ -151,8 +151,8 @@ def test_what_another_role_does_is_hostile(roles: dict[str, Role]) -> None:
         (start,) = [p for p in roles["AuditGrants"].permissions if p.action == "states:StartExecution"]
         statements.append(start.statement)
 
-    (told,) = whats(judged(roles, audit_too).hostile)
-    assert told.startswith("states:StartExecution on ")
+    (found,) = whats(judged(roles, audit_too).hostile)
+    assert found.startswith("states:StartExecution on ")
 
 
 @needs_node

@@ -1,4 +1,4 @@
-"""The stack hangs together: states, functions, logs, triggers, and what a user is told."""
+"""The stack hangs together: states, functions, logs, triggers, and what a user sees."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ class FakeServices:
         return self.groups.get((cluster, task))
 
     def finish(self, **changed: Any) -> None:
-        """The primary deployment completes (or ends as told), and the ones it replaced are gone."""
+        """The primary deployment completes (or ends as given), and the ones it replaced are gone."""
         assert self.state is not None and self.state.primary is not None
         desired = self.state.desired_count
         done = {"rollout_state": "COMPLETED", "desired": desired, "running": desired} | changed
@@ -441,6 +441,8 @@ class FakeQueues:
         return None if queue in self.nonexistent else self.depth(queue)
 
     def depth(self, queue: str) -> QueueDepth:
+        if queue in self.nonexistent:
+            raise AwsRefused(f"There is no queue {queue}", "QueueDoesNotExist")
         return QueueDepth(self.dead if queue == DEAD_LETTERS else self.visible, 0)
 
 

@@ -225,7 +225,7 @@ def test_what_is_put_back_has_the_rest_of_its_time() -> None:
     assert scheduled(world) == [(INCIDENT, ENDS)]
 
 
-@pytest.mark.parametrize("seconds", [24 * HOUR, 30 * HOUR], ids=["exactly at its end", "after it"])
+@pytest.mark.parametrize("seconds", [24 * HOUR, 30 * HOUR], ids=["exactly when it expires", "after it"])
 def test_what_has_expired_is_put_back_for_one_more_period(seconds: float) -> None:
     world = granted(DROPPED)
     hold = put_back(world, DROPPED, seconds)

@@ -235,8 +235,8 @@ def test_lease_and_baseline_are_written_together_or_not_at_all() -> None:
     assert (world.journal.baselines, world.leases.held[RESOURCE].owner) == ({}, "another")
 
 
-# `untouched_since` is 660 seconds before the diagnosis, which was made at 1 s.
-@pytest.mark.parametrize(("released", "expected"), [(-660, BRIEFLY), (-659, BOTH), (0, BOTH)])
+# `untouched_since` is 1,660 seconds before the diagnosis, which was made at 1 s.
+@pytest.mark.parametrize(("released", "expected"), [(-1660, BRIEFLY), (-1659, BOTH), (0, BOTH)])
 def test_a_role_that_another_run_has_released_lately_is_read_whole(
     released: float, expected: list[str]
 ) -> None:
@@ -333,12 +333,13 @@ def test_the_queues_of_a_run_that_reads_whole_are_as_they_are_now() -> None:
     assert (mark.backlog, mark.dead_letters) == (14, 1)
 
 
-def test_a_queue_that_is_gone_by_then_has_no_depth() -> None:
+def test_a_queue_that_is_gone_by_then_ends_the_run_before_it_changes_anything() -> None:
     world = World()
     run = waited(world)
     world.queues.nonexistent = (QUEUE,)
-    mark = run.capture(5)
-    assert (mark.next, mark.backlog, mark.dead_letters) == ("ATTACH", None, None)
+    with pytest.raises(AwsRefused, match=QUEUE):
+        run.capture(5)
+    assert run.world.journal.baselines == {}
 
 
 def test_a_service_that_is_not_enrolled_any_more_has_no_depths() -> None:

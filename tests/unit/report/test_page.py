@@ -163,7 +163,7 @@ def test_a_cure_that_is_not_undone_is_taken_back_with_its_grant() -> None:
     run(world)
     text = steps(world, RunState(UNDO_OF_CURE))
     assert f"aws iam attach-role-policy {POLICY}" in text
-    assert f"aws ecs update-service {SERVICE} --task-definition {DEFINITION};" in text
+    assert f"aws ecs update-service {SERVICE} --task-definition {DEFINITION}\n" in text
     assert f"aws ecs deregister-task-definition --task-definition {NEWER_DEFINITION}" in text
     assert f'{{"mode": "rollback", "incident": "{CURE.id}"}}' in text
 

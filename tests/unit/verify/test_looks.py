@@ -146,7 +146,7 @@ def test_what_is_neither_is_looked_at_again(
 def test_what_is_not_proved_in_time_is_undone() -> None:
     watch = Watch()
     watch.look()
-    watch.seconds += 860
+    watch.seconds += 590
     assert watch.look().next == "WAIT"
     assert watch.look().next == "UNDO"
 
@@ -287,13 +287,13 @@ def test_dead_letters_that_grew_before_and_after_an_unanswered_look_grew_twice_i
 def test_the_time_that_a_proof_may_take_ends_unanswered_looks_too() -> None:
     watch = Watch()
     watch.look()
-    watch.seconds += 859
+    watch.seconds += 589
     assert look_unanswered(watch).next == "WAIT"
     late = look_unanswered(watch, after=21)
     assert (late.verdict, late.next, late.evidence[-1]) == (
         "UNHEALTHY",
         "UNDO",
-        "Not proved after 15 minutes.",
+        "Not proved after 10.5 minutes.",
     )
 
 

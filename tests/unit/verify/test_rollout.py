@@ -151,8 +151,8 @@ def test_the_time_of_the_proof_starts_when_it_is_completed() -> None:
     assert run.verify(1700).verdict == "PENDING"
     run.world.services.finish()
     run.verify(1720)
-    assert run.verify(1720 + 899).verdict == "PENDING"
-    assert run.verify(1720 + 900).evidence[-1] == "Not proved after 15 minutes."
+    assert run.verify(1720 + 629).verdict == "PENDING"
+    assert run.verify(1720 + 630).evidence[-1] == "Not proved after 10.5 minutes."
 
 
 def test_one_that_fails_is_undone_and_not_started_a_second_time() -> None:
