@@ -144,7 +144,7 @@ SCENARIOS = {
         ),
         Scenario(
             "cured",
-            "Both services got their policy back. A person moves each to its own role, and the grants go.",
+            "Both services got their policy back. A person moves each to its own role; the grants end.",
             "broken",
             {BACKEND: "CONTAINED", WORKER: "CONTAINED"},
             repaired=True,
