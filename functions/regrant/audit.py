@@ -18,7 +18,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.aws import name_of
 from regrant.model.journal import Hold
 from regrant.parallel import each
-from regrant.ports import Account, Roles, Runs
+from regrant.ports import Account, Executions, Roles
 
 # Seconds after its end in which an expiry is still under way: a schedule fires within a minute, the run may
 # wait for the role. And in which a run attaches what it has on record, or undoes it.
@@ -85,7 +85,7 @@ def audit_grants(event: AuditEvent, aws: Account) -> Audit:
     if event.dry_run:
         return audit
     late = sorted({grant.incident for grant in audit.grants if _is_late(grant.expires_at, audit.at)})
-    audit = replace(audit, expiries=tuple(_expire(incident, aws.runs, audit.at) for incident in late))
+    audit = replace(audit, expiries=tuple(_expire(incident, aws.executions, audit.at) for incident in late))
     troubles = [grant for grant in audit.grants if _is_trouble(grant)]
     if troubles:
         aws.topic.publish(_subject(troubles), _message(troubles, audit.expiries))
@@ -151,12 +151,12 @@ def _urgency(grant: AuditedGrant) -> tuple[int, str, str, str, str]:
     return _ORDER.index(grant.state), grant.expires_at or "", grant.role, grant.policy, grant.incident
 
 
-def _expire(incident: str, runs: Runs, now: str) -> Expiry:
+def _expire(incident: str, executions: Executions, now: str) -> Expiry:
     """One run an hour for each incident, however often the rule's event is delivered."""
     hour = datetime.fromisoformat(now).astimezone(UTC).strftime("%Y%m%dT%H")
     name = f"expire-{hour}-{sha256(incident.encode()).hexdigest()[:32]}"
     try:
-        runs.start(name, {"mode": "expire", "incident": incident})
+        executions.start(name, {"mode": "expire", "incident": incident})
     except (AwsRefused, AwsUnavailable) as error:
         return Expiry(incident, name, str(error))
     return Expiry(incident, name)

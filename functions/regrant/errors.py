@@ -16,7 +16,7 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     ├── ServiceChanged        not retried: somebody else deployed during the run
     └── ServiceNotSettled     not retried: undone, but the service did not settle
 
-What a check concludes is not a failure: verdicts and refusals are returned (regrant.model.run).
+What a check concludes is not a failure: verdicts and refusals are returned (regrant.model.results).
 """
 
 

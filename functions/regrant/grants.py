@@ -8,17 +8,20 @@ incident's baseline before either is written, so that an undo finds a schedule t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from regrant.clock import HOUR, later, seconds_between
+from regrant.journal import carry_out_grant
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
 from regrant.ports import Account
 
 
-def schedule_end(aws: Account, incident: Incident, ends: str) -> None:
+def schedule_end(aws: Account, incident: str, ends: str) -> None:
     """Schedule the end of what the incident is about to attach. Raises AwsUnavailable, AwsRefused."""
-    aws.schedules.put(incident.id, ends)
+    aws.schedules.put(incident, ends)
 
 
 def cancel_end(aws: Account, incident: str, ends: str) -> None:
@@ -27,28 +30,34 @@ def cancel_end(aws: Account, incident: str, ends: str) -> None:
 
 
 def make(
-    aws: Account, incident: Incident, changes: tuple[Change, ...], ends: str, now: str
-) -> tuple[Change, ...]:
-    """Write for each change (an attach) the intent and the hold, in one transaction; their end is scheduled.
+    aws: Account,
+    incident: Incident,
+    role: str,
+    policies: tuple[str, ...],
+    ends: str,
+    attach: Callable[[tuple[Change, ...]], None],
+    now: str,
+) -> None:
+    """Hold each policy (ARN) on the role (ARN) and attach them; their end is scheduled already.
 
-    Returned are those whose intent was there already, from an earlier try. Raises AwsUnavailable, AwsRefused.
+    attach attaches them all; it gets the changes that an earlier try has begun. Raises AwsUnavailable,
+    AwsRefused.
     """
     entry = incident.entry
     assert entry is not None
-    repeated = []
-    for change in changes:
-        hold = Hold(
-            change.value,
-            incident.id,
-            str(incident.service),
-            held_at=now,
-            expires_at=ends,
-            ttl_hours=entry.grant_ttl_hours,
-            why=incident.trigger,
-        )
-        if not aws.journal.intend_grant(incident.id, change, hold):
-            repeated.append(change)
-    return tuple(repeated)
+    hold = Hold(
+        "",
+        incident.id,
+        str(incident.service),
+        held_at=now,
+        expires_at=ends,
+        ttl_hours=entry.grant_ttl_hours,
+        why=incident.trigger,
+    )
+    changes = tuple(
+        (Change("attach", role, policy, intended_at=now), replace(hold, policy=policy)) for policy in policies
+    )
+    carry_out_grant(aws, incident, role, changes, attach, now)
 
 
 def drop(aws: Account, role: str, hold: Hold, by: str, now: str) -> None:

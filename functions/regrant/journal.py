@@ -1,7 +1,7 @@
 """The rule that makes every change undoable: write the intent, act, record. It stands here and nowhere else.
 
-Whatever a run changes goes through `carry_out`, and whatever an undo takes back through `take_back`; a crash
-at any moment in them leaves an intent from which the undo starts (ADR 6).
+What a run changes goes through `carry_out` or `carry_out_grant`, and what an undo takes back through
+`take_back`; a crash at any moment in them leaves an intent from which the undo starts (ADR 6).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from regrant.leases import lease_of_role
-from regrant.model.journal import Change
+from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
 from regrant.ports import Account, Journal
 
@@ -30,12 +30,21 @@ def carry_out(
     return done
 
 
-def record_done_and_give_back(
-    aws: Account, incident: Incident, role: str, changes: tuple[Change, ...], now: str
+def carry_out_grant(
+    aws: Account,
+    incident: Incident,
+    role: str,
+    changes: tuple[tuple[Change, Hold], ...],
+    act: Callable[[tuple[Change, ...]], None],
+    now: str,
 ) -> None:
-    """Record of changes whose intents are written with their holds that they are done, and give the role
-    (ARN) back, in one transaction."""
-    done = tuple(replace(change, done_at=now) for change in changes)
+    """The same for the attachments of one grant, with the role (ARN) given back at the end.
+
+    Each intent is written in one transaction with its hold, and all records in one with the lease's end. act
+    gets the changes whose intent an earlier try has written.
+    """
+    act(tuple(c for c, hold in changes if not aws.journal.intend_grant(incident.id, c, hold)))
+    done = tuple(replace(change, done_at=now) for change, _ in changes)
     aws.journal.record_and_release(incident.id, done, lease_of_role(role, incident, now), now)
 
 

@@ -21,12 +21,17 @@ from regrant.ports import Account, Journal
 LIFE = 37_000.0
 # A function goes on for up to its time limit (50) after its execution was stopped.
 STRAGGLERS = 60.0
+# How long a step may be tried again with the `now` of its first try: 15 tries and 662 seconds of waits in the
+# undo (a test ties it to the state machine).
+PATIENCE = 1_600.0
 
 
 class Busy(msgspec.Struct, frozen=True):
-    """Another run has the lease. ended: that run has; left_open: it has and left something to undo."""
+    """Another run has the lease. subject is the incident that it works on. ended: the holder's execution has
+    ended; left_open: it ended before it reported, so that its undo comes first."""
 
     holder: str
+    subject: str
     ended: bool
     left_open: bool
 
@@ -37,17 +42,13 @@ def take_service(incident: Incident, aws: Account, now: str) -> Busy | None:
     A run that ended before its own undo is undone before another works on its service. Raises AwsUnavailable,
     AwsRefused.
     """
-    standing = _take(_service(incident), incident, aws, now, undo_first=True)
-    if standing.owner == incident.id:
-        return None
-    ended = _ended_at(standing, incident, aws) is not None
-    return Busy(standing.owner, ended, left_open=ended and _left_open(standing, aws.journal))
+    return _take(_service(incident), incident, aws, now, undo_first=True)
 
 
 def take_role(role: str, incident: Incident, aws: Account, now: str) -> str | None:
     """Try to get the role (ARN) for this run: None if it has it, else the run that it has to wait for."""
-    standing = _take(_role(role), incident, aws, now, undo_first=False)
-    return None if standing.owner == incident.id else standing.owner
+    busy = _take(_role(role), incident, aws, now, undo_first=False)
+    return busy.holder if busy else None
 
 
 def lease_of_role(role: str, incident: Incident, now: str) -> Lease:
@@ -65,7 +66,8 @@ def give_back_role(state: RunState, aws: Account, now: str) -> None:
 
     After a grant that was proved the step that attached it has given the role back already.
     """
-    given_back = state.grant is not None and state.withdrawal is None and state.undo is None
+    later_step = state.withdrawal or state.undo or state.failure
+    given_back = state.grant is not None and later_step is None
     if state.incident.leased and state.role and not given_back:
         release_role(state.role, state.incident, aws, now)
 
@@ -75,18 +77,21 @@ def leased_service(incident: Incident) -> str | None:
     return _service(incident) if incident.leased else None
 
 
-def _take(resource: str, incident: Incident, aws: Account, now: str, *, undo_first: bool) -> Lease:
-    """The lease that stands then."""
+def _take(resource: str, incident: Incident, aws: Account, now: str, *, undo_first: bool) -> Busy | None:
+    """None once the lease is this run's. undo_first: what an ended run left open is taken over by its undo
+    only."""
     mine = _lease(resource, incident, now)
     standing = aws.leases.take(mine, now)
     if standing.owner == incident.id:
-        return standing
+        return None
     ended = _ended_at(standing, incident, aws)
-    if ended is None or seconds_between(ended, now) < STRAGGLERS:
-        return standing
-    if undo_first and incident.mode != "rollback" and _left_open(standing, aws.journal):
-        return standing
-    return aws.leases.take(mine, now, instead_of=standing.owner)
+    left_open = undo_first and ended is not None and _left_open(standing, aws.journal)
+    takes_over = not left_open or incident.mode == "rollback"
+    if ended is not None and takes_over and seconds_between(ended, now) >= STRAGGLERS:
+        standing = aws.leases.take(mine, now, instead_of=standing.owner)
+        if standing.owner == incident.id:
+            return None
+    return Busy(standing.owner, standing.subject or standing.owner, ended is not None, left_open)
 
 
 def _lease(resource: str, incident: Incident, now: str) -> Lease:

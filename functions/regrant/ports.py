@@ -172,8 +172,6 @@ class Executions(Protocol):
     def ended_at(self, execution: str) -> str | None:
         """When the run (its name) ended; None while it goes on, and of one that is not known (yet)."""
 
-
-class Runs(Protocol):
     def start(self, name: str, given: Mapping[str, str]) -> None:
         """Start a run of that name with that input; if there is one of that name, it was started."""
 
@@ -243,8 +241,6 @@ class Account(Protocol):
     def leases(self) -> Leases: ...
     @property
     def executions(self) -> Executions: ...
-    @property
-    def runs(self) -> Runs: ...
     @property
     def topic(self) -> Topic: ...
     @property

@@ -34,7 +34,7 @@ DONE = RunState(
 UNDONE = replace(
     DONE,
     health=UNHEALTHY,
-    undo=Undo("CONFIRM", "DETACH", checks=0, started_at=at(250), at=at(250), service="HEALTHY"),
+    undo=Undo("CONFIRM", "DETACH", checks=0, at=at(250), service="HEALTHY"),
     receipt=RECEIPT,
 )
 STUCK = replace(UNDONE, receipt=None)

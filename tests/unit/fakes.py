@@ -545,9 +545,16 @@ class FakeRevisions:
 @dataclass
 class FakeExecutions:
     ended: dict[str, str] = field(default_factory=dict)
+    started: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    failure: AwsRefused | AwsUnavailable | None = None
 
     def ended_at(self, execution: str) -> str | None:
         return self.ended.get(execution)
+
+    def start(self, name: str, given: Mapping[str, str]) -> None:
+        if self.failure:
+            raise self.failure
+        self.started.setdefault(name, given)
 
 
 @dataclass
@@ -584,17 +591,6 @@ class FakeLists:
 
 
 @dataclass
-class FakeRuns:
-    started: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    failure: AwsRefused | AwsUnavailable | None = None
-
-    def start(self, name: str, given: Mapping[str, str]) -> None:
-        if self.failure:
-            raise self.failure
-        self.started.setdefault(name, given)
-
-
-@dataclass
 class World:
     """The seed's account in memory, as ports.Account; one fuse for every change made in it."""
 
@@ -605,7 +601,7 @@ class World:
         self.services = FakeServices(fuse=self.fuse)
         self.roles = FakeRoles(fuse=self.fuse)
         self.holds = FakeHolds(fuse=self.fuse)
-        self.leases, self.executions, self.runs = FakeLeases(), FakeExecutions(), FakeRuns()
+        self.leases, self.executions = FakeLeases(), FakeExecutions()
         self.journal = FakeJournal(fuse=self.fuse, holds=self.holds, leases=self.leases)
         self.logs, self.queues, self.topic = FakeLogs(), FakeQueues(), FakeTopic()
         self.schedules, self.revisions = FakeSchedules(fuse=self.fuse), FakeRevisions(fuse=self.fuse)

@@ -18,8 +18,8 @@ from tests.unit.fakes import (
     SEND,
     WORKER,
     WORKER_ROLE,
+    FakeExecutions,
     FakeRoles,
-    FakeRuns,
     World,
     at,
 )
@@ -45,7 +45,7 @@ class Attached(FakeRoles):
 
 
 @dataclass
-class CountedRuns(FakeRuns):
+class CountedRuns(FakeExecutions):
     heard: int = 0
 
     def start(self, name: str, given: Mapping[str, str]) -> None:
@@ -59,7 +59,7 @@ class Account(World):
     def __init__(self) -> None:
         super().__init__()
         self.roles: Attached = Attached()
-        self.runs: CountedRuns = CountedRuns()
+        self.executions: CountedRuns = CountedRuns()
 
     def has(self, role: str, *policies: str) -> Account:
         self.roles.policies[role] = policies
@@ -150,13 +150,13 @@ def test_the_most_urgent_comes_first() -> None:
 def test_where_all_is_well_nothing_is_started_and_nobody_is_notified() -> None:
     account = one().has(WORKER_ROLE, SEND)
     assert len(account.audit(hours=24.5).grants) == 1
-    assert (account.runs.started, account.topic.sent) == ({}, [])
+    assert (account.executions.started, account.topic.sent) == ({}, [])
 
 
 def test_an_overdue_incident_is_expired_once_however_much_it_holds() -> None:
     account = one().has(OLD_ROLE, RECEIVE, SEND).holding(OLD_ROLE, replace(HOLD, policy=SEND))
     (expiry,) = account.audit(hours=26).expiries
-    assert account.runs.started == {expiry.execution: {"mode": "expire", "incident": "run-1"}}
+    assert account.executions.started == {expiry.execution: {"mode": "expire", "incident": "run-1"}}
     ((subject, message),) = account.topic.sent
     assert subject == "AUDIT 2 overdue"
     assert message.count(expiry.execution) == 2 and message.count("alarm of the worker") == 2
@@ -166,13 +166,13 @@ def test_an_event_that_is_delivered_twice_starts_no_second_run() -> None:
     account = one()
     for _ in range(2):
         account.audit(hours=26)
-    assert (account.runs.heard, len(account.runs.started)) == (2, 1)
+    assert (account.executions.heard, len(account.executions.started)) == (2, 1)
 
 
 def test_the_next_hour_tries_again_what_is_still_there() -> None:
     account = one()
     names = {account.audit(hours).expiries[0].execution for hours in (26, 27)}
-    assert set(account.runs.started) == names and len(names) == 2
+    assert set(account.executions.started) == names and len(names) == 2
 
 
 @pytest.mark.parametrize("incident", ["r" * 80, "lauf-\u00fc!()'+=@"])
@@ -186,7 +186,7 @@ def test_an_expiry_that_cannot_be_started_keeps_no_other_from_it_and_is_reported
     failure: AwsRefused | AwsUnavailable,
 ) -> None:
     account = one().holding(OLD_ROLE, replace(HOLD, incident="run-2"))
-    account.runs.failure = failure
+    account.executions.failure = failure
     audit = account.audit(hours=26)
     assert [(e.incident, e.error) for e in audit.expiries] == [
         ("run-1", str(failure)),
@@ -215,7 +215,7 @@ def test_a_look_starts_nothing_and_notifies_nobody() -> None:
     account = one()
     (grant,) = account.audit(hours=26, dry_run=True).grants
     assert grant.state == "overdue"
-    assert (account.runs.started, account.topic.sent) == ({}, [])
+    assert (account.executions.started, account.topic.sent) == ({}, [])
 
 
 def test_a_message_stays_below_the_limit_of_a_message() -> None:
@@ -225,4 +225,4 @@ def test_a_message_stays_below_the_limit_of_a_message() -> None:
     ((subject, message),) = account.topic.sent
     assert subject == "AUDIT 400 overdue"
     assert len(message.encode()) < 256 * 1024 and "And 350 more" in message
-    assert len(account.runs.started) == 400
+    assert len(account.executions.started) == 400

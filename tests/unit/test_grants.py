@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from regrant import grants
 from regrant.clock import HOUR
 from regrant.model.journal import Change, Hold
+from regrant.model.run import Incident
 from tests.unit.fakes import (
     ENTRY,
     INCIDENT,
@@ -39,9 +40,12 @@ def granted(*holds: Hold) -> World:
     return world
 
 
-def make(world: World) -> tuple[Change, ...]:
-    grants.schedule_end(world, INCIDENT_OF_WORKER, ENDS)
-    return grants.make(world, INCIDENT_OF_WORKER, CHANGES, ENDS, at(3))
+def make(world: World, incident: Incident = INCIDENT_OF_WORKER) -> tuple[Change, ...]:
+    """What an earlier try has begun."""
+    begun: list[Change] = []
+    grants.schedule_end(world, INCIDENT, ENDS)
+    grants.make(world, incident, OLD_ROLE, (RECEIVE, SEND), ENDS, begun.extend, at(3))
+    return tuple(begun)
 
 
 def drop(world: World, hold: Hold = HOLD) -> None:
@@ -75,7 +79,7 @@ def again(world: World) -> Hold:
 # Before and after each change that a verb makes.
 VERBS = pytest.mark.parametrize(
     ("verb", "before", "moments"),
-    [(make, (), 6), (drop, (HOLD,), 4), (renew, (HOLD,), 6), (again, (DROPPED,), 4)],
+    [(make, (), 8), (drop, (HOLD,), 4), (renew, (HOLD,), 6), (again, (DROPPED,), 4)],
     ids=["make", "drop", "renew", "put back"],
 )
 Verb = Callable[[World], object]
@@ -131,7 +135,7 @@ def test_each_policy_has_its_hold_with_whose_it_is_why_and_until_when() -> None:
 def test_a_hold_lasts_for_what_the_catalogue_says() -> None:
     world = World()
     brief = replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, grant_ttl_hours=2))
-    grants.make(world, brief, CHANGES, ENDS, at(3))
+    make(world, brief)
     assert {hold.ttl_hours for hold in held(world)} == {2}
 
 
@@ -152,7 +156,7 @@ def test_a_hold_that_was_dropped_since_is_not_made_by_a_second_try() -> None:
 
 def test_an_end_that_is_not_needed_after_all_is_cancelled() -> None:
     world = World()
-    grants.schedule_end(world, INCIDENT_OF_WORKER, ENDS)
+    grants.schedule_end(world, INCIDENT, ENDS)
     grants.cancel_end(world, INCIDENT, ENDS)
     assert scheduled(world) == []
 

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.errors import AwsRefused
-from regrant.journal import carry_out, record_done_and_give_back, take_back
+from regrant.journal import carry_out, carry_out_grant, take_back
 from regrant.leases import take_role
-from regrant.model.journal import Change
+from regrant.model.journal import Change, Hold
 from tests.unit.fakes import (
     INCIDENT,
     INCIDENT_OF_WORKER,
@@ -151,40 +151,61 @@ def test_wherever_taking_back_crashes_nothing_counts_as_undone_that_is_not(momen
     assert sum(each.undone_at is not None for each in world.changes()) <= act.done
 
 
-def granted(world: World) -> tuple[Change, ...]:
-    """Two intents, and the role is this run's."""
-    changes = (ATTACH, replace(ATTACH, value=SEND))
-    for change in changes:
-        world.journal.intend(INCIDENT, change)
+CHANGES = (ATTACH, replace(ATTACH, value=SEND))
+GRANT = tuple((change, Hold(change.value, INCIDENT, str(WORKER))) for change in CHANGES)
+
+
+def leased() -> World:
+    world = World()
     assert take_role(OLD_ROLE, INCIDENT_OF_WORKER, world, at(2)) is None
     world.fuse.passed = 0
-    return changes
+    return world
 
 
-def test_what_was_done_is_recorded_and_the_role_given_back_in_one_write() -> None:
-    world = World()
-    record_done_and_give_back(world, INCIDENT_OF_WORKER, OLD_ROLE, granted(world), at(4))
+def carry_out_both(world: World) -> list[Change]:
+    """What an earlier try has begun."""
+    begun: list[Change] = []
+    carry_out_grant(world, INCIDENT_OF_WORKER, OLD_ROLE, GRANT, begun.extend, at(4))
+    return begun
+
+
+def test_a_grant_is_recorded_and_the_role_given_back_in_one_write() -> None:
+    world = leased()
+    assert carry_out_both(world) == []
     assert {change.done_at for change in world.changes()} == {at(4)}
     assert world.leases.held[f"role/{OLD_ROLE}"].ends_at == at(4)
-    assert world.fuse.passed == 2
+    assert world.fuse.passed == 2 * (len(GRANT) + 1)
 
 
-@pytest.mark.parametrize(("moment", "recorded"), [(1, None), (2, at(4))])
+def test_what_an_earlier_try_has_begun_is_named() -> None:
+    world = leased()
+    carry_out_both(world)
+    assert carry_out_both(world) == list(CHANGES)
+
+
+@pytest.mark.parametrize(("moment", "recorded"), [(5, None), (6, at(4))])
 def test_role_and_record_go_together_wherever_that_crashes(moment: int, recorded: str | None) -> None:
-    world = World()
-    changes = granted(world)
+    world = leased()
     world.fuse.blows_at = moment
     with pytest.raises(Crash):
-        record_done_and_give_back(world, INCIDENT_OF_WORKER, OLD_ROLE, changes, at(4))
+        carry_out_both(world)
     assert {change.done_at for change in world.changes()} == {recorded}
     assert (world.leases.held[f"role/{OLD_ROLE}"].ends_at == at(4)) == (recorded is not None)
 
 
+@pytest.mark.parametrize("moment", [1, 2, 3, 4])
+def test_no_hold_is_without_its_intent_wherever_that_crashes(moment: int) -> None:
+    world = leased()
+    world.fuse.blows_at = moment
+    with pytest.raises(Crash):
+        carry_out_both(world)
+    assert {change.value for change in world.changes()} == {hold.policy for hold in world.holds.of(OLD_ROLE)}
+
+
 def test_a_role_that_another_run_has_by_then_stays_its_own() -> None:
-    world = World()
-    changes = granted(world)
+    world = leased()
     resource = f"role/{OLD_ROLE}"
     world.leases.held[resource] = replace(world.leases.held[resource], owner="another")
-    record_done_and_give_back(world, INCIDENT_OF_WORKER, OLD_ROLE, changes, at(4))
+    carry_out_both(world)
     assert {change.done_at for change in world.changes()} == {at(4)}
     assert world.leases.held[resource].owner == "another" and world.leases.held[resource].ends_at > at(4)

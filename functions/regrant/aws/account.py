@@ -107,10 +107,6 @@ class Account:
 
         return StateMachineExecutions(client("stepfunctions"), self.settings.state_machine)
 
-    @property
-    def runs(self) -> StateMachineExecutions:
-        return self.executions
-
     @cached_property
     def topic(self) -> SnsTopic:
         from regrant.aws.topic import SnsTopic

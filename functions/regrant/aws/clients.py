@@ -1,4 +1,8 @@
-"""boto3 clients, made once an execution environment, and AWS's errors as ours."""
+"""The SDK's clients, made once an execution environment, and AWS's errors as ours.
+
+They are botocore's, which boto3 only hands on: boto3 itself would add its resources and S3's transfers to
+every cold start.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ def _collector_at_rest() -> Iterator[None]:
 
 
 with _collector_at_rest():
-    import boto3
+    import botocore.session
     from botocore.config import Config
     from botocore.exceptions import ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as ConnectionFailed
@@ -64,8 +68,7 @@ _UNMET = "ConditionalCheckFailedException"
 # What cancels a transaction however often it is sent.
 _MISTAKES = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 
-# A session of our own: boto3's default session is shared by everything in the process.
-_new_client: Callable[..., Any] = boto3.Session().client
+_new_client: Callable[..., Any] = botocore.session.Session().create_client
 
 
 _clients: dict[tuple[str, bool], Any] = {}

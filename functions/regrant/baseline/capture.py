@@ -14,7 +14,7 @@ from regrant.baseline.facts import attached_before, facts, fingerprint, granted_
 from regrant.clock import HOUR, earlier, later, seconds_between
 from regrant.denials.search import read_depths
 from regrant.errors import AccountMoved, AwsRefused, RoleGone, ServiceGone
-from regrant.leases import STRAGGLERS, lease_of_role, take_role
+from regrant.leases import PATIENCE, STRAGGLERS, lease_of_role, take_role
 from regrant.model.aws import Baseline, RoleState, ServiceState, name_of
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.results import BaselineMark, Refusal
@@ -24,9 +24,9 @@ from regrant.ports import Account, Queues, Roles, Services
 
 # Seconds for which a run waits for a role, so that slow answers do not lengthen the loop.
 TURN = 600.0
-# A run may change the role this long (seconds) after the time that its lease bears: a step is tried again for
-# minutes with the `now` of its first try, and its last function goes on after that.
-_ACTIVE = 600.0 + STRAGGLERS
+# A run may change the role this long (seconds) after the time that its lease bears: a step is tried again
+# with the `now` of its first try, and its last function goes on after that.
+_ACTIVE = PATIENCE + STRAGGLERS
 
 
 def capture_baseline(state: RunState, aws: Account, now: str) -> BaselineMark:
@@ -183,6 +183,9 @@ def _attached(roles: Roles, role: str) -> tuple[str, ...]:
 
 
 def _depths(queues: Queues, entry: CatalogueEntry | None) -> Depths:
-    # Not enrolled any more, or a queue is gone: there is nothing to compare with.
+    """None of a service that is not enrolled any more. Raises AwsRefused for a queue that is gone: the proof
+    could not be had without it."""
     found = read_depths(queues, entry.health) if entry else Depths()
-    return found if isinstance(found, Depths) else Depths()
+    if isinstance(found, str):
+        raise AwsRefused(f"The catalogue names a queue that does not exist: {found}.", "QueueDoesNotExist")
+    return found

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from regrant.clock import seconds_between
+from regrant.leases import PATIENCE
 from regrant.model.aws import Baseline, RoleState, ServiceState
 from regrant.model.journal import Change, Hold
 from regrant.model.results import Receipt
@@ -22,8 +23,9 @@ from regrant.model.results import Receipt
 _EMPTY = frozenset({"role.attached = {}", "role.inline = {}", "role.tags = {}"})
 
 
-# Seconds after which a read is not stale any more: a policy that is there then was attached again.
-_SETTLED = 900.0
+# Seconds after which a read is not stale any more: a policy that is there then was attached again. What an
+# undo has undone bears the time of the step's first try.
+_SETTLED = PATIENCE + 200.0
 
 # A failed execution's cause holds the report in 32,768 characters (API reference, SensitiveCause).
 _LINE = 200

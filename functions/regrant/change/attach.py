@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from regrant import grants
 from regrant.errors import AttachmentNotVisible, GrantWithdrawn
-from regrant.journal import record_done_and_give_back
 from regrant.model.journal import Change
 from regrant.model.results import Grant
 from regrant.model.run import Incident, Plan, RunState
@@ -29,21 +28,25 @@ def attach_policies(state: RunState, aws: Account, now: str) -> Grant:
     ends = baseline.grant_ends_at
     assert ends  # of every plan that attaches something
     wanted = tuple(policy for policy in plan.attach if policy not in baseline.kept)
-    _, there = both(lambda: grants.schedule_end(aws, incident, ends), lambda: aws.roles.attached(plan.role))
+    _, there = both(
+        lambda: grants.schedule_end(aws, incident.id, ends), lambda: aws.roles.attached(plan.role)
+    )
     theirs = _attached_since(incident, plan, frozenset(wanted) & frozenset(there), aws)
-    attach = tuple(policy for policy in wanted if policy not in theirs)
-    changes = tuple(Change("attach", plan.role, policy, intended_at=now) for policy in attach)
-    for change in grants.make(aws, incident, changes, ends, now):
-        _raise_if_withdrawn(incident, change, aws)
-    for change in changes:
-        aws.roles.attach(plan.role, change.value)
-    missing = sorted(set(attach) - set(aws.roles.attached(plan.role)))
-    if missing:
-        raise AttachmentNotVisible(f"{plan.role} does not show {', '.join(missing)} yet")
-    if not changes:
+    policies = tuple(policy for policy in wanted if policy not in theirs)
+    if not policies:
         grants.cancel_end(aws, incident.id, ends)
-    record_done_and_give_back(aws, incident, plan.role, changes, now)
-    return Grant(role=plan.role, attached=attach, at=now)
+
+    def attach(begun_before: tuple[Change, ...]) -> None:
+        for change in begun_before:
+            _raise_if_withdrawn(incident, change, aws)
+        for policy in policies:
+            aws.roles.attach(plan.role, policy)
+        missing = sorted(set(policies) - set(aws.roles.attached(plan.role)))
+        if missing:
+            raise AttachmentNotVisible(f"{plan.role} does not show {', '.join(missing)} yet")
+
+    grants.make(aws, incident, plan.role, policies, ends, attach, now)
+    return Grant(role=plan.role, attached=policies, at=now)
 
 
 def _attached_since(incident: Incident, plan: Plan, there: frozenset[str], aws: Account) -> frozenset[str]:

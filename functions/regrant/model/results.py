@@ -151,7 +151,7 @@ class Undo(msgspec.Struct, frozen=True):
     """How far the undo is. Each phase skips what the journal has as undone, so any of them may be repeated.
 
     phase is the last one that was worked on, for whoever looks at the console. checks counts the waits.
-    started_at is when the undo began. put_back are the temporary grants (ARNs) that are on the role again.
+    put_back are the temporary grants (ARNs) that are on the role again.
     service is PENDING until the service has settled (UNHEALTHY: it will not in the time that it has), with
     what that rests on in evidence; restored_since is when it was first waited for. detached are the policies
     (ARNs) taken off the role again, and left those that another incident still needs; deregistered the
@@ -161,7 +161,6 @@ class Undo(msgspec.Struct, frozen=True):
     next: Literal["SERVICE", "ROLE", "WAIT", "CONFIRM"]
     phase: Literal["PUT_BACK", "RESTORE", "DETACH", "DEREGISTER"]
     checks: int
-    started_at: str
     at: str
     put_back: tuple[str, ...] | None = None
     service: Verdict | None = None

@@ -6,6 +6,7 @@ AWS's own things (services, roles, queues) are in regrant.model.aws.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -60,7 +61,7 @@ class Plan(msgspec.Struct, frozen=True):
     role, policies and task_definition (the revision whose role it is) are ARNs. A cure registers a revision
     with new_role; it and an expiry take the temporary grants `withdraw` off the role, unless something else
     needs them. postpone is why an expiry cannot try that now. watch says whether the service has to be proved
-    to work without them. redeploy_if_needed: only if the tasks that run do not recover by themselves soon.
+    to work without them. redeploy_if_needed: only if the tasks that run do not recover without it soon.
     """
 
     role: str
@@ -157,6 +158,15 @@ class RunState(msgspec.Struct, frozen=True, omit_defaults=True):
     undo: Undo | None = None
     receipt: Receipt | None = None
     error: Failure | None = None
+    report: Any = None
+    """Why CloseIncident could not make the report, as Catch wrote it."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """What ended the run's way, if a step failed: the first, or that the run could not be closed."""
+        if self.error is None and isinstance(self.report, Mapping) and "Error" in self.report:
+            return msgspec.convert(self.report, Failure)
+        return self.error
 
     @property
     def seen(self) -> Health | None:

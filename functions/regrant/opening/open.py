@@ -91,7 +91,7 @@ def _lease(incident: Incident, event: OpenEvent, aws: Account) -> Incident:
     if _worth_waiting(busy, incident, event):
         return replace(incident, next="WAIT")
     return replace(
-        incident, next="PAGE" if incident.ended else "CLOSE", refusal=_service_busy(busy.holder, incident)
+        incident, next="PAGE" if incident.ended else "CLOSE", refusal=_service_busy(busy, incident)
     )
 
 
@@ -193,15 +193,15 @@ def _nothing_to_undo(run: str) -> Refusal:
 _AGAIN = "See that the runbook's functions may use the journal's table, and start the undo again."
 
 
-def _service_busy(holder: str, incident: Incident) -> Refusal:
-    own = incident.mode == "rollback" and holder == incident.subject
+def _service_busy(busy: Busy, incident: Incident) -> Refusal:
+    own = incident.mode == "rollback" and busy.holder == incident.subject
     return Refusal(
         "SERVICE_BUSY",
-        f"Run {holder} works on {incident.service}, or has ended and is to be undone first.",
+        f"Run {busy.holder} works on {incident.service}, or has ended and is to be undone first.",
         "Stop that run first (docs/operations.md, Undo a run)."
         if own
         else "Read that run's report. If the service is still denied then, start a run by hand. If it has"
-        f' ended without a report, undo it: {{"mode": "rollback", "incident": "{holder}"}}',
+        f' ended without a report, undo it: {{"mode": "rollback", "incident": "{busy.subject}"}}',
     )
 
 

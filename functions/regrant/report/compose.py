@@ -40,10 +40,10 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
     found += _staying(state)
     if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
         found.append(_why_undone(state))
-    if is_overdue(state) and not state.error:
+    if is_overdue(state) and not state.failure:
         found.append(_overdue(state))
-    if state.error:
-        found.append(Finding(state.error.Error, state.error.Cause[:1000]))
+    if state.failure:
+        found.append(Finding(state.failure.Error, state.failure.Cause[:1000]))
     return found
 
 
@@ -83,6 +83,9 @@ def _planned(plan: Plan) -> list[Finding]:
 
 def _why_undone(state: RunState) -> Finding:
     health, rollout = state.seen, state.rollout
+    if state.withdrawal and state.withdrawal.next == "WAIT":
+        waited = f"The role was not free in {state.withdrawal.checks} tries."
+        return Finding("STEP_FAILED", waited, state.withdrawal.evidence)
     if health and health.verdict != "HEALTHY" and not deployed_since(state):
         text = f"The service was not proved healthy in {health.samples} samples."
         return Finding("NOT_HEALTHY", text, health.evidence)

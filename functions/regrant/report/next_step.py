@@ -11,9 +11,9 @@ def next_step(state: RunState, outcome: Outcome) -> str:
     incident, refusal = state.incident, refusal_of(state)
     if refusal:
         return refusal.next
-    if is_overdue(state) and not state.error:
+    if is_overdue(state) and not state.failure:
         return f'Cure it: {{"service": "{incident.service}", "mode": "cure"}}'
-    if incident.mode == "expire" and outcome == "REFUSED" and not state.error:
+    if incident.mode == "expire" and outcome == "REFUSED" and not state.failure:
         return "The findings say what else depends on the grant: cure that. Until then it is renewed."
     if outcome == "CURED":
         return _after_the_cure(state)
@@ -53,8 +53,8 @@ def _after_the_cure(state: RunState) -> str:
 
 
 def _why_again(state: RunState) -> str:
-    if state.error:
-        return f"The run could not go on: see {state.error.Error}, repair that, and start again."
+    if state.failure:
+        return f"The run could not go on: see {state.failure.Error}, repair that, and start again."
     if state.seen and not deployed_since(state):
         return "The permission was not the whole cause: see the evidence, repair that, and start again."
     return "The new deployment did not finish, so nothing was proved: see the evidence, and start again."

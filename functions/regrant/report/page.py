@@ -77,9 +77,12 @@ def manual_steps(state: RunState, changes: tuple[Change, ...]) -> str:
         elif change.kind == "register" and change.done_at:
             commands.append(f"aws ecs update-service {where.format('')} --task-definition {change.target}")
             commands.append(f"aws ecs deregister-task-definition --task-definition {change.value}")
-    return (
-        f"Check that the service has settled, then: {'; '.join(commands)}. Then, or instead, {again}: it"
-        " checks what is there, and clears the records."
+    return "\n".join(
+        (
+            "Check that the service has settled, then:",
+            *(f"  {command}" for command in commands),
+            f"Then, or instead, {again}: it checks what is there, and clears the records.",
+        )
     )
 
 

@@ -47,8 +47,12 @@ def render(report: Report) -> str:
         elif shown:  # a long word needs the label's place
             shown.insert(0, label)
         lines += shown
-    # Never shortened: it may hold commands to copy.
-    return "\n".join([*lines, *wrap(report.next, "next     ", _INDENT)])
+    # Never shortened. A line that is indented is a command to copy, and stays whole.
+    first, *more = report.next.split("\n")
+    lines += wrap(first, "next     ", _INDENT)
+    for line in more:
+        lines += [f"  {printable(line).strip()}"] if line.startswith("  ") else wrap(line, _INDENT, _INDENT)
+    return "\n".join(lines)
 
 
 def _sections(report: Report) -> Iterator[tuple[str, list[list[str]]]]:
@@ -61,7 +65,7 @@ def _sections(report: Report) -> Iterator[tuple[str, list[list[str]]]]:
     yield "found", found
     unknown = any(finding.code == "JOURNAL_UNREADABLE" for finding in report.findings)
     yield "changed", _items(list(_changes(report)) or ["not known" if unknown else "nothing"])
-    if report.health:
+    if report.health and report.health.samples:
         yield "proof", _items(_proof(report))
     if report.receipt:
         yield "receipt", _items(_receipt(report))
@@ -144,10 +148,14 @@ def _at_most(height: int, items: list[list[str]]) -> Iterator[str]:
         height -= len(item)
 
 
-def _words(text: str) -> list[str]:
+def printable(text: str) -> str:
     """What a log line holds is data: no line breaks, and nothing that a terminal would obey."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _words(text: str) -> list[str]:
     half = _LONGEST // 2
-    words = _WORD.findall("".join(character if character.isprintable() else " " for character in text))
+    words = _WORD.findall(printable(text))
     return [word if len(word) <= _LONGEST else f"{word[:half]}…{word[1 - half :]}" for word in words]
 
 

@@ -29,7 +29,7 @@ def undo_role(state: RunState, aws: Account, now: str) -> Undo:
     Raises AwsUnavailable, AwsRefused.
     """
     incident, record = state.incident, aws.journal.load(state.incident.subject)
-    undo = state.undo or Undo("ROLE", "PUT_BACK", checks=0, started_at=now, at=now)
+    undo = state.undo or Undo("ROLE", "PUT_BACK", checks=0, at=now)
     undo = replace(undo, at=now, waits_for=None)
     if undo.put_back is None:
         if record.closed and incident.id == incident.subject:

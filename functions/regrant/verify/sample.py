@@ -58,7 +58,8 @@ def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:
         verdict, evidence = rollout.judge(deployment, found)
         if verdict != "HEALTHY":
             wait = rollout.seconds_to_next_look(deployment, found)
-            return Health(verdict, now, wait=wait, evidence=evidence)
+            last = state.health.last if state.health else None  # for the report: what was seen before it
+            return Health(verdict, now, wait=wait, last=last, evidence=evidence)
         deployed_at = now
     replaced_at = deployed_at or watch.grant.at
     try:

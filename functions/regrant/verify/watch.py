@@ -10,7 +10,7 @@ from regrant.model.results import PAUSE, AfterLook, Grant, Health, Rollout
 from regrant.model.run import RunState
 
 # Seconds that the proof may take, so that slow answers do not lengthen the loop.
-LIMIT = 900.0
+LIMIT = 630.0
 # The same for a rollout.
 ROLLOUT_LIMIT = 1800.0
 # The same while a role is kept from other runs, since whatever they attached would spoil the trial: until the
@@ -81,7 +81,7 @@ def decide(health: Health, watch: Watch, state: RunState, now: str) -> Health:
     limit = ROLLOUT_LIMIT if rolling else watch.limit
     spent = seconds_between(_proof_began(health, watch), now)
     if health.verdict == "PENDING" and spent >= limit:
-        late = f"Not {'finished' if rolling else 'proved'} after {limit / 60:.0f} minutes."
+        late = f"Not {'finished' if rolling else 'proved'} after {limit / 60:g} minutes."
         health = replace(
             health, verdict="UNHEALTHY", replace_tasks=not rolling, evidence=(*health.evidence, late)
         )
@@ -107,7 +107,10 @@ def _next(health: Health, state: RunState) -> AfterLook:
 
 
 def _since(moment: str, health: Health | None) -> Health | None:
-    return health if health and seconds_between(moment, health.at) > 0 else None
+    """The last look, if it is of this watch; a sample that was taken before it counts for nothing."""
+    if health is None or seconds_between(moment, health.at) <= 0:
+        return None
+    return health if health.samples else replace(health, last=None)
 
 
 def _grant(state: RunState, now: str) -> Grant:

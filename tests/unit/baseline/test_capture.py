@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from regrant.baseline.capture import TURN
 from regrant.baseline.facts import facts, fingerprint
 from regrant.clock import HOUR
-from regrant.errors import AccountMoved, RoleGone, ServiceGone
+from regrant.errors import AccountMoved, AwsRefused, RoleGone, ServiceGone
 from regrant.model.aws import Baseline
 from regrant.model.journal import Hold, Lease
 from regrant.model.results import BaselineMark

@@ -241,7 +241,7 @@ def test_an_expiry_that_was_only_renewed_is_refused_and_says_that_the_cure_is_ov
 
 
 def test_an_expiry_that_was_put_back_says_that_the_cure_is_overdue() -> None:
-    back = Undo("CONFIRM", "DETACH", checks=0, started_at=at(390), at=at(400), put_back=(RECEIVE,))
+    back = Undo("CONFIRM", "DETACH", checks=0, at=at(400), put_back=(RECEIVE,))
     report = closed(replace(EXPIRING, withdrawal=TAKEN_OFF, undo=back, receipt=RECEIPT))
     assert report.outcome == "ROLLED_BACK" and "CURE_OVERDUE" in codes(report)
 
