@@ -43,5 +43,5 @@ def test_the_service_of_the_denied_task_is_contained() -> None:
 def test_a_session_of_the_role_that_is_no_task_changes_nothing() -> None:
     with incident() as world:
         ended = world.run(event_of("somebodys-laptop"))
-        assert (ended.outcome, ended.report["findings"][-1]["code"]) == ("REFUSED", "OTHER_CALLER")
+        assert (ended.outcome, ended.codes[-1]) == ("REFUSED", "OTHER_CALLER")
         assert world.mutations() == [] and world.changed() == []

@@ -1,4 +1,4 @@
-"""What the definition promises, read from its text: names, retries, catches, bounds and the time budget."""
+"""What the definition promises, read from its text: names, words, retries, catches and bounds."""
 
 from __future__ import annotations
 
@@ -6,22 +6,45 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
+import msgspec
 import pytest
-import yaml
 
 from regrant import errors
 from regrant.leases import LIFE
+from regrant.model.journal import Outcome
+from regrant.model.results import PAUSE, BaselineMark, Health, Undo, Withdrawal
+from regrant.model.run import (
+    AskEvent,
+    CloseEvent,
+    Diagnosis,
+    Failure,
+    Incident,
+    OpenEvent,
+    Report,
+    RunState,
+    StepEvent,
+)
 from regrant.report.approval import TIME_LIMIT
+from regrant.step import encode
+from tests.statemachine.definition import (
+    MACHINE,
+    PATIENT,
+    STATES,
+    TASKS,
+    TEXT,
+    catches_everything,
+    cycles,
+    reachable,
+    rules,
+    sources,
+    targets,
+)
 from tests.template.cloudformation import ROOT, load
 
-DEFINITION = ROOT / "statemachine" / "runbook.asl.yaml"
-TEXT = DEFINITION.read_text()
-MACHINE: dict[str, Any] = yaml.safe_load(TEXT)
-STATES: dict[str, dict[str, Any]] = MACHINE["States"]
-TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
 TEMPLATE = load("template.yaml")
 OUR_ERRORS = {
     name
@@ -45,56 +68,41 @@ AWS_ERRORS = {
 BESIDE = {"audit_grants"}
 # The only state that waits for a person, with a task token.
 ASKING = "AskApproval"
-PARAMETERS = {"state.$": "$", "now.$": "$$.State.EnteredTime", "execution.$": "$$.Execution.Name"}
-
-
-def rules(key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, state in STATES.items():
-        for rule in state.get(key, []):
-            yield name, rule
-
-
-def targets(name: str) -> set[str]:
-    state = STATES[name]
-    named = {state.get("Next"), state.get("Default")}
-    return {*named, *(rule["Next"] for key in ("Choices", "Catch") for rule in state.get(key, []))} - {None}
-
-
-def reachable(start: str, without: str | None = None) -> set[str]:
-    found, left = {without} if without else set[str](), {start}
-    while left:
-        name = left.pop()
-        found.add(name)
-        left |= targets(name) - found
-    return found
-
-
-def cycles() -> set[tuple[str, ...]]:
-    """Every way round, once: starting at its first state in the order of the file."""
-    order = {name: number for number, name in enumerate(STATES)}
-    found = set()
-
-    def walk(path: tuple[str, ...]) -> None:
-        for target in targets(path[-1]):
-            if target == path[0]:
-                found.add(path)
-            elif order[target] > order[path[0]] and target not in path:
-                walk((*path, target))
-
-    for name in STATES:
-        walk((name,))
-    return found
+EVENTS = {"OpenIncident": OpenEvent, ASKING: AskEvent, "CloseIncident": CloseEvent}
+CONTEXT = {
+    "state.$": "$",
+    "now.$": "$$.State.EnteredTime",
+    "input.$": "$$.Execution.Input",
+    "execution.$": "$$.Execution.Name",
+    "started.$": "$$.Execution.StartTime",
+    "token.$": "$$.Task.Token",
+}
+ENDS = {"CloseIncident", "PageOperator"}
 
 
 def snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def catches_everything(name: str) -> str | None:
-    """Where a failure of the state goes."""
-    return next(
-        (c["Next"] for c in STATES[name].get("Catch", []) if c["ErrorEquals"] == ["States.ALL"]), None
-    )
+# Size
+
+
+def test_the_graph_stays_small() -> None:
+    arrows = {(name, target) for name in STATES for target in targets(name)}
+    assert len(STATES) <= 30 and len(arrows) <= 60
+    assert len(TEXT.splitlines()) <= 420
+
+
+def test_every_state_is_reached() -> None:
+    assert reachable(MACHINE["StartAt"]) == set(STATES)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_state_says_what_it_is_for(name: str) -> None:
+    assert re.search(r"[.?]$", STATES[name]["Comment"].strip())
+
+
+# Errors and retries
 
 
 @pytest.mark.parametrize("key", ["Retry", "Catch"])
@@ -110,44 +118,51 @@ def test_every_failure_that_says_it_is_retried_is_retried() -> None:
     assert retried == {name for name, note in tree.items() if note == "retried"}
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_the_standard_retry_is_the_same_everywhere_and_comes_first(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(set(TASKS) - PATIENT))
+def test_the_common_retry_is_the_same_everywhere_and_comes_first(name: str) -> None:
     assert TASKS[name]["Retry"][0] == TASKS["OpenIncident"]["Retry"][0]
 
 
-def test_the_standard_retry_names_what_may_pass() -> None:
-    standard = set(TASKS["OpenIncident"]["Retry"][0]["ErrorEquals"])
-    assert standard == (AWS_ERRORS - {"States.ALL", "States.Timeout"}) | {"AwsUnavailable"}
+@pytest.mark.parametrize("name", sorted(PATIENT))
+def test_the_undo_is_as_patient_everywhere_and_tries_again_what_the_others_do(name: str) -> None:
+    first = TASKS[name]["Retry"][0]
+    assert first == TASKS["UndoRole"]["Retry"][0]
+    assert first["ErrorEquals"] == TASKS["OpenIncident"]["Retry"][0]["ErrorEquals"]
+
+
+def test_the_common_retry_names_what_may_pass() -> None:
+    common = set(TASKS["OpenIncident"]["Retry"][0]["ErrorEquals"])
+    assert common == (AWS_ERRORS - {"States.ALL", "States.Timeout"}) | {"AwsUnavailable"}
 
 
 def test_every_retry_is_bounded() -> None:
-    assert [name for name, rule in rules("Retry") if not 1 <= rule.get("MaxAttempts", 99) <= 8] == []
+    most = {name: 15 if name in PATIENT else 8 for name in TASKS}
+    assert [n for n, rule in rules("Retry") if not 1 <= rule.get("MaxAttempts", 99) <= most[n]] == []
 
 
-@pytest.mark.parametrize("name", STATES)
-def test_every_state_says_what_it_is_for(name: str) -> None:
-    assert re.search(r"[.?]$", STATES[name]["Comment"].strip())
+# Steps, functions, events
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_every_task_gets_the_same_and_writes_one_key(name: str) -> None:
+def test_every_task_gets_what_its_function_reads_and_no_more(name: str) -> None:
     task = TASKS[name]
-    if name == "PageUnopened":  # there is no run so far, and its input may be anything
-        assert task["Parameters"] == {
-            "error.$": "$",
-            "input.$": "$$.Execution.Input",
-            "execution.$": "$$.Execution.Name",
-        }
-    elif name == ASKING:
+    given = task["Parameters"]
+    if name == ASKING:
         assert task["Resource"] == "${InvokeAndWaitForToken}"
-        payload = PARAMETERS | {"token.$": "$$.Task.Token"}
-        assert task["Parameters"] == {"FunctionName": f"${{{name}FunctionArn}}", "Payload": payload}
+        assert given["FunctionName"] == f"${{{name}FunctionArn}}"
+        given = given["Payload"]
     else:
         assert task["Resource"] == f"${{{name}FunctionArn}}"
-        assert task["Parameters"] == PARAMETERS
-    # The opened incident replaces the input; everything after it adds one key.
-    pattern = {MACHINE["StartAt"]: r"\$", "PageUnopened": "None"}.get(name, r"\$\.[a-z]+")
-    assert re.fullmatch(pattern, str(task["ResultPath"]))
+    fields = EVENTS.get(name, StepEvent).__struct_fields__
+    assert given == {f"{field}.$": CONTEXT[f"{field}.$"] for field in fields}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_writes_one_key_of_the_runs_state(name: str) -> None:
+    # The opened incident replaces the input; an answer stands in its plan; the report is the last key.
+    keys = {*(f"$.{field}" for field in RunState.__struct_fields__), "$.report"}
+    expected = {MACHINE["StartAt"]: {"$"}, ASKING: {"$.diagnosis.answer"}}.get(name, keys)
+    assert TASKS[name]["ResultPath"] in expected
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -178,40 +193,180 @@ def test_every_task_has_an_event_to_be_tried_with() -> None:
     assert {snake(name) for name in TASKS} <= {path.stem for path in (ROOT / "events").glob("*.json")}
 
 
-FIRST_CHANGES = {"AttachPolicies", "RegisterRevision", "WithdrawGrants"}
+def test_the_events_are_json_objects() -> None:
+    for path in sorted((ROOT / "events").glob("*.json")):
+        assert isinstance(json.loads(path.read_text()), dict), Path(path).name
+
+
+# Words
+
+# Which struct has the word that the Choice compares, and which of its words go to the Default.
+WORDS: dict[str, tuple[str, type[msgspec.Struct], set[str]]] = {
+    "DecideMode": ("$.incident", Incident, {"CLOSE"}),
+    "DecidePlan": ("$.diagnosis", Diagnosis, {"PLAN", "NOTHING_TO_FIX", "REFUSE"}),
+    "DecideChange": ("$.baseline", BaselineMark, {"CLOSE"}),
+    "DecideHealth": ("$.health", Health, {"WAIT"}),
+    "DecideWithdrawal": ("$.withdrawal", Withdrawal, {"WAIT"}),
+    "DecideUndo": ("$.undo", Undo, {"WAIT"}),
+}
+
+
+def conditions(rule: dict[str, Any]) -> list[dict[str, Any]]:
+    """The comparisons of a rule, which may be several."""
+    whole = {key: value for key, value in rule.items() if key != "Next"}
+    return list(whole.get("And", whole.get("Or", [whole])))
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_each_word_of_a_step_is_mapped_to_a_state_or_goes_to_the_default(name: str) -> None:
+    key, struct, others = WORDS[name]
+    words = set(get_args(get_type_hints(struct)["next"]))
+    compared = [
+        condition["StringEquals"]
+        for rule in STATES[name]["Choices"]
+        for condition in conditions(rule)
+        if condition["Variable"] == f"{key}.next"
+    ]
+    assert len(compared) == len(set(compared))
+    assert words - set(compared) == others and set(compared) <= words
+
+
+def test_every_choice_but_the_last_compares_the_word_of_the_step_before_it() -> None:
+    choices = {name for name, state in STATES.items() if state["Type"] == "Choice"}
+    assert choices - set(WORDS) == {"DecideOutcome"}
+    assert "ROLLED_BACK" in get_args(Outcome)
+
+
+def test_what_is_compared_is_never_left_out_of_a_result() -> None:
+    # A variable that is not there ends the execution where no Catch sees it.
+    waiting = encode(BaselineMark("WAIT", "", checks=1))
+    assert (waiting["next"], waiting["checks"]) == ("WAIT", 1)
+    assert encode(Health("PENDING", "", checks=0)).items() >= {"next": "WAIT", "checks": 0}.items()
+
+
+def test_a_run_begins_with_the_wait_before_its_first_look() -> None:
+    assert STATES["PauseForHealth"]["SecondsPath"] == "$.health.wait"
+    assert Health("PENDING", "", checks=0).wait == PAUSE == 20
+
+
+# Loops
+
+
+@pytest.mark.parametrize("name", [name for name, state in STATES.items() if state["Type"] == "Wait"])
+def test_each_loop_is_a_task_a_choice_and_a_wait(name: str) -> None:
+    task = STATES[name]["Next"]
+    choice = STATES[task]["Next"]
+    assert (STATES[task]["Type"], STATES[choice]["Type"]) == ("Task", "Choice")
+    assert name in targets(choice)
+
+
+def written_on(cycle: tuple[str, ...], variable: str) -> bool:
+    return any(variable.startswith(TASKS[name]["ResultPath"]) for name in cycle if name in TASKS)
+
+
+def leaves(cycle: tuple[str, ...], rule: dict[str, Any], stays: list[dict[str, Any]]) -> bool:
+    """The rule ends the cycle for good: a count that a Task on it raises, or a result that one writes.
+
+    stays: what holds in any case where the cycle goes round once more.
+    """
+    if rule["Next"] in cycle or "Or" in rule:
+        return False
+    left = [condition for condition in conditions(rule) if condition not in stays]
+    if len(left) != 1 or not written_on(cycle, left[0]["Variable"]):
+        return False
+    counted = str(left[0]["Variable"]).endswith(".checks") and "NumericGreaterThanEquals" in left[0]
+    return counted or left[0].get("IsPresent") is True
+
+
+# OpenIncident itself counts the seconds since the execution's start.
+BY_THE_CLOCK = ("OpenIncident", "DecideMode", "PauseForService")
+
+
+@pytest.mark.parametrize("cycle", sorted(cycles()), ids="-".join)
+def test_every_way_round_has_a_way_out(cycle: tuple[str, ...]) -> None:
+    if cycle == BY_THE_CLOCK:
+        return
+    ways_out = []
+    for name, following in pairwise((*cycle, cycle[0])):
+        choices = STATES[name].get("Choices", [])
+        (stays,) = [conditions(rule) for rule in choices if rule["Next"] == following][:1] or [[]]
+        ways_out += [rule for rule in choices if leaves(cycle, rule, stays)]
+    assert ways_out
+
+
+def test_without_a_wait_only_the_plan_the_question_and_the_undos_halves_go_round() -> None:
+    rounds = [cycle for cycle in cycles() if "CloseIncident" not in cycle]
+    assert {cycle for cycle in rounds if not any(STATES[name]["Type"] == "Wait" for name in cycle)} == {
+        ("Diagnose", "DecidePlan", "CaptureBaseline"),
+        ("DecidePlan", "AskApproval"),
+        ("UndoRole", "DecideUndo"),
+        ("UndoService", "DecideUndo"),
+    }
+
+
+def test_a_plan_is_made_three_times_at_most() -> None:
+    first = STATES["DecidePlan"]["Choices"][0]
+    assert first == {"Variable": "$.diagnosis.checks", "NumericGreaterThanEquals": 4, "Next": "CloseIncident"}
+
+
+# From the first change on
+
+FIRST_CHANGES = {"AttachPolicies", "RedeployService", "WithdrawGrants"}
 CHANGING = set().union(*map(reachable, FIRST_CHANGES)) & set(TASKS)
-UNDOING = reachable("ReattachPolicies") & set(TASKS) - {"CloseIncident", "PageOperator"}
+UNDOING = reachable("UndoRole") & set(TASKS) - ENDS
 
 
 def test_an_undo_has_these_steps() -> None:
-    assert {
-        "ReattachPolicies",
-        "RestoreService",
-        "CheckRestore",
-        "DetachPolicies",
-        "DeregisterRevision",
-        "ConfirmBaseline",
-    } == UNDOING
+    assert {"UndoRole", "UndoService", "ConfirmBaseline"} == UNDOING
+    assert UNDOING | ENDS == PATIENT
 
 
-@pytest.mark.parametrize("name", sorted(CHANGING - UNDOING - {"CloseIncident", "PageOperator"}))
-def test_from_the_first_change_on_every_failure_is_rolled_back(name: str) -> None:
-    assert catches_everything(name) == "ReattachPolicies"
+def test_nothing_before_the_baseline_can_change_anything() -> None:
+    assert reachable("OpenIncident", without="CaptureBaseline") & FIRST_CHANGES == set()
+    # What comes round again after CaptureBaseline had no more to change.
+    assert targets("CaptureBaseline") == {"DecideChange", "Diagnose", "CloseIncident"}
+
+
+def test_nothing_is_changed_before_the_baseline_is_kept() -> None:
+    assert targets("DecideChange") == FIRST_CHANGES | {"PauseForRole", "CloseIncident"}
+    assert sources("DecideChange") == {"CaptureBaseline"}
+    assert sources("AttachPolicies") == {"DecideChange"}
+    assert sources("RedeployService") == sources("WithdrawGrants") == {"DecideChange", "DecideHealth"}
+
+
+@pytest.mark.parametrize("name", sorted(CHANGING - UNDOING - ENDS))
+def test_from_the_first_change_on_every_failure_is_undone(name: str) -> None:
+    assert catches_everything(name) == "UndoRole"
 
 
 @pytest.mark.parametrize("name", sorted(UNDOING))
-def test_a_rollback_that_fails_pages_a_person(name: str) -> None:
+def test_an_undo_that_fails_pages_a_person(name: str) -> None:
     assert catches_everything(name) == "PageOperator"
 
 
+def test_every_undo_begins_with_what_was_withdrawn_and_is_confirmed_at_its_end() -> None:
+    undo = UNDOING | {"DecideUndo", "PauseForUndo"}
+    begins = {target for name in set(STATES) - undo for target in targets(name) & undo}
+    assert begins == {"UndoRole"}
+    assert sources("UndoService") == sources("ConfirmBaseline") == {"DecideUndo"}
+    assert targets("DecideUndo") == {*undo - {"DecideUndo"}, "PageOperator"}
+
+
 def test_a_run_that_cannot_be_recorded_is_undone_and_after_the_undo_paged() -> None:
-    assert catches_everything("CloseIncident") == "DecideUnclosed"
-    assert targets("DecideUnclosed") == {"PageOperator", "ReattachPolicies", "NothingChanged"}
-    assert STATES["DecideUnclosed"]["Choices"][0] == {
-        "Variable": "$.receipt",
-        "IsPresent": True,
+    assert catches_everything("CloseIncident") == "DecideOutcome"
+    # A failure has no outcome.
+    assert "outcome" in Report.__struct_fields__ and "outcome" not in Failure.__struct_fields__
+    unrecorded = {"Variable": "$.report.outcome", "IsPresent": False}
+    paged, undone, nothing, *_ = STATES["DecideOutcome"]["Choices"]
+    assert paged == {
+        "And": [unrecorded, {"Variable": "$.receipt", "IsPresent": True}],
         "Next": "PageOperator",
     }
+    assert undone == {
+        "And": [unrecorded, {"Variable": "$.baseline.sha256", "IsPresent": True}],
+        "Next": "UndoRole",
+    }
+    assert nothing == unrecorded | {"Next": "NothingChanged"}
 
 
 def test_a_page_that_fails_still_ends_as_an_incomplete_rollback() -> None:
@@ -219,188 +374,65 @@ def test_a_page_that_fails_still_ends_as_an_incomplete_rollback() -> None:
 
 
 def test_a_caught_failure_keeps_the_run_so_far() -> None:
-    # Without a ResultPath the error would replace the state, and the rollback could not find its incident.
-    # OpenIncident has no run so far: its state is the input, which may be anything.
-    lost = [n for n, rule in rules("Catch") if not str(rule.get("ResultPath", "$")).startswith("$.")]
-    assert lost == ["OpenIncident", "PageUnopened"]
-    assert STATES["PageUnopened"]["Catch"][0]["ResultPath"] is None
+    # Without a ResultPath the error would replace the state, and the undo could not find its incident.
+    # OpenIncident has no run so far: CloseIncident takes the error for one.
+    lost = [name for name, rule in rules("Catch") if not str(rule.get("ResultPath", "$")).startswith("$.")]
+    assert lost == ["OpenIncident"]
+    assert set(Failure.__struct_fields__) == {"Error", "Cause"}
 
 
-def test_an_undo_that_cannot_begin_pages_a_person() -> None:
-    assert catches_everything("OpenIncident") == "PageUnopened"
-    assert catches_everything("LeaseService") == "DecideUnleased"
-    assert STATES["DecideUnleased"]["Choices"] == [
-        {"Variable": "$.incident.mode", "StringEquals": "rollback", "Next": "PageOperator"}
-    ]
-    assert STATES["DecideBusy"]["Choices"] == [
-        {"Variable": "$.incident.ended", "IsString": True, "Next": "PageOperator"}
-    ]
+def test_a_run_that_cannot_be_opened_is_closed_and_an_undo_that_cannot_begin_pages_a_person() -> None:
+    assert catches_everything("OpenIncident") == "CloseIncident"
+    page = {"Variable": "$.incident.next", "StringEquals": "PAGE", "Next": "PageOperator"}
+    assert page in STATES["DecideMode"]["Choices"]
 
 
-def test_nothing_before_the_baseline_can_change_anything() -> None:
-    before = reachable("OpenIncident", without="CaptureBaseline")
-    assert before & FIRST_CHANGES == set()
-    # What comes round again after CaptureBaseline had no more to change.
-    assert targets("CaptureBaseline") == {"DecideChange", "DecideLease", "CloseIncident"}
+# Approval
 
 
 def test_a_person_is_asked_for_as_long_as_the_question_says() -> None:
     assert TASKS[ASKING]["TimeoutSeconds"] == TIME_LIMIT
 
 
-def test_only_a_plain_yes_carries_the_plan_out() -> None:
-    (yes,) = STATES["DecideApproval"]["Choices"]
-    assert yes["And"] == [
-        {"Variable": "$.answer.approved", "IsPresent": True},
-        {"Variable": "$.answer.approved", "BooleanEquals": True},
-    ]
-    assert STATES["DecideApproval"]["Default"] == "CloseIncident"
+def test_only_a_plan_that_needs_no_yes_or_a_plain_yes_is_carried_out() -> None:
+    _, change, yes, answered, ask = STATES["DecidePlan"]["Choices"]
+    assert change == {"Variable": "$.diagnosis.next", "StringEquals": "CHANGE", "Next": "CaptureBaseline"}
+    assert yes == {
+        "And": [
+            {"Variable": "$.diagnosis.answer.approved", "IsPresent": True},
+            {"Variable": "$.diagnosis.answer.approved", "BooleanEquals": True},
+        ],
+        "Next": "CaptureBaseline",
+    }
+    assert answered == {"Variable": "$.diagnosis.answer", "IsPresent": True, "Next": "CloseIncident"}
+    assert (ask["Next"], STATES["DecidePlan"]["Default"]) == (ASKING, "CloseIncident")
 
 
 def test_no_answer_is_no_error() -> None:
     (silence, _) = STATES[ASKING]["Catch"]
     assert (silence["ErrorEquals"], silence["Next"]) == (["States.Timeout"], "CloseIncident")
-    assert silence["ResultPath"] == "$.answer"
+    assert silence["ResultPath"] == TASKS[ASKING]["ResultPath"]
+
+
+# Ends
+
+
+def failed_ends() -> Iterator[tuple[str, str]]:
+    return ((name, state["Error"]) for name, state in STATES.items() if state["Type"] == "Fail")
+
+
+def test_a_failed_end_has_a_name_of_its_own() -> None:
+    assert all(name == error for name, error in failed_ends())
+    assert not {name for name, _ in failed_ends()} & OUR_ERRORS
+
+
+def test_no_end_of_the_definition_starts_an_undo() -> None:
+    pattern = TEMPLATE["Resources"]["EndedRunRule"]["Properties"]["EventPattern"]
+    (but,) = [
+        way["error"][0]["anything-but"] for way in pattern["detail"]["$or"] if "anything-but" in str(way)
+    ]
+    assert set(but) == {name for name, _ in failed_ends()}
 
 
 def test_no_lease_ends_while_its_run_may_go_on() -> None:
     assert MACHINE["TimeoutSeconds"] < LIFE
-
-
-def test_nothing_is_changed_before_the_baseline_is_kept() -> None:
-    assert targets("DecideChange") == FIRST_CHANGES
-    assert [name for name in STATES if "DecideChange" in targets(name)] == ["CaptureBaseline"]
-    assert [name for name in STATES if "AttachPolicies" in targets(name)] == ["DecideChange"]
-    assert [name for name in STATES if "RegisterRevision" in targets(name)] == ["DecideChange"]
-
-
-def test_the_service_comes_back_before_its_policies_go() -> None:
-    assert {name for name in STATES if "DetachPolicies" in targets(name)} == {"DecideRestore"}
-    assert STATES["DetachPolicies"]["Next"] == "DeregisterRevision"
-    assert STATES["DeregisterRevision"]["Next"] == "ConfirmBaseline"
-    assert "DetachPolicies" not in targets("RestoreService")
-
-
-def test_what_was_withdrawn_is_back_before_anything_restarts() -> None:
-    assert {name for name in STATES if "RestoreService" in targets(name)} == {"DecideReattach"}
-    assert targets("DecideReattach") == {"RestoreService", "PauseForReattach", "PageOperator"}
-
-
-def test_a_service_that_never_settles_does_not_keep_the_policies_but_another_runs_role_is_left_alone() -> (
-    None
-):
-    assert targets("DecideRestore") == {"DetachPolicies", "PauseForRestore", "PageOperator"}
-    (busy,) = [rule for rule in STATES["DecideRestore"]["Choices"] if rule["Next"] == "PageOperator"]
-    assert busy["And"][0] == {"Variable": "$.restore.waits_for", "IsString": True}
-
-
-def written_on(cycle: tuple[str, ...], variable: str) -> bool:
-    return any(variable.startswith(TASKS[name]["ResultPath"]) for name in cycle if name in TASKS)
-
-
-def leaves(cycle: tuple[str, ...], rule: dict[str, Any]) -> bool:
-    """The rule ends the cycle for good: a count that a Task on it raises, or a result that one writes."""
-    if "And" in rule:
-        return False
-    counted = str(rule["Variable"]).endswith(".checks") and "NumericGreaterThanEquals" in rule
-    written = rule.get("IsPresent") is True
-    return rule["Next"] not in cycle and (counted or written) and written_on(cycle, rule["Variable"])
-
-
-@pytest.mark.parametrize("cycle", sorted(cycles()), ids="-".join)
-def test_every_way_round_has_a_way_out(cycle: tuple[str, ...]) -> None:
-    choices = [rule for name in cycle for rule in STATES[name].get("Choices", [])]
-    assert any(leaves(cycle, rule) for rule in choices)
-
-
-def test_before_a_run_is_closed_only_its_waits_its_plan_and_its_second_proof_go_round() -> None:
-    rounds = [set(cycle) for cycle in cycles() if "CloseIncident" not in cycle]
-    waits = [cycle for cycle in rounds if any(STATES[name]["Type"] == "Wait" for name in cycle)]
-    planning = [cycle for cycle in rounds if "DecideLease" in cycle and cycle not in waits]
-    assert all("CaptureBaseline" in cycle for cycle in planning)
-    assert [cycle for cycle in rounds if cycle not in waits and cycle not in planning] == []
-    # A cure withdraws once, after its first proof: `$.withdrawal` is there then.
-    (once,) = [rule for rule in STATES["DecideHealth"]["Choices"] if rule["Next"] == "WithdrawGrants"]
-    assert once["And"][0] == {"Variable": "$.withdrawal", "IsPresent": False}
-
-
-def test_a_failed_end_has_a_name_of_its_own() -> None:
-    fails = {name: state["Error"] for name, state in STATES.items() if state["Type"] == "Fail"}
-    assert all(name == error for name, error in fails.items())
-    assert not set(fails) & OUR_ERRORS
-
-
-def test_every_state_is_reached() -> None:
-    assert reachable(MACHINE["StartAt"]) == set(STATES)
-
-
-# The head comment's budget: `#   <part>  <sum of numbers> = <seconds> s`.
-BUDGET = re.findall(r"^#   \S.*?  +(.+?) += +([\d,]+) s$", TEXT, re.MULTILINE)
-
-
-def seconds(text: str) -> int:
-    return int(text.replace(",", ""))
-
-
-@pytest.mark.parametrize(("sum_of", "total"), BUDGET)
-def test_each_line_of_the_time_budget_adds_up(sum_of: str, total: str) -> None:
-    sums = sum_of.replace("rounds of", "*").replace(" and ", " + ")
-    numbers = re.sub(r"[A-Za-z<=]+", "", sums)
-    assert re.fullmatch(r"[\d+*() ]+", numbers)
-    assert eval(numbers) == seconds(total)
-
-
-def test_the_time_budget_adds_up_and_the_execution_has_more() -> None:
-    (total,) = re.findall(r"^#   sum ([\d,]+) s", TEXT, re.MULTILINE)
-    assert sum(seconds(part) for _, part in BUDGET) == seconds(total)
-    ((tries, more),) = re.findall(r"(\d+) of them ([\d,]+) s", TEXT)
-    assert int(tries) == len(TASKS) and seconds(more) == len(TASKS) * 270
-    assert seconds(total) + seconds(more) < MACHINE["TimeoutSeconds"]
-
-
-def test_the_time_budget_counts_every_task() -> None:
-    counted = {name for sum_of, _ in BUDGET for name in re.findall(r"[A-Z]\w+", sum_of)}
-    assert counted == set(TASKS)
-
-
-def test_the_time_budget_has_the_definitions_time_limits() -> None:
-    for sum_of, _ in BUDGET:
-        for name, limit in re.findall(r"([A-Z]\w+) (\d+)", sum_of):
-            assert (name, int(limit)) == (name, TASKS[name]["TimeoutSeconds"])
-
-
-@pytest.mark.parametrize(
-    ("task", "pause", "decide"),
-    [
-        ("CheckRollout", "PauseForRollout", "DecideRollout"),
-        ("VerifyHealth", "PauseForHealth", "DecideHealth"),
-        ("CheckRestore", "PauseForRestore", "DecideRestore"),
-        ("LeaseService", "PauseForService", "DecideLease"),
-        ("LeaseRole", "PauseForRole", "DecideRole"),
-        ("WithdrawGrants", "PauseForWithdrawal", "DecideWithdrawal"),
-        ("ReattachPolicies", "PauseForReattach", "DecideReattach"),
-    ],
-)
-def test_the_time_budget_has_the_definitions_loops(task: str, pause: str, decide: str) -> None:
-    pattern = rf"(\d+) rounds of \(wait (\d+) \+ {task} <= \d+\)"
-    ((rounds, wait),) = [found for sum_of, _ in BUDGET for found in re.findall(pattern, sum_of)]
-    choices = [r for r in STATES[decide]["Choices"] if "checks" in r.get("Variable", "")]
-    (bound,) = [rule["NumericGreaterThanEquals"] for rule in choices]
-    assert (int(rounds), int(wait)) == (bound, STATES[pause]["Seconds"])
-
-
-@pytest.mark.parametrize("task", ["ConfirmAccess", "ConfirmBaseline"])
-def test_the_time_budget_covers_the_retries_for_iams_lag(task: str) -> None:
-    retrier = TASKS[task]["Retry"][1]
-    delays = [
-        min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n, retrier["MaxDelaySeconds"])
-        for n in range(retrier["MaxAttempts"])
-    ]
-    pattern = rf"{task} \d+ and its retries (\d+)"
-    (allowed,) = [found for sum_of, _ in BUDGET for found in re.findall(pattern, sum_of)]
-    assert sum(delays) <= int(allowed)
-
-
-def test_the_events_are_json_objects() -> None:
-    for path in sorted((ROOT / "events").glob("*.json")):
-        assert isinstance(json.loads(path.read_text()), dict), Path(path).name

@@ -7,26 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.scenarios.seeds import retainwise
-from tests.statemachine.world import POLICY, WORKER, Ended, World, incident
+from tests.statemachine.happenings import move_to_declared_role, somebody_deploys, when, when_sampled
+from tests.statemachine.world import POLICY, Ended, World, incident
 
 GROUP = f"/ecs/{retainwise.WORKER}"
 DENIED = "User: arn:aws:sts::123456789012:assumed-role/x/y is not authorized to perform: sqs:deletemessage"
 
 
 def after_the_first_sample(act: Callable[[World], None]) -> Callable[[World], Ended]:
-    """Run, and let something happen once, when the run waits for its second sample."""
-
-    def run(world: World) -> Ended:
-        heard: list[str] = []
-
-        def meanwhile(state: str) -> None:
-            heard.append(state)
-            if state == "PauseForHealth" and heard.count(state) == 2:
-                act(world)
-
-        return world.run(meanwhile=meanwhile)
-
-    return run
+    return lambda world: world.run(meanwhile=when_sampled(act))
 
 
 def new_task_is_denied(world: World) -> None:
@@ -53,12 +42,6 @@ def somebody_takes_the_grant_off(world: World) -> None:
     world.account.client("iam").detach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=POLICY)
 
 
-def somebody_deploys(world: World) -> None:
-    world.account.client("ecs").update_service(
-        cluster=retainwise.CLUSTER, service=retainwise.WORKER, forceNewDeployment=True
-    )
-
-
 def why(ended: Ended) -> str:
     return " ".join(ended.report["health"]["evidence"])
 
@@ -70,14 +53,14 @@ def why(ended: Ended) -> str:
         (somebody_deploys, "is not the primary deployment any more"),
     ],
 )
-def test_what_others_change_meanwhile_is_not_called_contained(
+def test_what_others_change_during_the_proof_is_not_called_contained(
     act: Callable[[World], None], reason: str
 ) -> None:
     with incident() as world:
         ended = after_the_first_sample(act)(world)
         assert (ended.error, ended.outcome) == ("RolledBack", "ROLLED_BACK"), ended.report
         assert reason in why(ended)
-        assert ended.report["health"]["checks"] == 2
+        assert ended.report["health"]["samples"] == 2
 
 
 def test_a_task_that_is_denied_and_exits_is_not_called_healthy() -> None:
@@ -89,25 +72,8 @@ def test_a_task_that_is_denied_and_exits_is_not_called_healthy() -> None:
 
 def test_without_a_redeploy_tasks_of_another_role_prove_nothing() -> None:
     with incident() as world:
-        ssm, ecs = world.account.client("ssm"), world.account.client("ecs")
-        name = f"/regrant/services/{WORKER}"
-        entry = ssm.get_parameter(Name=name)["Parameter"]["Value"]
-        ssm.put_parameter(Name=name, Value=entry.replace('"always"', '"never"'), Overwrite=True)
-        shape = {"cluster": retainwise.CLUSTER, "service": retainwise.WORKER}
-        service = ecs.describe_services(cluster=shape["cluster"], services=[shape["service"]])["services"][0]
-        revision = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
-        kept = ("family", "containerDefinitions", "executionRoleArn", "networkMode", "cpu", "memory")
-        cured = {key: revision[key] for key in kept if key in revision}
-        cured["taskRoleArn"] = f"arn:aws:iam::{retainwise.ACCOUNT}:role/{retainwise.WORKER_ROLE}"
-        done: list[str] = []
-
-        def cure(state: str) -> None:
-            if state == "PauseForHealth" and not done:
-                done.append(state)
-                new = ecs.register_task_definition(**cured)["taskDefinition"]["taskDefinitionArn"]
-                ecs.update_service(**shape, taskDefinition=new)
-
-        ended = world.run(meanwhile=cure)
+        world.change_entry(redeploy="never")
+        ended = world.run(meanwhile=when("PauseForHealth", move_to_declared_role))
         assert ended.outcome == "ROLLED_BACK", ended.report
         assert "is not the primary deployment any more" in why(ended)
 

@@ -6,35 +6,20 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import yaml
+from moto.sns.models import sns_backends
 
 from sandbox.account import LocalAccount
 from sandbox.engine.faults import Effect
 from sandbox.scenarios.play import TEMPLATE
 from sandbox.scenarios.seeds import retainwise
-from sandbox.scenarios.snapshot import difference, fingerprint, snapshot
+from sandbox.scenarios.snapshot import difference, snapshot
 
-DEFINITION = Path(__file__).resolve().parents[2] / "statemachine" / "runbook.asl.yaml"
 WORKER = f"{retainwise.CLUSTER}/{retainwise.WORKER}"
 OLD_ROLE = f"arn:aws:iam::{retainwise.ACCOUNT}:role/{retainwise.OLD_ROLE}"
 POLICY = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.RECEIVE}"
 ALWAYS = 10_000
-
-Edge = tuple[str, str]
-
-
-def edges() -> set[Edge]:
-    """Every arrow of the graph, whichever field draws it."""
-    found = set()
-    for name, state in yaml.safe_load(DEFINITION.read_text())["States"].items():
-        targets = [state.get("Next"), state.get("Default")]
-        targets += [rule["Next"] for key in ("Choices", "Catch") for rule in state.get(key, [])]
-        found |= {(name, target) for target in targets if target}
-    return found
 
 
 @dataclass
@@ -46,14 +31,16 @@ class Ended:
     error: str | None
     path: list[str]
     report: dict[str, Any]
-
-    @property
-    def walked(self) -> set[Edge]:
-        return set(pairwise(self.path))
+    """Empty where there is none."""
+    seconds: float
 
     @property
     def outcome(self) -> Any:
         return self.report.get("outcome")
+
+    @property
+    def codes(self) -> list[str]:
+        return [finding["code"] for finding in self.report.get("findings", ())]
 
 
 class World:
@@ -63,7 +50,7 @@ class World:
         self.machine = outputs["RunbookArn"]
         self.before = snapshot(account)
         self.contained = ""
-        """The run that the story's own run undoes, cures or ends, where there is one."""
+        """The run that the story's own run undoes, cures or expires, where there is one."""
 
     def remember(self) -> None:
         """From here on, changes count."""
@@ -82,7 +69,24 @@ class World:
             times=times,
         )
 
-    def run(self, execution_input: object = None, meanwhile: Callable[[str], None] | None = None) -> Ended:
+    def throttle(self, seconds: float, *calls: tuple[str, str, str]) -> None:
+        """From now on, for so long, those calls (function, service, operation) are throttled."""
+        rules = [
+            self.account.faults.add(
+                Effect.THROTTLE, service, operation, function=f"regrant-{function}", times=ALWAYS
+            )
+            for function, service, operation in calls
+        ]
+
+        def end() -> None:
+            for rule in rules:
+                self.account.faults.rules.remove(rule)
+
+        self.account.clock.call_later(seconds, end)
+
+    def run(
+        self, execution_input: object = None, meanwhile: Callable[[World, str], None] | None = None
+    ) -> Ended:
         """Start an execution as the console does and wait for its end. `meanwhile` hears each state."""
         sfn = self.account.client("stepfunctions")
         given = {"service": WORKER} if execution_input is None else execution_input
@@ -99,16 +103,15 @@ class World:
             if meanwhile:
                 path = self._path(arn)
                 for state in path[heard:]:
-                    meanwhile(state)
+                    meanwhile(self, state)
                 heard = len(path)
             return bool(sfn.describe_execution(executionArn=arn)["status"] != "RUNNING")
 
         assert self.account.clock.run(until=ended, limit=4 * 3600), "the execution did not end in 4 hours"
         shown = sfn.describe_execution(executionArn=arn)
-        told = shown.get("output") or shown.get("cause") or ""
-        # Step Functions' own cause, of an end that is none of the definition's, is a sentence.
-        report = json.loads(told) if told.startswith("{") else {}
-        return Ended(shown["name"], shown["status"], shown.get("error"), self._path(arn), report)
+        took = (shown["stopDate"] - shown["startDate"]).total_seconds()
+        path = self._path(arn)
+        return Ended(shown["name"], shown["status"], shown.get("error"), path, report_of(shown), took)
 
     def after(self, seconds: float) -> None:
         """Let time pass."""
@@ -123,6 +126,34 @@ class World:
         answer = self.account.client("iam").list_attached_role_policies(RoleName=retainwise.OLD_ROLE)
         return sorted(policy["PolicyName"] for policy in answer["AttachedPolicies"])
 
+    def granted(self) -> bool:
+        """Whether the role in use has the policy that the worker lacks."""
+        return POLICY.rpartition("/")[2] in self.attached()
+
+    def messages(self) -> list[tuple[str, str]]:
+        """(subject, text) of what the topic was notified of, in that order."""
+        (topic,) = sns_backends[retainwise.ACCOUNT][self.account.region].topics.values()
+        return [(str(subject), str(text)) for _, text, subject, *_ in topic.sent_notifications]
+
+    def executions(self) -> list[dict[str, Any]]:
+        """All that have ended or not, the oldest first, with their inputs and what they ended with."""
+        sfn = self.account.client("stepfunctions")
+        listed = sfn.list_executions(stateMachineArn=self.machine)["executions"]
+        shown = [sfn.describe_execution(executionArn=each["executionArn"]) for each in listed]
+        return sorted(shown, key=lambda each: each["startDate"])
+
+    def looks(self) -> list[dict[str, Any]]:
+        """What VerifyHealth has returned in the last run so far."""
+        events = self._events(self.executions()[-1]["executionArn"])
+        exits = [event.get("stateExitedEventDetails", {}) for event in events]
+        return [json.loads(each["output"])["health"] for each in exits if each.get("name") == "VerifyHealth"]
+
+    def change_entry(self, **changes: Any) -> None:
+        """Of the worker's catalogue entry."""
+        ssm, name = self.account.client("ssm"), f"/regrant/services/{WORKER}"
+        entry = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+        ssm.put_parameter(Name=name, Value=json.dumps(entry | changes), Overwrite=True)
+
     def mutations(self) -> list[str]:
         """The changes of IAM and ECS that the runbook's functions made or tried."""
         verbs = ("Attach", "Detach", "Put", "Delete", "Update", "Create", "Register", "Deregister")
@@ -133,14 +164,23 @@ class World:
         ]
 
     def _path(self, arn: str) -> list[str]:
+        entered = [event.get("stateEnteredEventDetails") for event in self._events(arn)]
+        return [each["name"] for each in entered if each]
+
+    def _events(self, arn: str) -> list[dict[str, Any]]:
         sfn = self.account.client("stepfunctions")
         pages = sfn.get_paginator("get_execution_history").paginate(executionArn=arn)
-        return [
-            event["stateEnteredEventDetails"]["name"]
-            for page in pages
-            for event in page["events"]
-            if "stateEnteredEventDetails" in event
-        ]
+        return [event for page in pages for event in page["events"]]
+
+
+def report_of(execution: dict[str, Any]) -> dict[str, Any]:
+    """The report that the execution ended with; empty where there is none."""
+    text = execution.get("output") or execution.get("cause") or ""
+    # Step Functions' own cause, where the definition has none, is a sentence.
+    told: dict[str, Any] = json.loads(text) if text.startswith("{") else {}
+    # NothingChanged has all of the run's data.
+    report: dict[str, Any] = told.get("report", told)
+    return report if "outcome" in report else {}
 
 
 @contextmanager
@@ -156,17 +196,3 @@ def incident(variant: str = "broken", redeploy: str = "always") -> Iterator[Worl
         world = World(account, outputs)
         world.after(60)
         yield world
-
-
-__all__ = [
-    "ALWAYS",
-    "OLD_ROLE",
-    "POLICY",
-    "WORKER",
-    "Edge",
-    "Ended",
-    "World",
-    "edges",
-    "fingerprint",
-    "incident",
-]

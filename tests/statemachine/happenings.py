@@ -1,0 +1,244 @@
+"""What may befall an account before a run and during it, for the stories."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import yaml
+
+from sandbox.engine.faults import Effect
+from sandbox.scenarios.seeds import retainwise
+from tests.statemachine.story import Arrange, Meanwhile
+from tests.statemachine.world import ALWAYS, OLD_ROLE, WORKER, World
+
+SERVICE = f"service/{WORKER}"
+ROLE = f"role/{OLD_ROLE}"
+"""The resources of leases."""
+
+
+def deny(function: str, service: str, operation: str, *, occurrence: int = 1) -> Arrange:
+    return lambda world: world.deny(function, service, operation, occurrence=occurrence)
+
+
+def all_of(*steps: Arrange) -> Arrange:
+    def arrange(world: World) -> None:
+        for step in steps:
+            step(world)
+
+    return arrange
+
+
+def when(entered: str, act: Arrange, time: int = 1) -> Meanwhile:
+    """That happens when the run enters the state for the n-th time."""
+    seen: list[str] = []
+
+    def meanwhile(world: World, state: str) -> None:
+        if state == entered:
+            seen.append(state)
+            if len(seen) == time:
+                act(world)
+
+    return meanwhile
+
+
+def when_sampled(act: Arrange, samples: int = 1) -> Meanwhile:
+    """That happens, once, when the run waits for its next look and has taken so many samples."""
+    done: list[str] = []
+
+    def meanwhile(world: World, state: str) -> None:
+        looks = world.looks() if state == "PauseForHealth" and not done else []
+        if looks and looks[-1]["samples"] >= samples:
+            done.append(state)
+            act(world)
+
+    return meanwhile
+
+
+# What colleagues and ECS do
+
+
+def somebody_deploys(world: World) -> None:
+    world.account.client("ecs").update_service(
+        cluster=retainwise.CLUSTER, service=retainwise.WORKER, forceNewDeployment=True
+    )
+
+
+def somebody_deletes(world: World) -> None:
+    world.account.client("ecs").delete_service(
+        cluster=retainwise.CLUSTER, service=retainwise.WORKER, force=True
+    )
+
+
+def all_tasks_die(world: World) -> None:
+    ecs = world.account.client("ecs")
+    for task in ecs.list_tasks(cluster=retainwise.CLUSTER, serviceName=retainwise.WORKER)["taskArns"]:
+        ecs.stop_task(cluster=retainwise.CLUSTER, task=task)
+
+
+def the_image_disappears(world: World) -> None:
+    """Whatever tag the service runs, it cannot be pulled any more: no new task starts."""
+    world.account.ecs.runner.missing_images.add("retainwise-worker:2025.11")
+
+
+def without_circuit_breaker(world: World) -> None:
+    configuration = {"deploymentCircuitBreaker": {"enable": False, "rollback": False}}
+    world.account.client("ecs").update_service(
+        cluster=retainwise.CLUSTER, service=retainwise.WORKER, deploymentConfiguration=configuration
+    )
+    world.remember()
+
+
+def move_to_declared_role(world: World) -> None:
+    """Deploy a revision of the worker with its declared role, as Terraform does."""
+    ecs = world.account.client("ecs")
+    shape = ecs.describe_task_definition(taskDefinition=retainwise.WORKER)["taskDefinition"]
+    output = ("taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities")
+    given = {k: v for k, v in shape.items() if k not in (*output, "registeredAt", "registeredBy")}
+    role = f"arn:aws:iam::{retainwise.ACCOUNT}:role/{retainwise.WORKER_ROLE}"
+    new = ecs.register_task_definition(**given | {"taskRoleArn": role})["taskDefinition"]
+    ecs.update_service(
+        cluster=retainwise.CLUSTER, service=retainwise.WORKER, taskDefinition=new["taskDefinitionArn"]
+    )
+
+
+# What other runs do
+
+
+def somebody_holds(resource: str, seconds: float = 24 * 3600, owner: str = "a-run-that-goes-on") -> Arrange:
+    """Another execution has the lease, if not said otherwise for longer than anybody waits."""
+
+    def arrange(world: World) -> None:
+        ends = world.account.clock.now() + timedelta(seconds=seconds)
+        item = {
+            "incident": f"lease#{resource}",
+            "entry": "lease",
+            "held_by": owner,
+            "taken_at": "2026-03-02T09:00:00.000Z",
+            "ends_at": ends.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        world.account.client("dynamodb").put_item(
+            TableName=world.outputs["JournalTable"],
+            Item={key: {"S": value} for key, value in item.items()},
+        )
+
+    return arrange
+
+
+def an_ended_run_holds(resource: str) -> Arrange:
+    def arrange(world: World) -> None:
+        somebody_holds(resource, owner=world.run({"service": "nobody-enrolled/this"}).name)(world)
+
+    return arrange
+
+
+def contain(world: World) -> None:
+    world.contained = world.run().name
+
+
+def contained(*more: Arrange) -> Arrange:
+    """The worker is contained, and what happened after that; from there on changes count."""
+
+    def arrange(world: World) -> None:
+        contain(world)
+        for step in more:
+            step(world)
+        world.remember()
+
+    return arrange
+
+
+def of_the_grant(mode: str) -> Callable[[World], dict[str, Any]]:
+    return lambda world: {"mode": mode, "incident": world.contained}
+
+
+def end_of_the_grants_run(status: str) -> Callable[[World], dict[str, Any]]:
+    """The event of the end of the run that contained, as if it had not reported."""
+
+    def event(world: World) -> dict[str, Any]:
+        key = {"incident": {"S": world.contained}, "entry": {"S": "outcome"}}
+        world.account.client("dynamodb").delete_item(TableName=world.outputs["JournalTable"], Key=key)
+        detail = {
+            "name": world.contained,
+            "status": status,
+            "stateMachineArn": world.machine,
+            "input": "{}",
+        }
+        return {"detail-type": "Step Functions Execution Status Change", "detail": detail}
+
+    return event
+
+
+# What a person who is asked does
+
+
+def ask_first(world: World) -> None:
+    """From here on the worker's enrolment asks for approval."""
+    world.change_entry(approval="required")
+    world.remember()
+
+
+def answering(*answers: Arrange) -> Meanwhile:
+    """What happens while the question is open, the first time, the second time, and so on."""
+    left = list(answers)
+
+    def meanwhile(world: World, state: str) -> None:
+        if state == "AskApproval" and left:
+            left.pop(0)(world)
+
+    return meanwhile
+
+
+def say(word: str) -> Arrange:
+    """Run the command that the question gives for yes or for no."""
+
+    def answer(world: World) -> None:
+        question = [text for subject, text in world.messages() if "APPROVAL" in subject][-1]
+        lines = question.splitlines()
+        command = shlex.split(lines[lines.index(f"{word}:") + 1])
+        assert command[:4] == ["aws", "stepfunctions", "send-task-success", "--task-token"]
+        world.account.client("stepfunctions").send_task_success(taskToken=command[4], output=command[6])
+
+    return answer
+
+
+def tag_the_role(world: World, value: str = "a colleague") -> None:
+    iam = world.account.client("iam")
+    iam.tag_role(RoleName=retainwise.OLD_ROLE, Tags=[{"Key": "seen-by", "Value": value}])
+
+
+# How a run may end that is not the definition's own
+
+
+def stop_what_runs(world: World) -> None:
+    for each in world.executions():
+        if each["status"] == "RUNNING":
+            world.account.client("stepfunctions").stop_execution(executionArn=each["executionArn"])
+
+
+def change_definition(world: World, change: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
+    """From here on the state machine has another definition, until the result is called."""
+    sfn = world.account.client("stepfunctions")
+    whole = sfn.describe_state_machine(stateMachineArn=world.machine)["definition"]
+    definition = yaml.safe_load(whole)
+    change(definition)
+    sfn.update_state_machine(stateMachineArn=world.machine, definition=json.dumps(definition))
+
+    def back() -> None:
+        sfn.update_state_machine(stateMachineArn=world.machine, definition=whole)
+
+    return back
+
+
+def crash_after(function: str, service: str, operation: str) -> Arrange:
+    """The call takes place, and then the function dies, however often it is tried."""
+
+    def arrange(world: World) -> None:
+        world.account.faults.add(
+            Effect.CRASH_AFTER, service, operation, function=f"regrant-{function}", times=ALWAYS
+        )
+
+    return arrange
