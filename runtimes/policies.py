@@ -17,7 +17,7 @@ from sandbox.scenarios.play import TEMPLATE
 from sandbox.scenarios.seeds import retainwise
 
 Policies = dict[str, list[Any]]
-"""Statements of the roles' policies, in order, by the function's name: their own, then the stack's managed ones."""
+"""Statements of the roles' policies, by the function's name: their own, then the stack's managed ones."""
 
 _MADE_UP = re.compile(rf"{STACK}-([A-Za-z]+)-[0-9A-F]{{12,13}}")
 """A name that CloudFormation makes up ends in what is different in each account."""

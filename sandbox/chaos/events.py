@@ -189,7 +189,9 @@ def _try(there: World, event: object, tally: Tally) -> None:
     text, failed, _ = account.functions.invoke(function, payload)
     incident = {} if failed else json.loads(text)["incident"]
     refusal = incident.get("refusal")
-    wrong = failed or _changed(there, seen, incident.get("leased", False)) or _misjudged(there, event, incident)
+    wrong = (
+        failed or _changed(there, seen, incident.get("leased", False)) or _misjudged(there, event, incident)
+    )
     if incident.get("leased"):
         there.give_back(f"{incident['service']['cluster']}/{incident['service']['name']}")
     tally.refused += refusal is not None
@@ -216,7 +218,7 @@ def _ran_wrong(there: World, event: object, name: str) -> bool:
 
 
 def _changed(there: World, seen: int, leased: bool) -> bool:
-    """Whether anything was changed beside the service's lease: the function's role may write no other item."""
+    """Whether anything but the service's lease was changed; the function's role may write no other item."""
     calls = [call for call in there.account.calls[seen:] if call.function]
     changes = [call.operation for call in calls if call.operation.startswith(_CHANGES)]
     return changes != (["PutItem"] if leased else [])
