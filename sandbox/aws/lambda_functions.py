@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import botocore.endpoint
-import botocore.session
 from botocore.loaders import Loader
 from moto.awslambda.models import LambdaFunction
 
@@ -51,8 +50,8 @@ class Context:
     get_remaining_time_in_millis: Callable[[], int]
 
 
-_loader = Loader()
-"""botocore's models are read once for all functions; on AWS each environment reads its own."""
+_descriptions: dict[object, Any] = {}
+"""botocore's, read once for all functions; on AWS each environment reads its own."""
 
 
 class Functions:
@@ -241,7 +240,7 @@ def install(core: Core, gateway: Gateway) -> Functions:
     core.patch(LambdaFunction, "_invoke_lambda", invoke_lambda)
     core.patch(LambdaFunction, "invoke", invoked)
     core.patch(botocore.endpoint, "time", Sleepless)
-    core.patch(botocore.session, "create_loader", lambda _path=None: _loader)
+    core.patch(Loader, "__init__", _share_descriptions)
     return functions
 
 
@@ -268,6 +267,14 @@ def _configure_logs(core: Core) -> None:
     core.patch(LambdaFunction, "__init__", made)
     core.patch(LambdaFunction, "update_configuration", updated)
     core.patch(LambdaFunction, "get_configuration", shown)
+
+
+_make_loader = Loader.__init__
+
+
+def _share_descriptions(loader: Any, *args: Any, **more: Any) -> None:
+    _make_loader(loader, *args, **more)
+    loader._cache = _descriptions
 
 
 def _own_group(function: Any) -> str:

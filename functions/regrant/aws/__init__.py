@@ -1,1 +1,1 @@
-"""The only modules that import boto3: AWS's calls, errors and shapes, translated once at the edge."""
+"""The only modules that import the SDK: AWS's calls, errors and shapes, translated once at the edge."""
