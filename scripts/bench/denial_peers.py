@@ -1,4 +1,4 @@
-"""How others read denials: one peer as it is installed, the published patterns of more, written anew.
+"""How others read denials: one peer as it is installed, the published patterns of more, written again.
 
 iam-policy-autopilot is run itself, from .venv-bench, without credentials or telemetry and, where the kernel
 lets us, without a network. It never gets --yes and its input is no terminal, so it cannot change anything.

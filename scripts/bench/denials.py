@@ -31,7 +31,7 @@ _AUTOPILOT = """
     It prints principals only of denials that it would repair; the rest is from its drafts."""
 _NOTES = """\
 [2] `is not authorized to perform: (\\S+) on resource: (\\S+)`, as in many posts
-[3] its patterns, written anew, without its map of calls to actions  [4] its pattern, written anew
+[3] its patterns, written again, without its map of calls to actions  [4] its pattern, written again
 Wrong: a * for a resource that the line does not name. Right: a role's ARN for its session; BUCKET/* for
 an S3 key, which autopilot widens on purpose.
 """

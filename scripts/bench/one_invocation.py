@@ -1,11 +1,11 @@
-"""Invoke one handler in this process, as Lambda does a cold one, and tell what it took.
+"""Invoke one handler in this process, as Lambda does a cold one, and report what it took.
 
     python one_invocation.py handlers.diagnose.handler < event.json
 
 Prints JSON: result, or error (errorType, errorMessage); calls as [service, operation, begin, end, bytes
-sent], in seconds; rss, the most memory that the process held, in KiB (null where the system does not tell);
-logged, the bytes that the handler printed. Each call is held up for DELAY on its way, so that calls which are
-sent side by side are seen to overlap.
+sent, items put by a transaction], in seconds; rss, the most memory that the process held, in KiB (null where
+the system does not say); logged, the bytes that the handler printed. Each call is held up for DELAY on its
+way, so that calls which are sent at the same time are seen to overlap.
 """
 
 from __future__ import annotations
@@ -45,28 +45,29 @@ def main() -> None:
             return send(self, model, request)
         finally:
             body = request.get("body") or b""
-            size = len(body if isinstance(body, bytes) else str(body))
+            sent = body if isinstance(body, bytes) else str(body).encode()
             service = model.service_model.service_name
-            calls.append([service, model.name, begin, time.monotonic(), size])
+            items = sent.count(b'"Put":')
+            calls.append([service, model.name, begin, time.monotonic(), len(sent), items])
 
     botocore.endpoint.Endpoint.make_request = recorded
     context = SimpleNamespace(
-        function_name="bench", memory_limit_in_mb=256, invoked_function_arn="bench", aws_request_id="bench"
+        function_name="bench", memory_limit_in_mb=512, invoked_function_arn="bench", aws_request_id="bench"
     )
-    told: dict[str, Any]
+    report: dict[str, Any]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         handler = getattr(import_module(module), name)
         try:
-            told = {"result": handler(event, context)}
+            report = {"result": handler(event, context)}
         except Exception as error:  # whatever the handler raises is its answer, as in Lambda
-            told = {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}}
-    told |= {
+            report = {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}}
+    report |= {
         "calls": calls,
         "rss": most_memory(),
         "logged": len(out.getvalue().encode()),
     }
-    print(json.dumps(told))
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Figures (iii), (iv) and (v): what one run of each kind enters, calls, logs and holds in memory.
 
 The seed's account on simulated time, and each function in a process of its own that reaches it over HTTP. So
-calls that the handlers' threads send side by side are seen side by side, and memory is that of one function.
+calls that the handlers' threads send at the same time are seen so, and memory is that of one function.
 """
 
 from __future__ import annotations
@@ -24,19 +24,21 @@ from sandbox.scenarios.seeds import retainwise
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = f"{retainwise.CLUSTER}/{retainwise.WORKER}"
 GRANT = ("iam", "AttachRolePolicy")
-LOOKS = ("check-rollout", "check-restore", "verify-health")
+STATES_OF_A_LOOK = {"PauseForUndo": 4}
+"""After which Wait more than two states belong to the round: an undo looks at the role and at the service."""
 LIMIT = 4 * 3600.0
 
 
 @dataclass(frozen=True)
 class ApiCall:
-    """One AWS call. begin, end: seconds. sent: bytes of its body."""
+    """One AWS call. begin, end: seconds. sent: bytes of its body. items: how many a transaction puts."""
 
     service: str
     operation: str
     begin: float
     end: float
     sent: int
+    items: int = 0
 
     @property
     def name(self) -> tuple[str, str]:
@@ -45,7 +47,7 @@ class ApiCall:
 
 @dataclass(frozen=True)
 class Invocation:
-    """One function's run. rss: the most memory of its process, KiB, if the system tells. logged: bytes."""
+    """One function's run. rss: the most memory of its process, KiB, if the system says. logged: bytes."""
 
     function: str
     calls: tuple[ApiCall, ...]
@@ -65,23 +67,38 @@ class Run:
     invocations: list[Invocation] = field(default_factory=list)
 
 
-def straight_and_rounds(states: Sequence[str], kinds: Mapping[str, str]) -> tuple[list[str], Counter[str]]:
-    """The states entered without polling, and how often each Wait state began a round.
+def in_rounds(states: Sequence[str], kinds: Mapping[str, str]) -> list[bool]:
+    """Of each state that was entered, whether it belongs to a round of polling.
 
-    A round is a Wait, the Task that looks, and the Choice that decides.
+    A round is a Wait, the Task that looks, and the Choice that decides; in an undo, two of each.
     """
-    straight: list[str] = []
-    rounds: Counter[str] = Counter()
+    polling: list[bool] = []
     left = 0
     for state in states:
         if kinds[state] == "Wait":
-            rounds[state] += 1
-            left = 2
-        elif left:
-            left -= 1
-        else:
-            straight.append(state)
-    return straight, rounds
+            left = 1 + STATES_OF_A_LOOK.get(state, 2)
+        polling.append(left > 0)
+        left = max(left - 1, 0)
+    return polling
+
+
+def straight_and_rounds(states: Sequence[str], kinds: Mapping[str, str]) -> tuple[list[str], Counter[str]]:
+    """The states entered without polling, and how often each Wait state began a round."""
+    polling = zip(states, in_rounds(states, kinds), strict=True)
+    straight = [state for state, in_round in polling if not in_round]
+    return straight, Counter(state for state in states if kinds[state] == "Wait")
+
+
+def looks(run: Run) -> list[bool]:
+    """Of each invocation, whether it was made in a round of polling.
+
+    Raises ValueError if a Task was tried again: then it has more invocations than states.
+    """
+    polling = zip(run.states, in_rounds(run.states, run.kinds), strict=True)
+    tasks = [in_round for state, in_round in polling if run.kinds[state] == "Task"]
+    if len(tasks) != len(run.invocations):
+        raise ValueError(f"{run.name}: {len(run.invocations)} invocations of {len(tasks)} Tasks")
+    return tasks
 
 
 def depth(calls: Iterable[ApiCall]) -> int:
@@ -103,11 +120,6 @@ def until_grant(invocations: Sequence[Invocation]) -> list[Invocation]:
         if grant:
             return kept
     return []
-
-
-def is_look(invocation: Invocation) -> bool:
-    """Whether it is the Task of a round."""
-    return invocation.function.endswith(LOOKS)
 
 
 class Stage:
@@ -138,10 +150,10 @@ class Stage:
         )
         if ended.returncode:
             raise RuntimeError(f"{function.function_name}: {ended.stderr[-2000:]}")
-        told = json.loads(ended.stdout)
-        calls = tuple(ApiCall(*call) for call in told["calls"])
-        self.invocations.append(Invocation(function.function_name, calls, told["rss"], told["logged"]))
-        return told.get("error", told.get("result")), "error" in told
+        seen = json.loads(ended.stdout)
+        calls = tuple(ApiCall(*call) for call in seen["calls"])
+        self.invocations.append(Invocation(function.function_name, calls, seen["rss"], seen["logged"]))
+        return seen.get("error", seen.get("result")), "error" in seen
 
     def run(self, name: str, given: dict[str, str] | None = None) -> Run:
         """The worker's next run: started with that input, or by its alarm."""
@@ -160,7 +172,7 @@ class Stage:
         assert self.account.clock.run(until=ended, limit=LIMIT), "the execution did not end"
         assert len(found) == 1, "another run came between"
         shown = sfn.describe_execution(executionArn=found[0])
-        told = json.loads(shown.get("output") or shown.get("cause") or "{}")
+        report = json.loads(shown.get("output") or shown.get("cause") or "{}")
         pages = sfn.get_paginator("get_execution_history").paginate(executionArn=found[0])
         events = [event for page in pages for event in page["events"]]
         entered = [
@@ -174,7 +186,7 @@ class Stage:
             if "stateEnteredEventDetails" in event
         }
         size = len(json.dumps(events, default=str).encode())
-        return Run(name, str(told.get("outcome")), entered, kinds, size, list(self.invocations))
+        return Run(name, str(report.get("outcome")), entered, kinds, size, list(self.invocations))
 
     def _executions(self) -> list[dict[str, Any]]:
         sfn: Any = self.account.client("stepfunctions")
@@ -226,6 +238,7 @@ def summarize(runs: Sequence[Run]) -> dict[str, Any]:
 
 def _row(run: Run) -> dict[str, Any]:
     straight, rounds = straight_and_rounds(run.states, run.kinds)
+    without_polling = _calls_without_polling(run)
     calls = [call for each in run.invocations for call in each.calls]
     dynamodb = [call for call in calls if call.service == "dynamodb"]
     writes = [call for call in dynamodb if call.operation not in ("GetItem", "Query")]
@@ -235,8 +248,9 @@ def _row(run: Run) -> dict[str, Any]:
         "rounds": dict(rounds),
         "entered": len(run.states),
         "invocations": len(run.invocations),
-        "calls": sum(len(each.calls) for each in run.invocations if not is_look(each)),
-        "callsPolling": sum(len(each.calls) for each in run.invocations if is_look(each)),
+        "calls": sum(without_polling.values()),
+        "callsPolling": len(calls) - sum(without_polling.values()),
+        "callsOf": without_polling,
         "writeUnits": sum(map(_write_units, writes)),
         "readUnits": len(dynamodb) - len(writes),
         "publishes": sum(call.name == ("sns", "Publish") for call in calls),
@@ -244,11 +258,20 @@ def _row(run: Run) -> dict[str, Any]:
     }
 
 
+def _calls_without_polling(run: Run) -> dict[str, int]:
+    """By function."""
+    calls: Counter[str] = Counter()
+    for look, each in zip(looks(run), run.invocations, strict=True):
+        if not look:
+            calls[each.function] += len(each.calls)
+    return dict(calls)
+
+
 def _write_units(call: ApiCall) -> int:
-    """A unit for each KB of an item, rounded up; what is sent is a little more. In a transaction,
-    two: ours write two items at most."""
+    """A unit for each KB of an item, rounded up, and twice that in a transaction. Of its items only the sum
+    is known, so each but one may be rounded up once more; what is sent is a little more than an item."""
     units = -(-call.sent // 1024)
-    return 2 * (units + 1) if call.operation == "TransactWriteItems" else units
+    return 2 * (units + call.items - 1) if call.operation == "TransactWriteItems" else units
 
 
 def _to_grant(run: Run) -> dict[str, Any]:

@@ -15,7 +15,7 @@ PUBLISH = 0.50 / 1_000_000
 EMAIL = 2.00 / 100_000
 LOG_GB = 0.50
 # What cannot be counted here is assumed.
-GB, SECONDS = 0.25, 0.5
+GB, SECONDS = 0.5, 0.5
 """Memory of a function, and how long it takes on average, cold starts among them."""
 
 

@@ -35,7 +35,7 @@ LIMIT = 2 * 3600.0
 
 LATENCIES = {
     "IAM": "a change is felt by all calls after 0 to 10 s (uniform); until then each call meets the old or\n"
-    "  the new, as a coin falls. The control plane shows it at once.",
+    "  the new, as a coin falls. The control plane shows it immediately.",
     "log": "a line is seen, and counted by the alarm's metric, 2 to 15 s after its own time (uniform) in\n"
     "  nine stories of ten, 15 to 60 s in the tenth.",
     "alarm": "period 60 s, one datapoint, evaluated on the minute. The loss is at any second of it.",
@@ -116,17 +116,17 @@ class _Account:
         self._until_ended()
         for short, name in SERVICES.items():
             run = next(each for each in self.runs()[self.known :] if name in json.dumps(each.execution_input))
-            told = run.output if run.exec_status == "SUCCEEDED" else json.loads(run.cause or "{}")
+            report = run.output if run.exec_status == "SUCCEEDED" else json.loads(run.cause or "{}")
             ended = run.stop_date.timestamp() * 1000
             yield Story(
                 seed,
                 way,
                 short,
-                str(told.get("outcome") or run.exec_status),
+                str(report.get("outcome") or run.exec_status),
                 round((ended - self._first_denial(name, lost)) / 1000, 1),
-                any(change["kind"] == "redeploy" for change in told.get("changes", ())),
+                any(change["kind"] == "redeploy" for change in report.get("changes", ())),
                 round(lag, 1),
-                "; ".join(told.get("health", {}).get("evidence", ()))[:200] if told.get("health") else "",
+                "; ".join(report.get("health", {}).get("evidence", ()))[:200] if report.get("health") else "",
             )
 
     def runs(self) -> list[Any]:
@@ -196,7 +196,7 @@ def _arn(policy: str) -> str:
 
 
 def _forked(account: _Account, stories: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
-    """What the children told. Raises RuntimeError if one of them failed."""
+    """What the children wrote. Raises RuntimeError if one of them failed."""
     file, path = tempfile.mkstemp(prefix="regrant-bench-")
     running: set[int] = set()
     try:
@@ -205,7 +205,7 @@ def _forked(account: _Account, stories: Sequence[tuple[int, str]]) -> list[dict[
                 running.remove(_ended())
             child = os.fork()
             if not child:
-                _tell(account, seed, way, file)
+                _write(account, seed, way, file)
             running.add(child)
         while running:
             running.remove(_ended())
@@ -224,8 +224,8 @@ def _ended() -> int:
     return child
 
 
-def _tell(account: _Account, seed: int, way: str, file: int) -> None:
-    """In a child: play, tell, and end."""
+def _write(account: _Account, seed: int, way: str, file: int) -> None:
+    """In a child: play, write the result, and end."""
     status = 1
     try:
         lines = [json.dumps(vars(story)) + "\n" for story in account.play(seed, way)]

@@ -7,9 +7,19 @@ import re
 import pytest
 
 from scripts.bench import page, prices, recovery, startup
-from scripts.bench.paths import ApiCall, Invocation, depth, straight_and_rounds, until_grant
+from scripts.bench.paths import (
+    ApiCall,
+    Invocation,
+    Run,
+    depth,
+    looks,
+    straight_and_rounds,
+    summarize,
+    until_grant,
+)
 from scripts.bench.recovery import Story
 from scripts.bench.startup import Start
+from tests.template.cloudformation import load
 
 KINDS = {
     "Diagnose": "Task",
@@ -17,12 +27,21 @@ KINDS = {
     "Pause": "Wait",
     "Check": "Task",
     "Again": "Choice",
+    "UndoRole": "Task",
+    "UndoService": "Task",
+    "DecideUndo": "Choice",
+    "PauseForUndo": "Wait",
     "Done": "Succeed",
 }
+UNDO = ["UndoRole", "DecideUndo", "UndoService", "DecideUndo"]
 
 
 def call(begin: float, end: float, operation: str = "GetRole") -> ApiCall:
     return ApiCall("iam", operation, begin, end, 0)
+
+
+def run_of(states: list[str], invocations: list[Invocation]) -> Run:
+    return Run("contain", "CONTAINED", states, KINDS, 0, invocations)
 
 
 def test_a_round_is_a_wait_a_look_and_a_decision() -> None:
@@ -30,6 +49,37 @@ def test_a_round_is_a_wait_a_look_and_a_decision() -> None:
     straight, rounds = straight_and_rounds(states, KINDS)
     assert straight == ["Diagnose", "Decide", "Done"]
     assert rounds == {"Pause": 2}
+
+
+def test_a_round_of_an_undo_looks_at_role_and_service() -> None:
+    states = [*UNDO, "PauseForUndo", *UNDO, "PauseForUndo", *UNDO, "UndoRole", "DecideUndo", "Done"]
+    straight, rounds = straight_and_rounds(states, KINDS)
+    assert straight == [*UNDO, "UndoRole", "DecideUndo", "Done"]
+    assert rounds == {"PauseForUndo": 2}
+
+
+def test_calls_in_a_round_are_not_those_of_the_run_without_polling() -> None:
+    states = ["Diagnose", "Decide", "Pause", "Check", "Again", "Check", "Again", "Done"]
+    look = Invocation("check", (call(0, 1),), 1, 0)
+    run = run_of(states, [Invocation("diagnose", (call(0, 1), call(1, 2)), 1, 0), look, look])
+    assert looks(run) == [False, True, False]
+    row = summarize([run])["runs"]["contain"]
+    assert (row["calls"], row["callsPolling"], row["callsOf"]) == (3, 1, {"diagnose": 2, "check": 1})
+
+
+def test_a_task_that_was_tried_again_cannot_be_counted() -> None:
+    twice = [Invocation("diagnose", (), 1, 0)] * 2
+    with pytest.raises(ValueError, match="2 invocations of 1 Tasks"):
+        looks(run_of(["Diagnose", "Done"], twice))
+
+
+def test_a_transaction_is_written_at_twice_the_price_of_each_item() -> None:
+    puts = (
+        ApiCall("dynamodb", "PutItem", 0, 1, 1025),
+        ApiCall("dynamodb", "TransactWriteItems", 1, 2, 1500, 3),
+    )
+    run = run_of(["Diagnose", "Done"], [Invocation("diagnose", puts, 1, 0)])
+    assert summarize([run])["runs"]["contain"]["writeUnits"] == 2 + 2 * 4
 
 
 @pytest.mark.parametrize(
@@ -64,11 +114,11 @@ def test_a_thousand_runs_cost_a_thousand_times_what_one_costs() -> None:
     }
     assert prices.of_a_thousand(run) == {
         "transitions": 1.25,
-        "functions": 0.046,  # 20 * (0.0000002 + 0.25 * 0.5 * 0.0000166667) * 1000
+        "functions": 0.087,  # 20 * (0.0000002 + 0.5 * 0.5 * 0.0000166667) * 1000
         "journal": 0.012,
         "notices": 0.021,
         "logs": 0.25,
-        "all": 1.58,
+        "all": 1.62,
     }
 
 
@@ -76,17 +126,15 @@ def test_a_handler_is_measured_by_the_baselines_around_it() -> None:
     slow, slower = Start(0.2, 0.3, 0.1, ("dynamodb",)), Start(0.4, 0.6, 0.2, ("dynamodb",))
     handler = Start(0.36, 0.45, 0.2, ("ecs", "iam"))
     found = {
-        "check_rollout": [(slow, handler, slower)],
-        startup.PARSER: [(slow, handler, slow)],
+        "verify_health": [(slow, handler, slower)],
         "powertools": [(slow, slow, slow)],
         "rested": [(slow, slow, slow)],
         "baseline": [(slow, slow, slow), (slow, slower, slow), (slower, slow, slower)],
     }
     figures = startup.summarize(found)
-    rollout = figures["handlers"]["check_rollout"]
-    assert (rollout["cpu"], rollout["met"], rollout["clients"]) == (1.2, False, ["ecs", "iam"])
-    assert rollout["withoutClients"] == 1.07
-    assert figures["handlers"][startup.PARSER]["aim"] == 1.45
+    verify = figures["handlers"]["verify_health"]
+    assert (verify["cpu"], verify["met"], verify["clients"]) == (1.2, False, ["ecs", "iam"])
+    assert verify["withoutClients"] == 1.07
     assert figures["noise"]["cpu"] == 1.0
     assert figures["noise"]["cpuLow"] < 1 < figures["noise"]["cpuHigh"]
 
@@ -105,10 +153,15 @@ def test_a_run_that_was_not_contained_is_named_and_counts_for_no_percentile() ->
     assert (row["redeployed"], row["leastLagRedeployed"]) == (22, 5.0)
 
 
+def test_the_functions_are_priced_with_the_memory_that_the_template_gives_them() -> None:
+    assert load("template.yaml")["Globals"]["Function"]["MemorySize"] == prices.GB * 1024
+
+
 def test_the_page_has_every_figure() -> None:
     text = page.FILE.read_text("utf-8")
     runs = ("contain, redeploy always", "contain, redeploy if-needed", "refuse", "rollback", "cure")
-    rows = [*startup.HANDLERS, *runs, "attach-policies"]
+    functions = ("open-incident", "diagnose", "capture-baseline", "attach-policies", "redeploy-service")
+    rows = [*startup.HANDLERS, *runs, *functions, "close-incident"]
     assert [name for name in rows if f"\n| {name} |" not in text] == []
     ways = [f"\n| {way} | {service} |" for way in recovery.WAYS for service in recovery.SERVICES]
     assert [row for row in ways if row not in text] == []
