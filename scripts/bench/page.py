@@ -49,8 +49,8 @@ def _summary(figures: Mapping[str, Any]) -> Iterable[str]:
         yield _row("zip, without boto3", _megabytes(figures["package"]["bytes"]), aim)
     for what, figure, most in (
         ("states of a contain run, without polling", contain["states"], STATES_AIM),
-        ("functions that start cold before the grant", len(grant["functions"]), COLD_AIM),
-        ("calls in sequence before the grant, with it", grant["sequence"], SEQUENCE_AIM),
+        ("functions that start cold up to the grant", len(grant["functions"]), COLD_AIM),
+        ("calls in sequence up to the grant", grant["sequence"], SEQUENCE_AIM),
         ("calls of a contain run, without polling", contain["calls"], TOTAL_AIM),
     ):
         yield _row(what, figure, _aim(f"≤ {most}", figure <= most))
