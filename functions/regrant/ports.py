@@ -115,6 +115,9 @@ class Journal(Protocol):
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
         """Store it unless there is one already; the one that stands is returned."""
 
+    def replace_baseline(self, incident: str, baseline: Baseline) -> None:
+        """Store it in place of the one that stands."""
+
     def keep_baseline_with_lease(
         self, incident: str, baseline: Baseline, lease: Lease, untouched_since: str
     ) -> bool:

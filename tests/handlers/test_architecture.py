@@ -46,6 +46,7 @@ ONLY_IN = {
     "attach": {"change", "undo"},
     "detach": {"change", "undo"},
     "deploy": {"change", "undo"},
+    "redeploy": {"change", "undo"},
     "register": {"change"},
     "deregister": {"undo"},
     "write": {"grants"},

@@ -349,6 +349,9 @@ class FakeJournal:
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
         return self.baselines.setdefault(incident, baseline)
 
+    def replace_baseline(self, incident: str, baseline: Baseline) -> None:
+        self.baselines[incident] = baseline
+
     def keep_baseline_with_lease(
         self, incident: str, baseline: Baseline, lease: Lease, untouched_since: str
     ) -> bool:

@@ -49,6 +49,10 @@ class DynamoJournal:
         assert kept is not None  # the condition failed because it is there
         return msgspec.json.decode(kept, type=Baseline)
 
+    def replace_baseline(self, incident: str, baseline: Baseline) -> None:
+        """PutItem, over the one that stands."""
+        self._put(incident, "baseline", baseline)
+
     def keep_baseline_with_lease(
         self, incident: str, baseline: Baseline, lease: Lease, untouched_since: str
     ) -> bool:

@@ -14,7 +14,7 @@ from regrant.baseline.facts import attached_before, facts, fingerprint, granted_
 from regrant.clock import HOUR, earlier, later, seconds_between
 from regrant.denials.search import read_depths
 from regrant.errors import AccountMoved, AwsRefused, RoleGone, ServiceGone
-from regrant.leases import PATIENCE, STRAGGLERS, lease_of_role, take_role
+from regrant.leases import PATIENCE, STRAGGLERS, lease_of_role, release_role, take_role
 from regrant.model.aws import Baseline, RoleState, ServiceState, name_of
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.results import BaselineMark, Refusal
@@ -44,8 +44,28 @@ def capture_baseline(state: RunState, aws: Account, now: str) -> BaselineMark:
         return mark
     if holder := take_role(diagnosis.plan.role, state.incident, aws, now):
         return _wait(state, diagnosis.plan, holder, now)
-    baseline, depths = _read_whole(state.incident, diagnosis, aws, now)
-    return _mark(aws.journal.keep_baseline(state.incident.id, baseline), diagnosis.plan, depths)
+    try:
+        baseline, depths = _read_whole(state.incident, diagnosis, aws, now)
+    except AccountMoved:
+        # The next plan may be of another role, and others wait for this one.
+        release_role(diagnosis.plan.role, state.incident, aws, now)
+        raise
+    return _mark(_keep(baseline, state.incident, aws), diagnosis.plan, depths)
+
+
+def _keep(baseline: Baseline, incident: Incident, aws: Account) -> Baseline:
+    """The first baseline of the run; one of a role that the plan has left is replaced, if nothing was
+    changed.
+
+    Raises AccountMoved.
+    """
+    kept = aws.journal.keep_baseline(incident.id, baseline)
+    if kept.role.arn == baseline.role.arn:
+        return kept
+    if aws.journal.load(incident.id).changes:
+        raise AccountMoved(f"{incident.id} has changed {kept.role.arn}, and now its plan is of another role.")
+    aws.journal.replace_baseline(incident.id, baseline)
+    return baseline
 
 
 def _diagnosed_just_now(state: RunState, diagnosis: Diagnosis) -> bool:
@@ -86,7 +106,7 @@ def _read_whole(incident: Incident, diagnosis: Diagnosis, aws: Account, now: str
         lambda: (
             aws.services.describe(service) if incident.expires else existing_service(aws.services, service)
         ),
-        lambda: _depths(aws.queues, incident.entry),
+        lambda: _depths(aws.queues, incident.entry if plan.watch and not plan.postpone else None),
     )
     granted = granted_by_others(held, incident.id)
     _raise_if_moved(diagnosis, role, found, granted, aws.roles)
@@ -183,8 +203,8 @@ def _attached(roles: Roles, role: str) -> tuple[str, ...]:
 
 
 def _depths(queues: Queues, entry: CatalogueEntry | None) -> Depths:
-    """None of a service that is not enrolled any more. Raises AwsRefused for a queue that is gone: the proof
-    could not be had without it."""
+    """None where nothing is to be proved. Raises AwsRefused for a queue that is gone, without which it could
+    not be."""
     found = read_depths(queues, entry.health) if entry else Depths()
     if isinstance(found, str):
         raise AwsRefused(f"The catalogue names a queue that does not exist: {found}.", "QueueDoesNotExist")

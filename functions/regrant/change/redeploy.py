@@ -72,6 +72,8 @@ def redeploy(
 
     def deploy(first: bool) -> str:
         primary = _primary(service, aws.services)
+        if not first and _taken_back(incident, intent, aws):
+            raise ServiceChanged(f"{primary.id} was deployed before ours, which was not started.")
         if primary.id == baseline.primary_deployment:
             return aws.services.deploy(service, revision) if revision else aws.services.redeploy(service)
         if primary.task_definition == (revision or baseline.task_definition) and not first:
@@ -83,6 +85,12 @@ def redeploy(
     intent = Change("redeploy", str(service), baseline.primary_deployment, intended_at=now)
     done = carry_out(aws.journal, incident.id, intent, deploy, now)
     return Rollout(deployment=done.value, at=now, revision=revision)
+
+
+def _taken_back(incident: Incident, intent: Change, aws: Account) -> bool:
+    """An earlier try found somebody else's deployment, and started none."""
+    changes = aws.journal.load(incident.id).changes
+    return any(c.kind == intent.kind and c.target == intent.target and c.undone_at for c in changes)
 
 
 def _primary(service: Service, services: Services) -> Deployment:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from regrant.baseline.drift import see
+from regrant.clock import seconds_between
+from regrant.denials.search import read_depths
 from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.model.aws import ServiceState, TaskDefinition, name_of
 from regrant.model.journal import Hold
@@ -31,13 +33,13 @@ def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
     )
     mine = [hold for hold in held if hold.incident == incident.expires]
     if refusal := _out_of_reach(mine, role, allowed):
-        return Diagnosis("REFUSE", now, (_expired(mine, role),), refusal=refusal)
+        return Diagnosis("REFUSE", now, (_expired(mine, role, now),), refusal=refusal)
     was = aws.roles.read(role) if mine else None
     if not mine or was is None:
         gone = Finding("NO_GRANT", f"Nothing is left of the grant of run {incident.expires}.")
         return Diagnosis("NOTHING_TO_FIX", now, (gone,))
     definition = aws.services.task_definition(state.task_definition) if state else None
-    depends, postpone = _judge(incident, role, state, definition, allowed)
+    depends, postpone = _judge(incident, role, state, definition, allowed, aws)
     plan = Plan(
         role=role,
         attach=(),
@@ -47,7 +49,7 @@ def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
         postpone=postpone,
         watch=depends,
     )
-    findings = (_expired(mine, role), *_use(depends, definition, role))
+    findings = (_expired(mine, role, now), *_use(depends, definition, role))
     routes = definition.logs if definition else ()
     return Diagnosis("CHANGE", now, findings, plan, routes, seen=see(was))
 
@@ -73,6 +75,7 @@ def _judge(
     state: ServiceState | None,
     definition: TaskDefinition | None,
     allowed: Allowed,
+    aws: Account,
 ) -> tuple[bool, str | None]:
     """Whether the service depends on the grant, and why it cannot be tried now, if so."""
     assert incident.service is not None
@@ -87,13 +90,18 @@ def _judge(
         # Whoever took the service out of the catalogue wants nothing proved of it any more.
         return False, None
     refusal = judge_role(definition, allowed)
-    return True, refusal.message if refusal else None
+    if refusal:
+        return True, refusal.message
+    depths = read_depths(aws.queues, incident.entry.health)
+    return True, f"The queue {depths} does not exist." if isinstance(depths, str) else None
 
 
-def _expired(mine: list[Hold], role: str) -> Finding:
+def _expired(mine: list[Hold], role: str, now: str) -> Finding:
     names = ", ".join(sorted(name_of(hold.policy) for hold in mine))
     first = min(mine, key=lambda hold: hold.held_at)
-    text = f"The grant of {names} to {name_of(role)} by run {first.incident} has expired"
+    ends = max(hold.expires_at or "" for hold in mine)
+    how = "is ended before its time" if ends and seconds_between(now, ends) > 60 else "has expired"
+    text = f"The grant of {names} to {name_of(role)} by run {first.incident} {how}"
     return Finding("GRANT_EXPIRED", f"{text}; it was made at {first.held_at}.", (first.why,))
 
 

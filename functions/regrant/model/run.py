@@ -139,10 +139,18 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """What Catch wrote under `$.error`."""
+    """What Catch wrote under `$.error`. SendTaskFailure may leave out either (API reference)."""
 
-    Error: str
-    Cause: str = ""
+    Error: str | None = None
+    Cause: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.Error or "UNNAMED_FAILURE"
+
+    @property
+    def cause(self) -> str:
+        return (self.Cause or "")[:1000]
 
 
 class RunState(msgspec.Struct, frozen=True, omit_defaults=True):

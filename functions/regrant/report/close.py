@@ -55,9 +55,7 @@ def _close_unopened(failure: Failure, event: CloseEvent, aws: Account) -> Report
         service=None,
         mode=mode_of(event.input),
         outcome="REFUSED",
-        findings=(
-            Finding("NOT_OPENED", f"The run could not be opened: {failure.Error}.", (failure.Cause[:1000],)),
-        ),
+        findings=(Finding("NOT_OPENED", f"The run could not be opened: {failure.name}.", (failure.cause,)),),
         changes=(),
         health=None,
         receipt=None,

@@ -43,7 +43,7 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
     if is_overdue(state) and not state.failure:
         found.append(_overdue(state))
     if state.failure:
-        found.append(Finding(state.failure.Error, state.failure.Cause[:1000]))
+        found.append(Finding(state.failure.name, state.failure.cause))
     return found
 
 
@@ -64,8 +64,11 @@ def _staying(state: RunState) -> list[Finding]:
 def _overdue(state: RunState) -> Finding:
     entry, incident = state.incident.entry, state.incident
     role = name_of(entry.task_role) if entry else "its declared role"
-    text = f"The grant of run {incident.expires} has expired, and the service still needs it."
-    return Finding("CURE_OVERDUE", f"{text} It was renewed. Move the service to {role}.")
+    text = f"The service still needs the grant of run {incident.expires}."
+    return Finding(
+        "CURE_OVERDUE",
+        f"{text} It {'was put back' if state.undo else 'was renewed'}. Move the service to {role}.",
+    )
 
 
 def _planned(plan: Plan) -> list[Finding]:
@@ -86,6 +89,8 @@ def _why_undone(state: RunState) -> Finding:
     if state.withdrawal and state.withdrawal.next == "WAIT":
         waited = f"The role was not free in {state.withdrawal.checks} tries."
         return Finding("STEP_FAILED", waited, state.withdrawal.evidence)
+    if health and not health.answered:
+        return Finding("NOT_SEEN", "The service could not be looked at until the end.", health.evidence)
     if health and health.verdict != "HEALTHY" and not deployed_since(state):
         text = f"The service was not proved healthy in {health.samples} samples."
         return Finding("NOT_HEALTHY", text, health.evidence)

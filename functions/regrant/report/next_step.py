@@ -54,7 +54,9 @@ def _after_the_cure(state: RunState) -> str:
 
 def _why_again(state: RunState) -> str:
     if state.failure:
-        return f"The run could not go on: see {state.failure.Error}, repair that, and start again."
+        return f"The run could not go on: see {state.failure.name}, repair that, and start again."
+    if state.seen and not state.seen.answered:
+        return "AWS could not be asked whether the service works: start again when it answers."
     if state.seen and not deployed_since(state):
         return "The permission was not the whole cause: see the evidence, repair that, and start again."
     return "The new deployment did not finish, so nothing was proved: see the evidence, and start again."

@@ -36,12 +36,11 @@ def verify_health(state: RunState, aws: Account, now: str) -> Health:
     was not seen: that is no trouble of the service's, and the watch's own limit ends it. Raises AwsRefused.
     """
     before = state.health
-    checks = before.checks + 1 if before else 1
     if state.withdrawal and state.withdrawal.next == "WAIT":
         # Another run has the role, so nothing was withdrawn; what was proved before that stands.
         waiting = before or Health("PENDING", now)
-        return replace(waiting, at=now, checks=checks, next="WITHDRAW", wait=FOR_THE_ROLE)
-    watch = watch_of(state, now)
+        return replace(waiting, at=now, next="WITHDRAW", wait=FOR_THE_ROLE)
+    watch, checks = watch_of(state, now), before.checks + 1 if before else 1
     try:
         health = _look(state, watch, aws, now)
     except AwsUnavailable as error:
@@ -73,7 +72,8 @@ def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:
 
 def _unseen(error: AwsUnavailable, watch: Watch, now: str) -> Health:
     unseen = (f"AWS could not be asked: {error}",)
-    return replace(watch.previous or Health("PENDING", now), verdict="PENDING", at=now, evidence=unseen)
+    before = watch.previous or Health("PENDING", now)
+    return replace(before, verdict="PENDING", at=now, answered=False, evidence=unseen)
 
 
 def _judge(

@@ -79,6 +79,8 @@ def decide(health: Health, watch: Watch, state: RunState, now: str) -> Health:
     """The look with the time that it has taken so far judged, too, and with the word for DecideHealth."""
     rolling = watch.rollout is not None and health.deployed_at is None
     limit = ROLLOUT_LIMIT if rolling else watch.limit
+    if not health.answered and not rolling:
+        limit = max(limit, LIMIT)  # what was not seen is no reason to replace tasks, or to undo, so soon
     spent = seconds_between(_proof_began(health, watch), now)
     if health.verdict == "PENDING" and spent >= limit:
         late = f"Not {'finished' if rolling else 'proved'} after {limit / 60:g} minutes."

@@ -19,6 +19,7 @@ from regrant.model.run import Depths, Diagnosis
 from regrant.step import encode
 from tests.unit.cure import BACKEND, CURE, DAY, EXPIRY, LATER, another_grant, granted
 from tests.unit.fakes import (
+    BACKEND_ROLE,
     DEFINITION,
     ENTRY,
     INCIDENT,
@@ -485,3 +486,49 @@ def test_a_hold_of_this_incident_is_no_grant_of_others() -> None:
     world.holds.write(OLD_ROLE, Hold(SEND, INCIDENT, "retainwise-cluster/retainwise-worker"))
     run.capture(5)
     assert baseline(world).granted == ()
+
+
+def test_a_role_that_needs_a_new_plan_is_given_back() -> None:
+    """The new plan may be of another role, and a person may be asked about it for an hour."""
+    world = World()
+    run = waited(world)
+    world.roles.role = replace(ROLE, tags={"seen-by": "a colleague"})
+    with pytest.raises(AccountMoved):
+        run.capture(5)
+    assert world.leases.held[RESOURCE].ends_at == at(5)
+
+
+def moved_to_backend_role(world: World) -> Diagnosis:
+    """What a later diagnosis says of the service, which runs with that role now."""
+    world.roles.others[BACKEND_ROLE] = role = replace(ROLE, arn=BACKEND_ROLE)
+    found = diagnosed(role, task_definition=DEFINITION)
+    assert found.plan is not None
+    return replace(found, at=at(9), plan=replace(found.plan, role=BACKEND_ROLE))
+
+
+def test_a_baseline_of_a_role_that_the_plan_has_left_is_replaced() -> None:
+    """A try that died after it had written the baseline; then the service was moved to another role."""
+    world = World()
+    waited(world).capture(5)
+    mark = Run(world, diagnosis=moved_to_backend_role(world)).capture(10)
+    assert baseline(world).role.arn == BACKEND_ROLE
+    assert mark.sha256 == fingerprint(facts(baseline(world).role, RUNNING))
+
+
+def test_a_baseline_of_another_role_on_which_something_was_changed_stays() -> None:
+    world = World()
+    run = waited(world)
+    run.capture(5)
+    run.attach(6)
+    with pytest.raises(AccountMoved, match="another role"):
+        Run(world, diagnosis=moved_to_backend_role(world)).capture(10)
+    assert baseline(world).role.arn == OLD_ROLE
+
+
+def test_where_nothing_is_to_be_proved_a_queue_that_is_gone_hinders_no_expiry() -> None:
+    world = granted()
+    world.services.state = None
+    run = Run(world, EXPIRY)
+    run.diagnose(DAY)
+    world.queues.nonexistent = (QUEUE,)
+    assert run.capture(DAY + 1).next == "WITHDRAW"

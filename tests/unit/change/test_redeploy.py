@@ -188,3 +188,14 @@ def test_wherever_a_cures_redeploy_crashed_a_second_try_leaves_one_revision_and_
     # The containment's deployment is the other one.
     assert world.services.state is not None and len(world.services.redeployed) == 2
     assert world.services.state.task_definition == NEWER_DEFINITION
+
+
+def test_a_second_try_does_not_take_for_its_own_what_the_first_found_to_be_somebody_elses() -> None:
+    run = captured(World())
+    run.world.services.somebody_deploys(DEFINITION)
+    with pytest.raises(ServiceChanged):
+        run.redeploy()
+    with pytest.raises(ServiceChanged):
+        run.redeploy()
+    (change,) = run.world.changes("redeploy")
+    assert change.undone_at is not None and change.done_at is None

@@ -28,6 +28,7 @@ from tests.unit.fakes import (
     INCIDENT,
     NEWER_DEFINITION,
     OLD_ROLE,
+    QUEUE,
     RECEIVE,
     ROUTE,
     RUNNING,
@@ -223,3 +224,15 @@ def test_an_expiry_puts_back_only_what_it_took() -> None:
     assert RunState(EXPIRY).role == OLD_ROLE
     assert Run(world, UNDO_OF_EXPIRY).undo_role(DAY + 400).put_back == (RECEIVE,)
     assert {hold.incident for hold in world.holds.of(OLD_ROLE)} == {INCIDENT, "run-2"}
+
+
+def test_a_service_whose_queue_is_gone_is_tried_later_since_nothing_could_be_proved() -> None:
+    world = granted()
+    world.queues.nonexistent = (QUEUE,)
+    plan = Run(world, EXPIRY).diagnose(DAY).plan
+    assert plan is not None and plan.postpone == f"The queue {QUEUE} does not exist."
+
+
+def test_an_expiry_that_a_person_starts_early_says_so() -> None:
+    (finding, *_) = Run(granted(), EXPIRY).diagnose(LATER).findings
+    assert "is ended before its time" in finding.text
