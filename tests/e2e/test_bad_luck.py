@@ -32,9 +32,7 @@ def catalogue(text: str) -> Callable[[World], None]:
 
 
 def other_policy(world: World) -> None:
-    entry = json.loads(world.account.client("ssm").get_parameter(Name=NAME)["Parameter"]["Value"])
-    entry["policies"] = ["arn:aws:iam::aws:policy/AdministratorAccess"]
-    catalogue(json.dumps(entry))(world)
+    world.change_entry(policies=["arn:aws:iam::aws:policy/AdministratorAccess"])
 
 
 def queue_with_a_typo(world: World) -> None:
@@ -147,7 +145,7 @@ def test_the_run_names_what_is_wrong_and_changes_nothing(name: str) -> None:
         world.remember()
         ended = world.run(story.given)
         assert (ended.status, ended.outcome) == ("SUCCEEDED", story.outcome), ended.report
-        assert story.code in [finding["code"] for finding in ended.report["findings"]]
+        assert story.code in ended.codes
         assert ended.report["next"]
         assert world.mutations() == []
         assert ended.report["changes"] == []
@@ -164,8 +162,7 @@ def test_a_plan_says_what_it_would_do_and_does_nothing() -> None:
     with incident() as world:
         ended = world.run({"service": WORKER, "mode": "plan"})
         assert (ended.status, ended.outcome) == ("SUCCEEDED", "PLANNED")
-        codes = [finding["code"] for finding in ended.report["findings"]]
-        assert {"WRONG_TASK_ROLE", "MISSING_ATTACHMENT"} <= set(codes)
+        assert {"WRONG_TASK_ROLE", "MISSING_ATTACHMENT"} <= set(ended.codes)
         assert world.mutations() == []
         assert world.changed() == []
 
@@ -177,5 +174,5 @@ def test_an_alarm_that_an_undo_brings_back_does_not_start_it_all_again() -> None
         before = len(world.mutations())
         again = world.run(alarm())
         assert again.outcome == "REFUSED"
-        assert "RECENTLY_UNDONE" in [finding["code"] for finding in again.report["findings"]]
+        assert "RECENTLY_UNDONE" in again.codes
         assert len(world.mutations()) == before

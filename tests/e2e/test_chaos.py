@@ -14,31 +14,42 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("functions", "sandbox", "statemachine", "enrol", "events", "template.yaml")
 
-JOURNAL = (
-    "functions/regrant/change/attach.py",
-    "        if not journal.intend_grant("
-    "incident.id, change, _hold(incident, change.value, entry, now, ends)):\n"
-    "            _raise_if_withdrawn(incident, change, journal, holds)\n",
-    "        holds.write(plan.role, _hold(incident, change.value, entry, now, ends))\n",
+Mutation = tuple[str, str, str]
+"""A file, the safeguard as it stands there, and what stands there without it."""
+
+INTENT: Mutation = (
+    "functions/regrant/journal.py",
+    "value = act(journal.intend(incident, change))",
+    "value = act(True)",
 )
-LEASE = (
+INTENT_OF_A_GRANT: Mutation = (
+    "functions/regrant/journal.py",
+    "    act(tuple(c for c, hold in changes if not aws.journal.intend_grant(incident.id, c, hold)))\n",
+    "    [aws.holds.write(role, hold) for _, hold in changes]\n    act(())\n",
+)
+LEASE: Mutation = (
     "functions/regrant/aws/leases.py",
     '"attribute_not_exists(entry) OR held_by IN (:me, :other) OR ends_at <= :now"',
     '"attribute_not_exists(entry) OR held_by IN (:me, :other) OR ends_at <> :now"',
 )
-CATCH = (
+LAST_FUNCTION: Mutation = (
+    "functions/regrant/leases.py",
+    " and seconds_between(ended, now) >= STRAGGLERS:",
+    ":",
+)
+CATCH: Mutation = (
     "statemachine/runbook.asl.yaml",
     """    Catch:
-      - ErrorEquals: [States.ALL]
-        ResultPath: $.error
-        Next: PageOperator
-    Next: DeregisterRevision
+      - {ErrorEquals: [States.ALL], ResultPath: $.error, Next: PageOperator}
+    Next: DecideUndo
+
+  UndoService:
 """,
-    "    Next: DeregisterRevision\n",
+    "    Next: DecideUndo\n\n  UndoService:\n",
 )
 
 
-def search(tmp_path: Path, only: str, *mutations: tuple[str, str, str]) -> tuple[int, dict[str, Any], str]:
+def search(tmp_path: Path, only: str, *mutations: Mutation) -> tuple[int, dict[str, Any], str]:
     """(exit status, figures, output) of a search in a scratch copy with those texts replaced."""
     for part in PARTS:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
@@ -63,14 +74,16 @@ def search(tmp_path: Path, only: str, *mutations: tuple[str, str, str]) -> tuple
 @pytest.mark.parametrize(
     ("only", "mutation", "reported"),
     [
-        ("contain: crash after, every try at regrant-attach-policies", JOURNAL, "/attached: "),
+        ("cure: crash after, every try at regrant-redeploy-service", INTENT, "task definitions"),
+        ("contain: crash after, every try at regrant-attach-policies", INTENT_OF_A_GRANT, "/attached: "),
         ("one service twice: held up", LEASE, "not 1"),
-        ("rollback: denied at regrant-detach-policies", CATCH, "which no Catch caught"),
+        ("contain: execution stopped at regrant-attach-policies iam", LAST_FUNCTION, "/attached: "),
+        ("rollback: denied at regrant-undo-role", CATCH, "which no Catch caught"),
     ],
-    ids=["journal", "lease", "catch"],
+    ids=["intent", "intent of a grant", "lease", "last function", "catch"],
 )
 def test_without_a_safeguard_the_search_ends_red(
-    tmp_path: Path, only: str, mutation: tuple[str, str, str], reported: str
+    tmp_path: Path, only: str, mutation: Mutation, reported: str
 ) -> None:
     status, figures, output = search(tmp_path, only, mutation)
     assert status == 1, output

@@ -12,7 +12,7 @@ import yaml
 
 from sandbox.engine.faults import Effect
 from sandbox.scenarios.seeds import retainwise
-from tests.statemachine.story import Arrange, Meanwhile
+from tests.statemachine.story import Arrange, OnState
 from tests.statemachine.world import ALWAYS, OLD_ROLE, WORKER, World
 
 SERVICE = f"service/{WORKER}"
@@ -32,30 +32,30 @@ def all_of(*steps: Arrange) -> Arrange:
     return arrange
 
 
-def when(entered: str, act: Arrange, time: int = 1) -> Meanwhile:
+def when(entered: str, act: Arrange, time: int = 1) -> OnState:
     """That happens when the run enters the state for the n-th time."""
     seen: list[str] = []
 
-    def meanwhile(world: World, state: str) -> None:
+    def on_state(world: World, state: str) -> None:
         if state == entered:
             seen.append(state)
             if len(seen) == time:
                 act(world)
 
-    return meanwhile
+    return on_state
 
 
-def when_sampled(act: Arrange, samples: int = 1) -> Meanwhile:
+def when_sampled(act: Arrange, samples: int = 1) -> OnState:
     """That happens, once, when the run waits for its next look and has taken so many samples."""
     done: list[str] = []
 
-    def meanwhile(world: World, state: str) -> None:
+    def on_state(world: World, state: str) -> None:
         looks = world.looks() if state == "PauseForHealth" and not done else []
         if looks and looks[-1]["samples"] >= samples:
             done.append(state)
             act(world)
 
-    return meanwhile
+    return on_state
 
 
 # What colleagues and ECS do
@@ -181,15 +181,15 @@ def ask_first(world: World) -> None:
     world.remember()
 
 
-def answering(*answers: Arrange) -> Meanwhile:
+def answering(*answers: Arrange) -> OnState:
     """What happens while the question is open, the first time, the second time, and so on."""
     left = list(answers)
 
-    def meanwhile(world: World, state: str) -> None:
+    def on_state(world: World, state: str) -> None:
         if state == "AskApproval" and left:
             left.pop(0)(world)
 
-    return meanwhile
+    return on_state
 
 
 def say(word: str) -> Arrange:

@@ -11,7 +11,7 @@ from tests.statemachine.definition import Edge
 from tests.statemachine.world import WORKER, World, incident
 
 Arrange = Callable[[World], None]
-Meanwhile = Callable[[World, str], None]
+OnState = Callable[[World, str], None]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Story:
     """What is broken, how the run ends (`None` for success), and the ways that it takes.
 
     ways: `A > B > C; D > E`, each of them in one piece. never: states that are not entered. finding: a code
-    that the report has. meanwhile: what others do as the run enters a state. restored: the account is what it
+    that the report has. on_state: what others do as the run enters a state. restored: the account is what it
     was; else granted says whether the role has the policy that was missing.
     """
 
@@ -27,7 +27,7 @@ class Story:
     error: str | None
     outcome: str | None
     arrange: Arrange = lambda world: None
-    meanwhile: Meanwhile | None = None
+    on_state: OnState | None = None
     given: dict[str, Any] | Callable[[World], dict[str, Any]] = field(
         default_factory=lambda: {"service": WORKER}
     )
@@ -54,7 +54,7 @@ class Story:
 def play(story: Story) -> None:
     with incident(story.variant, story.redeploy) as world:
         story.arrange(world)
-        ended = world.run(story.asks(world), story.meanwhile)
+        ended = world.run(story.asks(world), story.on_state)
         assert (ended.error, ended.outcome) == (story.error, story.outcome), ended.report
         assert [chain for chain in story.chains if not _in_one_piece(chain, ended.path)] == [], ended.path
         assert [state for state in story.never if state in ended.path] == []

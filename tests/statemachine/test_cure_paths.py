@@ -11,7 +11,7 @@ from tests.statemachine.world import incident
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_the_run_takes_its_way_and_ends_as_told(name: str) -> None:
+def test_the_run_takes_its_way_and_ends_as_its_story_says(name: str) -> None:
     play(STORIES[name])
 
 

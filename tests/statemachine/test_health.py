@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
+from regrant.clock import seconds_between
+from regrant.model.results import PAUSE
+from sandbox.engine.faults import Effect
 from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.happenings import move_to_declared_role, somebody_deploys, when, when_sampled
 from tests.statemachine.world import POLICY, Ended, World, incident
@@ -15,7 +19,7 @@ DENIED = "User: arn:aws:sts::123456789012:assumed-role/x/y is not authorized to 
 
 
 def after_the_first_sample(act: Callable[[World], None]) -> Callable[[World], Ended]:
-    return lambda world: world.run(meanwhile=when_sampled(act))
+    return lambda world: world.run(on_state=when_sampled(act))
 
 
 def new_task_is_denied(world: World) -> None:
@@ -73,9 +77,49 @@ def test_a_task_that_is_denied_and_exits_is_not_called_healthy() -> None:
 def test_without_a_redeploy_tasks_of_another_role_prove_nothing() -> None:
     with incident() as world:
         world.change_entry(redeploy="never")
-        ended = world.run(meanwhile=when("PauseForHealth", move_to_declared_role))
+        ended = world.run(on_state=when("PauseForHealth", move_to_declared_role))
         assert ended.outcome == "ROLLED_BACK", ended.report
         assert "is not the primary deployment any more" in why(ended)
+
+
+def attached_at(ended: Ended) -> str:
+    (attached,) = (change["done_at"] for change in ended.report["changes"] if change["kind"] == "attach")
+    return str(attached)
+
+
+@pytest.mark.parametrize("redeploy", ["always", "never"])
+def test_the_first_look_comes_twenty_seconds_after_the_change(redeploy: str) -> None:
+    with incident(redeploy=redeploy) as world:
+        ended = world.run()
+        assert seconds_between(attached_at(ended), world.looks()[0]["at"]) == PAUSE
+        assert world.looks()[0]["shown_at"] == attached_at(ended)
+
+
+def test_a_grant_that_iam_shows_late_counts_from_when_it_is_shown() -> None:
+    with incident(redeploy="never") as world:
+        world.account.faults.add(
+            Effect.STALE_READ,
+            "iam",
+            "ListAttachedRolePolicies",
+            function="regrant-attach-policies",
+            occurrence=2,
+            times=3,
+        )
+        ended = world.run()
+        assert (ended.outcome, ended.path.count("AttachPolicies")) == ("CONTAINED", 1)
+        first = world.looks()[0]
+        assert first["shown_at"] > attached_at(ended)
+        assert seconds_between(first["shown_at"], first["at"]) == PAUSE
+
+
+def test_a_rollout_is_looked_at_the_sooner_the_nearer_its_end() -> None:
+    with incident() as world:
+        world.run()
+        looks = world.looks()
+        rolling = [look for look in looks if look["deployed_at"] is None]
+        waits = [seconds_between(a["at"], b["at"]) for a, b in pairwise(looks[: len(rolling) + 1])]
+        assert waits == sorted(waits, reverse=True)
+        assert {30, 10} <= set(waits) <= {30, 15, 10}
 
 
 def test_a_log_that_is_late_is_waited_for() -> None:

@@ -20,7 +20,7 @@ from tests.statemachine.world import World, incident
 
 
 @pytest.mark.parametrize("name", contain_stories.STORIES)
-def test_the_run_takes_its_way_and_ends_as_told(name: str) -> None:
+def test_the_run_takes_its_way_and_ends_as_its_story_says(name: str) -> None:
     play(contain_stories.STORIES[name])
 
 
@@ -58,7 +58,7 @@ def test_a_role_that_changes_after_each_yes_is_left_alone_in_the_end() -> None:
             world.before["roles"][retainwise.OLD_ROLE] = snapshot(world.account)["roles"][retainwise.OLD_ROLE]
             say("Yes")(world)
 
-        ended = world.run(meanwhile=answering(*[tag_and_agree] * 4))
+        ended = world.run(on_state=answering(*[tag_and_agree] * 4))
         assert ended.outcome == "REFUSED"
         assert ended.path.count("AskApproval") == 3
         assert "ACCOUNT_MOVING" in ended.codes

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from regrant.opening.open import UNDO_WAIT
+from regrant.verify.watch import LIMIT
 from tests.statemachine.happenings import (
     contain,
     end_of_the_grants_run,
@@ -14,7 +16,7 @@ from tests.statemachine.happenings import (
     when,
     when_sampled,
 )
-from tests.statemachine.story import Arrange, Meanwhile
+from tests.statemachine.story import Arrange, OnState
 from tests.statemachine.world import incident
 
 MINUTES = 500.0
@@ -91,6 +93,16 @@ def test_an_undo_whose_journal_is_throttled_for_minutes_waits_and_then_undoes(
         assert world.changed() == []
 
 
+def test_an_undo_whose_journal_is_throttled_for_more_than_an_hour_gives_up_and_says_so() -> None:
+    with incident() as world:
+        contain(world)
+        world.throttle(2 * UNDO_WAIT, ("open-incident", "dynamodb", "*"))
+        ended = world.run(of_the_grant("rollback")(world))
+        assert (ended.error, ended.outcome, ended.codes) == ("NothingChanged", "REFUSED", ["NOT_OPENED"])
+        assert UNDO_WAIT <= ended.seconds < UNDO_WAIT + 300
+        assert world.messages()[-1][0] == f"NOT_OPENED {ended.name}"
+
+
 def test_a_containment_whose_journal_is_throttled_for_minutes_gives_up_and_says_so() -> None:
     with incident() as world:
         world.throttle(MINUTES, ("open-incident", "dynamodb", "*"))
@@ -136,7 +148,7 @@ def throttle(seconds: float, *calls: tuple[str, str, str]) -> Arrange:
 
 
 @pytest.mark.parametrize(
-    "meanwhile",
+    "on_state",
     [
         when("PauseForHealth", throttle(60, *LOOKED_AT)),
         when_sampled(throttle(60, SEARCHES)),
@@ -144,9 +156,9 @@ def throttle(seconds: float, *calls: tuple[str, str, str]) -> Arrange:
     ],
     ids=["the rollout", "the log", "everything in the proof"],
 )
-def test_a_minute_of_throttled_looks_undoes_no_good_fix(meanwhile: Meanwhile) -> None:
+def test_a_minute_of_throttled_looks_undoes_no_good_fix(on_state: OnState) -> None:
     with incident() as world:
-        ended = world.run(meanwhile=meanwhile)
+        ended = world.run(on_state=on_state)
         assert (ended.outcome, ended.report["health"]["verdict"]) == ("CONTAINED", "HEALTHY")
         unseen = [look for look in world.looks() if "AWS could not be asked" in look["evidence"][0]]
         assert unseen and all(look["verdict"] == "PENDING" for look in unseen)
@@ -157,6 +169,6 @@ def test_log_searches_that_are_throttled_for_good_end_with_the_proof() -> None:
         world.throttle(2 * 3600, SEARCHES)
         ended = world.run()
         assert (ended.error, ended.outcome) == ("RolledBack", "ROLLED_BACK")
-        assert ended.report["health"]["evidence"][-1] == "Not proved after 15 minutes."
+        assert ended.report["health"]["evidence"][-1] == f"Not proved after {LIMIT / 60:g} minutes."
         assert "NOT_HEALTHY" in ended.codes
         assert world.changed() == []

@@ -18,7 +18,7 @@ from tests.statemachine.happenings import (
     when,
     when_sampled,
 )
-from tests.statemachine.story import Meanwhile
+from tests.statemachine.story import OnState
 from tests.statemachine.world import Ended, World, incident, report_of
 
 
@@ -27,7 +27,7 @@ def last_report(world: World) -> dict[str, Any]:
 
 
 def stopped_in_its_proof(world: World) -> Ended:
-    return world.run(meanwhile=when_sampled(stop_what_runs))
+    return world.run(on_state=when_sampled(stop_what_runs))
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def stopped_in_its_proof(world: World) -> Ended:
     [when("PauseForHealth", stop_what_runs), when_sampled(stop_what_runs)],
     ids=["in the rollout", "in the proof"],
 )
-def test_a_run_that_is_stopped_is_undone_automatically(stop: Meanwhile) -> None:
+def test_a_run_that_is_stopped_is_undone_automatically(stop: OnState) -> None:
     with incident() as world:
-        stopped = world.run(meanwhile=stop)
+        stopped = world.run(on_state=stop)
         assert stopped.status == "ABORTED"
         world.after(600)
         (_, undo) = world.executions()
@@ -135,7 +135,7 @@ def test_a_run_whose_close_fails_after_its_report_and_that_is_stopped_in_its_und
         crash_after("close-incident", "dynamodb", "TransactWriteItems")(world)
         # Until some time after the last try.
         world.account.clock.call_later(100, partial(somebody_holds(ROLE, seconds=1100), world))
-        stopped = world.run(meanwhile=when("PauseForUndo", stop_what_runs))
+        stopped = world.run(on_state=when("PauseForUndo", stop_what_runs))
         assert (stopped.status, stopped.path[-1]) == ("ABORTED", "PauseForUndo")
         assert "CloseIncident" in stopped.path
         world.account.faults.clear()

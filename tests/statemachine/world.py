@@ -85,9 +85,9 @@ class World:
         self.account.clock.call_later(seconds, end)
 
     def run(
-        self, execution_input: object = None, meanwhile: Callable[[World, str], None] | None = None
+        self, execution_input: object = None, on_state: Callable[[World, str], None] | None = None
     ) -> Ended:
-        """Start an execution as the console does and wait for its end. `meanwhile` hears each state."""
+        """Start an execution as the console does and wait for its end. `on_state` hears each state."""
         sfn = self.account.client("stepfunctions")
         given = {"service": WORKER} if execution_input is None else execution_input
         arn = sfn.start_execution(stateMachineArn=self.machine, input=json.dumps(given))["executionArn"]
@@ -100,10 +100,10 @@ class World:
             if self.account.clock.elapsed() < looked + max(8, (looked - began) / 20):
                 return False
             looked = self.account.clock.elapsed()
-            if meanwhile:
+            if on_state:
                 path = self._path(arn)
                 for state in path[heard:]:
-                    meanwhile(self, state)
+                    on_state(self, state)
                 heard = len(path)
             return bool(sfn.describe_execution(executionArn=arn)["status"] != "RUNNING")
 
@@ -177,9 +177,7 @@ def report_of(execution: dict[str, Any]) -> dict[str, Any]:
     """The report that the execution ended with; empty where there is none."""
     text = execution.get("output") or execution.get("cause") or ""
     # Step Functions' own cause, where the definition has none, is a sentence.
-    told: dict[str, Any] = json.loads(text) if text.startswith("{") else {}
-    # NothingChanged has all of the run's data.
-    report: dict[str, Any] = told.get("report", told)
+    report: dict[str, Any] = json.loads(text) if text.startswith("{") else {}
     return report if "outcome" in report else {}
 
 
