@@ -172,7 +172,7 @@ def paged() -> None:
     """The catalogue cannot be read; then an undo cannot get the role. A person is notified of both."""
     with incident() as there:
         there.account.faults.add(Effect.DENIED, "ssm", "GetParameters", function="regrant-open-incident")
-        _run(there, {"service": WORKER}, None)
+        _run(there, {"service": WORKER}, "REFUSED")
         _run(there, {"service": WORKER}, "CONTAINED")
         _holds(there, f"role/{OLD_ROLE}", "a-run-that-goes-on")
         _run(there, {"mode": "rollback", "incident": there.incident(WORKER)}, "ROLLBACK_INCOMPLETE")
@@ -216,7 +216,7 @@ def _client(there: World, service: str) -> Any:
     return there.account.client(service)
 
 
-def _run(there: World, given: dict[str, Any], outcome: str | None) -> None:
+def _run(there: World, given: dict[str, Any], outcome: str) -> None:
     there.start(given)
     there.rest()
     _ended(there, outcome)
@@ -231,7 +231,7 @@ def _pass(there: World, seconds: float, outcome: str) -> None:
     _ended(there, outcome)
 
 
-def _ended(there: World, outcome: str | None) -> None:
+def _ended(there: World, outcome: str) -> None:
     error, report = there.reports()[-1]
     assert report.get("outcome") == outcome, (error, report)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtimes.incident import Answer, complaints, in_order, in_process, with_ids
+from runtimes.incident import Answer, complaints, in_order, in_process, shown, with_ids
 from runtimes.steps import NotReady, Step, steps
 
 ANSWER = Answer("diagnose", {"next": "CHANGE"}, ("regrant-diagnose iam:GetRole role",))
@@ -72,6 +72,24 @@ def test_an_event_gets_the_deployments_of_the_account() -> None:
         "rollout": {"deployment": "ecs-svc/9", "evidence": ["ecs-svc/9 COMPLETED"]},
         "now": 7,
     }
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ({"incident": {"id": "try-1", "next": "DIAGNOSE"}}, "next=DIAGNOSE"),
+        ({"verdict": "HEALTHY", "next": "CLOSE"}, "next=CLOSE verdict=HEALTHY"),
+        (
+            {"incident": "try-1", "outcome": "CONTAINED", "next": "The grant is temporary."},
+            "outcome=CONTAINED",
+        ),
+        ({"role": "worker", "attached": []}, "answered role, attached"),
+        ({"errorType": "ServiceGone", "errorMessage": "gone"}, "ServiceGone: gone"),
+        ("2025-11-11T22:52:15Z", "2025-11-11T22:52:15Z"),
+    ],
+)
+def test_an_answer_is_shown_in_a_few_words(payload: Any, words: str) -> None:
+    assert shown(payload) == words
 
 
 def test_the_incident_is_played_in_the_order_of_its_events() -> None:
