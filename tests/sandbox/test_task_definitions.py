@@ -198,9 +198,10 @@ def test_a_service_cannot_go_to_an_inactive_revision(account: LocalAccount) -> N
     assert shop.describe()["taskDefinition"] == new
 
 
-def test_a_service_without_a_task_role_needs_no_passrole(account: LocalAccount) -> None:
+def test_a_service_without_a_role_needs_no_passrole(account: LocalAccount) -> None:
     shop = Shop(account)
-    shop.create(taskDefinition=register(shop.ecs, SHAPES["fargate without a task role"])["taskDefinitionArn"])
+    without = {k: v for k, v in SHAPES["fargate without a task role"].items() if k != "executionRoleArn"}
+    shop.create(taskDefinition=register(shop.ecs, without)["taskDefinitionArn"])
     allowed = {"Effect": "Allow", "Action": "ecs:UpdateService", "Resource": "*"}
     deployer(account, allowed).update_service(cluster=CLUSTER, service=SERVICE, forceNewDeployment=True)
     assert len(shop.describe()["deployments"]) == 2

@@ -60,7 +60,7 @@ def test_the_whole_adds_up_and_the_execution_has_more() -> None:
     assert seconds(total) + sum(map(longer, TASKS)) < MACHINE["TimeoutSeconds"]
 
 
-@pytest.mark.parametrize("tasks", [set(TASKS) - PATIENT, PATIENT], ids=["common", "from the undo on"])
+@pytest.mark.parametrize("tasks", [set(TASKS) - PATIENT, PATIENT], ids=["common", "patient"])
 def test_the_time_of_further_tries_is_said(tasks: set[str]) -> None:
     rule = TASKS[next(iter(tasks))]["Retry"][0]
     tries, between = rule["MaxAttempts"], round(seconds_between_tries(rule))
