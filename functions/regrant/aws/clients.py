@@ -82,22 +82,26 @@ class Descriptions(Loader):  # type: ignore[misc]  # botocore has no types
     def __init__(self) -> None:
         super().__init__(file_loader=_Files())
 
-    def list_available_services(self, type_name: str) -> tuple[str, ...]:
+    def list_available_services(self, *kind: str) -> tuple[str, ...]:
         """botocore's own looks into the folders of all 400 services before it makes the first client."""
         return SERVICES
 
 
 class _Files(JSONFileLoader):  # type: ignore[misc]
     def load_file(self, file_path: str) -> Any:
-        """None if there is no such file. dict keeps its order, too, and is made sooner than OrderedDict."""
+        """dict keeps its order, too, and is made sooner than botocore's OrderedDict.
+
+        What is in no file of these kinds is left to botocore: Lambda updates it without being asked.
+        """
         for suffix, opener in ((".json", open), (".json.gz", gzip.open)):
             with suppress(FileNotFoundError), opener(f"{file_path}{suffix}", "rb") as file:
                 return json.load(file)
-        return None
+        return super().load_file(file_path)
 
 
 _session = botocore.session.Session()
-_session.register_component("data_loader", Descriptions())
+with suppress(TypeError):  # then a later botocore reads its descriptions in its own way
+    _session.register_component("data_loader", Descriptions())
 _new_client: Callable[..., Any] = _session.create_client
 
 _clients: dict[tuple[str, bool], Any] = {}
