@@ -64,7 +64,7 @@ class Core:
         self.calls: list[Call] = []
         self.processes = processes
         self.seed = seed
-        self.leisure: float = 1
+        self.idle_factor: float = 1
         """How many times longer than they ask the workloads in this process rest between two turns."""
         self.endpoint_url: str | None = None
         self._undo = ExitStack()

@@ -99,9 +99,9 @@ def _pass_time(account: LocalAccount, narrator: Narrator) -> None:
     clock = account.clock
     left = (_next_end(account) - clock.now()).total_seconds()
     narrator.look_away()
-    clock.pace, account.leisure = None, LEISURE
+    clock.pace, account.idle_factor = None, LEISURE
     clock.run_for(left - AWAKE)
-    account.leisure = 1
+    account.idle_factor = 1
     clock.run_for(AWAKE - HERE)
     clock.pace = account.pace
     narrator.watch()

@@ -63,7 +63,7 @@ def test_a_controller_is_reported() -> None:
 
 def test_a_service_without_deployments_is_not_settled() -> None:
     state = described(BARE)
-    assert state.primary is None and not state.settled
+    assert state.primary is None and not state.steady_state
 
 
 def test_a_deployment_without_a_rollout_state_is_not_completed() -> None:
@@ -74,7 +74,7 @@ def test_a_deployment_without_a_rollout_state_is_not_completed() -> None:
         "desiredCount": 2,
         "runningCount": 2,
     }
-    assert not described(BARE | {"deployments": [deployment]}).settled
+    assert not described(BARE | {"deployments": [deployment]}).steady_state
 
 
 def test_the_deployment_configuration_is_kept_whole() -> None:

@@ -159,7 +159,7 @@ def test_diagnose_plans_the_missing_policy(invoke: Invoke) -> None:
     assert [finding["code"] for finding in diagnosis["findings"]] == [
         finding["code"] for finding in expected["findings"]
     ]
-    assert diagnosis["seen"] == expected["seen"]
+    assert diagnosis["planned_against"] == expected["planned_against"]
 
 
 def test_ask_approval_notifies_the_topic(invoke: Invoke) -> None:

@@ -69,7 +69,7 @@ def test_without_permission_predictions_stay_queued(broken: RetainWise) -> None:
 def test_while_nobody_looks_they_turn_less_often(broken: RetainWise) -> None:
     broken.wait(1)
     before = len(broken.predictions())
-    broken.account.leisure = 60
+    broken.account.idle_factor = 60
     broken.wait(3600)
     # One rest of 15 seconds had begun before; the others last 15 minutes.
     assert len(broken.predictions()) == before + 1 + 3

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from regrant.baseline.drift import see
+from regrant.baseline.drift import planned_against
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Policy
@@ -617,9 +617,14 @@ class World:
 
 def diagnosed(role: RoleState = ROLE, **changed: Any) -> Diagnosis:
     """What Diagnose wrote of the plan, made when the role was like that."""
-    seen = see(role, tuple(Policy(arn, DOCUMENTS[arn], "v1") for arn in PLAN.attach))
+    against = planned_against(role, tuple(Policy(arn, DOCUMENTS[arn], "v1") for arn in PLAN.attach))
     return Diagnosis(
-        "CHANGE", at(1), plan=replace(PLAN, **changed), logs=(ROUTE,), seen=seen, depths=Depths(0, 0)
+        "CHANGE",
+        at(1),
+        plan=replace(PLAN, **changed),
+        logs=(ROUTE,),
+        planned_against=against,
+        depths=Depths(0, 0),
     )
 
 

@@ -80,17 +80,19 @@ def _capture_briefly(state: RunState, diagnosis: Diagnosis, aws: Account, now: s
     None if another run has had the role around the diagnosis, or this step was tried before: then everything
     is read again. That the attachments differ is reason enough as well, since a grant may explain it.
     """
-    incident, plan, seen = state.incident, diagnosis.plan, diagnosis.seen
-    assert incident.service is not None and plan is not None and seen is not None and seen.role is not None
+    incident, plan, against = state.incident, diagnosis.plan, diagnosis.planned_against
+    assert (
+        incident.service is not None and plan is not None and against is not None and against.role is not None
+    )
     service = incident.service
     attached, found = both(
         lambda: _attached(aws.roles, plan.role), lambda: existing_service(aws.services, service)
     )
     _raise_if_deployed(plan, found)
-    if attached != seen.attached:
+    if attached != against.attached:
         return None
     ends = _grant_ends_at(incident, plan, now)
-    baseline = Baseline(str(service), seen.role, found, now, diagnosis.granted, ends)
+    baseline = Baseline(str(service), against.role, found, now, diagnosis.granted, ends)
     untouched_since = earlier(diagnosis.at, _ACTIVE)
     lease = lease_of_role(plan.role, incident, now)
     if not aws.journal.keep_baseline_with_lease(incident.id, baseline, lease, untouched_since):
@@ -169,14 +171,14 @@ def existing_service(services: Services, service: Service) -> ServiceState:
 def _raise_if_moved(
     diagnosis: Diagnosis, role: RoleState, state: ServiceState | None, granted: tuple[str, ...], roles: Roles
 ) -> None:
-    plan, seen = diagnosis.plan, diagnosis.seen
-    assert plan is not None and seen is not None
+    plan, against = diagnosis.plan, diagnosis.planned_against
+    assert plan is not None and against is not None
     _raise_if_deployed(plan, state)
-    if changed := drift(seen, role, granted):
+    if changed := drift(against, role, granted):
         raise AccountMoved(f"{plan.role} was changed since the diagnosis: {', '.join(changed)}.")
-    if plan.new_role and digest(_read(roles, plan.new_role)) != seen.new_role:
+    if plan.new_role and digest(_read(roles, plan.new_role)) != against.new_role:
         raise AccountMoved(f"{plan.new_role} was changed since the diagnosis.")
-    if diagnosis.next == "ASK" and roles.versions(plan.attach) != seen.versions:
+    if diagnosis.next == "ASK" and roles.versions(plan.attach) != against.versions:
         raise AccountMoved(f"A policy of the approved plan has another version: {', '.join(plan.attach)}.")
 
 

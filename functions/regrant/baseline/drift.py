@@ -9,22 +9,26 @@ from regrant.baseline.facts import facts, fingerprint
 from regrant.iam.policy import Policy
 from regrant.model.aws import RoleState, name_of
 from regrant.model.results import Refusal
-from regrant.model.run import Seen
+from regrant.model.run import PlannedAgainst
 
 ROUNDS = 3
 """How often a run makes a plan of an account that goes on changing under it."""
 
 
-def see(role: RoleState, attach: tuple[Policy, ...] = (), new_role: RoleState | None = None) -> Seen:
+def planned_against(
+    role: RoleState, attach: tuple[Policy, ...] = (), new_role: RoleState | None = None
+) -> PlannedAgainst:
     """The role as a plan is made from it, the policies to attach, and the role that a cure moves to."""
     versions = {policy.arn: policy.version for policy in attach}
-    return Seen(role.attached, rest_of(role), versions, digest(new_role) if new_role else None, role)
+    return PlannedAgainst(
+        role.attached, rest_of(role), versions, digest(new_role) if new_role else None, role
+    )
 
 
-def drift(seen: Seen, role: RoleState, granted: tuple[str, ...]) -> tuple[str, ...]:
+def drift(against: PlannedAgainst, role: RoleState, granted: tuple[str, ...]) -> tuple[str, ...]:
     """What is different from when the plan was made; what other incidents were `granted` since is not."""
-    attachments = tuple(sorted(({*seen.attached} ^ {*role.attached}) - {*granted}))
-    return (*attachments, *(["the role itself"] if rest_of(role) != seen.rest else []))
+    attachments = tuple(sorted(({*against.attached} ^ {*role.attached}) - {*granted}))
+    return (*attachments, *(["the role itself"] if rest_of(role) != against.rest else []))
 
 
 def changes_on(role: str) -> Refusal:

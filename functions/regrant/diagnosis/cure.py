@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regrant.baseline.drift import see
+from regrant.baseline.drift import planned_against
 from regrant.diagnosis.declared_role import problems
 from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.diagnosis.terraform import patch
@@ -73,8 +73,8 @@ def plan_cure(incident: Incident, aws: Account, now: str) -> Diagnosis:
         new_role=entry.task_role,
         withdraw=tuple(sorted({hold.policy for hold in held if hold.service == str(service)})),
     )
-    seen = see(old, new_role=new)
-    return Diagnosis(decision, now, (wrong_role,), plan, definition.logs, seen=seen)
+    against = planned_against(old, new_role=new)
+    return Diagnosis(decision, now, (wrong_role,), plan, definition.logs, planned_against=against)
 
 
 def _plan_leftovers(
@@ -107,7 +107,7 @@ def _plan_leftovers(
         nothing = Finding("NO_GRANT", "No temporary grant of the service is left on a managed role.")
         return Diagnosis("NOTHING_TO_FIX", now, (right, nothing))
     plan = Plan(role, (), redeploy=False, task_definition=definition.arn, withdraw=mine[role])
-    return Diagnosis(decision, now, (right,), plan, definition.logs, seen=see(state))
+    return Diagnosis(decision, now, (right,), plan, definition.logs, planned_against=planned_against(state))
 
 
 def _unfit(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from regrant.baseline.drift import ROUNDS, changes_on, see
+from regrant.baseline.drift import ROUNDS, changes_on, planned_against
 from regrant.baseline.facts import granted_by_others
 from regrant.clock import earlier, seconds_between
 from regrant.denials.calls import DeniedCall, calls_from_trigger, read_calls
@@ -145,8 +145,10 @@ def conclude(
         redeploy_if_needed=entry.redeploy == "if-needed",
     )
     assert permissions.state is not None
-    seen = see(permissions.state, tuple(p for p in permissions.missing if p.arn in attach))
-    return Diagnosis(_decide(incident), now, findings, plan=plan, logs=definition.logs, seen=seen)
+    against = planned_against(permissions.state, tuple(p for p in permissions.missing if p.arn in attach))
+    return Diagnosis(
+        _decide(incident), now, findings, plan=plan, logs=definition.logs, planned_against=against
+    )
 
 
 def _decide(incident: Incident) -> Decision:

@@ -33,7 +33,7 @@ def judge_service(service: Service, state: ServiceState | None) -> Refusal | Non
             f"{service} has a desired count of 0: no task runs, so nothing could be verified.",
             "Scale it up and start again.",
         )
-    if not state.settled:
+    if not state.steady_state:
         return Refusal(
             "DEPLOYMENT_IN_FLIGHT",
             f"{service} has another deployment in flight: {_deployments(state)}.",

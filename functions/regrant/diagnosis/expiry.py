@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from regrant.baseline.drift import see
+from regrant.baseline.drift import planned_against
 from regrant.clock import seconds_between
 from regrant.denials.search import read_depths
 from regrant.diagnosis.eligibility import judge_role, judge_service
@@ -51,7 +51,7 @@ def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
     )
     findings = (_expired(mine, role, now), *_use(depends, definition, role))
     routes = definition.logs if definition else ()
-    return Diagnosis("CHANGE", now, findings, plan, routes, seen=see(was))
+    return Diagnosis("CHANGE", now, findings, plan, routes, planned_against=planned_against(was))
 
 
 def _out_of_reach(mine: list[Hold], role: str, allowed: Allowed) -> Refusal | None:

@@ -59,7 +59,7 @@ class ServiceState(msgspec.Struct, frozen=True):
         return next((d for d in self.deployments if d.status == "PRIMARY"), None)
 
     @property
-    def settled(self) -> bool:
+    def steady_state(self) -> bool:
         """One deployment, and it is completed."""
         return len(self.deployments) == 1 and self.deployments[0].completed
 

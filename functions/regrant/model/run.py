@@ -75,7 +75,7 @@ class Plan(msgspec.Struct, frozen=True):
     redeploy_if_needed: bool = False
 
 
-class Seen(msgspec.Struct, frozen=True):
+class PlannedAgainst(msgspec.Struct, frozen=True):
     """What a plan was made from: the role's managed policies (ARNs), the SHA-256 of everything else of it,
     and the default versions of the policies that are to be attached, by ARN. new_role is the SHA-256 of the
     role that a cure moves the service to. role is the role as it was read."""
@@ -96,7 +96,7 @@ class Depths(msgspec.Struct, frozen=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """Findings, with plan and seen only where there is something to change.
+    """Findings, with plan and planned_against only where there is something to change.
 
     next is the word that DecidePlan maps to a state: CHANGE goes on, ASK asks a person first, anything else
     closes. checks counts the diagnoses of this run. granted are the policies (ARNs) that other incidents held
@@ -109,7 +109,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     plan: Plan | None = None
     logs: tuple[LogRoute, ...] = ()
     refusal: Refusal | None = None
-    seen: Seen | None = None
+    planned_against: PlannedAgainst | None = None
     checks: int = 1
     depths: Depths = Depths()
     granted: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ def ask_approval(event: AskEvent, aws: Account) -> str:
     A run that waits for a person has no role to itself. Raises AwsUnavailable, AwsRefused: nobody was asked.
     """
     state, diagnosis = event.state, event.state.diagnosis
-    assert diagnosis and diagnosis.plan and diagnosis.seen  # DecidePlan sends only plans here
+    assert diagnosis and diagnosis.plan and diagnosis.planned_against  # DecidePlan sends only plans here
     release_role(diagnosis.plan.role, state.incident, aws, event.now)
     until = later(event.now, TIME_LIMIT)
     question = _question(state, diagnosis, event.token, until)
@@ -53,10 +53,10 @@ def judge_answer(state: RunState) -> Refusal | None:
 
 
 def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> str:
-    plan, seen = diagnosis.plan, diagnosis.seen
-    assert plan and seen
+    plan, against = diagnosis.plan, diagnosis.planned_against
+    assert plan and against
     changes = [
-        f"- attach {name_of(policy)} ({policy}, version {seen.versions.get(policy, '?')}) to {plan.role}"
+        f"- attach {name_of(policy)} ({policy}, version {against.versions.get(policy, '?')}) to {plan.role}"
         for policy in plan.attach
     ]
     if plan.new_role:

@@ -90,7 +90,7 @@ def judge_restored(
         return "HEALTHY", (f"Somebody else deployed {primary.task_definition}.",)
     if state.desired_count == 0:
         return "HEALTHY", ("Somebody else scaled the service to 0.",)
-    if state.settled:
+    if state.steady_state:
         return "HEALTHY", (f"The service has settled on {primary.id}.",)
     waits = f"{primary.id} {primary.rollout_state}: {primary.running} of {primary.desired} tasks running"
     return "PENDING", (f"{waits}, {primary.failed_tasks} failed.",)

@@ -112,7 +112,7 @@ class _Participant:
             raise Stopped
 
     def rest(self, seconds: float) -> None:
-        self.sleep(seconds * self._core.leisure)
+        self.sleep(seconds * self._core.idle_factor)
 
     # What the task sees
 

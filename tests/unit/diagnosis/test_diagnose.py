@@ -281,7 +281,7 @@ def test_when_a_failing_message_is_dead_is_remembered_where_there_is_a_dead_lett
 def test_the_role_is_remembered_whole_as_it_was_diagnosed() -> None:
     world = World()
     world.roles.role = replace(ROLE, attached=(SEND,), tags={"Environment": "test"})
-    seen = diagnosed(world).seen
+    seen = diagnosed(world).planned_against
     assert seen is not None and (seen.role, seen.attached) == (world.roles.role, (SEND,))
 
 
