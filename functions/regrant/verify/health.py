@@ -118,7 +118,8 @@ def _troubled_at(sample: Sample, troubles: tuple[Objection, ...], previous: Heal
     """A denial is as old as its line, which two samples may see; any other trouble is there now."""
     if len(troubles) > (1 if sample.denials else 0):
         return sample.at
-    return sample.denied_at or (previous.troubled_at if previous else None)
+    denied_at = sample.denied_at if sample.denials else None
+    return denied_at or (previous.troubled_at if previous else None)
 
 
 def _of_log(sample: Sample, grant: Grant, strict: bool) -> Iterator[Objection]:

@@ -102,7 +102,10 @@ def _take(
     """The sample, and the service as it is. Everything is read at the same time."""
     grant, deployment = watch.grant, watch.rollout.deployment if watch.rollout else None
     last = watch.previous.last if watch.previous else None
-    since = _window(watch.since, last)
+    back = _window(watch.since, last)
+    # A log that is later than that shows nothing in any such window: go on with the one before.
+    dark = last is not None and last.succeeded_at is None and not watch.after_withdrawal
+    since = last.since if last and dark else back
     (state, tasks, stopped, attached), (succeeded, denied), (backlog, dead) = all_three(
         lambda: (
             *all_three(
@@ -124,7 +127,8 @@ def _take(
     successes = _of_tasks(succeeded, tasks)
     # After the rollout no task of an older deployment is left, so whatever stopped then was of ours.
     afterwards = _of_tasks(LogLines(_later(denied.lines, replaced_at)), stopped)
-    denials = (*_of_tasks(denied, tasks), *afterwards)
+    found = (*_of_tasks(denied, tasks), *afterwards)
+    denials = tuple(line for line in found if not _known(line, back, last))
     fresh = _later(successes, last.succeeded_at if last else None)
     sample = Sample(
         since=since,
@@ -136,7 +140,7 @@ def _take(
         dead_letters=dead,
         last_success=successes[-1].message[:200] if successes else None,
         last_denial=denials[-1].message[:SENTENCE] if denials else None,
-        denied_at=max((line.at for line in denials), default=None),
+        denied_at=max((line.at for line in found), default=None),
         succeeded_at=successes[-1].at if successes else None,
         working=len({line.task for line in fresh}),
         # Successes that were not read make no difference: one is proof, and their number is a least one.
@@ -144,6 +148,12 @@ def _take(
         detached=tuple(policy for policy in grant.attached if policy not in attached),
     )
     return sample, state
+
+
+def _known(line: LogLine, back: str, last: Sample | None) -> bool:
+    """A denial of before this sample's own time that an earlier one has counted."""
+    before = seconds_between(line.at, back) >= 0
+    return before and last is not None and last.denied_at is not None and line.at <= last.denied_at
 
 
 def _window(started: str, last: Sample | None) -> str:

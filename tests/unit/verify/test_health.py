@@ -303,3 +303,22 @@ def test_a_denial_asks_for_a_new_proof() -> None:
     denied = judge(refused, deployed, proved, mark, grant, ENTRY)
     silent = judge(Sample(at(100), at(120), 2, 0, 0), deployed, denied, mark, grant, ENTRY)
     assert (denied.verdict, silent.streak, silent.proof) == ("PENDING", 0, None)
+
+
+def test_a_log_that_is_later_than_any_window_proves_the_service_all_the_same() -> None:
+    """The first look is the only one that looks back far enough, and in this one no task is listed."""
+    watch = Watch(entry=ENTRY)
+    watch.world.logs.lag = 56
+    for seconds in range(60, 900, 5):
+        watch.world.logs.write(seconds, SUCCESS)
+    tasks, watch.world.services.tasks = watch.world.services.tasks, {}
+    watch.look()
+    watch.world.services.tasks = tasks
+    assert "HEALTHY" in [watch.look().verdict for _ in range(8)]
+
+
+def test_a_denial_that_was_counted_is_not_counted_again_because_nothing_else_is_in_sight() -> None:
+    watch = Watch()
+    watch.log(DENIAL)
+    seen = [watch.look().last for _ in range(6)]
+    assert [sample.denials for sample in seen if sample] == [1, 1, 0, 0, 0, 0]
