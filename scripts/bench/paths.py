@@ -128,6 +128,8 @@ class Stage:
     def __init__(self, account: LocalAccount, machine: str) -> None:
         self.account, self.machine = account, machine
         self.invocations: list[Invocation] = []
+        self.died = ""
+        """What a process wrote that did not come to its end."""
         account.patch(account.functions, "_run", self._run)
 
     def _run(self, function: Any, event: Any, context: Any) -> tuple[object, bool]:
@@ -149,14 +151,16 @@ class Stage:
             check=False,
         )
         if ended.returncode:
-            raise RuntimeError(f"{function.function_name}: {ended.stderr[-2000:]}")
+            self.died = f"{function.function_name} exited with {ended.returncode}: {ended.stderr[-2000:]}"
+            raise RuntimeError(self.died)
         seen = json.loads(ended.stdout)
         calls = tuple(ApiCall(*call) for call in seen["calls"])
         self.invocations.append(Invocation(function.function_name, calls, seen["rss"], seen["logged"]))
         return seen.get("error", seen.get("result")), "error" in seen
 
     def run(self, name: str, given: dict[str, str] | None = None) -> Run:
-        """The worker's next run: started with that input, or by its alarm."""
+        """The worker's next run: started with that input, or by its alarm. Raises RuntimeError if a process
+        of it did not come to its end."""
         sfn: Any = self.account.client("stepfunctions")
         known = {each["executionArn"] for each in self._executions()}
         del self.invocations[:]
@@ -170,6 +174,8 @@ class Stage:
             return bool(new) and all(each["status"] != "RUNNING" for each in new)
 
         assert self.account.clock.run(until=ended, limit=LIMIT), "the execution did not end"
+        if self.died:
+            raise RuntimeError(self.died)
         assert len(found) == 1, "another run came between"
         shown = sfn.describe_execution(executionArn=found[0])
         report = json.loads(shown.get("output") or shown.get("cause") or "{}")
