@@ -202,10 +202,11 @@ def _late(services: Mapping[str, Any]) -> str:
         sum(row["redeployed"] for row in replaced),
         min(row["leastLagRedeployed"] for row in replaced),
     )
-    return (
-        f"With `if-needed` {runs} runs replaced tasks, all in stories whose log lines came {least:.0f} s\n"
-        "late or later, so that the proof was not in sight in time."
-    )
+    if runs == 1:
+        which = f"one run replaced tasks, in a story whose log lines came {least:.0f} s late"
+    else:
+        which = f"{runs} runs replaced tasks, all in stories whose log lines came {least:.0f} s late or later"
+    return f"With `if-needed` {which},\nso that the proof was not in sight in time."
 
 
 def _explained(stories: Sequence[Mapping[str, Any]]) -> str:
