@@ -11,7 +11,6 @@ from aws_lambda_powertools import Logger
 from regrant.aws.account import Account
 from regrant.model.run import RunState, StepEvent
 
-T = TypeVar("T")
 E = TypeVar("E", bound=msgspec.Struct)
 
 Handler = Callable[[dict[str, Any], Any], Any]
@@ -34,9 +33,9 @@ def step_of(kind: type[E], run: Callable[[E, Account], object], *uses: str) -> H
 
     @logger.inject_lambda_context(clear_state=True)
     def handler(event: dict[str, Any], context: Any) -> Any:
-        given = decode(event, kind)
+        given = msgspec.convert(event, kind)
         logger.append_keys(**_keys(event))
-        result = encode(run(given, aws))
+        result = msgspec.to_builtins(run(given, aws))
         logger.info("done", result=result)
         return result
 
@@ -50,13 +49,3 @@ def _keys(event: dict[str, Any]) -> dict[str, Any]:
     if isinstance(incident, dict):
         return {"incident": incident.get("id"), "subject": incident.get("subject")}
     return {"incident": event["execution"]} if "execution" in event else {}
-
-
-def encode(value: object) -> Any:
-    """Struct to JSON types, for a handler's return value."""
-    return msgspec.to_builtins(value)
-
-
-def decode(value: object, to: type[T]) -> T:
-    """JSON types to a struct. Raises msgspec.ValidationError with the path of what is wrong."""
-    return msgspec.convert(value, to)

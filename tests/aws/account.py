@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import boto3
+import msgspec
 
 from regrant.aws.allowed import EMPTY
 from regrant.model.catalogue import CatalogueEntry
 from regrant.settings import Allowed
-from regrant.step import encode
 from tests.unit.fakes import (
     ALLOWED,
     CLUSTER,
@@ -155,14 +155,16 @@ def create_queues() -> Any:
 
 def enrol(entry: CatalogueEntry = ENTRY) -> Any:
     ssm = client("ssm")
-    ssm.put_parameter(Name=f"/regrant/services/{WORKER}", Type="String", Value=json.dumps(encode(entry)))
+    ssm.put_parameter(
+        Name=f"/regrant/services/{WORKER}", Type="String", Value=json.dumps(msgspec.to_builtins(entry))
+    )
     return ssm
 
 
 def create_lists(allowed: Allowed = ALLOWED) -> Any:
     """The owner's lists, as the template makes them."""
     ssm = client("ssm")
-    for name, arns in encode(allowed).items():
+    for name, arns in msgspec.to_builtins(allowed).items():
         text = ",".join(sorted(arns)) or EMPTY
         ssm.put_parameter(Name=ALLOWED_PREFIX + name, Type="StringList", Value=text, Overwrite=True)
     return ssm

@@ -29,7 +29,6 @@ from regrant.model.run import (
     StepEvent,
 )
 from regrant.report.approval import TIME_LIMIT
-from regrant.step import encode
 from tests.statemachine.definition import (
     MACHINE,
     PATIENT,
@@ -239,9 +238,11 @@ def test_every_choice_but_the_last_compares_the_word_of_the_step_before_it() -> 
 
 def test_what_is_compared_is_never_left_out_of_a_result() -> None:
     # A variable that is not there ends the execution where no Catch sees it.
-    waiting = encode(BaselineMark("WAIT", "", checks=1))
+    waiting = msgspec.to_builtins(BaselineMark("WAIT", "", checks=1))
     assert (waiting["next"], waiting["checks"]) == ("WAIT", 1)
-    assert encode(Health("PENDING", "", checks=0)).items() >= {"next": "WAIT", "checks": 0}.items()
+    assert (
+        msgspec.to_builtins(Health("PENDING", "", checks=0)).items() >= {"next": "WAIT", "checks": 0}.items()
+    )
 
 
 def test_a_run_begins_with_the_wait_before_its_first_look() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
 import pytest
 
 from regrant.model.catalogue import CatalogueEntry, HealthPolicy
-from regrant.step import decode
 from tests.template.cloudformation import Template, Values, load
 
 ROLE = "arn:aws:iam::123456789012:role/worker"
@@ -37,7 +37,7 @@ def enrolled(template: Template, **more: str) -> Template:
 
 
 def entry(resources: Template) -> CatalogueEntry:
-    return decode(json.loads(resources["CatalogueEntry"]["Value"]), CatalogueEntry)
+    return msgspec.convert(json.loads(resources["CatalogueEntry"]["Value"]), CatalogueEntry)
 
 
 def test_the_catalogue_entry_is_the_one_that_the_runbook_reads(template: Template) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from regrant.baseline.capture import capture_baseline
@@ -19,7 +20,6 @@ from regrant.model.results import BaselineMark, Grant, Health, Receipt, Rollout,
 from regrant.model.run import CloseEvent, Diagnosis, Incident, OpenEvent, Report, RunState
 from regrant.opening.open import open_incident
 from regrant.report.close import close_incident
-from regrant.step import encode
 from regrant.undo.role import undo_role
 from regrant.undo.service import undo_service
 from regrant.verify.sample import verify_health
@@ -84,7 +84,7 @@ class Run:
 
     def close(self, seconds: float = 300) -> Report:
         event = CloseEvent(
-            encode(self.state), at(seconds), {"service": str(self.state.incident.service)}, "x"
+            msgspec.to_builtins(self.state), at(seconds), {"service": str(self.state.incident.service)}, "x"
         )
         return close_incident(event, self.world)
 

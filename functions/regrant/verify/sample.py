@@ -4,6 +4,9 @@ A line comes into sight up to LATE seconds after its own time. So a sample looks
 samples before it, though never behind the start of our deployment (or the grant, if tasks were not
 replaced). What is seen twice that way does no harm: counts are those of a window, a denial objects for as
 long as it is in the window, and whether it ends the run depends on when the call was made.
+
+A log that is later than LATE and a pause shows nothing in any such window. So while no success is in sight a
+sample looks back as far as the one before; a denial that was counted then is not counted again.
 """
 
 from __future__ import annotations
@@ -103,7 +106,6 @@ def _take(
     grant, deployment = watch.grant, watch.rollout.deployment if watch.rollout else None
     last = watch.previous.last if watch.previous else None
     back = _window(watch.since, last)
-    # A log that is later than that shows nothing in any such window: go on with the one before.
     dark = last is not None and last.succeeded_at is None and not watch.after_withdrawal
     since = last.since if last and dark else back
     (state, tasks, stopped, attached), (succeeded, denied), (backlog, dead) = all_three(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -16,7 +17,6 @@ from regrant.model.aws import Baseline
 from regrant.model.journal import Hold, Lease
 from regrant.model.results import BaselineMark
 from regrant.model.run import Depths, Diagnosis
-from regrant.step import encode
 from tests.unit.cure import BACKEND, CURE, DAY, EXPIRY, LATER, another_grant, granted
 from tests.unit.fakes import (
     BACKEND_ROLE,
@@ -396,7 +396,7 @@ def test_while_another_run_changes_the_role_nothing_is_recorded() -> None:
 def test_the_first_wait_has_the_count_that_decide_change_compares() -> None:
     world = World()
     leased(world)
-    assert encode(captured(world))["checks"] == 1
+    assert msgspec.to_builtins(captured(world))["checks"] == 1
 
 
 def test_a_run_that_waits_reads_nothing_before_the_role_is_its_own() -> None:

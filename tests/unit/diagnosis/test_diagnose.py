@@ -3,6 +3,7 @@
 from typing import Any
 from unittest.mock import Mock
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -11,7 +12,6 @@ from regrant.denials.search import DENIAL_TERM
 from regrant.model.aws import QueueDepth, ServiceState
 from regrant.model.journal import Hold
 from regrant.model.run import Depths, Diagnosis, Incident
-from regrant.step import encode
 from tests.unit.fakes import (
     DEAD_LETTERS,
     DENIAL,
@@ -323,4 +323,6 @@ def test_a_new_plan_has_no_answer_of_the_last_one() -> None:
     run.state = replace(run.state, diagnosis=replace(run.diagnose(), answer={"approved": True}))
     again = run.diagnose(20)
     assert again.next == "ASK"
-    assert "answer" not in encode(again)  # not null either: DecidePlan asks only while it is absent
+    assert "answer" not in msgspec.to_builtins(
+        again
+    )  # not null either: DecidePlan asks only while it is absent

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from regrant.model.catalogue import CatalogueEntry, Service, parameter_name
 from regrant.model.results import Refusal
 from regrant.opening.catalogue import read_entry
-from regrant.step import encode
 from tests.unit.fakes import ALLOWED, ENTRY, RECEIVE, WORKER
 
-SOUND: dict[str, Any] = encode(ENTRY)
+SOUND: dict[str, Any] = msgspec.to_builtins(ENTRY)
 
 
 def text(**changed: Any) -> str:

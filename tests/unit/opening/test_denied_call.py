@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,6 @@ from regrant.model.run import Incident
 from regrant.opening.request import Request
 from regrant.opening.trigger import read_trigger
 from regrant.settings import Allowed
-from regrant.step import decode, encode
 from tests.unit.cure import enrol
 from tests.unit.fakes import ALLOWED, CLUSTER, ENTRY, QUEUE, RECEIVE, SETTINGS, WORKER, World
 from tests.unit.run import EVENTS, Run, opened
@@ -193,7 +193,7 @@ def running(group: str | None = f"service:{WORKER.name}") -> World:
 def test_the_service_is_that_of_the_task() -> None:
     incident = opened(running(), EVENT)
     assert (incident.refusal, incident.service, incident.entry) == (None, WORKER, ENTRY)
-    assert decode(encode(incident), Incident) == incident
+    assert msgspec.convert(msgspec.to_builtins(incident), Incident) == incident
 
 
 @pytest.mark.parametrize("group", [None, "family:one-off", "service:", "service:a b", ""])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -13,7 +14,6 @@ from regrant.model.journal import Change, LastOutcome, Lease, Outcome
 from regrant.model.results import Health
 from regrant.model.run import Incident, OpenEvent, RunState
 from regrant.opening.open import UNDO_WAIT, open_incident
-from regrant.step import decode, encode
 from tests.unit.cure import enrol
 from tests.unit.fakes import (
     CLUSTER,
@@ -69,7 +69,7 @@ def test_the_incident_is_the_whole_state_of_the_run(world: World) -> None:
     """So nothing in an event can pass for the result of a later step."""
     state = open_incident(OpenEvent(CONTAIN, at(0), "run-1", at(0)), world)
     assert state == RunState(state.incident, health=Health("PENDING", at(0), checks=0))
-    assert decode(encode(state), RunState) == state
+    assert msgspec.convert(msgspec.to_builtins(state), RunState) == state
 
 
 @pytest.mark.parametrize("mode", ["contain", "cure", "plan"])

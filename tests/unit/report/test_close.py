@@ -23,7 +23,6 @@ from regrant.model.results import (
 )
 from regrant.model.run import CloseEvent, Diagnosis, Failure, Report, RunState
 from regrant.report.close import close_incident
-from regrant.step import encode
 from tests.unit.cure import CURE, EXPIRY
 from tests.unit.ended import DONE, HEALTHY, OURS, RECEIPT, UNDONE, UNHEALTHY
 from tests.unit.fakes import (
@@ -47,7 +46,9 @@ REFUSED = RunState(incident=replace(INCIDENT_OF_WORKER, refusal=REFUSAL))
 
 
 def closed(state: RunState, world: World | None = None) -> Report:
-    return close_incident(CloseEvent(encode(state), at(310), {}, state.incident.id), world or World())
+    return close_incident(
+        CloseEvent(msgspec.to_builtins(state), at(310), {}, state.incident.id), world or World()
+    )
 
 
 def codes(report: Report) -> list[str]:

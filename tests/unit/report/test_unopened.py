@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.run import CloseEvent, Failure, Report
 from regrant.report.close import close_incident
-from regrant.step import decode, encode
 from tests.unit.fakes import INCIDENT, FakeTopic, World, at
 from tests.unit.run import end_of
 
@@ -19,7 +19,7 @@ UNDO = {"mode": "rollback", "incident": INCIDENT}
 
 
 def event_of(given: object, error: Failure = FAILURE) -> CloseEvent:
-    return CloseEvent(encode(error), at(0), given, "undo-1")
+    return CloseEvent(msgspec.to_builtins(error), at(0), given, "undo-1")
 
 
 def closed(given: object, error: Failure = FAILURE) -> tuple[Report, str]:
@@ -88,12 +88,12 @@ def test_the_mode_is_the_one_that_was_asked_for(given: object, mode: str) -> Non
 def test_a_long_input_and_a_long_cause_fit_into_a_message() -> None:
     report, message = closed({"detail": "x" * 300_000}, Failure("E", "y\n\x1b" * 100_000))
     assert len(message.encode()) < 10_000 and "\x1b" not in message
-    assert len(encode(report)["next"]) + len(report.findings[0].evidence[0]) < 10_000
+    assert len(msgspec.to_builtins(report)["next"]) + len(report.findings[0].evidence[0]) < 10_000
 
 
 def test_an_error_without_a_cause_is_one_too() -> None:
     raw = {"state": {"Error": "States.Timeout"}, "now": at(0), "input": {}, "execution": "undo-1"}
-    report = close_incident(decode(raw, CloseEvent), World())
+    report = close_incident(msgspec.convert(raw, CloseEvent), World())
     assert "States.Timeout" in report.findings[0].text
 
 
