@@ -80,15 +80,15 @@ def leased_service(incident: Incident) -> str | None:
 def _take(resource: str, incident: Incident, aws: Account, now: str, *, undo_first: bool) -> Busy | None:
     """None once the lease is this run's. undo_first: what an ended run left open is taken over by its undo
     only."""
-    mine = _lease(resource, incident, now)
-    standing = aws.leases.take(mine, now)
+    own = _lease(resource, incident, now)
+    standing = aws.leases.take(own, now)
     if standing.owner == incident.id:
         return None
     ended = _ended_at(standing, incident, aws)
     left_open = undo_first and ended is not None and _left_open(standing, aws.journal)
     takes_over = not left_open or incident.mode == "rollback"
     if ended is not None and takes_over and seconds_between(ended, now) >= STRAGGLERS:
-        standing = aws.leases.take(mine, now, instead_of=standing.owner)
+        standing = aws.leases.take(own, now, instead_of=standing.owner)
         if standing.owner == incident.id:
             return None
     return Busy(standing.owner, standing.subject or standing.owner, ended is not None, left_open)

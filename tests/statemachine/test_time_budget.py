@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from regrant.baseline.capture import TURN
+from regrant.baseline.capture import ROLE_WAIT_LIMIT
 from regrant.leases import PATIENCE
 from regrant.model.results import PAUSE
 from regrant.opening.open import UNDO_WAIT, WAIT
@@ -104,7 +104,7 @@ def test_there_are_as_many_plans_as_the_definition_has() -> None:
 
 def test_a_run_waits_for_the_role_by_the_clock() -> None:
     rounds, wait = rounds_of("CaptureBaseline <= 1")
-    assert wait == STATES["PauseForRole"]["Seconds"] and rounds * (wait + 1) == TURN
+    assert wait == STATES["PauseForRole"]["Seconds"] and rounds * (wait + 1) == ROLE_WAIT_LIMIT
 
 
 def test_an_undo_waits_as_often_as_the_definition_says() -> None:
@@ -138,7 +138,7 @@ def test_no_wait_between_two_looks_is_longer_than_it_says() -> None:
 
 def test_looks_and_waits_end_by_the_clock_before_they_end_by_their_count() -> None:
     # So the report has the code's own reason.
-    assert bound("DecideChange") * STATES["PauseForRole"]["Seconds"] > TURN
+    assert bound("DecideChange") * STATES["PauseForRole"]["Seconds"] > ROLE_WAIT_LIMIT
     assert bound("DecideUndo") * STATES["PauseForUndo"]["Seconds"] > UNDO_LIMIT
     shortest = 10  # in a rollout of which only new tasks run
     assert ROLLOUT_LIMIT / shortest + (sum(WATCHES) - ROLLOUT_LIMIT) / PAUSE < bound("DecideHealth")

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import yaml
 
-from regrant.baseline.capture import TURN
+from regrant.baseline.capture import ROLE_WAIT_LIMIT
 from regrant.model.results import PAUSE, BaselineMark, Health, Undo, Withdrawal
 from regrant.model.run import Diagnosis, Incident
 from regrant.opening.open import UNDO_WAIT, WAIT
@@ -128,7 +128,7 @@ def test_its_loops_have_the_steps_time_limits() -> None:
     limits = {loop.split("`")[1]: numbers(limit) for loop, _, _, limit, _ in rows("Loops")}
     assert limits == {
         "OpenIncident": [WAIT, UNDO_WAIT],
-        "CaptureBaseline": [TURN],
+        "CaptureBaseline": [ROLE_WAIT_LIMIT],
         "VerifyHealth": [ROLLOUT_LIMIT, LIMIT],
         "WithdrawGrants": [],
         "UndoRole": [RESTORE_LIMIT],

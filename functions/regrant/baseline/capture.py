@@ -23,7 +23,7 @@ from regrant.parallel import all_three, both
 from regrant.ports import Account, Queues, Roles, Services
 
 # Seconds for which a run waits for a role, so that slow answers do not lengthen the loop.
-TURN = 600.0
+ROLE_WAIT_LIMIT = 600.0
 # A run may change the role this long (seconds) after the time that its lease bears: a step is tried again
 # with the `now` of its first try, and its last function goes on after that.
 _ACTIVE = PATIENCE + STRAGGLERS
@@ -45,7 +45,7 @@ def capture_baseline(state: RunState, aws: Account, now: str) -> BaselineMark:
     if holder := take_role(diagnosis.plan.role, state.incident, aws, now):
         return _wait(state, diagnosis.plan, holder, now)
     try:
-        baseline, depths = _read_whole(state.incident, diagnosis, aws, now)
+        baseline, depths = _read_both(state.incident, diagnosis, aws, now)
     except AccountMoved:
         # The next plan may be of another role, and others wait for this one.
         release_role(diagnosis.plan.role, state.incident, aws, now)
@@ -100,7 +100,7 @@ def _capture_briefly(state: RunState, diagnosis: Diagnosis, aws: Account, now: s
     return _mark(baseline, plan, diagnosis.depths)
 
 
-def _read_whole(incident: Incident, diagnosis: Diagnosis, aws: Account, now: str) -> tuple[Baseline, Depths]:
+def _read_both(incident: Incident, diagnosis: Diagnosis, aws: Account, now: str) -> tuple[Baseline, Depths]:
     service, plan = incident.service, diagnosis.plan
     assert service is not None and plan is not None
     (role, held), found, depths = all_three(
@@ -141,7 +141,7 @@ def _wait(state: RunState, plan: Plan, holder: str, now: str) -> BaselineMark:
     before = _last_wait(state)
     since = before.since if before and before.since else now
     waiting = BaselineMark("WAIT", now, checks=before.checks + 1 if before else 1, holder=holder, since=since)
-    if seconds_between(since, now) < TURN:
+    if seconds_between(since, now) < ROLE_WAIT_LIMIT:
         return waiting
     return replace(waiting, next="CLOSE", refusal=_role_busy(holder, plan.role))
 

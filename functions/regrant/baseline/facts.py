@@ -87,14 +87,14 @@ def compare(
     new |= {f"revision.{arn} = true" for arn in active}
     added, removed = _ours(changes, old, new, now)
     foreign_added, foreign_removed = new - old - added, old - new - removed
-    mine = (new - foreign_added) | foreign_removed
+    own = (new - foreign_added) | foreign_removed
     return Receipt(
         before=fingerprint(old),
-        after=fingerprint(mine),
+        after=fingerprint(own),
         observed=fingerprint(new),
-        equal=old == mine,
+        equal=old == own,
         at=now,
-        diff=(*(f"+ {line}" for line in sorted(mine - old)), *(f"- {line}" for line in sorted(old - mine))),
+        diff=(*(f"+ {line}" for line in sorted(own - old)), *(f"- {line}" for line in sorted(old - own))),
         changed_by_others=tuple(
             [f"+ {line}"[:_LINE] for line in sorted(foreign_added)]
             + [f"- {line}"[:_LINE] for line in sorted(foreign_removed)]

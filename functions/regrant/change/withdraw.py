@@ -24,7 +24,7 @@ from regrant.ports import Account
 def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
     """Withdraw what the plan says once the role is this run's; WAIT while another run changes it.
 
-    The role is kept until the service has been watched: whatever another run attached would spoil the trial.
+    The role is kept until the service has been watched: what another run attached would spoil the proof.
     Raises GrantWithdrawn (see `withdraw`), AwsUnavailable, AwsRefused.
     """
     incident, plan = state.incident, state.diagnosis.plan if state.diagnosis else None

@@ -148,8 +148,8 @@ def _joined(text: str, one: Wrapper, other: Wrapper) -> Wrapper | None:
     if len(gap) > 600 or ("\n" in gap and len(gap) > 60):
         return None
     for field in ("operation", "resource", "action"):
-        mine, others = getattr(one.denial, field), getattr(other.denial, field)
-        if mine != others and mine is not None and others is not None:
+        of_one, of_other = getattr(one.denial, field), getattr(other.denial, field)
+        if of_one != of_other and of_one is not None and of_other is not None:
             return None
     denial = Denial(
         action=one.denial.action or other.denial.action,

@@ -68,7 +68,7 @@ class Judgement(msgspec.Struct, frozen=True):
     arn: str | None = None
 
 
-def judge(denial: Denial, permissions: RolePermissions) -> Judgement:
+def cause_of(denial: Denial, permissions: RolePermissions) -> Judgement:
     """The cause of one denial. What is not known stays unknown: no layer is named on a guess."""
     if is_other_principal(denial, permissions.role):
         return _other_principal(denial, permissions.role)

@@ -89,11 +89,11 @@ def _plan_leftovers(
     assert incident.entry is not None and definition.task_role is not None
     others = tuple(sorted(allowed.roles - {definition.task_role}))
     temporary, *held = each(aws.holds.of, (definition.task_role, *others))
-    mine = {
+    own = {
         role: tuple(sorted({hold.policy for hold in found if hold.service == str(incident.service)}))
         for role, found in zip(others, held, strict=True)
     }
-    role = next((role for role in others if mine[role]), None)
+    role = next((role for role in others if own[role]), None)
     right = Finding("RIGHT_TASK_ROLE", f"The tasks run as {name_of(definition.task_role)}, as declared.")
     state = aws.roles.read(role) if role else None
     if role is None and (found := _temporary(incident.entry, temporary)):
@@ -106,7 +106,7 @@ def _plan_leftovers(
     if role is None or state is None:
         nothing = Finding("NO_GRANT", "No temporary grant of the service is left on a managed role.")
         return Diagnosis("NOTHING_TO_FIX", now, (right, nothing))
-    plan = Plan(role, (), redeploy=False, task_definition=definition.arn, withdraw=mine[role])
+    plan = Plan(role, (), redeploy=False, task_definition=definition.arn, withdraw=own[role])
     return Diagnosis(decision, now, (right,), plan, definition.logs, planned_against=planned_against(state))
 
 

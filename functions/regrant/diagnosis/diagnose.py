@@ -11,7 +11,7 @@ from regrant.baseline.facts import granted_by_others
 from regrant.clock import earlier, seconds_between
 from regrant.denials.calls import DeniedCall, calls_from_trigger, read_calls
 from regrant.denials.search import DENIAL_TERM, joined, read_depths, read_lines
-from regrant.diagnosis.cause import IN_THE_WAY, Judgement, asked_resource, judge
+from regrant.diagnosis.cause import IN_THE_WAY, Judgement, asked_resource, cause_of
 from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.diagnosis.findings import Judged, denial_findings, missing_findings, ranked, role_findings
 from regrant.iam.cover import least_cover
@@ -119,7 +119,7 @@ def conclude(
     logged = read_calls(log.lines)
     complete = log.complete and len(logged) <= _KINDS
     calls = (*calls_from_trigger(incident, logged), *logged[:_KINDS])
-    judged = ranked((call, judge(call.denial, permissions)) for call in calls)
+    judged = ranked((call, cause_of(call.denial, permissions)) for call in calls)
     attach, refusal = choose(judged, permissions)
     by_catalogue = attach and not any(judgement.covering for _, judgement in judged)
     findings = (

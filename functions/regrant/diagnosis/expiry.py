@@ -31,11 +31,11 @@ def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
         lambda: aws.services.describe(service),
         lambda: aws.allowed.read(now, "roles", "policies"),
     )
-    mine = [hold for hold in held if hold.incident == incident.expires]
-    if refusal := _out_of_reach(mine, role, allowed):
-        return Diagnosis("REFUSE", now, (_expired(mine, role, now),), refusal=refusal)
-    was = aws.roles.read(role) if mine else None
-    if not mine or was is None:
+    own = [hold for hold in held if hold.incident == incident.expires]
+    if refusal := _out_of_reach(own, role, allowed):
+        return Diagnosis("REFUSE", now, (_expired(own, role, now),), refusal=refusal)
+    was = aws.roles.read(role) if own else None
+    if not own or was is None:
         gone = Finding("NO_GRANT", f"Nothing is left of the grant of run {incident.expires}.")
         return Diagnosis("NOTHING_TO_FIX", now, (gone,))
     definition = aws.services.task_definition(state.task_definition) if state else None
@@ -45,18 +45,18 @@ def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
         attach=(),
         redeploy=False,
         task_definition=state.task_definition if state else None,
-        withdraw=tuple(sorted(hold.policy for hold in mine)),
+        withdraw=tuple(sorted(hold.policy for hold in own)),
         postpone=postpone,
         watch=depends,
     )
-    findings = (_expired(mine, role, now), *_use(depends, definition, role))
+    findings = (_expired(own, role, now), *_use(depends, definition, role))
     routes = definition.logs if definition else ()
     return Diagnosis("CHANGE", now, findings, plan, routes, planned_against=planned_against(was))
 
 
-def _out_of_reach(mine: list[Hold], role: str, allowed: Allowed) -> Refusal | None:
+def _out_of_reach(own: list[Hold], role: str, allowed: Allowed) -> Refusal | None:
     """A grant that this stack may not take off any more."""
-    out = [hold.policy for hold in mine if role not in allowed.roles or hold.policy not in allowed.policies]
+    out = [hold.policy for hold in own if role not in allowed.roles or hold.policy not in allowed.policies]
     if not out:
         return None
     arguments = [f"--role-name {name_of(role)} --policy-arn {policy}" for policy in out]
@@ -96,10 +96,10 @@ def _judge(
     return True, f"The queue {depths} does not exist." if isinstance(depths, str) else None
 
 
-def _expired(mine: list[Hold], role: str, now: str) -> Finding:
-    names = ", ".join(sorted(name_of(hold.policy) for hold in mine))
-    first = min(mine, key=lambda hold: hold.held_at)
-    ends = max(hold.expires_at or "" for hold in mine)
+def _expired(own: list[Hold], role: str, now: str) -> Finding:
+    names = ", ".join(sorted(name_of(hold.policy) for hold in own))
+    first = min(own, key=lambda hold: hold.held_at)
+    ends = max(hold.expires_at or "" for hold in own)
     how = "is ended before its time" if ends and seconds_between(now, ends) > 60 else "has expired"
     text = f"The grant of {names} to {name_of(role)} by run {first.incident} {how}"
     return Finding("GRANT_EXPIRED", f"{text}; it was made at {first.held_at}.", (first.why,))

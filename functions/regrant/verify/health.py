@@ -29,26 +29,26 @@ class Objection(NamedTuple):
     denied: bool = False
 
 
-def judge(
+def health_of(
     sample: Sample,
     deployed: tuple[Verdict, tuple[str, ...]],
     previous: Health | None,
     baseline: BaselineMark,
     grant: Grant,
     entry: CatalogueEntry,
-    trial: str | None = None,
+    withdrawn_at: str | None = None,
 ) -> Health:
     """HEALTHY, UNHEALTHY (cannot get better by waiting) or PENDING, with the reasons.
 
-    trial: since when the service works without what it was granted (Watch.after_withdrawal).
+    withdrawn_at: since when the service works without what it was granted (Watch.after_withdrawal).
     """
     before = previous.last.backlog if previous and previous.last else baseline.backlog
     dlq_growth = _dlq_growth(sample, previous)
     objections = (
         *_of_deployment(sample, deployed),
         *_of_grant(sample, grant),
-        *_of_log(sample, grant, trial is not None),
-        *_of_trial(sample, trial),
+        *_of_log(sample, grant, withdrawn_at is not None),
+        *_of_withdrawal(sample, withdrawn_at),
         *_of_backlog(sample, before),
         *_of_dead_letters(sample, previous, dlq_growth),
     )
@@ -132,9 +132,9 @@ def _of_log(sample: Sample, grant: Grant, strict: bool) -> Iterator[Objection]:
         yield Objection("There were more log lines than are read, so a denial may be among the rest.")
 
 
-def _of_trial(sample: Sample, trial: str | None) -> Iterator[Objection]:
+def _of_withdrawal(sample: Sample, withdrawn_at: str | None) -> Iterator[Objection]:
     """What was taken off may go on to be allowed while that spreads, so what works then proves nothing."""
-    if trial is not None and seconds_between(trial, sample.since) < PROPAGATION:
+    if withdrawn_at is not None and seconds_between(withdrawn_at, sample.since) < PROPAGATION:
         yield Objection("IAM may still allow what was detached.", inconclusive=True)
 
 

@@ -25,7 +25,7 @@ def seconds_to_next_look(deployment_id: str, state: ServiceState | None) -> int:
     return 15 if older or ours.running < ours.desired else 10
 
 
-def judge(deployment_id: str, state: ServiceState | None) -> tuple[Verdict, tuple[str, ...]]:
+def verdict_on(deployment_id: str, state: ServiceState | None) -> tuple[Verdict, tuple[str, ...]]:
     """Verdict on that deployment, with what it rests on."""
     if state is None or state.status != "ACTIVE":
         return "UNHEALTHY", ("The service is gone.",)

@@ -23,7 +23,7 @@ from regrant.model.run import RunState
 from regrant.parallel import all_three, both
 from regrant.ports import Account
 from regrant.verify import rollout
-from regrant.verify.health import judge
+from regrant.verify.health import health_of
 from regrant.verify.watch import Watch, decide, watch_of
 
 # A line bears the time of the task; awslogs sends in batches, and the service takes its time.
@@ -57,7 +57,7 @@ def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:
     deployed_at = watch.deployed_at
     if watch.rollout and deployed_at is None:
         deployment, found = watch.rollout.deployment, aws.services.describe(incident.service)
-        verdict, evidence = rollout.judge(deployment, found)
+        verdict, evidence = rollout.verdict_on(deployment, found)
         if verdict != "HEALTHY":
             wait = rollout.seconds_to_next_look(deployment, found)
             last = state.health.last if state.health else None  # for the report: what was seen before it
@@ -83,9 +83,9 @@ def _judge(
     sample: Sample, state: ServiceState | None, baseline: BaselineMark, entry: CatalogueEntry, watch: Watch
 ) -> Health:
     watched = watch.rollout.deployment if watch.rollout else baseline.primary_deployment
-    deployed = rollout.judge(watched, state)
-    trial = watch.since if watch.after_withdrawal else None
-    health = judge(sample, deployed, watch.previous, baseline, watch.grant, entry, trial)
+    deployed = rollout.verdict_on(watched, state)
+    withdrawn_at = watch.since if watch.after_withdrawal else None
+    health = health_of(sample, deployed, watch.previous, baseline, watch.grant, entry, withdrawn_at)
     down = watch.replaces_tasks and (not sample.tasks or deployed[0] != "HEALTHY")
     if down and not sample.detached and health.dlq_growth < 2:
         text = "A task is down, so the tasks are replaced without waiting for it."

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from regrant.baseline.capture import TURN
+from regrant.baseline.capture import ROLE_WAIT_LIMIT
 from regrant.baseline.facts import facts, fingerprint
 from regrant.clock import HOUR
 from regrant.errors import AccountMoved, AwsRefused, RoleGone, ServiceGone
@@ -417,7 +417,10 @@ def test_each_look_counts_and_the_wait_has_one_beginning() -> None:
     assert (mark.next, mark.checks, mark.since) == ("WAIT", 3, at(2))
 
 
-@pytest.mark.parametrize(("seconds", "then"), [(TURN - 1, "WAIT"), (TURN, "CLOSE"), (TURN + 90, "CLOSE")])
+@pytest.mark.parametrize(
+    ("seconds", "then"),
+    [(ROLE_WAIT_LIMIT - 1, "WAIT"), (ROLE_WAIT_LIMIT, "CLOSE"), (ROLE_WAIT_LIMIT + 90, "CLOSE")],
+)
 def test_a_run_waits_for_ten_minutes_however_often_it_has_looked(seconds: float, then: str) -> None:
     world = World()
     run = Run(world, diagnosis=FOUND)
@@ -431,7 +434,7 @@ def test_a_role_that_stays_taken_is_refused_with_the_run_that_has_it() -> None:
     run = Run(world, diagnosis=FOUND)
     leased(world)
     run.capture(2)
-    refusal = run.capture(2 + TURN).refusal
+    refusal = run.capture(2 + ROLE_WAIT_LIMIT).refusal
     assert refusal is not None and refusal.code == "ROLE_BUSY"
     assert "Run another has been changing retainwise-ecs-task-role" in refusal.message
     assert world.journal.baselines == {}
@@ -442,7 +445,7 @@ def test_the_refusal_of_a_busy_role_is_the_runs() -> None:
     run = Run(world, diagnosis=FOUND)
     leased(world)
     run.capture(2)
-    run.capture(2 + TURN)
+    run.capture(2 + ROLE_WAIT_LIMIT)
     assert run.state.refusal is not None and run.state.refusal.code == "ROLE_BUSY"
 
 
@@ -452,8 +455,8 @@ def test_a_new_diagnosis_begins_a_new_wait() -> None:
     leased(world)
     run.capture(2)
     run.state = replace(run.state, diagnosis=replace(FOUND, at=at(500)))
-    mark = run.capture(2 + TURN)
-    assert (mark.next, mark.checks, mark.since) == ("WAIT", 1, at(2 + TURN))
+    mark = run.capture(2 + ROLE_WAIT_LIMIT)
+    assert (mark.next, mark.checks, mark.since) == ("WAIT", 1, at(2 + ROLE_WAIT_LIMIT))
 
 
 def test_after_a_new_diagnosis_the_earlier_wait_is_no_reason_to_read_whole() -> None:
@@ -469,7 +472,7 @@ def test_a_cure_and_an_expiry_wait_for_the_role_as_well(incident: Any) -> None:
     run = Run(world, incident)
     run.diagnose(LATER)
     leased(world)
-    assert (run.capture(LATER + 1).next, run.capture(LATER + 1 + TURN).next) == ("WAIT", "CLOSE")
+    assert (run.capture(LATER + 1).next, run.capture(LATER + 1 + ROLE_WAIT_LIMIT).next) == ("WAIT", "CLOSE")
 
 
 def test_the_role_of_a_run_that_ended_more_than_a_minute_ago_is_taken_over_and_read_whole() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from regrant.denials.reader import read_denials
-from regrant.diagnosis.cause import Judgement, judge
+from regrant.diagnosis.cause import Judgement, cause_of
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Policy
 from regrant.model.denial import Denial
@@ -55,7 +55,7 @@ def judged(
         boundary=Policy(BOUNDARY, boundary) if boundary else None,
         declared=tuple(Policy(arn, each) for arn, each in documents.items()),
     )
-    return judge(denial, permissions)
+    return cause_of(denial, permissions)
 
 
 def test_a_declared_policy_that_the_role_lacks_is_missing() -> None:

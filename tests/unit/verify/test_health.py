@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from regrant.denials.search import DENIAL_TERM
 from regrant.model.results import BaselineMark, Grant, Sample, Verdict
-from regrant.verify.health import judge
+from regrant.verify.health import health_of
 from tests.unit.fakes import (
     DEFINITION,
     DENIAL,
@@ -298,10 +298,11 @@ def test_a_denial_asks_for_a_new_proof() -> None:
     mark = BaselineMark("ATTACH", at(2))
     grant = Grant(OLD_ROLE, (RECEIVE,), at(3))
     deployed: tuple[Verdict, tuple[str, ...]] = ("HEALTHY", ())
-    proved = judge(Sample(at(60), at(80), 2, 1, 0, last_success=SUCCESS), deployed, None, mark, grant, ENTRY)
+    first = Sample(at(60), at(80), 2, 1, 0, last_success=SUCCESS)
+    proved = health_of(first, deployed, None, mark, grant, ENTRY)
     refused = Sample(at(80), at(100), 2, 0, 3, last_denial=DENIAL, denied_at=at(90))
-    denied = judge(refused, deployed, proved, mark, grant, ENTRY)
-    silent = judge(Sample(at(100), at(120), 2, 0, 0), deployed, denied, mark, grant, ENTRY)
+    denied = health_of(refused, deployed, proved, mark, grant, ENTRY)
+    silent = health_of(Sample(at(100), at(120), 2, 0, 0), deployed, denied, mark, grant, ENTRY)
     assert (denied.verdict, silent.streak, silent.proof) == ("PENDING", 0, None)
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from regrant.model.aws import Deployment, ServiceState
 from regrant.model.results import Health
-from regrant.verify.rollout import judge, seconds_to_next_look
+from regrant.verify.rollout import seconds_to_next_look, verdict_on
 from tests.unit.fakes import OLD, OLD_DEPLOYMENT, RUNNING, SUCCESS, World, at
 from tests.unit.run import Run, contain
 from tests.unit.watch import Unread
@@ -27,28 +27,28 @@ REPLACED = replace(OLD, status="ACTIVE")
 
 
 def test_at_second_0_the_counts_agree_and_nothing_is_done() -> None:
-    verdict, _ = judge(OURS, service(ours(desired=0, running=0), REPLACED))
+    verdict, _ = verdict_on(OURS, service(ours(desired=0, running=0), REPLACED))
     assert verdict == "PENDING"
 
 
 def test_completed_with_counts_0_is_not_believed() -> None:
-    verdict, _ = judge(OURS, service(ours(rollout_state="COMPLETED", desired=0, running=0)))
+    verdict, _ = verdict_on(OURS, service(ours(rollout_state="COMPLETED", desired=0, running=0)))
     assert verdict == "PENDING"
 
 
 def test_all_tasks_running_is_not_done_before_ecs_says_completed() -> None:
-    verdict, _ = judge(OURS, service(ours(), REPLACED))
+    verdict, _ = verdict_on(OURS, service(ours(), REPLACED))
     assert verdict == "PENDING"
 
 
 def test_ours_completed_with_all_its_tasks_is_healthy() -> None:
-    verdict, evidence = judge(OURS, service(ours(rollout_state="COMPLETED", reason="done")))
+    verdict, evidence = verdict_on(OURS, service(ours(rollout_state="COMPLETED", reason="done")))
     assert verdict == "HEALTHY"
     assert evidence == (f"{OURS} COMPLETED: 2 of 2 tasks running, 0 failed.", "done")
 
 
 def test_ours_completed_with_a_task_missing_again_is_not() -> None:
-    verdict, _ = judge(OURS, service(ours(rollout_state="COMPLETED", running=1)))
+    verdict, _ = verdict_on(OURS, service(ours(rollout_state="COMPLETED", running=1)))
     assert verdict == "PENDING"
 
 
@@ -56,24 +56,24 @@ def test_the_circuit_breakers_rollback_is_not_our_success() -> None:
     back = replace(
         OLD, reason=f"ECS deployment circuit breaker: rolling back to deploymentId {OLD_DEPLOYMENT}"
     )
-    verdict, evidence = judge(OURS, service(back, ours(status="ACTIVE", rollout_state="FAILED")))
+    verdict, evidence = verdict_on(OURS, service(back, ours(status="ACTIVE", rollout_state="FAILED")))
     assert verdict == "UNHEALTHY"
     assert OLD_DEPLOYMENT in evidence[0] and "circuit breaker" in evidence[0]
 
 
 def test_nor_is_the_rollback_when_it_has_finished() -> None:
-    assert judge(OURS, service(OLD))[0] == "UNHEALTHY"
+    assert verdict_on(OURS, service(OLD))[0] == "UNHEALTHY"
 
 
 def test_somebody_elses_deployment_supersedes_ours() -> None:
     theirs = ours(id="ecs-svc/77", rollout_state="COMPLETED")
-    verdict, evidence = judge(OURS, service(theirs, ours(status="ACTIVE")))
+    verdict, evidence = verdict_on(OURS, service(theirs, ours(status="ACTIVE")))
     assert verdict == "UNHEALTHY" and "ecs-svc/77" in evidence[0]
 
 
 def test_ours_failed_is_unhealthy_with_what_ecs_says_last() -> None:
     failed = ours(rollout_state="FAILED", reason="tasks failed to start.")
-    verdict, evidence = judge(OURS, service(failed, REPLACED, last_events=("unable to place a task",)))
+    verdict, evidence = verdict_on(OURS, service(failed, REPLACED, last_events=("unable to place a task",)))
     assert verdict == "UNHEALTHY"
     assert evidence[1:] == ("tasks failed to start.", "unable to place a task")
 
@@ -81,20 +81,20 @@ def test_ours_failed_is_unhealthy_with_what_ecs_says_last() -> None:
 @pytest.mark.parametrize(("desired", "threshold"), [(1, 3), (2, 3), (6, 3), (7, 4), (25, 13), (1000, 200)])
 def test_without_a_circuit_breaker_its_threshold_applies(desired: int, threshold: int) -> None:
     def verdict(failed: int) -> str:
-        return judge(OURS, service(ours(failed_tasks=failed), REPLACED, desired_count=desired))[0]
+        return verdict_on(OURS, service(ours(failed_tasks=failed), REPLACED, desired_count=desired))[0]
 
     assert (verdict(threshold - 1), verdict(threshold)) == ("PENDING", "UNHEALTHY")
 
 
 def test_a_service_that_somebody_scaled_to_0_can_prove_nothing() -> None:
     scaled = ours(rollout_state="COMPLETED", desired=0, running=0)
-    verdict, evidence = judge(OURS, service(scaled, desired_count=0))
+    verdict, evidence = verdict_on(OURS, service(scaled, desired_count=0))
     assert (verdict, evidence[-1]) == ("UNHEALTHY", "Somebody scaled the service to 0.")
 
 
 @pytest.mark.parametrize("state", [None, service(ours(), status="DRAINING")])
 def test_a_service_that_is_gone_is_unhealthy(state: ServiceState | None) -> None:
-    assert judge(OURS, state)[0] == "UNHEALTHY"
+    assert verdict_on(OURS, state)[0] == "UNHEALTHY"
 
 
 def deploying() -> Run:
