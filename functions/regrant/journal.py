@@ -41,11 +41,12 @@ def carry_out_grant(
     """The same for the attachments of one grant, with the role (ARN) given back at the end.
 
     Each intent is written in one transaction with its hold, and all records in one with the lease's end. act
-    gets the changes whose intent an earlier try has written.
+    gets the changes whose intent an earlier try has written; it returns once IAM shows all attached.
     """
     act(tuple(c for c, hold in changes if not aws.journal.intend_grant(incident.id, c, hold)))
     done = tuple(replace(change, done_at=now) for change, _ in changes)
-    aws.journal.record_and_release(incident.id, done, lease_of_role(role, incident, now), now)
+    holds = tuple(replace(hold, attached_at=now) for _, hold in changes)
+    aws.journal.record_and_release(incident.id, done, holds, lease_of_role(role, incident, now), now)
 
 
 def take_back(

@@ -24,6 +24,9 @@ STRAGGLERS = 60.0
 # How long a step may be tried again with the `now` of its first try: 15 tries and 662 seconds of waits in the
 # undo (a test ties it to the state machine).
 PATIENCE = 1_600.0
+# A run may change the role this long (seconds) after the time that its lease bears: a step is tried again
+# with the `now` of its first try, and its last function goes on after that.
+ACTIVE = PATIENCE + STRAGGLERS
 
 
 class Busy(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from regrant.iam.permissions import RolePermissions
     from regrant.model.aws import (
+        Attachments,
         Baseline,
         LogLines,
         LogRoute,
@@ -71,6 +72,10 @@ class Roles(Protocol):
 
     def attached(self, role: str) -> tuple[str, ...]:
         """The managed policies (ARNs) on the role, sorted."""
+
+    def attachments(self, role: str, policies: tuple[str, ...] = ()) -> Attachments | None:
+        """What is attached to the role, with the ids of those of the policies (ARNs) that are; None if the
+        role does not exist."""
 
     def read(self, role: str) -> RoleState | None:
         """None if the role does not exist."""
@@ -133,8 +138,11 @@ class Journal(Protocol):
     def record(self, incident: str, change: Change) -> None:
         """Write what became of an intent: done or undone."""
 
-    def record_and_release(self, incident: str, changes: tuple[Change, ...], lease: Lease, now: str) -> None:
-        """Write that the intents were done, and end the lease if it is still its owner's."""
+    def record_and_release(
+        self, incident: str, changes: tuple[Change, ...], holds: tuple[Hold, ...], lease: Lease, now: str
+    ) -> None:
+        """Write that the intents were done and what their holds stand for, and end the lease if it is still
+        its owner's."""
 
     def load(self, incident: str) -> Record:
         """Everything written of the incident; empty if there is nothing."""
@@ -163,6 +171,9 @@ class Leases(Protocol):
 class Holds(Protocol):
     def write(self, role: str, hold: Hold) -> None:
         """Write that the incident needs the policy on the role (ARN), or that it does not any more."""
+
+    def mark(self, role: str, hold: Hold, was: Hold) -> None:
+        """Write what was seen of the hold's attachment, unless somebody changed the hold since it was read."""
 
     def of(self, role: str) -> tuple[Hold, ...]:
         """Everybody who needs a temporary grant on the role, as it is written now."""

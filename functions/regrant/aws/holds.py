@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from regrant.aws.clients import aws_errors
+from regrant.aws.clients import aws_errors, condition_met
 from regrant.model.journal import Hold
 
 
@@ -22,6 +22,19 @@ class DynamoHolds:
         """PutItem: nothing is ever deleted, so that the table says who held what."""
         with aws_errors():
             self._dynamodb.put_item(TableName=self._table, Item=hold_item(role, hold))
+
+    def mark(self, role: str, hold: Hold, was: Hold) -> None:
+        """PutItem on condition that the hold is as it was read: whoever changed it since knows more."""
+        unchanged = {
+            "ConditionExpression": "body = :was",
+            "ExpressionAttributeValues": {":was": hold_item(role, was)["body"]},
+        }
+
+        def put() -> None:
+            with aws_errors():
+                self._dynamodb.put_item(TableName=self._table, Item=hold_item(role, hold), **unchanged)
+
+        condition_met(put)
 
     def of(self, role: str) -> tuple[Hold, ...]:
         """Query, consistent: those that were not dropped."""

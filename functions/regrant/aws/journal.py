@@ -21,7 +21,7 @@ from regrant.model.journal import Change, Hold, LastOutcome, Lease
 from regrant.model.run import Report
 
 # In which order a run makes its changes, for those of one moment.
-_ORDER = ("attach", "register", "redeploy", "withdraw", "restore")
+_ORDER = ("attach", "register", "redeploy", "withdraw", "restore", "reattach")
 _REOPENED = "null"
 _NEW = {"ConditionExpression": "attribute_not_exists(entry)"}
 
@@ -77,10 +77,14 @@ class DynamoJournal:
         """PutItem, over the intent."""
         self._put(incident, _entry(change), change)
 
-    def record_and_release(self, incident: str, changes: tuple[Change, ...], lease: Lease, now: str) -> None:
-        """TransactWriteItems: each change over its intent, and the lease's end; without that if another run
-        has taken the lease over."""
+    def record_and_release(
+        self, incident: str, changes: tuple[Change, ...], holds: tuple[Hold, ...], lease: Lease, now: str
+    ) -> None:
+        """TransactWriteItems: each change over its intent, each hold on the lease's role, and the lease's
+        end; without that if another run has taken the lease over."""
+        role = lease.resource.removeprefix("role/")
         records = [{"Item": _item(incident, _entry(change), change)} for change in changes]
+        records += [{"Item": hold_item(role, hold)} for hold in holds]
         release = release_put(lease.resource, lease.owner, now)
         if not condition_met(lambda: self._transact(*records, release)) and records:
             self._transact(*records)
@@ -159,5 +163,5 @@ def _key(incident: str, entry: str) -> dict[str, dict[str, str]]:
 
 def _entry(change: Change) -> str:
     # Another value than a policy changes from what was there to what is ours, so it is not part of the key.
-    value = change.value if change.kind in ("attach", "withdraw") else change.target
+    value = change.value if change.kind in ("attach", "withdraw", "reattach") else change.target
     return f"change#{change.kind}#{value}"

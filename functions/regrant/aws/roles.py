@@ -9,8 +9,8 @@ from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Policy
-from regrant.model.aws import RoleState, name_of
-from regrant.parallel import all_three, each, later
+from regrant.model.aws import Attachments, RoleState, name_of
+from regrant.parallel import all_three, both, each, later
 
 # Managed policies on a role in any account; more only where it was raised (IAM quotas).
 _QUOTA = 10
@@ -59,6 +59,19 @@ class IamRoles:
         with aws_errors():
             pages = self._iam.get_paginator("list_attached_role_policies").paginate(RoleName=name_of(role))
             return tuple(sorted(p["PolicyArn"] for page in pages for p in page["AttachedPolicies"]))
+
+    def attachments(self, role: str, policies: tuple[str, ...] = ()) -> Attachments | None:
+        """GetRole and ListAttachedRolePolicies, and GetPolicy for each of the policies that is attached; None
+        if there is no such role. Raises AwsUnavailable, AwsRefused (denied)."""
+        try:
+            shape, attached = both(lambda: self._get_role(role), lambda: self.attached(role))
+        except AwsRefused as refused:
+            if refused.code == "NoSuchEntity":
+                return None
+            raise
+        asked = tuple(policy for policy in attached if policy in policies)
+        ids = dict(zip(asked, each(self._id, asked), strict=True))
+        return Attachments(shape["RoleId"], {policy: ids.get(policy) for policy in attached})
 
     def read(self, role: str) -> RoleState | None:
         """GetRole, ListAttachedRolePolicies, ListRolePolicies and GetRolePolicy: the whole role, or None.
@@ -139,6 +152,16 @@ class IamRoles:
                 return None
             raise
         return Policy(policy, shape["PolicyVersion"]["Document"], version)
+
+    def _id(self, policy: str) -> str | None:
+        """None if it is gone since it was listed."""
+        try:
+            with aws_errors():
+                return str(self._iam.get_policy(PolicyArn=policy)["Policy"]["PolicyId"])
+        except AwsRefused as refused:
+            if refused.code == "NoSuchEntity":
+                return None
+            raise
 
     def _version(self, policy: str) -> str:
         with aws_errors():

@@ -14,8 +14,9 @@ from regrant.baseline.facts import attached_before, facts, fingerprint, granted_
 from regrant.clock import HOUR, earlier, later, seconds_between
 from regrant.denials.search import read_depths
 from regrant.errors import AccountMoved, AwsRefused, RoleGone, ServiceGone
-from regrant.leases import PATIENCE, STRAGGLERS, lease_of_role, release_role, take_role
-from regrant.model.aws import Baseline, RoleState, ServiceState, name_of
+from regrant.grants import look_after, standing
+from regrant.leases import ACTIVE, lease_of_role, release_role, take_role
+from regrant.model.aws import Attachments, Baseline, RoleState, ServiceState, name_of
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.results import BaselineMark, Refusal
 from regrant.model.run import Depths, Diagnosis, Incident, Plan, RunState
@@ -24,9 +25,6 @@ from regrant.ports import Account, Queues, Roles, Services
 
 # Seconds for which a run waits for a role, so that slow answers do not lengthen the loop.
 ROLE_WAIT_LIMIT = 600.0
-# A run may change the role this long (seconds) after the time that its lease bears: a step is tried again
-# with the `now` of its first try, and its last function goes on after that.
-_ACTIVE = PATIENCE + STRAGGLERS
 
 
 def capture_baseline(state: RunState, aws: Account, now: str) -> BaselineMark:
@@ -78,7 +76,8 @@ def _capture_briefly(state: RunState, diagnosis: Diagnosis, aws: Account, now: s
     """The baseline with the role as Diagnose read it, written together with the role's lease.
 
     None if another run has had the role around the diagnosis, or this step was tried before: then everything
-    is read again. That the attachments differ is reason enough as well, since a grant may explain it.
+    is read again. That the attachments differ is reason enough as well, since a grant may explain it, and
+    that a grant which is on record is not among them.
     """
     incident, plan, against = state.incident, diagnosis.plan, diagnosis.planned_against
     assert (
@@ -89,11 +88,11 @@ def _capture_briefly(state: RunState, diagnosis: Diagnosis, aws: Account, now: s
         lambda: _attached(aws.roles, plan.role), lambda: existing_service(aws.services, service)
     )
     _raise_if_deployed(plan, found)
-    if attached != against.attached:
+    if attached != against.attached or not {*diagnosis.granted} <= {*attached}:
         return None
     ends = _grant_ends_at(incident, plan, now)
     baseline = Baseline(str(service), against.role, found, now, diagnosis.granted, ends)
-    untouched_since = earlier(diagnosis.at, _ACTIVE)
+    untouched_since = earlier(diagnosis.at, ACTIVE)
     lease = lease_of_role(plan.role, incident, now)
     if not aws.journal.keep_baseline_with_lease(incident.id, baseline, lease, untouched_since):
         return None
@@ -110,7 +109,11 @@ def _read_both(incident: Incident, diagnosis: Diagnosis, aws: Account, now: str)
         ),
         lambda: _depths(aws.queues, incident.entry if plan.watch and not plan.postpone else None),
     )
-    granted = granted_by_others(held, incident.id)
+    against = diagnosis.planned_against
+    assert against is not None
+    there = Attachments(role.id, dict.fromkeys(role.attached))
+    looked = look_after(aws, role.arn, held, there, now, read_before=(against.attached, diagnosis.at))
+    granted = granted_by_others(standing(looked), incident.id)
     _raise_if_moved(diagnosis, role, found, granted, aws.roles)
     others = tuple(policy for policy in granted if policy not in plan.withdraw)
     return Baseline(str(service), role, found, now, others, _grant_ends_at(incident, plan, now)), depths

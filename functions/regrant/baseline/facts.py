@@ -112,13 +112,15 @@ def _ours(
 ) -> tuple[frozenset[str], frozenset[str]]:
     """The facts that this incident may have added and taken away.
 
-    An attachment that was taken off (or put back) a while ago and is there (or gone) again is somebody
-    else's. A revision that is in use now where ours was put back since is, too: ECS has one revision for a
+    An attachment that was taken off (or put back), as IAM has shown or a while ago, and is there (or gone)
+    again is somebody else's; so is what the undo left. A revision that is in use now where ours was put back since is, too: ECS has one revision for a
     service.
     """
     added, removed = set[str](), set[str]()
     for change in changes:
-        settled = change.undone_at is not None and seconds_between(change.undone_at, now) > _SETTLED
+        undone_at = change.undone_at
+        late = undone_at is not None and seconds_between(undone_at, now) > _SETTLED
+        settled = undone_at is not None and (change.shown_at is not None or late)
         if change.kind in ("attach", "withdraw") and not settled:
             fact = f"role.attached.{change.value} = true"
             (added if change.kind == "attach" else removed).add(fact)

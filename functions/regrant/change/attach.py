@@ -25,6 +25,8 @@ def attach_policies(state: RunState, aws: Account, now: str) -> Grant:
     """
     incident, baseline, plan = state.incident, state.baseline, state.diagnosis and state.diagnosis.plan
     assert plan and baseline  # the states before wrote them
+    against = state.diagnosis.planned_against if state.diagnosis else None
+    assert against is not None  # of every plan
     ends = baseline.grant_ends_at
     assert ends  # of every plan that attaches something
     wanted = tuple(policy for policy in plan.attach if policy not in baseline.kept)
@@ -45,7 +47,7 @@ def attach_policies(state: RunState, aws: Account, now: str) -> Grant:
         if missing:
             raise AttachmentNotVisible(f"{plan.role} does not show {', '.join(missing)} yet")
 
-    grants.make(aws, incident, plan.role, policies, ends, attach, now)
+    grants.make(aws, incident, against, plan.role, policies, ends, attach, now)
     return Grant(role=plan.role, attached=policies, at=now)
 
 
@@ -54,7 +56,7 @@ def _attached_since(incident: Incident, plan: Plan, there: frozenset[str], aws: 
     if not there:
         return there
     ours = {change.value for change in aws.journal.load(incident.id).changes if change.kind == "attach"}
-    return there - ours - {hold.policy for hold in aws.holds.of(plan.role)}
+    return there - ours - {hold.policy for hold in grants.standing(aws.holds.of(plan.role))}
 
 
 def _raise_if_withdrawn(incident: Incident, change: Change, aws: Account) -> None:

@@ -2,23 +2,36 @@
 
 A grant goes only if nobody else depends on it: no other incident holds it, and no other service of the
 catalogue that declares it runs with the role. It cannot outlive its record: what is kept has its hold, with
-the time at which it is tried again.
+the time at which it is tried again. What somebody took off has only its record left, which goes; what is
+attached there by now is theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from regrant import grants
 from regrant.change.dependents import needed_by_others
 from regrant.errors import GrantWithdrawn
 from regrant.journal import carry_out
 from regrant.leases import take_role
-from regrant.model.aws import name_of
+from regrant.model.aws import Attachments, name_of
 from regrant.model.journal import Change, Hold
-from regrant.model.results import KeptGrant, Withdrawal
+from regrant.model.results import KeptGrant, LostGrant, Withdrawal
 from regrant.model.run import Incident, Plan, RunState
+from regrant.parallel import all_three
 from regrant.ports import Account
+
+
+class Role(msgspec.Struct, frozen=True):
+    """What a withdrawal goes by: the holds on the role as they are marked, what IAM shows attached, and by
+    policy (ARN) the other services (`cluster/name`) that run with the role and declare it."""
+
+    held: tuple[Hold, ...]
+    there: Attachments | None
+    needed: Mapping[str, tuple[str, ...]]
 
 
 def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
@@ -29,61 +42,78 @@ def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
     """
     incident, plan = state.incident, state.diagnosis.plan if state.diagnosis else None
     assert plan is not None and incident.service is not None
+    service = incident.service
     checks = state.withdrawal.checks + 1 if state.withdrawal else 1
     if holder := take_role(plan.role, incident, aws, now):
         waits = f"Waits for run {holder}, which is changing the role."
         return Withdrawal("WAIT", checks, now, evidence=(waits,))
-    needed = needed_by_others(plan.role, plan.withdraw, incident.service, aws, now)
-    removed, kept = withdraw(incident, plan, needed, aws, now)
+    begun = {c.value for c in aws.journal.load(incident.id).changes if c.kind == "withdraw"}
+    there, held, needed = all_three(
+        lambda: aws.roles.attachments(plan.role, plan.withdraw),
+        lambda: aws.holds.of(plan.role),
+        lambda: needed_by_others(plan.role, plan.withdraw, service, aws, now),
+    )
+    # What an earlier try of this step began to take off is absent because of that.
+    unbegun = tuple(hold for hold in held if hold.policy not in begun)
+    looked = grants.look_twice(aws, plan.role, unbegun, there, plan.withdraw, now)
+    rest = tuple(hold for hold in held if hold.policy in begun)
+    removed, kept, lost = withdraw(incident, plan, Role((*looked, *rest), there, needed), aws, now)
     watch = bool(removed) and plan.watch
-    return Withdrawal("WATCH" if watch else "CLOSE", checks, now, removed, kept)
+    return Withdrawal("WATCH" if watch else "CLOSE", checks, now, removed, kept, lost)
 
 
 def withdraw(
-    incident: Incident, plan: Plan, needed: Mapping[str, tuple[str, ...]], aws: Account, now: str
-) -> tuple[tuple[str, ...], tuple[KeptGrant, ...]]:
-    """Detach what the plan withdraws and nobody else needs; renew or leave the rest. What was removed (ARNs)
-    and what was kept.
+    incident: Incident, plan: Plan, role: Role, aws: Account, now: str
+) -> tuple[tuple[str, ...], tuple[KeptGrant, ...], tuple[LostGrant, ...]]:
+    """Detach what the plan withdraws and nobody else needs; renew or leave the rest. What was removed (ARNs),
+    what was kept, and what somebody had taken off: of that only the record goes.
 
-    needed: the other services (`cluster/name`) that run with the role and declare a policy (ARN), by policy.
-    What somebody took off before us is not withdrawn, so that an undo does not attach it. Raises
-    GrantWithdrawn if this incident has been undone (a run that is redriven after its undo).
+    Raises GrantWithdrawn if this incident has been undone (a run that is redriven after its undo).
     """
-    held, record = aws.holds.of(plan.role), aws.journal.load(incident.id)
-    begun = {change.value: change for change in record.changes if change.kind == "withdraw"}
+    changes = aws.journal.load(incident.id).changes
+    begun = {change.value: change for change in changes if change.kind == "withdraw"}
     if any(change.undone_at for change in begun.values()):
         raise GrantWithdrawn(f"{incident.id} has been undone; start a new run instead of going on with it.")
-    gone = set(plan.withdraw) - set(record.baseline.role.attached) if record.baseline else set[str]()
     # What an earlier try of this step took off has no hold any more.
     removed = [policy for policy, change in begun.items() if change.done_at]
-    kept = []
+    kept, lost = [], []
     for policy in plan.withdraw:
         if policy in removed:
             continue
-        own = tuple(hold for hold in held if hold.policy == policy and _is_ours(hold, incident))
-        others = tuple(hold for hold in held if hold.policy == policy and hold not in own)
-        why = _why_it_is_kept(plan, others, needed.get(policy, ()))
-        if why and policy not in begun:  # what an earlier try began is finished: it may be off already
+        of_policy = [hold for hold in role.held if hold.policy == policy]
+        own = tuple(hold for hold in of_policy if _is_ours(hold, incident))
+        others = tuple(hold for hold in grants.standing(tuple(of_policy)) if hold not in own)
+        why = _why_it_is_kept(plan, others, role.needed.get(policy, ()))
+        if own and not grants.standing(own):
+            lost.append(_forget(policy, plan.role, own, incident, role.there, aws, now))
+        elif why and policy not in begun:  # what an earlier try began is finished: it may be off already
             kept.append(_keep(policy, why, incident, plan, own, others, aws, now))
-        elif policy in gone:
-            _take_off(policy, incident, plan, own, aws, now)  # if that read was stale, none may lack a record
         else:
             change = Change("withdraw", plan.role, policy, intended_at=now)
 
             def act(first: bool, policy: str = policy, own: tuple[Hold, ...] = own) -> None:
-                _take_off(policy, incident, plan, own, aws, now)
+                aws.roles.detach(plan.role, policy)
+                for hold in own:
+                    grants.drop(aws, plan.role, hold, incident.id, now, detached=True)
 
             carry_out(aws.journal, incident.id, change, act, now)
             removed.append(policy)
-    return tuple(removed), tuple(kept)
+    return tuple(removed), tuple(kept), tuple(lost)
 
 
-def _take_off(
-    policy: str, incident: Incident, plan: Plan, own: tuple[Hold, ...], aws: Account, now: str
-) -> None:
-    aws.roles.detach(plan.role, policy)
+def _forget(
+    policy: str,
+    role: str,
+    own: tuple[Hold, ...],
+    incident: Incident,
+    there: Attachments | None,
+    aws: Account,
+    now: str,
+) -> LostGrant:
     for hold in own:
-        grants.drop(aws, plan.role, hold, incident.id, now)
+        grants.drop(aws, role, hold, incident.id, now)
+    again = there is not None and policy in there.policies
+    return LostGrant(policy, max(hold.lost_at or now for hold in own), again)
 
 
 def _is_ours(hold: Hold, incident: Incident) -> bool:

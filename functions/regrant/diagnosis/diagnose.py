@@ -13,7 +13,7 @@ from regrant.denials.calls import DeniedCall, calls_from_trigger, read_calls
 from regrant.denials.search import DENIAL_TERM, joined, read_depths, read_lines
 from regrant.diagnosis.cause import IN_THE_WAY, Judgement, asked_resource, cause_of
 from regrant.diagnosis.eligibility import judge_role, judge_service
-from regrant.diagnosis.findings import Judged, denial_findings, missing_findings, ranked, role_findings
+from regrant.diagnosis.findings import Judged, denial_findings, missing_findings, ranked, role_findings, taken_off_findings
 from regrant.iam.cover import least_cover
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, ServiceState, TaskDefinition, name_of
@@ -75,10 +75,17 @@ def plan_containment(incident: Incident, aws: Account, now: str) -> Diagnosis:
     if isinstance(depths, str):
         return _refused(_queue_missing(depths), now)
     # What another service was granted goes with its incident, so this one has to hold it as well.
-    own = {hold.policy for hold in held if hold.service == str(service)}
-    granted = {hold.policy for hold in held} - own
+    standing = tuple(hold for hold in held if hold.lost_at is None)
+    own = {hold.policy for hold in standing if hold.service == str(service)}
+    granted = {hold.policy for hold in standing} - own
     diagnosis = conclude(incident, definition, permissions.without(granted), log, now)
-    return replace(diagnosis, depths=depths, granted=granted_by_others(held, incident.id))
+    taken_off = taken_off_findings(role, held, permissions.attached)
+    return replace(
+        diagnosis,
+        depths=depths,
+        granted=granted_by_others(standing, incident.id),
+        findings=(*diagnosis.findings, *taken_off),
+    )
 
 
 def _denials(logs: Logs, definition: TaskDefinition, since: str, now: str) -> LogLines:

@@ -8,6 +8,7 @@ from regrant.denials.calls import DeniedCall
 from regrant.diagnosis.cause import IN_THE_WAY, Cause, Judgement
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import name_of
+from regrant.model.journal import Hold
 from regrant.model.run import Finding
 
 Judged = tuple[DeniedCall, Judgement]
@@ -51,6 +52,20 @@ def role_findings(role: str, declared: str) -> tuple[Finding, ...]:
         return ()
     text = f"The tasks run as {name_of(role)}; the catalogue declares {name_of(declared)}."
     return (Finding("WRONG_TASK_ROLE", text, (role, declared)),)
+
+
+def taken_off_findings(role: str, held: tuple[Hold, ...], attached: tuple[str, ...]) -> tuple[Finding, ...]:
+    """Temporary grants that are on record for the role (ARN) and that somebody took off it."""
+    return tuple(
+        Finding(
+            "TAKEN_OFF",
+            f"{name_of(hold.policy)}, which run {hold.incident} had attached to {name_of(role)}, was taken off"
+            f" by somebody{f' (seen at {hold.lost_at})' if hold.lost_at else ''}.",
+            (hold.policy,),
+        )
+        for hold in held
+        if hold.lost_at or (hold.attached_at and hold.policy not in attached)
+    )
 
 
 def missing_findings(permissions: RolePermissions) -> tuple[Finding, ...]:

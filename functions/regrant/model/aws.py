@@ -86,6 +86,14 @@ class RoleState(msgspec.Struct, frozen=True):
     tags: dict[str, str]
 
 
+class Attachments(msgspec.Struct, frozen=True):
+    """What is attached to a role: its RoleId, and the managed policies (ARNs) with the PolicyId of each that was
+    asked for, else None."""
+
+    role_id: str
+    policies: dict[str, str | None]
+
+
 class LogLine(msgspec.Struct, frozen=True):
     """One log event; `at` is the producer's own time, ISO 8601 UTC."""
 

@@ -27,9 +27,18 @@ class Lease(msgspec.Struct, frozen=True):
 class Hold(msgspec.Struct, frozen=True):
     """That an incident needs a temporary grant, a policy (ARN) on a role, until `dropped_at`.
 
+    It stands for one attachment: that of the policy with policy_id (PolicyId) to the role with role_id
+    (RoleId), which IAM showed at attached_at. absent_at is when it was read as absent, once; lost_at when it
+    was certain that somebody had taken it off. What is attached after that is not this grant.
+
     The undo of the last holder takes it off. At expires_at the service is tried without it; ttl_hours is for
     how long it lasts if it is still needed then. why is what the incident was opened for, and why the grant
-    was renewed. dropped_by is the incident (an undo, a cure, an expiry) that dropped it.
+    was renewed. dropped_by is the incident (an undo, a cure, an expiry) that dropped it: that took the policy
+    off if `detached`, and left it for good if `kept`.
+
+    renewed_at is when expires_at was set again, why_renewed for what reason, and renewals how often in a row for
+    that one. tried_at is when the service was last tried without it. expiry is how the last run that was to end
+    it ended, notice what the audit has last notified of, and notices how often it has seen that.
     """
 
     policy: str
@@ -41,6 +50,20 @@ class Hold(msgspec.Struct, frozen=True):
     why: str = ""
     dropped_at: str | None = None
     dropped_by: str | None = None
+    renewed_at: str | None = None
+    why_renewed: str = ""
+    renewals: int = 0
+    tried_at: str | None = None
+    expiry: str = ""
+    notice: str = ""
+    notices: int = 0
+    detached: bool = False
+    kept: bool = False
+    role_id: str = ""
+    policy_id: str = ""
+    attached_at: str | None = None
+    absent_at: str | None = None
+    lost_at: str | None = None
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -49,15 +72,25 @@ class Change(msgspec.Struct, frozen=True):
     attach, withdraw: a policy (value) on a role (target). redeploy, restore: of a service (target), the
     deployment (value) before, and once done ours; restore: that which it is to replace. register: a copy of a
     revision (target) with another role; value is the family's latest revision before, and once done ours.
+    reattach: an undo attaches what its incident let go and another run has taken off since.
+
+    undoing_at is when an undo began to take it back. Once undone: shown_at is when IAM showed it so, after which what is there is somebody else's. left_for says
+    who needs what was therefore left, ended_by is the run that had ended the grant before, and lost_at when
+    somebody was seen to have taken it off; in these three cases the undo changed nothing.
     """
 
-    kind: Literal["attach", "redeploy", "restore", "register", "withdraw"]
+    kind: Literal["attach", "redeploy", "restore", "register", "withdraw", "reattach"]
     target: str
     value: str
     intended_at: str
     done_at: str | None = None
     undone_at: str | None = None
     role: str | None = None
+    undoing_at: str | None = None
+    shown_at: str | None = None
+    left_for: str | None = None
+    ended_by: str | None = None
+    lost_at: str | None = None
 
 
 class LastOutcome(msgspec.Struct, frozen=True):

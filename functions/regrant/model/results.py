@@ -127,15 +127,27 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class KeptGrant(msgspec.Struct, frozen=True):
-    """A temporary grant that was not withdrawn, and why. until: when it is tried again; None: not by us."""
+    """A temporary grant that was not withdrawn, and why. until: when it is tried again; None: not by us. times:
+    how often in a row it was renewed for that reason."""
 
     policy: str
     why: str
     until: str | None = None
+    times: int = 1
+
+
+class LostGrant(msgspec.Struct, frozen=True):
+    """A temporary grant that somebody took off, as was read at `at`. again: the policy (ARN) is attached all the
+    same; whoever did that wants it there."""
+
+    policy: str
+    at: str
+    again: bool
 
 
 class Withdrawal(msgspec.Struct, frozen=True):
-    """The temporary grants (ARNs) that were taken off the role, and those that were kept.
+    """The temporary grants (ARNs) that were taken off the role, those that were kept, those that were lost, and
+    those that are there for good now.
 
     WAIT while another run changes the role; nothing was done then. WATCH: the service has to be proved to
     work without them; CLOSE: there is nothing to prove.
@@ -146,6 +158,8 @@ class Withdrawal(msgspec.Struct, frozen=True):
     at: str
     removed: tuple[str, ...] = ()
     kept: tuple[KeptGrant, ...] = ()
+    lost: tuple[LostGrant, ...] = ()
+    for_good: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
 
 
@@ -156,8 +170,8 @@ class Undo(msgspec.Struct, frozen=True):
     put_back are the temporary grants (ARNs) that are on the role again.
     service is PENDING until the service has settled (UNHEALTHY: it will not in the time that it has), with
     what that rests on in evidence; restored_since is when it was first waited for. detached are the policies
-    (ARNs) taken off the role again, and left those that another incident still needs; deregistered the
-    revisions (ARNs). waits_for is the run that is changing the role.
+    (ARNs) taken off the role again, left those that another incident still needs, and lost those that somebody
+    had taken off; deregistered the revisions (ARNs). waits_for is the run that is changing the role.
     """
 
     next: Literal["SERVICE", "ROLE", "WAIT", "CONFIRM"]
@@ -169,6 +183,7 @@ class Undo(msgspec.Struct, frozen=True):
     restored_since: str | None = None
     detached: tuple[str, ...] | None = None
     left: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     deregistered: tuple[str, ...] | None = None
     waits_for: str | None = None
     evidence: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from regrant.model.denial import Denial
 from regrant.model.journal import Change, Outcome
 from regrant.model.results import BaselineMark, Grant, Health, Receipt, Refusal, Rollout, Undo, Withdrawal
 
-Mode = Literal["plan", "contain", "cure", "rollback", "expire"]
+Mode = Literal["plan", "contain", "cure", "rollback", "expire", "keep"]
 Decision = Literal["CHANGE", "ASK", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
 
 
@@ -26,9 +26,10 @@ class Incident(msgspec.Struct, frozen=True):
     """One run for one service. `subject` is the incident whose changes a rollback undoes (else itself).
 
     mode is a Mode, or with a refusal whatever was asked for instead. denials are the refused calls in the
-    trigger itself; an alarm and a person name none. role (ARN) is there for an undo. expires is
-    the incident whose grants have expired, ended the run whose end has started this undo. leased: the service
-    is this run's until it closes. next is the word that DecideMode maps to a state.
+    trigger itself; an alarm and a person name none. role (ARN) is there for an undo. expires is the incident
+    whose grants this run ends: they have expired, or are kept for good. Of these a service without an entry
+    that can be used has the reason in no_entry. ended is the run whose end has started this undo. leased: the
+    service is this run's until it closes. next is the word that DecideMode maps to a state.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Incident(msgspec.Struct, frozen=True):
     denials: tuple[Denial, ...] = ()
     role: str | None = None
     expires: str | None = None
+    no_entry: Refusal | None = None
     ended: str | None = None
     next: Literal["DIAGNOSE", "UNDO", "WAIT", "PAGE", "CLOSE"] = "CLOSE"
     leased: bool = False
@@ -60,7 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     role, policies and task_definition (the revision whose role it is) are ARNs. A cure registers a revision
     with new_role; it and an expiry take the temporary grants `withdraw` off the role, unless something else
-    needs them. postpone is why an expiry cannot try that now. watch says whether the service has to be proved
+    needs them. The temporary grants `keep` stay attached for good. postpone is why an expiry cannot try that now. watch says whether the service has to be proved
     to work without them. redeploy_if_needed: only if the tasks that run do not recover without it soon.
     """
 
@@ -70,6 +72,7 @@ class Plan(msgspec.Struct, frozen=True):
     task_definition: str | None = None
     new_role: str | None = None
     withdraw: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     postpone: str | None = None
     watch: bool = True
     redeploy_if_needed: bool = False

@@ -18,10 +18,10 @@ from regrant.denials.search import DENIAL_TERM, SENTENCE, read_lines, visible
 from regrant.errors import AwsUnavailable
 from regrant.model.aws import LogLine, LogLines, LogRoute, ServiceState
 from regrant.model.catalogue import CatalogueEntry, Service
-from regrant.model.results import BaselineMark, Health, Sample
+from regrant.model.results import BaselineMark, Grant, Health, Sample
 from regrant.model.run import RunState
 from regrant.parallel import all_three, both
-from regrant.ports import Account
+from regrant.ports import Account, Roles
 from regrant.verify import rollout
 from regrant.verify.health import health_of
 from regrant.verify.watch import Watch, decide, watch_of
@@ -115,7 +115,7 @@ def _take(
                 lambda: aws.services.task_ids(service, deployment),
                 lambda: aws.services.stopped_task_ids(service),
             ),
-            aws.roles.attached(grant.role),
+            _attached(grant, aws.roles),
         ),
         lambda: both(
             lambda: read_lines(aws.logs, routes, entry.health.success, since, now),
@@ -156,6 +156,14 @@ def _known(line: LogLine, back: str, last: Sample | None) -> bool:
     """A denial of before this sample's own time that an earlier one has counted."""
     before = seconds_between(line.at, back) >= 0
     return before and last is not None and last.denied_at is not None and line.at <= last.denied_at
+
+
+def _attached(grant: Grant, roles: Roles) -> tuple[str, ...]:
+    """What is attached to the grant's role; what two reads do not show is off (ADR 19)."""
+    attached = roles.attached(grant.role)
+    if {*grant.attached} <= {*attached}:
+        return attached
+    return tuple({*attached, *roles.attached(grant.role)})
 
 
 def _window(started: str, last: Sample | None) -> str:

@@ -1,0 +1,144 @@
+"""Take off the role what the incident attached.
+
+What another run still needs is left, and what a cure or an expiry has ended, or a person has taken off, is not
+this incident's any more: whatever is attached there by now is somebody else's.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+from msgspec.structs import replace
+
+from regrant import grants
+from regrant.baseline.facts import attached_before
+from regrant.clock import seconds_between
+from regrant.journal import take_back
+from regrant.model.aws import Attachments
+from regrant.model.journal import Change, Hold
+from regrant.model.run import Incident
+from regrant.ports import Account, Record
+
+SHOWS = 60.0
+"""Seconds for which IAM is asked again until it shows what was done. AttachRolePolicy and DetachRolePolicy have
+succeeded by then, so that what it shows after that is somebody else's doing."""
+
+
+class Detached(msgspec.Struct, frozen=True):
+    """The policies (ARNs) that this incident had attached: taken off, left for another run, lost to a person;
+    and those that IAM still shows although they were taken off moments ago."""
+
+    gone: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    unshown: tuple[str, ...] = ()
+
+
+def detach(
+    incident: Incident, record: Record, aws: Account, now: str, seen_absent: frozenset[str] = frozenset()
+) -> Detached:
+    """Detach what this incident attached and nobody else needs; what was attached before it stays.
+
+    seen_absent: the policies (ARNs) that the watch saw taken off. The hold goes last, so that a try that
+    comes after a crash knows no more than the first. Raises AwsUnavailable, AwsRefused.
+    """
+    assert record.baseline is not None  # a change has a baseline before it
+    role, kept = record.baseline.role.arn, attached_before(record.baseline)
+    ours = tuple(c for c in record.changes if c.kind == "attach" and c.value not in kept)
+    policies = tuple(change.value for change in ours)
+    held, there = aws.holds.of(role), aws.roles.attachments(role, policies)
+    # What an earlier try of this step began to take off is absent because of that.
+    begun = {change.value for change in ours if change.undoing_at}
+    unbegun = tuple(hold for hold in held if hold.policy not in begun)
+    looked = grants.look_twice(aws, role, unbegun, there, policies, now)
+    held = (*looked, *(hold for hold in held if hold.policy in begun))
+    ended = {h.policy: h for h in aws.holds.dropped(role) if h.incident == incident.subject}
+    for change in ours:
+        of_policy = tuple(hold for hold in held if hold.policy == change.value)
+        own = tuple(hold for hold in of_policy if hold.incident == incident.subject)
+        if change.undone_at is not None and not own:
+            continue
+        others = grants.standing(tuple(hold for hold in of_policy if hold not in own))
+        judged = _why_not_ours(change, own, others, ended.get(change.value), seen_absent, now)
+        if judged is None:
+            _take_off(change, incident, aws, now)
+        else:
+            take_back(aws.journal, incident.subject, judged, _nothing, judged.undone_at or now)
+        for hold in own:
+            grants.drop(aws, role, hold, incident.subject, now, detached=judged is None)
+    return _read_back(incident, role, policies, aws, now)
+
+
+def _why_not_ours(
+    change: Change,
+    own: tuple[Hold, ...],
+    others: tuple[Hold, ...],
+    ended: Hold | None,
+    seen_absent: frozenset[str],
+    now: str,
+) -> Change | None:
+    """The change as undone without a call, with the reason; None if the policy is to be taken off."""
+    if ended is not None and not own:
+        by = ended.dropped_by or "another run"
+        how = {"left_for": f"run {by} kept it for good"} if ended.kept else {"ended_by": by}
+        if ended.lost_at:
+            how = {"lost_at": ended.lost_at}
+        return replace(change, undone_at=ended.dropped_at or now, shown_at=now, **how)
+    if own and not grants.standing(own):
+        lost_at = max(hold.lost_at or now for hold in own)
+        return replace(change, undone_at=now, shown_at=now, lost_at=lost_at)
+    if change.value in seen_absent and change.undoing_at is None:
+        return replace(change, undone_at=now, shown_at=now, lost_at=now)
+    if others:
+        runs = ", ".join(sorted({hold.incident for hold in others}))
+        needs = "need" if "," in runs else "needs"
+        return replace(
+            change, undone_at=now, shown_at=now, left_for=f"run{'s' * (',' in runs)} {runs} {needs} it"
+        )
+    return None
+
+
+def _take_off(change: Change, incident: Incident, aws: Account, now: str) -> None:
+    begun = replace(change, undoing_at=change.undoing_at or now)
+    aws.journal.record(incident.subject, begun)
+    take_back(
+        aws.journal, incident.subject, begun, partial(aws.roles.detach, change.target, change.value), now
+    )
+
+
+def _nothing() -> None:
+    """There is nothing to take back."""
+
+
+def _read_back(incident: Incident, role: str, policies: tuple[str, ...], aws: Account, now: str) -> Detached:
+    changes = tuple(
+        c
+        for c in aws.journal.load(incident.subject).changes
+        if c.kind == "attach" and c.value in policies and c.undone_at
+    )
+    taken_off = tuple(c for c in changes if not (c.left_for or c.lost_at or c.ended_by))
+    unshown = set[str]()
+    if any(change.shown_at is None for change in taken_off):
+        unshown = _note_what_shows(incident, role, taken_off, aws, now)
+    return Detached(
+        gone=tuple(c.value for c in changes if not c.left_for),
+        left=tuple(c.value for c in changes if c.left_for),
+        lost=tuple(c.value for c in changes if c.lost_at),
+        unshown=tuple(sorted(unshown)),
+    )
+
+
+def _note_what_shows(
+    incident: Incident, role: str, taken_off: tuple[Change, ...], aws: Account, now: str
+) -> set[str]:
+    """Note of each policy that IAM shows it taken off, or has had its time; those that it still shows."""
+    there: Attachments | None = aws.roles.attachments(role)
+    unshown = set[str]()
+    for change in taken_off:
+        late = seconds_between(change.undone_at or now, now) >= SHOWS
+        if change.shown_at is None and (there is None or change.value not in there.policies or late):
+            aws.journal.record(incident.subject, replace(change, shown_at=now))
+        elif change.shown_at is None:
+            unshown.add(change.value)
+    return unshown

@@ -1,0 +1,152 @@
+"""Put back on the role what a cure or an expiry took off, with the holds that it ended.
+
+Only what a run took off is attached again: what a person took off meanwhile stays off, and what a person
+attached meanwhile is theirs, without a hold of ours.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+from msgspec.structs import replace
+
+from regrant import grants
+from regrant.clock import seconds_between
+from regrant.journal import carry_out, take_back
+from regrant.model.aws import Attachments
+from regrant.model.journal import Change, Hold
+from regrant.model.run import Incident
+from regrant.ports import Account, Record
+
+class PutBack(msgspec.Struct, frozen=True):
+    """The policies (ARNs) that are to be on the role again: those that IAM does not show yet, and those that
+    stay off, since a person took them off."""
+
+    policies: tuple[str, ...] = ()
+    unshown: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+def withdrawn_by(record: Record) -> tuple[Change, ...]:
+    return tuple(change for change in record.changes if change.kind == "withdraw")
+
+
+def let_go_by(incident: Incident, record: Record, aws: Account) -> tuple[Hold, ...]:
+    """The holds that this incident dropped without taking the policy off; of a containment, none."""
+    taken_off = {change.value for change in withdrawn_by(record)}
+    return tuple(
+        hold
+        for hold in (aws.holds.dropped(record.baseline.role.arn) if record.baseline else ())
+        if hold.dropped_by == incident.subject != hold.incident and hold.policy not in taken_off
+    )
+
+
+def put_back(
+    incident: Incident, record: Record, let_go: tuple[Hold, ...], aws: Account, now: str
+) -> PutBack:
+    """Attach again what was withdrawn, with its holds, and read it back.
+
+    A grant whose time is over gets one more period: the service is not cured. A hold that was only let go is
+    there again as long as its attachment is; if another run has taken that off since, it is attached again.
+    """
+    assert record.baseline is not None
+    role = record.baseline.role.arn
+    withdrawn = tuple(change for change in withdrawn_by(record) if change.undone_at is None)
+    policies = tuple({*(c.value for c in withdrawn), *(hold.policy for hold in let_go)})
+    there = aws.roles.attachments(role, policies)
+    for change in withdrawn:
+        _undo_withdrawal(change, incident, there, aws, now)
+    attached, lost = [], []
+    for hold in let_go:
+        if hold.lost_at or not _go_on(hold, role, incident, there, aws, now):
+            lost.append(hold.policy)
+        else:
+            attached.append(hold.policy)
+    return _read_back(incident, role, tuple(attached), tuple(lost), aws, now)
+
+
+def _undo_withdrawal(
+    change: Change, incident: Incident, there: Attachments | None, aws: Account, now: str
+) -> None:
+    role, policy = change.target, change.value
+    holds = _holds_of(change, incident, aws)
+    another = there is None or any(hold.role_id not in ("", there.role_id) for hold in holds)
+    if another:
+        # The role was deleted: whoever made it anew decided what is on it.
+        take_back(aws.journal, incident.subject, replace(change, lost_at=now, shown_at=now), _nothing, now)
+    elif _is_a_persons(change, there, aws, now):
+        theirs = replace(change, left_for="somebody attached it again", shown_at=now)
+        take_back(aws.journal, incident.subject, theirs, _nothing, now)
+    else:
+        for hold in holds:
+            grants.put_back(aws, role, hold, now)
+        attach = partial(aws.roles.attach, role, policy)
+        take_back(aws.journal, incident.subject, change, attach, now)
+
+
+def _nothing() -> None:
+    """There is nothing to take back."""
+
+
+def _is_a_persons(change: Change, there: Attachments | None, aws: Account, now: str) -> bool:
+    """The policy is there although this run took it off a while ago, as two reads show."""
+    spread = change.done_at is not None and seconds_between(change.done_at, now) > grants.SPREAD
+    if not spread or there is None or change.value not in there.policies:
+        return False
+    again = aws.roles.attachments(change.target)
+    return again is not None and change.value in again.policies
+
+
+def _holds_of(change: Change, incident: Incident, aws: Account) -> tuple[Hold, ...]:
+    """Those that the withdrawal dropped, and after a crash in it those that it had not dropped yet."""
+    dropped = tuple(h for h in aws.holds.dropped(change.target) if h.dropped_by == incident.subject)
+    standing = tuple(hold for hold in aws.holds.of(change.target) if hold.service == str(incident.service))
+    return tuple(hold for hold in (*dropped, *standing) if hold.policy == change.value)
+
+
+def _go_on(
+    hold: Hold, role: str, incident: Incident, there: Attachments | None, aws: Account, now: str
+) -> bool:
+    """Whether the hold is there again: with its attachment, or with a new one in place of what a run took
+    off."""
+    if there is None or hold.role_id not in ("", there.role_id):
+        return False
+    if grants.is_there(hold, there):
+        grants.put_back(aws, role, hold, now, attached_at=hold.attached_at)
+        return True
+    ended = [h for h in aws.holds.dropped(role) if h.policy == hold.policy and h.detached]
+    if not any(seconds_between(hold.dropped_at or now, h.dropped_at or now) >= 0 for h in ended):
+        return False
+    grants.put_back(aws, role, hold, now)
+    change = Change("reattach", role, hold.policy, intended_at=now)
+
+    def attach(first: bool) -> None:
+        aws.roles.attach(role, hold.policy)
+
+    carry_out(aws.journal, incident.subject, change, attach, now)
+    return True
+
+
+def _read_back(
+    incident: Incident,
+    role: str,
+    attached: tuple[str, ...],
+    lost: tuple[str, ...],
+    aws: Account,
+    now: str,
+) -> PutBack:
+    """What of it IAM shows; the journal says so of each."""
+    record = aws.journal.load(incident.subject)
+    ours = tuple(c for c in withdrawn_by(record) if c.lost_at is None and c.left_for is None)
+    there = aws.roles.attachments(role)
+    showing = there.policies if there else {}
+    for change in ours:
+        if change.shown_at is None and change.value in showing:
+            aws.journal.record(incident.subject, replace(change, shown_at=now))
+    for hold in aws.holds.of(role):
+        if hold.attached_at is None and hold.policy in showing:
+            grants.shown(aws, role, hold, now)
+    policies = tuple(change.value for change in withdrawn_by(record))
+    wanted = {*(change.value for change in ours), *attached}
+    return PutBack(policies, tuple(sorted(wanted - {*showing})), lost)
