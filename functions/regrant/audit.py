@@ -13,12 +13,13 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from regrant import grants
 from regrant.clock import seconds_between
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.model.aws import name_of
+from regrant.model.aws import Attachments, name_of
 from regrant.model.journal import Hold
 from regrant.parallel import each
-from regrant.ports import Account, Executions, Roles
+from regrant.ports import Account, Executions
 
 # Seconds after its end in which an expiry is still under way: a schedule fires within a minute, the run may
 # wait for the role. And in which a run attaches what it has on record, or undoes it.
@@ -27,8 +28,8 @@ GRACE = 3600.0
 # Grants in one message, which may have 256 KB (API reference, SNS Publish).
 _MOST = 50
 
-State = Literal["held", "overdue", "recorded but not attached"]
-_ORDER: tuple[State, ...] = ("overdue", "recorded but not attached", "held")
+State = Literal["held", "overdue", "recorded but not attached", "taken off by somebody"]
+_ORDER: tuple[State, ...] = ("overdue", "recorded but not attached", "taken off by somebody", "held")
 
 
 class AuditEvent(msgspec.Struct, frozen=True):
@@ -43,8 +44,10 @@ class AuditedGrant(msgspec.Struct, frozen=True):
     """One policy (ARN) on one role (ARN) that one incident holds for its service.
 
     overdue: still attached more than an hour after expires_at, or without an end. recorded but not attached:
-    somebody detached it, or its run is about to attach it. age_hours is since held_at. A record of a version
-    that gave grants no end has neither time; then held_at is empty and age_hours None.
+    its run is about to attach it, or one read did not show it. taken off by somebody: that is certain, since
+    lost_at; what is attached there now is not this grant. age_hours is since held_at. A record of a version
+    that gave grants no end has neither time; then held_at is empty and age_hours None. expiry is how the last
+    run that was to end it ended; notices, how often the audit has notified of it or seen it so since.
     """
 
     role: str
@@ -56,6 +59,9 @@ class AuditedGrant(msgspec.Struct, frozen=True):
     expires_at: str | None
     why: str
     state: State
+    lost_at: str | None = None
+    expiry: str = ""
+    notices: int = 0
 
 
 class Expiry(msgspec.Struct, frozen=True):
@@ -77,52 +83,70 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 def audit_grants(event: AuditEvent, aws: Account) -> Audit:
-    """Look; unless it is a dry run, start the expiries that are overdue and notify the topic of trouble.
+    """Look; unless it is a dry run, start the expiries that are overdue, close the records that stand for
+    nothing any more, and notify the topic of trouble: once of each, and again only when it has changed.
 
     An expiry that cannot be started is reported like the grant itself, and tried again by the next audit.
     """
-    audit = look(aws, event.time)
+    now = event.time
+    looked = _look(aws, now)
+    audit = _audit(looked, now)
     if event.dry_run:
         return audit
-    late = sorted({grant.incident for grant in audit.grants if _is_late(grant.expires_at, audit.at)})
-    audit = replace(audit, expiries=tuple(_expire(incident, aws.executions, audit.at) for incident in late))
-    troubles = [grant for grant in audit.grants if _is_trouble(grant)]
-    if troubles:
-        aws.topic.publish(_subject(troubles), _message(troubles, audit.expiries))
+    expiries = _end_late(looked, aws, now)
+    for each_role in looked:
+        marked = grants.look_after(aws, each_role.role, each_role.held, each_role.there, now)
+        for hold in marked:
+            if hold.lost_at and _is_late(hold.expires_at, now):
+                grants.drop(aws, each_role.role, hold, "audit", now)
+    audit = replace(_audit(looked, now), expiries=expiries)
+    _notify(looked, audit, aws, now)
     return audit
+
+
+class Look(msgspec.Struct, frozen=True):
+    """A managed role (ARN): its holds, what is attached to it (None: it is gone), and how many grantable
+    policies are on it that no incident holds."""
+
+    role: str
+    held: tuple[Hold, ...]
+    there: Attachments | None
+    unheld: int
 
 
 def look(aws: Account, now: str) -> Audit:
     """Read every managed role; what is most urgent comes first. Reads only."""
+    return _audit(_look(aws, now), now)
 
-    def read(role: str) -> tuple[tuple[str, ...], tuple[Hold, ...]]:
-        # In this order, since a run records a hold before it attaches: what is seen attached has its hold.
-        return _attached(role, aws.roles), aws.holds.of(role)
 
+def _look(aws: Account, now: str) -> tuple[Look, ...]:
     allowed = aws.allowed.read(now, "roles", "policies")
-    managed = tuple(sorted(allowed.roles))
-    grants, not_by_us = [], {}
-    for role, (attached, held) in zip(managed, each(read, managed), strict=True):
-        grants += [_judge(role, hold, attached, now) for hold in held]
-        unheld = allowed.policies.intersection(attached) - {hold.policy for hold in held}
-        if unheld:
-            not_by_us[role] = len(unheld)
-    return Audit(now, tuple(sorted(grants, key=_urgency)), not_by_us)
+
+    def read(role: str) -> Look:
+        # In this order, since a run records a hold before it attaches: what is seen attached has its hold.
+        there = aws.roles.attachments(role, tuple(allowed.policies))
+        held = aws.holds.of(role)
+        attached = there.policies if there else {}
+        return Look(
+            role, held, there, len(allowed.policies.intersection(attached) - {h.policy for h in held})
+        )
+
+    return tuple(each(read, tuple(sorted(allowed.roles))))
 
 
-def _attached(role: str, roles: Roles) -> tuple[str, ...]:
-    try:
-        return roles.attached(role)
-    except AwsRefused as refused:
-        # Nothing is attached to a role that is gone, and the others are looked at all the same.
-        if refused.code == "NoSuchEntity":
-            return ()
-        raise
+def _audit(looked: tuple[Look, ...], now: str) -> Audit:
+    found = [_judge(at.role, hold, at.there, now) for at in looked for hold in at.held]
+    unheld = {at.role: at.unheld for at in looked if at.unheld}
+    return Audit(now, tuple(sorted(found, key=_urgency)), unheld)
 
 
-def _judge(role: str, hold: Hold, attached: tuple[str, ...], now: str) -> AuditedGrant:
-    late = _is_late(hold.expires_at, now)
-    there: State = "overdue" if late else "held"
+def _judge(role: str, hold: Hold, there: Attachments | None, now: str) -> AuditedGrant:
+    lost = grants.is_lost(hold, there, now)
+    state: State = "overdue" if _is_late(hold.expires_at, now) else "held"
+    if lost:
+        state = "taken off by somebody"
+    elif not grants.is_there(hold, there):
+        state = "recorded but not attached"
     return AuditedGrant(
         role=role,
         policy=hold.policy,
@@ -132,8 +156,44 @@ def _judge(role: str, hold: Hold, attached: tuple[str, ...], now: str) -> Audite
         age_hours=round(seconds_between(hold.held_at, now) / 3600, 1) if hold.held_at else None,
         expires_at=hold.expires_at,
         why=hold.why,
-        state=there if hold.policy in attached else "recorded but not attached",
+        state=state,
+        lost_at=(hold.lost_at or now) if lost else None,
+        expiry=hold.expiry,
+        notices=hold.notices,
     )
+
+
+def _end_late(looked: tuple[Look, ...], aws: Account, now: str) -> tuple[Expiry, ...]:
+    """Start the runs that end what is overdue, in the hours in which services are tried without their
+    grants."""
+    if not aws.settings.expiry_window.has(now):
+        return ()
+    late = {
+        hold.incident
+        for at in looked
+        for hold in at.held
+        if _is_late(hold.expires_at, now) and not grants.is_lost(hold, at.there, now)
+    }
+    return tuple(_expire(incident, aws.executions, now) for incident in sorted(late))
+
+
+def _notify(looked: tuple[Look, ...], audit: Audit, aws: Account, now: str) -> None:
+    """Of the troubles that have not been notified of as they are now; each is counted in its record."""
+    troubles = [grant for grant in audit.grants if _is_trouble(grant)]
+    known = {(at.role, hold.policy, hold.incident): hold for at in looked for hold in at.held}
+    new = []
+    for grant in troubles:
+        notice = f"{grant.state}|{grant.expiry.partition(' at ')[0].partition(' ended ')[2]}"
+        hold = known[grant.role, grant.policy, grant.incident]
+        same = hold.notice == notice
+        new += [] if same else [grant]
+        standing = next(
+            h for h in aws.holds.of(grant.role) if (h.policy, h.incident) == (grant.policy, grant.incident)
+        )
+        counted = replace(standing, notice=notice, notices=hold.notices + 1 if same else 1)
+        aws.holds.mark(grant.role, counted, standing)
+    if new:
+        aws.topic.publish(_subject(new), _message(new, audit.expiries))
 
 
 def _is_late(expires_at: str | None, now: str) -> bool:
@@ -143,7 +203,7 @@ def _is_late(expires_at: str | None, now: str) -> bool:
 def _is_trouble(grant: AuditedGrant) -> bool:
     """Whether a person has to look: not a run that is about to attach what it has on record."""
     about_to = grant.age_hours is not None and grant.age_hours * 3600 < GRACE
-    return grant.state == "overdue" or (grant.state != "held" and not about_to)
+    return grant.state in ("overdue", "taken off by somebody") or (grant.state != "held" and not about_to)
 
 
 def _urgency(grant: AuditedGrant) -> tuple[int, str, str, str, str]:
@@ -177,11 +237,13 @@ def _message(troubles: list[AuditedGrant], expiries: tuple[Expiry, ...]) -> str:
 
 def _describe(grant: AuditedGrant, expiry: Expiry | None) -> str:
     what = f"{name_of(grant.policy)} on {name_of(grant.role)}, for {grant.service}: {grant.state}"
+    ended = f"  its last expiry: {grant.expiry[:500]!a}\n" if grant.expiry else ""
     return (
         f"{what}\n"
         f"  held by run {grant.incident} since {grant.held_at or 'a time that is not on record'},"
         f" until {grant.expires_at or 'no time'}\n"
         f"  why: {grant.why[:1000]!a}\n"
+        f"{ended}"
         f"  next: {_next(grant, expiry)}"
     )
 
@@ -190,6 +252,8 @@ def _next(grant: AuditedGrant, expiry: Expiry | None) -> str:
     if expiry and expiry.error:
         return f"its expiry could not be started and is tried again in an hour: {expiry.error[:1000]!a}"
     if expiry:
-        return f"run {expiry.execution} detaches it now; read that run's report."
+        return f"run {expiry.execution} is to end it now; read that run's report."
+    if grant.state == "overdue":
+        return "it is ended when the stack's ExpiryWindow opens."
     by_hand = f'{{"mode": "expire", "incident": "{grant.incident}"}}'
-    return f"find out who detached it. The record expires with the grant, or immediately with {by_hand}"
+    return f"nothing, if that was meant. The record goes with the grant's time, or immediately with {by_hand}"

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from regrant.clock import HOUR, later, seconds_between
 from regrant.journal import carry_out_grant
 from regrant.leases import ACTIVE
-from regrant.model.aws import Attachments
+from regrant.model.aws import Attachments, RoleState
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident, PlannedAgainst
 from regrant.ports import Account
@@ -67,7 +67,7 @@ def make(
         why=incident.trigger,
         role_id=against.role.id if against.role else "",
     )
-    ids = {policy: mark.id for policy, mark in against.policies.items()}
+    ids: dict[str, str] = {}
     changes = tuple(
         (
             Change("attach", role, policy, intended_at=now),
@@ -76,6 +76,11 @@ def make(
         for policy in policies
     )
     carry_out_grant(aws, incident, role, changes, attach, now)
+
+
+def attachments_of(role: RoleState) -> Attachments:
+    """What a role that was read whole shows; the policies' ids are not known."""
+    return Attachments(role.id, dict.fromkeys(role.attached))
 
 
 def is_there(hold: Hold, there: Attachments | None) -> bool:
@@ -180,8 +185,8 @@ def drop(
 ) -> None:
     """The incident `by` ends the hold; its schedule goes unless another policy of the grant still needs it.
 
-    detached: the policy was taken off for it; kept: it stays for good. The hold goes last, so that a try that comes after a crash
-    knows no more than the first.
+    detached: the policy was taken off for it; kept: it stays for good. The hold goes last, so that a try that
+    comes after a crash knows no more than the first.
     """
     if hold.expires_at and not _share_its_schedule(hold, aws.holds.of(role)):
         aws.schedules.cancel(hold.incident, hold.expires_at)

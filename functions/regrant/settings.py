@@ -7,11 +7,14 @@ readable before AWS would say no.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from regrant.model.aws import name_of
+
+if TYPE_CHECKING:
+    from regrant.expiry_window import ExpiryWindow
 
 ListName = Literal["roles", "policies", "clusters", "execution_roles"]
 
@@ -68,6 +71,13 @@ class Settings:
     def alarm_prefix(self) -> str:
         """Alarms of enrolled services are named this, then CLUSTER/SERVICE."""
         return self._environment["ALARM_NAME_PREFIX"]
+
+    @property
+    def expiry_window(self) -> ExpiryWindow:
+        """Raises ValueError for what is none."""
+        from regrant.expiry_window import parse_window  # few functions need it at their cold start
+
+        return parse_window(self._environment["EXPIRY_WINDOW"])
 
     @property
     def allowed_prefix(self) -> str:

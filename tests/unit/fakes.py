@@ -71,6 +71,7 @@ SETTINGS = Settings(
         "STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:regrant-runbook",
         "TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:regrant-incidents",
         "SCHEDULE_GROUP": "regrant-grants",
+        "EXPIRY_WINDOW": "always",
         "SCHEDULE_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/regrant-schedules",
     }
 )

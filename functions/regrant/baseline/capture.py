@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from regrant.baseline.drift import digest, drift
 from regrant.baseline.facts import attached_before, facts, fingerprint, granted_by_others, without
-from regrant.clock import HOUR, earlier, later, seconds_between
+from regrant.clock import earlier, seconds_between
 from regrant.denials.search import read_depths
 from regrant.errors import AccountMoved, AwsRefused, RoleGone, ServiceGone
-from regrant.grants import look_after, standing
+from regrant.grants import attachments_of, ends, look_after, standing
 from regrant.leases import ACTIVE, lease_of_role, release_role, take_role
-from regrant.model.aws import Attachments, Baseline, RoleState, ServiceState, name_of
+from regrant.model.aws import Baseline, RoleState, ServiceState, name_of
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.results import BaselineMark, Refusal
 from regrant.model.run import Depths, Diagnosis, Incident, Plan, RunState
@@ -90,8 +90,8 @@ def _capture_briefly(state: RunState, diagnosis: Diagnosis, aws: Account, now: s
     _raise_if_deployed(plan, found)
     if attached != against.attached or not {*diagnosis.granted} <= {*attached}:
         return None
-    ends = _grant_ends_at(incident, plan, now)
-    baseline = Baseline(str(service), against.role, found, now, diagnosis.granted, ends)
+    ends_at = _grant_ends_at(incident, plan, aws, now)
+    baseline = Baseline(str(service), against.role, found, now, diagnosis.granted, ends_at)
     untouched_since = earlier(diagnosis.at, ACTIVE)
     lease = lease_of_role(plan.role, incident, now)
     if not aws.journal.keep_baseline_with_lease(incident.id, baseline, lease, untouched_since):
@@ -111,17 +111,18 @@ def _read_both(incident: Incident, diagnosis: Diagnosis, aws: Account, now: str)
     )
     against = diagnosis.planned_against
     assert against is not None
-    there = Attachments(role.id, dict.fromkeys(role.attached))
-    looked = look_after(aws, role.arn, held, there, now, read_before=(against.attached, diagnosis.at))
+    looked = look_after(
+        aws, role.arn, held, attachments_of(role), now, read_before=(against.attached, diagnosis.at)
+    )
     granted = granted_by_others(standing(looked), incident.id)
     _raise_if_moved(diagnosis, role, found, granted, aws.roles)
     others = tuple(policy for policy in granted if policy not in plan.withdraw)
-    return Baseline(str(service), role, found, now, others, _grant_ends_at(incident, plan, now)), depths
+    return Baseline(str(service), role, found, now, others, _grant_ends_at(incident, plan, aws, now)), depths
 
 
-def _grant_ends_at(incident: Incident, plan: Plan, now: str) -> str | None:
+def _grant_ends_at(incident: Incident, plan: Plan, aws: Account, now: str) -> str | None:
     entry = incident.entry
-    return later(now, entry.grant_ttl_hours * HOUR) if entry and plan.attach else None
+    return ends(aws, entry.grant_ttl_hours, now) if entry and plan.attach else None
 
 
 def _mark(kept: Baseline, plan: Plan, depths: Depths) -> BaselineMark:

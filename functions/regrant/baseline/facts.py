@@ -117,8 +117,8 @@ def _ours(
     """The facts that this incident may have added and taken away.
 
     An attachment that was taken off (or put back), as IAM has shown or a while ago, and is there (or gone)
-    again is somebody else's; so is what the undo left. A revision that is in use now where ours was put back since is, too: ECS has one revision for a
-    service.
+    again is somebody else's; so is what the undo left. A revision that is in use now where ours was put back
+    since is, too: ECS has one revision for a service.
     """
     added, removed = set[str](), set[str]()
     for change in changes:

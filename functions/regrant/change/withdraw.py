@@ -49,17 +49,19 @@ def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
         return Withdrawal("WAIT", checks, now, evidence=(waits,))
     begun = {c.value for c in aws.journal.load(incident.id).changes if c.kind == "withdraw"}
     there, held, needed = all_three(
-        lambda: aws.roles.attachments(plan.role, plan.withdraw),
+        lambda: aws.roles.attachments(plan.role, (*plan.withdraw, *plan.keep)),
         lambda: aws.holds.of(plan.role),
         lambda: needed_by_others(plan.role, plan.withdraw, service, aws, now),
     )
     # What an earlier try of this step began to take off is absent because of that.
     unbegun = tuple(hold for hold in held if hold.policy not in begun)
-    looked = grants.look_twice(aws, plan.role, unbegun, there, plan.withdraw, now)
+    looked = grants.look_twice(aws, plan.role, unbegun, there, (*plan.withdraw, *plan.keep), now)
     rest = tuple(hold for hold in held if hold.policy in begun)
-    removed, kept, lost = withdraw(incident, plan, Role((*looked, *rest), there, needed), aws, now)
+    held = (*looked, *rest)
+    removed, kept, lost = withdraw(incident, plan, Role(held, there, needed), aws, now)
+    for_good = _keep_for_good(incident, plan, held, aws, now)
     watch = bool(removed) and plan.watch
-    return Withdrawal("WATCH" if watch else "CLOSE", checks, now, removed, kept, lost)
+    return Withdrawal("WATCH" if watch else "CLOSE", checks, now, removed, kept, lost, for_good)
 
 
 def withdraw(
@@ -99,6 +101,16 @@ def withdraw(
             carry_out(aws.journal, incident.id, change, act, now)
             removed.append(policy)
     return tuple(removed), tuple(kept), tuple(lost)
+
+
+def _keep_for_good(
+    incident: Incident, plan: Plan, held: tuple[Hold, ...], aws: Account, now: str
+) -> tuple[str, ...]:
+    """End the holds of what the plan keeps; the attachment stays, and is its owner's from now on."""
+    for hold in grants.standing(held):
+        if hold.policy in plan.keep and _is_ours(hold, incident):
+            grants.drop(aws, plan.role, hold, incident.id, now, kept=True)
+    return plan.keep
 
 
 def _forget(
@@ -153,7 +165,8 @@ def _keep(
             grants.drop(aws, plan.role, hold, incident.id, now)
         ends = [hold.expires_at for hold in others if hold.service == str(incident.service) and depends]
         return KeptGrant(policy, why, max((end for end in ends if end), default=None))
-    until = None
-    for hold in own:
-        until = grants.renew(aws, plan.role, hold, why, now) if incident.expires else hold.expires_at
-    return KeptGrant(policy, why, until)
+    if not incident.expires:
+        return KeptGrant(policy, why, max((hold.expires_at or "" for hold in own), default="") or None)
+    renewed = [grants.renew(aws, plan.role, hold, why, now) for hold in own]
+    last = max(renewed, key=lambda hold: hold.expires_at or "", default=None)
+    return KeptGrant(policy, why, last.expires_at if last else None, last.renewals if last else 1)

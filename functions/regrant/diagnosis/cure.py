@@ -6,8 +6,10 @@ from regrant.baseline.drift import planned_against
 from regrant.diagnosis.declared_role import problems
 from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.diagnosis.terraform import patch
+from regrant.grants import attachments_of, is_there, standing
+from regrant.iam.keep_tag import is_kept_by_tag
 from regrant.model.aws import RoleState, TaskDefinition, name_of
-from regrant.model.catalogue import CatalogueEntry
+from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.journal import Hold
 from regrant.model.results import Refusal
 from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan
@@ -58,20 +60,24 @@ def plan_cure(incident: Incident, aws: Account, now: str) -> Diagnosis:
     if status != "ACTIVE":
         return _refused(_no_way_back(definition, status), now)
     found = tuple(_unfit(entry, new, temporary, execution_role, allowed, aws))
+    lent = _lent(entry, new, temporary)
     if found or old is None or new is None:
         refusal = Refusal(
             "NEW_ROLE_UNFIT",
             f"{name_of(entry.task_role)} is not ready for {service}: {' '.join(f.text for f in found)}",
-            "Fix what the findings name, and start the cure again. The grant stays until then.",
+            _keep_first(entry, lent)
+            or "Fix what the findings name, and start the cure again. The grant stays until then.",
         )
         return Diagnosis("REFUSE", now, (wrong_role, *found), refusal=refusal)
+    withdraw, keep = _ending(held, service, old)
     plan = Plan(
         role=definition.task_role,
         attach=(),
         redeploy=True,
         task_definition=definition.arn,
         new_role=entry.task_role,
-        withdraw=tuple(sorted({hold.policy for hold in held if hold.service == str(service)})),
+        withdraw=withdraw,
+        keep=keep,
     )
     against = planned_against(old, new_role=new)
     return Diagnosis(decision, now, (wrong_role,), plan, definition.logs, planned_against=against)
@@ -85,29 +91,60 @@ def _plan_leftovers(
     aws: Account,
     now: str,
 ) -> Diagnosis:
-    """The service runs with the right role already; a grant of its own may be left on another one."""
-    assert incident.entry is not None and definition.task_role is not None
-    others = tuple(sorted(allowed.roles - {definition.task_role}))
-    temporary, *held = each(aws.holds.of, (definition.task_role, *others))
-    own = {
-        role: tuple(sorted({hold.policy for hold in found if hold.service == str(incident.service)}))
-        for role, found in zip(others, held, strict=True)
-    }
-    role = next((role for role in others if own[role]), None)
-    right = Finding("RIGHT_TASK_ROLE", f"The tasks run as {name_of(definition.task_role)}, as declared.")
+    """The service runs with the right role already; a grant of its own may be left on another one, or on this
+    one a grant of what the catalogue does not declare (any more)."""
+    entry, service, used = incident.entry, incident.service, definition.task_role
+    assert entry is not None and service is not None and used is not None
+    roles = (used, *sorted(allowed.roles - {used}))
+    held = dict(zip(roles, each(aws.holds.of, roles), strict=True))
+    right = Finding("RIGHT_TASK_ROLE", f"The tasks run as {name_of(used)}, as declared.")
+    if lent := _lent(entry, aws.roles.read(used), held[used]):
+        text = " ".join(finding.text for finding in _temporary(entry, lent))
+        refusal = Refusal("NEW_ROLE_UNFIT", text, _keep_first(entry, lent))
+        return Diagnosis("REFUSE", now, (right, *_temporary(entry, lent)), refusal=refusal)
+    own = {role: tuple(h for h in standing(held[role]) if h.service == str(service)) for role in roles}
+    role = next((role for role in roles if own[role]), None)
     state = aws.roles.read(role) if role else None
-    if role is None and (found := _temporary(incident.entry, temporary)):
-        refusal = Refusal(
-            "NEW_ROLE_UNFIT",
-            " ".join(finding.text for finding in found),
-            "Undo that run, and attach the policy for good where the role is managed.",
-        )
-        return Diagnosis("REFUSE", now, (right, *found), refusal=refusal)
     if role is None or state is None:
         nothing = Finding("NO_GRANT", "No temporary grant of the service is left on a managed role.")
         return Diagnosis("NOTHING_TO_FIX", now, (right, nothing))
-    plan = Plan(role, (), redeploy=False, task_definition=definition.arn, withdraw=own[role])
+    withdraw, keep = _ending(own[role], service, state)
+    plan = Plan(role, (), redeploy=False, task_definition=definition.arn, withdraw=withdraw, keep=keep)
     return Diagnosis(decision, now, (right,), plan, definition.logs, planned_against=planned_against(state))
+
+
+def _ending(
+    held: tuple[Hold, ...], service: Service, role: RoleState
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The service's grants on the role: those that go, and those that its tag names, which stay."""
+    policies = sorted({hold.policy for hold in held if hold.service == str(service)})
+    keep = tuple(policy for policy in policies if is_kept_by_tag(policy, role))
+    return tuple(policy for policy in policies if policy not in keep), keep
+
+
+def _lent(entry: CatalogueEntry, role: RoleState | None, held: tuple[Hold, ...]) -> tuple[Hold, ...]:
+    """The holds because of which the declared role has what is declared: for a time only."""
+    if role is None:
+        return ()
+    there = attachments_of(role)
+    return tuple(
+        hold
+        for hold in standing(held)
+        if hold.policy in entry.policies and is_there(hold, there) and not is_kept_by_tag(hold.policy, role)
+    )
+
+
+def _keep_first(entry: CatalogueEntry, lent: tuple[Hold, ...]) -> str:
+    """What to do before the cure, where the declared role has a policy for a time only."""
+    if not lent:
+        return ""
+    names = ", ".join(sorted({name_of(hold.policy) for hold in lent}))
+    runs = sorted({hold.incident for hold in lent})
+    inputs = "\n".join(f'  {{"mode": "keep", "incident": "{run}"}}' for run in runs)
+    return (
+        f"Attach {names} to {name_of(entry.task_role)} where that role is managed, and then keep it, with"
+        f" the input:\n{inputs}"
+    )
 
 
 def _unfit(
@@ -130,13 +167,13 @@ def _unfit(
             " may not be registered."
         )
         found.append(Finding("EXECUTION_ROLE_NOT_PASSABLE", text, (execution_role,)))
-    found += _temporary(entry, temporary)
+    found += _temporary(entry, _lent(entry, new, temporary))
     permissions = aws.roles.permissions(entry.task_role, tuple(dict.fromkeys(entry.policies)))
     return [*found, *(Finding("NEW_ROLE_UNFIT", text) for text in problems(new, permissions, entry.policies))]
 
 
-def _temporary(entry: CatalogueEntry, held: tuple[Hold, ...]) -> list[Finding]:
-    """What the declared role has, but for a time only: a cure that builds on it would not last."""
+def _temporary(entry: CatalogueEntry, lent: tuple[Hold, ...]) -> list[Finding]:
+    """A cure that builds on them would not last."""
     return [
         Finding(
             "NEW_ROLE_UNFIT",
@@ -144,8 +181,7 @@ def _temporary(entry: CatalogueEntry, held: tuple[Hold, ...]) -> list[Finding]:
             f" {hold.incident}.",
             (hold.policy,),
         )
-        for hold in held
-        if hold.policy in entry.policies
+        for hold in lent
     ]
 
 

@@ -13,10 +13,19 @@ from regrant.denials.calls import DeniedCall, calls_from_trigger, read_calls
 from regrant.denials.search import DENIAL_TERM, joined, read_depths, read_lines
 from regrant.diagnosis.cause import IN_THE_WAY, Judgement, asked_resource, cause_of
 from regrant.diagnosis.eligibility import judge_role, judge_service
-from regrant.diagnosis.findings import Judged, denial_findings, missing_findings, ranked, role_findings, taken_off_findings
+from regrant.diagnosis.findings import (
+    Judged,
+    denial_findings,
+    missing_findings,
+    ranked,
+    role_findings,
+    taken_off_findings,
+)
+from regrant.grants import SPREAD
 from regrant.iam.cover import least_cover
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, ServiceState, TaskDefinition, name_of
+from regrant.model.journal import Hold
 from regrant.model.results import Refusal
 from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan, RunState
 from regrant.parallel import all_three, both
@@ -30,7 +39,8 @@ _KINDS = 2_000
 
 
 def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
-    """What is missing (contain), whether the declared role is fit (cure), whose grant has expired (expire).
+    """What is missing (contain), whether the declared role is fit (cure), which grant has expired (expire) or
+    is to stay (keep).
 
     Findings, and the plan if there is one. Reads only. A run whose account changes after each plan ends after
     ROUNDS. Raises AwsUnavailable, AwsRefused.
@@ -40,6 +50,8 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
         from regrant.diagnosis.cure import plan_cure as make_plan
     elif state.incident.mode == "expire":
         from regrant.diagnosis.expiry import plan_expiry as make_plan
+    elif state.incident.mode == "keep":
+        from regrant.diagnosis.keep import plan_keep as make_plan
     else:
         make_plan = plan_containment
     diagnosis = make_plan(state.incident, aws, now)
@@ -79,6 +91,8 @@ def plan_containment(incident: Incident, aws: Account, now: str) -> Diagnosis:
     own = {hold.policy for hold in standing if hold.service == str(service)}
     granted = {hold.policy for hold in standing} - own
     diagnosis = conclude(incident, definition, permissions.without(granted), log, now)
+    if diagnosis.next == "NOTHING_TO_FIX" and (refusal := _own_trial(incident, standing, log)):
+        diagnosis = replace(diagnosis, refusal=refusal)
     taken_off = taken_off_findings(role, held, permissions.attached)
     return replace(
         diagnosis,
@@ -86,6 +100,28 @@ def plan_containment(incident: Incident, aws: Account, now: str) -> Diagnosis:
         granted=granted_by_others(standing, incident.id),
         findings=(*diagnosis.findings, *taken_off),
     )
+
+
+def _own_trial(incident: Incident, held: tuple[Hold, ...], log: LogLines) -> Refusal | None:
+    """The denials are those of the time in which an expiry tried the service without its grant.
+
+    It has the grant again; what was called before it was put back may be logged a little later.
+    """
+    last = log.lines[-1].at if log.lines else None
+    for hold in held:
+        if hold.service != str(incident.service) or not (last and hold.tried_at and hold.renewed_at):
+            continue
+        after = seconds_between(hold.renewed_at, last)
+        if seconds_between(hold.tried_at, log.lines[0].at) >= 0 and after <= SPREAD:
+            return Refusal(
+                "OWN_TRIAL",
+                f"The denials are of the trial without the grant of run {hold.incident}: it began at"
+                f" {hold.tried_at}, and the grant was put back by {hold.renewed_at}.",
+                f"Nothing at once: the service has its grant again, until {hold.expires_at}. Before that, see"
+                " the next step in the report of that trial.",
+                outcome="NOTHING_TO_FIX",
+            )
+    return None
 
 
 def _denials(logs: Logs, definition: TaskDefinition, since: str, now: str) -> LogLines:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from regrant.baseline.drift import planned_against
 from regrant.clock import seconds_between
 from regrant.denials.search import read_depths
 from regrant.diagnosis.eligibility import judge_role, judge_service
-from regrant.model.aws import ServiceState, TaskDefinition, name_of
+from regrant.grants import attachments_of, is_lost
+from regrant.iam.keep_tag import is_kept_by_tag
+from regrant.model.aws import RoleState, ServiceState, TaskDefinition, name_of
 from regrant.model.journal import Hold
 from regrant.model.results import Refusal
 from regrant.model.run import Diagnosis, Finding, Incident, Plan
@@ -22,7 +26,8 @@ def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
     """The plan, or NOTHING_TO_FIX where nothing is left of the grant. Reads only.
 
     An expiry is never refused for the state that the service is in: the grant would outlive its time. It is
-    tried again later instead (`postpone`). Raises AwsUnavailable, AwsRefused.
+    tried again later instead (`postpone`). What the role's tag `regrant:keep` names stays for good. Raises
+    AwsUnavailable, AwsRefused.
     """
     service, role = incident.service, incident.role
     assert service is not None and role is not None  # OpenIncident has them from the journal
@@ -32,20 +37,21 @@ def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
         lambda: aws.allowed.read(now, "roles", "policies"),
     )
     own = [hold for hold in held if hold.incident == incident.expires]
-    if refusal := _out_of_reach(own, role, allowed):
+    if refusal := out_of_reach(own, role, allowed):
         return Diagnosis("REFUSE", now, (_expired(own, role, now),), refusal=refusal)
     was = aws.roles.read(role) if own else None
-    if not own or was is None:
-        gone = Finding("NO_GRANT", f"Nothing is left of the grant of run {incident.expires}.")
-        return Diagnosis("NOTHING_TO_FIX", now, (gone,))
+    if was is None or all(is_lost(hold, attachments_of(was), now) for hold in own):
+        return Diagnosis("NOTHING_TO_FIX", now, tuple(nothing_left(incident, own, was)))
     definition = aws.services.task_definition(state.task_definition) if state else None
     depends, postpone = _judge(incident, role, state, definition, allowed, aws)
+    keep = tuple(sorted(hold.policy for hold in own if is_kept_by_tag(hold.policy, was)))
     plan = Plan(
         role=role,
         attach=(),
         redeploy=False,
         task_definition=state.task_definition if state else None,
-        withdraw=tuple(sorted(hold.policy for hold in own)),
+        withdraw=tuple(sorted(hold.policy for hold in own if hold.policy not in keep)),
+        keep=keep,
         postpone=postpone,
         watch=depends,
     )
@@ -54,7 +60,19 @@ def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
     return Diagnosis("CHANGE", now, findings, plan, routes, planned_against=planned_against(was))
 
 
-def _out_of_reach(own: list[Hold], role: str, allowed: Allowed) -> Refusal | None:
+def nothing_left(incident: Incident, own: list[Hold], role: RoleState | None) -> Iterator[Finding]:
+    """Why there is nothing to end: no grant, or somebody took it off, perhaps with its role."""
+    if not own:
+        yield Finding("NO_GRANT", f"Nothing is left of the grant of run {incident.expires}.")
+    where, who = name_of(incident.role or ""), "somebody" if role else "somebody, who deleted the role"
+    for hold in own:
+        text = f"{name_of(hold.policy)} was taken off {where} by {who}. Its record is closed."
+        if role and hold.policy in role.attached:
+            text = f"{text} It is on {where} again, by somebody else's doing, and stays."
+        yield Finding("TAKEN_OFF", text, (hold.policy,))
+
+
+def out_of_reach(own: list[Hold], role: str, allowed: Allowed) -> Refusal | None:
     """A grant that this stack may not take off any more."""
     out = [hold.policy for hold in own if role not in allowed.roles or hold.policy not in allowed.policies]
     if not out:
@@ -87,8 +105,12 @@ def _judge(
     if definition is None or definition.task_role != role:
         return False, None
     if incident.entry is None:
-        # Whoever took the service out of the catalogue wants nothing proved of it any more.
-        return False, None
+        # Its tasks depend on the grant all the same, and without an entry nothing can be proved.
+        unreadable = incident.no_entry and incident.no_entry.code != "NOT_ENROLLED"
+        why = incident.no_entry.message[:-1] if incident.no_entry and unreadable else "not enrolled"
+        running = sum(each.running for each in state.deployments) if state else 0
+        tasks = "1 task runs" if running == 1 else f"{running} tasks run"
+        return True, f"{why}, {tasks} with {name_of(role)}"
     refusal = judge_role(definition, allowed)
     if refusal:
         return True, refusal.message

@@ -57,15 +57,16 @@ def role_findings(role: str, declared: str) -> tuple[Finding, ...]:
 def taken_off_findings(role: str, held: tuple[Hold, ...], attached: tuple[str, ...]) -> tuple[Finding, ...]:
     """Temporary grants that are on record for the role (ARN) and that somebody took off it."""
     return tuple(
-        Finding(
-            "TAKEN_OFF",
-            f"{name_of(hold.policy)}, which run {hold.incident} had attached to {name_of(role)}, was taken off"
-            f" by somebody{f' (seen at {hold.lost_at})' if hold.lost_at else ''}.",
-            (hold.policy,),
-        )
+        Finding("TAKEN_OFF", _taken_off(role, hold), (hold.policy,))
         for hold in held
         if hold.lost_at or (hold.attached_at and hold.policy not in attached)
     )
+
+
+def _taken_off(role: str, hold: Hold) -> str:
+    seen = f" (seen at {hold.lost_at})" if hold.lost_at else ""
+    what = f"{name_of(hold.policy)}, which run {hold.incident} had attached to {name_of(role)}"
+    return f"{what}, was taken off by somebody{seen}."
 
 
 def missing_findings(permissions: RolePermissions) -> tuple[Finding, ...]:

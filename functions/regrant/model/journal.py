@@ -36,9 +36,9 @@ class Hold(msgspec.Struct, frozen=True):
     was renewed. dropped_by is the incident (an undo, a cure, an expiry) that dropped it: that took the policy
     off if `detached`, and left it for good if `kept`.
 
-    renewed_at is when expires_at was set again, why_renewed for what reason, and renewals how often in a row for
-    that one. tried_at is when the service was last tried without it. expiry is how the last run that was to end
-    it ended, notice what the audit has last notified of, and notices how often it has seen that.
+    renewed_at is when expires_at was set again, why_renewed for what reason, and renewals how often in a row
+    for that one. tried_at is when the service was last tried without it. expiry is how the last run that was
+    to end it ended, notice what the audit has last notified of, and notices how often it has seen that.
     """
 
     policy: str

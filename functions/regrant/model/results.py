@@ -127,8 +127,8 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class KeptGrant(msgspec.Struct, frozen=True):
-    """A temporary grant that was not withdrawn, and why. until: when it is tried again; None: not by us. times:
-    how often in a row it was renewed for that reason."""
+    """A temporary grant that was not withdrawn, and why. until: when it is tried again; None: not by us.
+    times: how often in a row it was renewed for that reason."""
 
     policy: str
     why: str
@@ -137,8 +137,8 @@ class KeptGrant(msgspec.Struct, frozen=True):
 
 
 class LostGrant(msgspec.Struct, frozen=True):
-    """A temporary grant that somebody took off, as was read at `at`. again: the policy (ARN) is attached all the
-    same; whoever did that wants it there."""
+    """A temporary grant that somebody took off, as was read at `at`. again: the policy (ARN) is attached all
+    the same; whoever did that wants it there."""
 
     policy: str
     at: str
@@ -146,8 +146,8 @@ class LostGrant(msgspec.Struct, frozen=True):
 
 
 class Withdrawal(msgspec.Struct, frozen=True):
-    """The temporary grants (ARNs) that were taken off the role, those that were kept, those that were lost, and
-    those that are there for good now.
+    """The temporary grants (ARNs) that were taken off the role, those that were kept, those that were lost,
+    and those that are there for good now.
 
     WAIT while another run changes the role; nothing was done then. WATCH: the service has to be proved to
     work without them; CLOSE: there is nothing to prove.
@@ -167,11 +167,11 @@ class Undo(msgspec.Struct, frozen=True):
     """How far the undo is. Each phase skips what the journal has as undone, so any of them may be repeated.
 
     phase is the last one that was worked on, for whoever looks at the console. checks counts the waits.
-    put_back are the temporary grants (ARNs) that are on the role again.
-    service is PENDING until the service has settled (UNHEALTHY: it will not in the time that it has), with
-    what that rests on in evidence; restored_since is when it was first waited for. detached are the policies
-    (ARNs) taken off the role again, left those that another incident still needs, and lost those that somebody
-    had taken off; deregistered the revisions (ARNs). waits_for is the run that is changing the role.
+    put_back are the temporary grants (ARNs) that are on the role again. service is PENDING until the service
+    has settled (UNHEALTHY: it will not in the time that it has), with what that rests on in evidence;
+    restored_since is when it was first waited for. detached are the policies (ARNs) taken off the role again,
+    left those that another incident still needs, and lost those that somebody had taken off; deregistered the
+    revisions (ARNs). waits_for is the run that is changing the role.
     """
 
     next: Literal["SERVICE", "ROLE", "WAIT", "CONFIRM"]

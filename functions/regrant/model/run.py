@@ -62,8 +62,9 @@ class Plan(msgspec.Struct, frozen=True):
 
     role, policies and task_definition (the revision whose role it is) are ARNs. A cure registers a revision
     with new_role; it and an expiry take the temporary grants `withdraw` off the role, unless something else
-    needs them. The temporary grants `keep` stay attached for good. postpone is why an expiry cannot try that now. watch says whether the service has to be proved
-    to work without them. redeploy_if_needed: only if the tasks that run do not recover without it soon.
+    needs them. The temporary grants `keep` stay attached for good. postpone is why an expiry cannot try that
+    now. watch says whether the service has to be proved to work without them. redeploy_if_needed: only if the
+    tasks that run do not recover without it soon.
     """
 
     role: str

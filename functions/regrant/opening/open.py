@@ -10,7 +10,7 @@ from regrant.clock import seconds_between
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.leases import Busy, take_service
 from regrant.model.aws import name_of
-from regrant.model.catalogue import CatalogueEntry, Service, parse_service
+from regrant.model.catalogue import Service, parse_service
 from regrant.model.journal import LastOutcome
 from regrant.model.results import Health, Refusal
 from regrant.model.run import Incident, OpenEvent, RunState
@@ -52,7 +52,7 @@ def _read(event: OpenEvent, request: Request, aws: Account) -> Incident:
     """The incident as the trigger, the catalogue and the journal have it; `refusal` if it must not go on."""
     if request.refusal:
         return _incident(event, request, refusal=request.refusal)
-    if request.incident is not None and request.mode == "expire":
+    if request.incident is not None and request.mode in ("expire", "keep"):
         return _read_expiry(event, request, request.incident, aws)
     if request.incident is not None:
         return _read_rollback(event, request, request.incident, aws)
@@ -158,7 +158,8 @@ def _read_rollback(event: OpenEvent, request: Request, subject: str, aws: Accoun
 
 
 def _read_expiry(event: OpenEvent, request: Request, granted: str, aws: Account) -> Incident:
-    """The end of the grants of an incident, for a service that may not be enrolled any more."""
+    """The end of the grants of an incident, or that they stay. It is not refused for a catalogue entry that
+    is gone or cannot be used: the grants would outlive their time."""
     record = aws.journal.load(granted)
     service = parse_service(record.baseline.service_key) if record.baseline else None
     if record.baseline is None or service is None:
@@ -166,10 +167,8 @@ def _read_expiry(event: OpenEvent, request: Request, granted: str, aws: Account)
     request = replace(request, service=service)
     text, allowed = aws.allowed.read_with_entry(service, event.now, "policies", "clusters")
     entry = read_entry(text, service, allowed)
-    if isinstance(entry, Refusal) and entry.code != "NOT_ENROLLED":
-        return _incident(event, request, refusal=entry)
-    enrolled = entry if isinstance(entry, CatalogueEntry) else None
-    return _incident(event, request, entry=enrolled, role=record.baseline.role.arn, expires=granted)
+    known = {"no_entry": entry} if isinstance(entry, Refusal) else {"entry": entry}
+    return _incident(event, request, role=record.baseline.role.arn, expires=granted, **known)
 
 
 def _unknown_incident(incident: str) -> Refusal:

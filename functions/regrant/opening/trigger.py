@@ -57,10 +57,10 @@ def _wrong_input(raw: Mapping[str, Any], mode: object, asked: Request) -> Refusa
             f"There is no mode {shown(mode)}.",
             f"Use one of {', '.join(get_args(Mode))}: {EXAMPLE}",
         )
-    if mode in ("rollback", "expire"):
+    if mode in ("rollback", "expire", "keep"):
         return _wrong_incident(raw, asked)
     if "incident" in raw:
-        return _invalid("Only modes rollback and expire take an incident.")
+        return _invalid("Only modes rollback, expire and keep take an incident.")
     if asked.service is None:
         return _invalid(f"The service {shown(raw.get('service'))} is not of the form <cluster>/<service>.")
     return None

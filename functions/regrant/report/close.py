@@ -14,6 +14,7 @@ from regrant.model.run import CloseEvent, Failure, Finding, Report, RunState, St
 from regrant.opening.trigger import mode_of
 from regrant.ports import Account
 from regrant.report.compose import make_report
+from regrant.report.left_over import LeftOver, left_over
 from regrant.report.next_step import next_step
 from regrant.report.notify import notify
 from regrant.report.outcome import decide_outcome
@@ -36,10 +37,16 @@ def close_incident(event: CloseEvent, aws: Account) -> Report:
     lasting = [c for c in changes if c.kind in ("attach", "withdraw", "register")]
     if outcome in ("CONTAINED", "CURED") and any(change.undone_at for change in lasting):
         raise GrantWithdrawn("Another run undid this incident before it was closed.")
-    report = make_report(state, outcome, changes, next_step(state, outcome), now)
+    left = left_over(state, outcome, aws, now) if _ends_grants(state) else LeftOver()
+    report = make_report(state, outcome, changes, next_step(state, outcome, left), now, left)
     give_back_role(state, aws, now)
     aws.journal.close(report.incident, report, now, leased_service(state.incident))
-    return notify(report, aws.topic)
+    return report if left.told_before else notify(report, aws.topic)
+
+
+def _ends_grants(state: RunState) -> bool:
+    """A run whose report says which temporary grants are left."""
+    return state.incident.mode in ("cure", "expire", "keep") and state.incident.refusal is None
 
 
 def _close_unopened(failure: Failure, event: CloseEvent, aws: Account) -> Report:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from regrant.clock import seconds_between
 from regrant.model.aws import name_of
 from regrant.model.journal import Change, Outcome
 from regrant.model.run import Finding, Plan, Report, RunState, Stage
+from regrant.report.left_over import LeftOver
 from regrant.report.outcome import deployed_since, is_overdue, refusal_of
 
 
 def make_report(
-    state: RunState, outcome: Outcome, changes: tuple[Change, ...], next_step: str, now: str
+    state: RunState,
+    outcome: Outcome,
+    changes: tuple[Change, ...],
+    next_step: str,
+    now: str,
+    left: LeftOver | None = None,
 ) -> Report:
     return Report(
         incident=state.incident.id,
         service=str(state.incident.service) if state.incident.service else None,
         mode=state.incident.mode,
         outcome=outcome,
-        findings=tuple(_findings(state, outcome)),
+        findings=tuple(_findings(state, outcome, left or LeftOver())),
         changes=changes,
         health=state.seen,
         receipt=state.receipt,
@@ -26,7 +34,7 @@ def make_report(
     )
 
 
-def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
+def _findings(state: RunState, outcome: Outcome, left: LeftOver) -> list[Finding]:
     found = [Finding("TRIGGER", f"Started by {state.incident.trigger}.")]
     diagnosis = state.diagnosis
     found += diagnosis.findings if diagnosis else ()
@@ -38,6 +46,8 @@ def _findings(state: RunState, outcome: Outcome) -> list[Finding]:
         if state.incident.entry and state.incident.entry.approval == "required":
             found.append(Finding("WOULD_ASK", "Would first ask for a person's approval on the topic."))
     found += _staying(state)
+    found += _given_up(state)
+    found += _left(state, left)
     if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
         found.append(_why_undone(state))
     if is_overdue(state) and not state.failure:
@@ -61,14 +71,41 @@ def _staying(state: RunState) -> list[Finding]:
     ]
 
 
+def _given_up(state: RunState) -> Iterator[Finding]:
+    """What is not a temporary grant any more, although nothing of it was taken off by this run."""
+    withdrawal, undo, role = state.withdrawal, state.undo, name_of(state.role or "")
+    for policy in withdrawal.for_good if withdrawal else ():
+        text = (
+            f"{name_of(policy)} stays on {role} for good: it is its owner's from now on, and no run ends it."
+        )
+        yield Finding("KEPT", text, (policy,))
+    for lost in withdrawal.lost if withdrawal else ():
+        again = " It is there again, by somebody else's doing, and stays." if lost.again else ""
+        text = f"{name_of(lost.policy)} was taken off {role} by somebody (seen at {lost.at}).{again}"
+        yield Finding("TAKEN_OFF", text, (lost.policy,))
+    for policy in undo.lost if undo else ():
+        text = f"{name_of(policy)} was taken off {role} by somebody, and was not attached again."
+        yield Finding("TAKEN_OFF", text, (policy,))
+
+
+def _left(state: RunState, left: LeftOver) -> Iterator[Finding]:
+    """Temporary grants of the service that are there when the run closes, and are not named otherwise."""
+    kept = {grant.policy for grant in state.withdrawal.kept} if state.withdrawal else set[str]()
+    for grant in left.grants:
+        if grant.role != state.role or grant.policy not in kept:
+            text = f"{name_of(grant.policy)} is on {name_of(grant.role)} as the temporary grant of run"
+            yield Finding(
+                "GRANT_LEFT", f"{text} {grant.incident}, until {grant.until or 'no time'}.", (grant.policy,)
+            )
+
+
 def _overdue(state: RunState) -> Finding:
     entry, incident = state.incident.entry, state.incident
-    role = name_of(entry.task_role) if entry else "its declared role"
     text = f"The service still needs the grant of run {incident.expires}."
-    return Finding(
-        "CURE_OVERDUE",
-        f"{text} It {'was put back' if state.undo else 'was renewed'}. Move the service to {role}.",
+    move = (
+        f" Move the service to {name_of(entry.task_role)}." if entry and entry.task_role != state.role else ""
     )
+    return Finding("CURE_OVERDUE", f"{text} It {'was put back' if state.undo else 'was renewed'}.{move}")
 
 
 def _planned(plan: Plan) -> list[Finding]:

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+import json
+
+from regrant.model.aws import name_of
 from regrant.model.journal import Outcome
 from regrant.model.run import RunState
+from regrant.report.left_over import LeftOver
 from regrant.report.outcome import deployed_since, is_overdue, refusal_of
 
 
-def next_step(state: RunState, outcome: Outcome) -> str:
+def next_step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
+    """What to do now; an input or a command to copy stands on a line of its own."""
     incident, refusal = state.incident, refusal_of(state)
     if refusal:
         return refusal.next
     if is_overdue(state) and not state.failure:
-        return f'Cure it: {{"service": "{incident.service}", "mode": "cure"}}'
+        return _before_it_ends(state)
     if incident.mode == "expire" and outcome == "REFUSED" and not state.failure:
-        return "The findings say what else depends on the grant: cure that. Until then it is renewed."
+        return _while_it_stays(state)
     if outcome == "CURED":
-        return _after_the_cure(state)
+        return _after_the_end(state, left)
     if outcome == "CONTAINED" and state.grant and not state.grant.attached:
         return "Nothing: somebody else attached what was missing, so it has no end and no undo here."
     if outcome == "CONTAINED":
-        undo = f'{{"mode": "rollback", "incident": "{incident.subject}"}}'
-        cure = f'{{"service": "{incident.service}", "mode": "cure"}}'
-        hours = f"{incident.entry.grant_ttl_hours} hours" if incident.entry else "its time"
+        undo = _input(mode="rollback", incident=incident.subject)
+        ends = state.baseline.grant_ends_at if state.baseline else None
         return (
-            f"The grant is temporary: after {hours} the service is tried without it. Before that, cure the"
-            f" cause: {cure}. To undo this run: {undo}."
+            f"The grant is temporary: at {ends or 'its end'} the service is tried without it. Before that:"
+            f" {_before_it_ends(state)}\nOr undo this run:\n{undo}"
         )
     if outcome == "PLANNED":
-        return f'Nothing was changed. To do it: {{"service": "{incident.service}", "mode": "contain"}}'
+        return f"Nothing was changed. To do it:\n{_input(service=str(incident.service), mode='contain')}"
+    if outcome == "NOTHING_TO_FIX" and incident.mode in ("cure", "expire", "keep"):
+        return _after_the_end(state, left)
     if outcome == "NOTHING_TO_FIX":
         return "If it is still denied, the cause is another layer: resource policy, boundary, SCP or KMS key."
     if outcome == "ROLLED_BACK" and incident.mode == "rollback":
@@ -43,10 +49,48 @@ def next_step(state: RunState, outcome: Outcome) -> str:
     return "AWS or the runbook failed before anything was changed: see the error, and start again."
 
 
-def _after_the_cure(state: RunState) -> str:
-    kept = state.withdrawal.kept if state.withdrawal else ()
+def _input(**given: str) -> str:
+    return f"  {json.dumps(given)}"
+
+
+def _before_it_ends(state: RunState) -> str:
+    """Where the role in use is the declared one there is nothing to move the service to: the grant itself is
+    what is missing there, and has to be made to stay."""
+    incident, role = state.incident, state.role
+    entry = incident.entry
+    if entry is None or role is None or entry.task_role != role:
+        return f"cure the cause:\n{_input(service=str(incident.service), mode='cure')}"
+    plan, grant = state.diagnosis.plan if state.diagnosis else None, state.grant
+    policies = grant.attached if grant else plan.withdraw if plan else ()
+    names = ", ".join(map(name_of, policies)) or "what is missing"
+    keep = _input(mode="keep", incident=incident.expires or incident.subject)
+    return f"attach {names} to {name_of(role)} where that role is managed, and then keep it:\n{keep}"
+
+
+def _while_it_stays(state: RunState) -> str:
+    incident = state.incident
+    if incident.entry is None:
+        keep = _input(mode="keep", incident=incident.expires or "")
+        return (
+            "Enrol the service, so that it can be tried without the grant, or move its tasks to another role."
+            f" If the grant is to stay for good:\n{keep}"
+        )
+    return "The findings say what else depends on the grant: cure that. Until then it is renewed."
+
+
+def _after_the_end(state: RunState, left: LeftOver) -> str:
+    """From what is left on every managed role, as read at the end."""
+    kept = {grant.policy for grant in state.withdrawal.kept} if state.withdrawal else set[str]()
+    own = [grant for grant in left.grants if grant.policy not in kept]
+    if own:
+        roles = sorted({name_of(grant.role) for grant in own})
+        cure = _input(service=str(state.incident.service), mode="cure")
+        return f"A temporary grant is left on {', '.join(roles)} (see the findings). To end it now:\n{cure}"
     if kept:
         return "Nothing of this service is left to do. A grant stays for others: see the findings."
+    if state.withdrawal and state.withdrawal.for_good:
+        undo = _input(mode="rollback", incident=state.incident.id)
+        return f"Nothing. To have it end after all, undo this run:\n{undo}"
     if state.rollout and state.rollout.revision:
         return f"Nothing. {state.rollout.revision} is in use; keep later revisions on the same role."
     return "Nothing: no temporary grant of the service is left."

@@ -41,7 +41,7 @@ def refusal_of(state: RunState) -> Refusal | None:
 def is_overdue(state: RunState) -> bool:
     """The grant's time is over, and the service itself still depends on it, or on a part of it."""
     plan, withdrawal = state.diagnosis.plan if state.diagnosis else None, state.withdrawal
-    if state.incident.mode != "expire" or plan is None or not plan.watch:
+    if state.incident.mode != "expire" or plan is None or not plan.watch or state.incident.entry is None:
         return False
     renewed = withdrawal is not None and any(grant.until for grant in withdrawal.kept)
     return renewed or state.undo is not None

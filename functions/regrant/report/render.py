@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from regrant.model.aws import name_of
+from regrant.model.journal import Change
 from regrant.model.run import Report
 
 WIDTH = 80
@@ -84,16 +85,23 @@ def _changes(report: Report) -> Iterator[str]:
             "restore": f"redeployed {change.target} in place of {change.value}",
             "register": f"registered {name_of(change.value)}, with {name_of(change.role or '')}",
             "withdraw": f"withdrew {name_of(change.value)} from {name_of(change.target)}",
+            "reattach": f"attached {name_of(change.value)} to {name_of(change.target)} again",
         }[change.kind]
-        undone = {"attach": "detached again", "register": "deregistered again", "withdraw": "attached again"}
-        state = (
-            undone.get(change.kind, "undone")
-            if change.undone_at
-            else "done"
-            if change.done_at
-            else "intended"
-        )
-        yield f"{what} ({state})"
+        yield f"{what} ({_became(change)})"
+
+
+def _became(change: Change) -> str:
+    """What became of the change: of one that is undone, whether that was this undo's doing."""
+    undone = {"attach": "detached again", "register": "deregistered again", "withdraw": "attached again"}
+    if change.left_for:
+        return f"left: {change.left_for}"
+    if change.lost_at:
+        return f"taken off by somebody, as seen at {change.lost_at}"
+    if change.ended_by:
+        return f"ended by run {change.ended_by}"
+    if change.undone_at:
+        return undone.get(change.kind, "undone")
+    return "done" if change.done_at else "intended"
 
 
 def _proof(report: Report) -> Iterator[str]:

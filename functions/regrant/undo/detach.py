@@ -1,7 +1,7 @@
 """Take off the role what the incident attached.
 
-What another run still needs is left, and what a cure or an expiry has ended, or a person has taken off, is not
-this incident's any more: whatever is attached there by now is somebody else's.
+What another run still needs is left, and what a cure or an expiry has ended, or a person has taken off, is
+not this incident's any more: whatever is attached there by now is somebody else's.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from regrant.model.run import Incident
 from regrant.ports import Account, Record
 
 SHOWS = 60.0
-"""Seconds for which IAM is asked again until it shows what was done. AttachRolePolicy and DetachRolePolicy have
-succeeded by then, so that what it shows after that is somebody else's doing."""
+"""Seconds for which IAM is asked again until it shows what was done. AttachRolePolicy and DetachRolePolicy
+have succeeded by then, so that what it shows after that is somebody else's doing."""
 
 
 class Detached(msgspec.Struct, frozen=True):

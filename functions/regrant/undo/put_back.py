@@ -19,6 +19,7 @@ from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
 from regrant.ports import Account, Record
 
+
 class PutBack(msgspec.Struct, frozen=True):
     """The policies (ARNs) that are to be on the role again: those that IAM does not show yet, and those that
     stay off, since a person took them off."""
@@ -42,9 +43,7 @@ def let_go_by(incident: Incident, record: Record, aws: Account) -> tuple[Hold, .
     )
 
 
-def put_back(
-    incident: Incident, record: Record, let_go: tuple[Hold, ...], aws: Account, now: str
-) -> PutBack:
+def put_back(incident: Incident, record: Record, let_go: tuple[Hold, ...], aws: Account, now: str) -> PutBack:
     """Attach again what was withdrawn, with its holds, and read it back.
 
     A grant whose time is over gets one more period: the service is not cured. A hold that was only let go is
@@ -80,7 +79,7 @@ def _undo_withdrawal(
         take_back(aws.journal, incident.subject, theirs, _nothing, now)
     else:
         for hold in holds:
-            grants.put_back(aws, role, hold, now)
+            grants.put_back(aws, role, hold, now, tried_at=change.done_at)
         attach = partial(aws.roles.attach, role, policy)
         take_back(aws.journal, incident.subject, change, attach, now)
 

@@ -1,0 +1,48 @@
+"""Plan to leave a temporary grant for good: its owner has attached the policy where the role is managed, or
+wants it where it is."""
+
+from __future__ import annotations
+
+from regrant.baseline.drift import planned_against
+from regrant.diagnosis.expiry import nothing_left, out_of_reach
+from regrant.grants import attachments_of, is_there
+from regrant.model.aws import name_of
+from regrant.model.journal import Hold
+from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan
+from regrant.parallel import both
+from regrant.ports import Account
+
+
+def plan_keep(incident: Incident, aws: Account, now: str) -> Diagnosis:
+    """The plan, or NOTHING_TO_FIX where nothing is left of the grant. Reads only. Raises AwsUnavailable,
+    AwsRefused.
+
+    A grant for good is more than the temporary one that somebody may have approved, so where the entry
+    demands it a person is asked.
+    """
+    role = incident.role
+    assert role is not None  # OpenIncident has it from the journal
+    held, allowed = both(lambda: aws.holds.of(role), lambda: aws.allowed.read(now, "roles", "policies"))
+    own = [hold for hold in held if hold.incident == incident.expires]
+    if refusal := out_of_reach(own, role, allowed):
+        return Diagnosis("REFUSE", now, refusal=refusal)
+    was = aws.roles.read(role) if own else None
+    there = [hold for hold in own if was and is_there(hold, attachments_of(was)) and not hold.lost_at]
+    if was is None or not there:
+        return Diagnosis("NOTHING_TO_FIX", now, tuple(nothing_left(incident, own, was)))
+    findings = tuple(Finding("TEMPORARY_GRANT", _temporary(role, hold), (hold.policy,)) for hold in there)
+    plan = Plan(
+        role,
+        (),
+        redeploy=False,
+        withdraw=tuple(sorted(hold.policy for hold in own if hold not in there)),
+        keep=tuple(sorted(hold.policy for hold in there)),
+        watch=False,
+    )
+    decision: Decision = "ASK" if incident.entry and incident.entry.approval == "required" else "CHANGE"
+    return Diagnosis(decision, now, findings, plan, planned_against=planned_against(was))
+
+
+def _temporary(role: str, hold: Hold) -> str:
+    what = f"{name_of(hold.policy)} is on {name_of(role)} as the temporary grant of run {hold.incident}"
+    return f"{what}, until {hold.expires_at or 'no time'}."
