@@ -31,6 +31,8 @@ ROLLOUT_SECONDS = 240.0
 BASELINE_DEPLOYMENT = "ecs-svc/4026531840000000041"
 NEW_DEPLOYMENT = "ecs-svc/4026531840000000042"
 """The deployments that events/ names, before the incident and of its run."""
+ROLE_ID = "AROARZPUZDIKEXAMPLEID"
+"""The RoleId of the role in use there."""
 CURE = "withdraw_grants"
 """A cure that comes after the undo, so that both the undo and the cure have a grant to detach."""
 
@@ -66,9 +68,9 @@ def account_of_the_incident(http_host: str | None = None) -> Iterator[LocalAccou
 
 
 def play(account: LocalAccount, steps: Sequence[Step], runtime: Runtime, times: int) -> Outcome:
-    """Send each event that often, as any step may run twice, with this account's deployments in it."""
+    """Send each event that often, as any step may run twice, with this account's own ids in it."""
     answers = []
-    ids = {BASELINE_DEPLOYMENT: _primary(account)}
+    ids = {BASELINE_DEPLOYMENT: _primary(account), ROLE_ID: _role_id(account)}
     for step in steps:
         if step.name == CURE:
             _grant_again(account, steps, ids)
@@ -100,7 +102,7 @@ def in_order(steps: Sequence[Step]) -> list[Step]:
 
 
 def with_ids(event: Any, ids: Mapping[str, str]) -> Any:
-    """The event with an account's own deployments in the place of those that events/ names."""
+    """The event with an account's own deployments and role in the place of those that events/ names."""
     text = json.dumps(event)
     for written, own in ids.items():
         text = text.replace(written, own)
@@ -111,6 +113,11 @@ def _primary(account: LocalAccount) -> str:
     ecs: Any = account.client("ecs")
     [service] = ecs.describe_services(cluster=retainwise.CLUSTER, services=[retainwise.WORKER])["services"]
     return next(str(each["id"]) for each in service["deployments"] if each["status"] == "PRIMARY")
+
+
+def _role_id(account: LocalAccount) -> str:
+    iam: Any = account.client("iam")
+    return str(iam.get_role(RoleName=retainwise.OLD_ROLE)["Role"]["RoleId"])
 
 
 def in_process(steps: Sequence[Step], times: int) -> Outcome:

@@ -7,11 +7,13 @@ from typing import Any
 
 import boto3
 import msgspec
+from moto.iam.models import iam_backends
 
 from regrant.aws.allowed import EMPTY
 from regrant.model.catalogue import CatalogueEntry
 from regrant.settings import Allowed
 from tests.unit.fakes import (
+    ACCOUNT,
     ALLOWED,
     CLUSTER,
     DEAD_LETTERS,
@@ -78,11 +80,20 @@ def create_role() -> Any:
     trust = json.dumps(ROLE.trust)
     tags = [{"Key": key, "Value": value} for key, value in ROLE.tags.items()]
     iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=trust, Tags=tags)
+    _give_id(ROLE_NAME, ROLE.id)
     for name, document in ROLE.inline.items():
         iam.put_role_policy(RoleName=ROLE_NAME, PolicyName=name, PolicyDocument=json.dumps(document))
     for arn in sorted(ALLOWED.policies):
         create_policy(iam, arn.rsplit("/", 1)[-1])
     return iam
+
+
+def _give_id(role: str, own: str) -> None:
+    """moto's ids are random; events/ have one."""
+    backend = iam_backends[ACCOUNT]["aws"]
+    made = backend.get_role(role)
+    backend.roles[own] = backend.roles.pop(made.id)
+    made.id = own
 
 
 def create_policy(iam: Any, name: str) -> str:

@@ -33,6 +33,17 @@ def test_inline_policies_boundary_and_attachments_are_part_of_it(roles: IamRoles
     )
 
 
+def test_a_role_that_was_made_again_under_its_name_has_another_id(roles: IamRoles) -> None:
+    iam = client("iam")
+    arn = iam.create_role(RoleName="task", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    before = roles.read(arn)
+    iam.delete_role(RoleName="task")
+    iam.create_role(RoleName="task", AssumeRolePolicyDocument="{}")
+    after = roles.read(arn)
+    assert before is not None and after is not None and before.id and before.id != after.id
+    assert replace(before, id="") == replace(after, id="")
+
+
 def test_a_role_with_a_path_is_found_by_its_name() -> None:
     iam = client("iam")
     arn = iam.create_role(RoleName="task", Path="/apps/eu/", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
@@ -105,6 +116,18 @@ def test_of_a_managed_policy_the_default_version_is_read(roles: IamRoles) -> Non
     )
     (read,) = roles.permissions(OLD_ROLE, (RECEIVE,)).declared
     assert read.document == newer
+
+
+def test_a_policy_that_was_made_again_under_its_name_has_the_same_version_and_another_id(
+    roles: IamRoles,
+) -> None:
+    iam = client("iam")
+    (before,) = roles.permissions(OLD_ROLE, (RECEIVE,)).declared
+    iam.delete_policy(PolicyArn=RECEIVE)
+    create_policy(iam, RECEIVE.rsplit("/", 1)[-1])
+    (after,) = roles.permissions(OLD_ROLE, (RECEIVE,)).declared
+    assert (before.version, before.document) == (after.version, after.document)
+    assert before.id and before.id != after.id
 
 
 def test_a_policy_that_cannot_be_looked_up_is_not_called_nonexistent(roles: IamRoles) -> None:

@@ -170,6 +170,7 @@ ROLE = RoleState(  # as sandbox/scenarios/seeds/retainwise.py makes it, so that 
         ],
     },
     tags={},
+    id="AROARZPUZDIKEXAMPLEID",
 )
 
 

@@ -109,7 +109,7 @@ class Iam:
 
     def get_role(self, RoleName: str) -> dict[str, Any]:  # noqa: N803  boto3's names
         self.first.wait(PATIENCE)
-        return {"Role": {"Arn": OLD_ROLE, "AssumeRolePolicyDocument": {}}}
+        return {"Role": {"Arn": OLD_ROLE, "RoleId": "AROA", "AssumeRolePolicyDocument": {}}}
 
     def get_paginator(self, operation: str) -> Iam:
         return self
@@ -120,7 +120,7 @@ class Iam:
 
     def get_policy(self, PolicyArn: str) -> dict[str, Any]:  # noqa: N803
         (self.first if PolicyArn == RECEIVE else self.second).wait(PATIENCE)
-        return {"Policy": {"DefaultVersionId": "v1"}}
+        return {"Policy": {"PolicyId": "ANPA", "DefaultVersionId": "v1"}}
 
     def get_policy_version(self, PolicyArn: str, VersionId: str) -> dict[str, Any]:  # noqa: N803
         return {"PolicyVersion": {"Document": {"Statement": []}}}

@@ -132,13 +132,14 @@ class IamRoles:
         """Its default version; None if there is no such policy."""
         try:
             with aws_errors():
-                version = self._version(policy)
+                policy_shape = self._iam.get_policy(PolicyArn=policy)["Policy"]
+                version = str(policy_shape["DefaultVersionId"])
                 shape = self._iam.get_policy_version(PolicyArn=policy, VersionId=version)
         except AwsRefused as refused:
             if refused.code == "NoSuchEntity":
                 return None
             raise
-        return Policy(policy, shape["PolicyVersion"]["Document"], version)
+        return Policy(policy, shape["PolicyVersion"]["Document"], version, str(policy_shape["PolicyId"]))
 
     def _version(self, policy: str) -> str:
         with aws_errors():
@@ -153,4 +154,5 @@ def _role(shape: dict[str, Any], attached: tuple[str, ...], inline: dict[str, An
         boundary=shape.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         trust=shape["AssumeRolePolicyDocument"],
         tags={tag["Key"]: tag["Value"] for tag in shape.get("Tags", [])},
+        id=shape["RoleId"],
     )

@@ -40,6 +40,7 @@ def facts(role: RoleState | None, service: ServiceState | None) -> frozenset[str
     if role:
         canonical["role"] = {
             "arn": role.arn,
+            **({"id": role.id} if role.id else {}),
             "attached": dict.fromkeys(role.attached, True),
             "inline": role.inline,
             "boundary": role.boundary,
@@ -77,9 +78,12 @@ def compare(
 
     Ours can only be what `changes` say (see `_ours`), so every other difference is somebody else's. The
     temporary grants of `others` (incidents) are no state of the role's, neither in the baseline nor now,
-    unless this incident withdrew them. active: the revisions (ARNs) that it registered and that still are.
+    unless this incident withdrew them. A role that was deleted and made again is somebody else's change,
+    too. active: the revisions (ARNs) that it registered and that still are.
     """
     was = without(before.role, before.granted)
+    if role and not was.id:  # of a version that did not read ids
+        role = replace(role, id="")
     foreign = tuple(hold for hold in others if hold.policy not in was.attached)
     grants = tuple(hold.policy for hold in foreign)
     old = facts(was, before.service)

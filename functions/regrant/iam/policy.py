@@ -25,11 +25,16 @@ _WITH_VARIABLES = "2012-10-17"
 
 
 class Policy(msgspec.Struct, frozen=True, dict=True):
-    """A policy's ARN (an inline policy's name), its document as IAM returns it, and which version that is."""
+    """A policy's ARN (an inline policy's name), its document as IAM returns it, and which version that is.
+
+    id: its PolicyId. A policy that is deleted and made again has the same ARN and the same version v1, and
+    another id (IAM user guide, "IAM identifiers").
+    """
 
     arn: str
     document: Mapping[str, Any]
     version: str = ""
+    id: str = ""
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:

@@ -76,7 +76,11 @@ class TaskDefinition(msgspec.Struct, frozen=True):
 
 
 class RoleState(msgspec.Struct, frozen=True):
-    """A role, whole: what a baseline must bring back."""
+    """A role, whole: what a baseline must bring back.
+
+    id: its RoleId, of this one role only: one that is deleted and made again under its name has another (IAM
+    user guide, "IAM identifiers"). Empty in what was written before ids were read.
+    """
 
     arn: str
     attached: tuple[str, ...]
@@ -84,6 +88,7 @@ class RoleState(msgspec.Struct, frozen=True):
     boundary: str | None
     trust: Any
     tags: dict[str, str]
+    id: str = ""
 
 
 class LogLine(msgspec.Struct, frozen=True):

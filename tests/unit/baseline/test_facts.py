@@ -67,6 +67,7 @@ def test_deployment_ids_and_counts_are_no_state_to_restore() -> None:
         {"boundary": SEND},
         {"trust": {"Version": "2008-10-17"}},
         {"tags": {"Environment": "test"}},
+        {"id": "AROAMADEAGAIN"},
     ],
 )
 def test_everything_else_of_the_role_counts(changed: dict[str, Any]) -> None:
@@ -123,6 +124,17 @@ def test_a_role_that_is_gone_is_somebody_elses_change() -> None:
     assert receipt.equal and receipt.diff == ()
     assert receipt.changed_by_others[0] == '+ role = "gone"'
     assert f'- role.arn = "{OLD_ROLE}"' in receipt.changed_by_others
+
+
+def test_a_role_that_was_deleted_and_made_again_is_somebody_elses_change() -> None:
+    receipt = compared(replace(ROLE, id="AROAMADEAGAIN"))
+    assert receipt.equal
+    assert receipt.changed_by_others == ('+ role.id = "AROAMADEAGAIN"', f'- role.id = "{ROLE.id}"')
+
+
+def test_a_baseline_from_before_ids_were_read_says_nothing_of_them() -> None:
+    receipt = compared(before=replace(BEFORE, role=replace(ROLE, id="")))
+    assert receipt.equal and receipt.changed_by_others == ()
 
 
 def test_a_service_that_is_gone_is_somebody_elses_change() -> None:
