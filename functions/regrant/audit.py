@@ -24,6 +24,7 @@ from regrant.ports import Account, Executions
 # Seconds after its end in which an expiry is still under way: a schedule fires within a minute, the run may
 # wait for the role. And in which a run attaches what it has on record, or undoes it.
 GRACE = 3600.0
+DAY = 24 * 3600.0
 
 # Grants in one message, which may have 256 KB (API reference, SNS Publish).
 _MOST = 50
@@ -178,22 +179,45 @@ def _end_late(looked: tuple[Look, ...], aws: Account, now: str) -> tuple[Expiry,
 
 
 def _notify(looked: tuple[Look, ...], audit: Audit, aws: Account, now: str) -> None:
-    """Of the troubles that have not been notified of as they are now; each is counted in its record."""
-    troubles = [grant for grant in audit.grants if _is_trouble(grant)]
-    known = {(at.role, hold.policy, hold.incident): hold for at in looked for hold in at.held}
-    new = []
-    for grant in troubles:
-        notice = f"{grant.state}|{grant.expiry.partition(' at ')[0].partition(' ended ')[2]}"
-        hold = known[grant.role, grant.policy, grant.incident]
-        same = hold.notice == notice
-        new += [] if same else [grant]
-        standing = next(
-            h for h in aws.holds.of(grant.role) if (h.policy, h.incident) == (grant.policy, grant.incident)
-        )
-        counted = replace(standing, notice=notice, notices=hold.notices + 1 if same else 1)
-        aws.holds.mark(grant.role, counted, standing)
+    """Of the troubles that have not been notified of as they are now, each counted in its record; and the day
+    before, of the ends that were not told as near as that when the grant was made or renewed."""
+    of_grant = {(grant.role, grant.policy, grant.incident): grant for grant in audit.grants}
+    new, ending = [], []
+    for at in looked:
+        for hold in aws.holds.of(at.role):
+            grant = of_grant.get((at.role, hold.policy, hold.incident))
+            if grant and _is_trouble(grant):
+                notice = f"{grant.state}; {grant.expiry.partition(' at ')[0].partition(' ended ')[2]}"
+                same = hold.notice == notice
+                new += [] if same else [grant]
+                counted = replace(hold, notice=notice, notices=hold.notices + 1 if same else 1)
+                aws.holds.mark(at.role, counted, hold)
+            elif grant and _ends_tomorrow(hold, now):
+                ending.append(grant)
+                aws.holds.mark(at.role, replace(hold, announced=hold.expires_at), hold)
     if new:
         aws.topic.publish(_subject(new), _message(new, audit.expiries))
+    if ending:
+        aws.topic.publish(f"ENDING {len(ending)} temporary grants", _announcement(ending))
+
+
+def _ends_tomorrow(hold: Hold, now: str) -> bool:
+    if hold.expires_at is None or hold.announced == hold.expires_at or not hold.held_at:
+        return False
+    told = hold.renewed_at or hold.held_at
+    return 0 < seconds_between(now, hold.expires_at) <= DAY < seconds_between(told, hold.expires_at) - GRACE
+
+
+def _announcement(ending: list[AuditedGrant]) -> str:
+    texts = [
+        f"{name_of(grant.policy)} on {name_of(grant.role)}: {grant.service} is tried without it at"
+        f" {grant.expires_at}, and gets it back if it does not work then (run {grant.incident})."
+        for grant in ending[:_MOST]
+    ]
+    if more := ending[_MOST:]:
+        texts.append(f"And {len(more)} more: make audit lists them all.")
+    cure = "To be spared the trial, cure the cause before, or keep the grant: docs/operations.md."
+    return "\n\n".join((*texts, cure))
 
 
 def _is_late(expires_at: str | None, now: str) -> bool:

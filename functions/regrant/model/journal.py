@@ -38,7 +38,8 @@ class Hold(msgspec.Struct, frozen=True):
 
     renewed_at is when expires_at was set again, why_renewed for what reason, and renewals how often in a row
     for that one. tried_at is when the service was last tried without it. expiry is how the last run that was
-    to end it ended, notice what the audit has last notified of, and notices how often it has seen that.
+    to end it ended. announced is the end (as expires_at) that the audit has announced, notice what it has last
+    notified of, and notices how often it has seen that.
     """
 
     policy: str
@@ -55,6 +56,7 @@ class Hold(msgspec.Struct, frozen=True):
     renewals: int = 0
     tried_at: str | None = None
     expiry: str = ""
+    announced: str | None = None
     notice: str = ""
     notices: int = 0
     detached: bool = False
@@ -74,9 +76,10 @@ class Change(msgspec.Struct, frozen=True):
     revision (target) with another role; value is the family's latest revision before, and once done ours.
     reattach: an undo attaches what its incident let go and another run has taken off since.
 
-    undoing_at is when an undo began to take it back. Once undone: shown_at is when IAM showed it so, after which what is there is somebody else's. left_for says
-    who needs what was therefore left, ended_by is the run that had ended the grant before, and lost_at when
-    somebody was seen to have taken it off; in these three cases the undo changed nothing.
+    undoing_at is when an undo began to take it back. Once undone: shown_at is when IAM showed it so, after
+    which what is there is somebody else's. left_for says who needs what was therefore left, ended_by is the
+    run that had ended the grant before, and lost_at when somebody was seen to have taken it off; in these
+    three cases the undo changed nothing.
     """
 
     kind: Literal["attach", "redeploy", "restore", "register", "withdraw", "reattach"]
