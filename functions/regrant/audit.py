@@ -99,7 +99,7 @@ def audit_grants(event: AuditEvent, aws: Account) -> Audit:
         marked = grants.look_after(aws, each_role.role, each_role.held, each_role.there, now)
         for hold in marked:
             if hold.lost_at and _is_late(hold.expires_at, now):
-                grants.drop(aws, each_role.role, hold, "audit", now)
+                grants.drop(aws, each_role.role, hold, "audit", now, fired=True)
     audit = replace(_audit(looked, now), expiries=expiries)
     _notify(looked, audit, aws, now)
     return audit

@@ -182,13 +182,14 @@ def drop(
     *,
     detached: bool = False,
     kept: bool = False,
+    fired: bool = False,
 ) -> None:
     """The incident `by` ends the hold; its schedule goes unless another policy of the grant still needs it.
 
-    detached: the policy was taken off for it; kept: it stays for good. The hold goes last, so that a try that
-    comes after a crash knows no more than the first.
+    detached: the policy was taken off for it; kept: it stays for good; fired: its schedule is gone already.
+    The hold goes last, so that a try that comes after a crash knows no more than the first.
     """
-    if hold.expires_at and not _share_its_schedule(hold, aws.holds.of(role)):
+    if hold.expires_at and not fired and not _share_its_schedule(hold, aws.holds.of(role)):
         aws.schedules.cancel(hold.incident, hold.expires_at)
     aws.holds.write(role, replace(hold, dropped_at=now, dropped_by=by, detached=detached, kept=kept))
 

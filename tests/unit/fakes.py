@@ -18,6 +18,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Policy
 from regrant.model.aws import (
+    Attachments,
     Baseline,
     Deployment,
     LogLine,
@@ -275,6 +276,7 @@ class FakeRoles:
     quota: int = 10
     version: str = "v1"
     nonexistent: tuple[str, ...] = ()
+    ids: dict[str, str] = field(default_factory=dict)  # PolicyIds that differ from the usual one
     documents: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(DOCUMENTS))
     fuse: Fuse = field(default_factory=Fuse)
     detached: list[str] = field(default_factory=list)
@@ -302,6 +304,13 @@ class FakeRoles:
         if self.gone and role == self.role.arn:
             raise AwsRefused(f"{role} cannot be found.", "NoSuchEntity")
         return self._of(role).attached
+
+    def attachments(self, role: str, policies: tuple[str, ...] = ()) -> Attachments | None:
+        state = self.read(role)
+        if state is None:
+            return None
+        ids = {policy: self.ids.get(policy, "ANPAEXAMPLE") for policy in policies}
+        return Attachments(state.id, {policy: ids.get(policy) for policy in state.attached})
 
     def read(self, role: str) -> RoleState | None:
         if role in self.others:
@@ -386,10 +395,14 @@ class FakeJournal:
         self.entries[_key(incident, change)] = change
         self.fuse.pass_by()
 
-    def record_and_release(self, incident: str, changes: tuple[Change, ...], lease: Lease, now: str) -> None:
+    def record_and_release(
+        self, incident: str, changes: tuple[Change, ...], holds: tuple[Hold, ...], lease: Lease, now: str
+    ) -> None:
         self.fuse.pass_by()
         for change in changes:
             self.entries[_key(incident, change)] = change
+        for hold in holds:
+            self.holds.written[lease.resource.removeprefix("role/"), hold.policy, hold.incident] = hold
         self.leases.release(lease.resource, lease.owner, now)
         self.fuse.pass_by()
 
@@ -415,7 +428,7 @@ class FakeJournal:
 
 def _key(incident: str, change: Change) -> tuple[str, str, str]:
     # As in the table: an incident has one redeploy and one restore of a service.
-    return incident, change.kind, change.value if change.kind in ("attach", "withdraw") else change.target
+    return incident, change.kind, change.value if change.kind in ("attach", "withdraw", "reattach") else change.target
 
 
 @dataclass
@@ -479,6 +492,10 @@ class FakeHolds:
         self.fuse.pass_by()
         self.written[role, hold.policy, hold.incident] = hold
         self.fuse.pass_by()
+
+    def mark(self, role: str, hold: Hold, was: Hold) -> None:
+        if self.written.get((role, hold.policy, hold.incident)) == was:
+            self.write(role, hold)
 
     def of(self, role: str) -> tuple[Hold, ...]:
         return tuple(h for (on, *_), h in self.written.items() if on == role and h.dropped_at is None)

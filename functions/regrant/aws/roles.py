@@ -153,7 +153,6 @@ class IamRoles:
                 return None
             raise
         return Policy(policy, shape["PolicyVersion"]["Document"], version, str(policy_shape["PolicyId"]))
-<<<<<<< HEAD
 
     def _id(self, policy: str) -> str | None:
         """None if it is gone since it was listed."""
@@ -164,8 +163,6 @@ class IamRoles:
             if refused.code == "NoSuchEntity":
                 return None
             raise
-=======
->>>>>>> approved
 
     def _version(self, policy: str) -> str:
         with aws_errors():

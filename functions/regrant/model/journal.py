@@ -38,8 +38,8 @@ class Hold(msgspec.Struct, frozen=True):
 
     renewed_at is when expires_at was set again, why_renewed for what reason, and renewals how often in a row
     for that one. tried_at is when the service was last tried without it. expiry is how the last run that was
-    to end it ended. announced is the end (as expires_at) that the audit has announced, notice what it has last
-    notified of, and notices how often it has seen that.
+    to end it ended. announced is the end (as expires_at) that the audit has announced, notice what it has
+    last notified of, and notices how often it has seen that.
     """
 
     policy: str
