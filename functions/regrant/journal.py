@@ -45,7 +45,7 @@ def carry_out_grant(
     """
     act(tuple(c for c, hold in changes if not aws.journal.intend_grant(incident.id, c, hold)))
     done = tuple(replace(change, done_at=now) for change, _ in changes)
-    holds = tuple(replace(hold, attached_at=now) for _, hold in changes)
+    holds = tuple(hold for _, hold in changes)
     aws.journal.record_and_release(incident.id, done, holds, lease_of_role(role, incident, now), now)
 
 

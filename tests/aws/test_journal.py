@@ -226,7 +226,7 @@ DONE = (replace(ATTACH, done_at=at(6)), replace(ATTACH, value=SEND, intended_at=
 
 def test_what_was_done_is_recorded_and_the_lease_ended(journal: DynamoJournal, leases: DynamoLeases) -> None:
     leases.take(OURS, at(5))
-    journal.record_and_release(INCIDENT, DONE, OURS, at(6))
+    journal.record_and_release(INCIDENT, DONE, (), OURS, at(6))
     assert journal.load(INCIDENT).changes == DONE
     assert standing(leases) == Lease(ROLE_LEASE, INCIDENT, at(6), at(6), INCIDENT)
 
@@ -238,7 +238,7 @@ def test_that_is_one_write_so_that_neither_is_there_without_the_other(journal: D
         "before-call.dynamodb", lambda model, **_: calls.append(model.name) if model else None
     )
     DynamoLeases(client("dynamodb"), TABLE).take(OURS, at(5))
-    DynamoJournal(dynamodb, TABLE).record_and_release(INCIDENT, DONE, OURS, at(6))
+    DynamoJournal(dynamodb, TABLE).record_and_release(INCIDENT, DONE, (), OURS, at(6))
     assert calls == ["TransactWriteItems"]
 
 
@@ -247,13 +247,13 @@ def test_what_was_done_is_recorded_where_another_run_has_the_lease_by_then(
 ) -> None:
     theirs = lease("another", 5, 37_000)
     leases.take(theirs, at(5))
-    journal.record_and_release(INCIDENT, DONE, OURS, at(6))
+    journal.record_and_release(INCIDENT, DONE, (), OURS, at(6))
     assert (journal.load(INCIDENT).changes, standing(leases)) == (DONE, theirs)
 
 
 def test_a_run_that_did_nothing_ends_its_lease(journal: DynamoJournal, leases: DynamoLeases) -> None:
     leases.take(OURS, at(5))
-    journal.record_and_release(INCIDENT, (), OURS, at(6))
+    journal.record_and_release(INCIDENT, (), (), OURS, at(6))
     assert standing(leases).ends_at == at(6)
 
 
@@ -262,7 +262,7 @@ def test_a_run_that_did_nothing_and_has_lost_its_lease_writes_nothing(
 ) -> None:
     theirs = lease("another", 5, 37_000)
     leases.take(theirs, at(5))
-    journal.record_and_release(INCIDENT, (), OURS, at(6))
+    journal.record_and_release(INCIDENT, (), (), OURS, at(6))
     assert (journal.load(INCIDENT).changes, standing(leases)) == ((), theirs)
 
 

@@ -128,10 +128,15 @@ def standing(world: World) -> Standing:
     return (
         world.roles.role,
         world.services.state.task_definition,
-        frozenset(world.holds.of(OLD_ROLE)),
+        frozenset(unmarked(hold) for hold in world.holds.of(OLD_ROLE)),
         dict(world.schedules.at),
         tuple(world.revisions.registered),
     )
+
+
+def unmarked(hold: Hold) -> Hold:
+    """The hold without what was seen of its attachment, which is another one once it was put back."""
+    return replace(hold, attached_at=None, absent_at=None, tried_at=None)
 
 
 def another_grant(
@@ -143,7 +148,7 @@ def another_grant(
     role: str = OLD_ROLE,
 ) -> Hold:
     """A grant that another run made, with its record and its schedule."""
-    hold = Hold(policy, incident, str(service), at(0), at(expires), 24, "an alarm")
+    hold = Hold(policy, incident, str(service), at(0), at(expires), 24, "an alarm", attached_at=at(0))
     world.roles.attach(role, policy)
     world.holds.write(role, hold)
     world.schedules.put(incident, at(expires))

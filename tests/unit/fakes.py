@@ -402,7 +402,9 @@ class FakeJournal:
         for change in changes:
             self.entries[_key(incident, change)] = change
         for hold in holds:
-            self.holds.written[lease.resource.removeprefix("role/"), hold.policy, hold.incident] = hold
+            key = lease.resource.removeprefix("role/"), hold.policy, hold.incident
+            if self.holds.written.get(key) == hold:
+                self.holds.written[key] = replace(hold, attached_at=now)
         self.leases.release(lease.resource, lease.owner, now)
         self.fuse.pass_by()
 

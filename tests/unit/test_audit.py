@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from regrant.audit import Audit, AuditEvent, audit_grants, look
 from regrant.errors import AwsRefused, AwsUnavailable, RegrantError
+from regrant.model.aws import Attachments
 from regrant.model.journal import Hold
+from regrant.settings import Settings
 from tests.unit.fakes import (
     BACKEND_ROLE,
     OLD_ROLE,
@@ -26,7 +28,15 @@ from tests.unit.fakes import (
 
 HOUR = 3600
 # Made at the incident's time for a day.
-HOLD = Hold(RECEIVE, "run-1", str(WORKER), held_at=at(0), expires_at=at(24 * HOUR), why="alarm of the worker")
+HOLD = Hold(
+    RECEIVE,
+    "run-1",
+    str(WORKER),
+    held_at=at(0),
+    expires_at=at(24 * HOUR),
+    why="alarm of the worker",
+    attached_at=at(0),
+)
 
 
 @dataclass
@@ -36,12 +46,11 @@ class Attached(FakeRoles):
     policies: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failure: RegrantError | None = None
 
-    def attached(self, role: str) -> tuple[str, ...]:
+    def attachments(self, role: str, policies: tuple[str, ...] = ()) -> Attachments | None:
         if self.failure:
             raise self.failure
-        if role not in self.policies:
-            raise AwsRefused("The role cannot be found.", "NoSuchEntity")
-        return self.policies[role]
+        on = self.policies.get(role)
+        return None if on is None else Attachments("AROA", dict.fromkeys(on))
 
 
 @dataclass
@@ -107,15 +116,29 @@ def test_what_was_dropped_is_no_grant_any_more() -> None:
 
 
 @pytest.mark.parametrize("hours", [1, 30])
-def test_a_grant_that_somebody_detached_is_recorded_but_not_attached(hours: float) -> None:
+def test_a_grant_that_is_absent_long_after_it_was_attached_was_taken_off_by_somebody(hours: float) -> None:
     (grant,) = Account().has(OLD_ROLE, SEND).holding(OLD_ROLE, HOLD).look(hours).grants
-    assert grant.state == "recorded but not attached"
+    assert (grant.state, grant.lost_at) == ("taken off by somebody", at(hours * HOUR))
+
+
+def test_one_read_soon_after_it_was_attached_may_be_stale() -> None:
+    account = Account().has(OLD_ROLE).holding(OLD_ROLE, HOLD)
+    assert account.audit(hours=0.1).grants[0].state == "recorded but not attached"
+    assert account.look(hours=0.15).grants[0].state == "taken off by somebody"
+
+
+def test_what_is_attached_after_that_is_not_the_grant() -> None:
+    account = Account().has(OLD_ROLE).holding(OLD_ROLE, HOLD)
+    account.audit(hours=2)
+    (grant,) = account.has(OLD_ROLE, RECEIVE).audit(hours=3).grants
+    assert (grant.state, grant.lost_at) == ("taken off by somebody", at(2 * HOUR))
+    assert account.audit(hours=26).expiries == () and account.look(hours=27).grants == ()
 
 
 def test_a_role_that_is_gone_has_nothing_attached_and_the_others_are_looked_at() -> None:
     account = one().holding(WORKER_ROLE, replace(HOLD, incident="run-2"))
     assert [(g.role, g.state) for g in account.look(hours=1).grants] == [
-        (WORKER_ROLE, "recorded but not attached"),
+        (WORKER_ROLE, "taken off by somebody"),
         (OLD_ROLE, "held"),
     ]
 
@@ -196,17 +219,55 @@ def test_an_expiry_that_cannot_be_started_keeps_no_other_from_it_and_is_reported
     assert message.count(str(failure)) == 2
 
 
-def test_a_detached_grant_is_reported_and_its_record_ended_at_its_time() -> None:
+def test_a_grant_that_was_taken_off_is_reported_once_and_its_record_goes_at_its_time() -> None:
     account = Account().has(OLD_ROLE).holding(OLD_ROLE, HOLD)
-    assert account.audit(hours=2).expiries == ()
+    for hours in (2, 3, 4):
+        assert account.audit(hours).expiries == ()
     ((subject, message),) = account.topic.sent
-    assert subject == "AUDIT 1 recorded but not attached"
+    assert subject == "AUDIT 1 taken off by somebody"
     assert '{"mode": "expire", "incident": "run-1"}' in message
-    assert [expiry.incident for expiry in account.audit(hours=26).expiries] == ["run-1"]
+    assert account.look(hours=5).grants[0].notices == 3
+    assert account.audit(hours=26).expiries == ()
+    assert account.look(hours=27).grants == () and account.executions.started == {}
+
+
+def test_what_goes_on_is_counted_and_told_again_when_it_changes() -> None:
+    account = one()
+    for hours in (26, 27, 28):
+        account.audit(hours)
+    assert len(account.topic.sent) == 1 and account.look(hours=29).grants[0].notices == 3
+    (hold,) = account.holds.of(OLD_ROLE)
+    account.holds.write(OLD_ROLE, replace(hold, expiry=f"run expire-1 ended REFUSED (X) at {at(29 * HOUR)}"))
+    account.audit(hours=29)
+    assert "run expire-1 ended REFUSED (X)" in account.topic.sent[-1][1] and len(account.topic.sent) == 2
+
+
+def test_an_end_that_is_far_off_when_it_is_told_is_announced_the_day_before() -> None:
+    account = one(replace(HOLD, expires_at=at(80 * HOUR)))
+    account.audit(hours=50)
+    assert account.topic.sent == []
+    for hours in (57, 58):
+        account.audit(hours)
+    ((subject, message),) = account.topic.sent
+    assert subject == "ENDING 1 temporary grants" and at(80 * HOUR) in message
+
+
+def test_an_end_of_the_next_day_was_told_when_the_grant_was_made() -> None:
+    account = one()
+    account.audit(hours=1)
+    assert account.topic.sent == []
+
+
+def test_outside_of_the_window_no_service_is_tried_without_its_grant() -> None:
+    account = one()
+    account.settings = Settings({"EXPIRY_WINDOW": "MON-FRI 09:00-16:00"})  # the 11th is a Tuesday, 21:52
+    assert account.audit(hours=26).expiries == ()
+    assert "ExpiryWindow" in account.topic.sent[0][1]
+    assert [expiry.incident for expiry in account.audit(hours=36).expiries] == ["run-1"]
 
 
 def test_a_run_that_is_about_to_attach_alarms_nobody() -> None:
-    account = Account().has(OLD_ROLE).holding(OLD_ROLE, HOLD)
+    account = Account().has(OLD_ROLE).holding(OLD_ROLE, replace(HOLD, attached_at=None))
     (grant,) = account.audit(hours=0.5).grants
     assert (grant.state, account.topic.sent) == ("recorded but not attached", [])
 

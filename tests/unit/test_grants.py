@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant import grants
+from regrant.baseline.drift import planned_against
 from regrant.clock import HOUR
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
@@ -17,6 +18,7 @@ from tests.unit.fakes import (
     INCIDENT_OF_WORKER,
     OLD_ROLE,
     RECEIVE,
+    ROLE,
     SEND,
     WORKER,
     Crash,
@@ -25,7 +27,8 @@ from tests.unit.fakes import (
 )
 
 ENDS = at(24 * HOUR)
-HOLD = Hold(RECEIVE, INCIDENT, str(WORKER), at(0), ENDS, 24, "an alarm")
+HOLD = Hold(RECEIVE, INCIDENT, str(WORKER), at(0), ENDS, 24, "an alarm", attached_at=at(3))
+AGAINST = planned_against(ROLE)
 CHANGES = tuple(Change("attach", OLD_ROLE, policy, intended_at=at(3)) for policy in (RECEIVE, SEND))
 
 
@@ -44,7 +47,7 @@ def make(world: World, incident: Incident = INCIDENT_OF_WORKER) -> tuple[Change,
     """What an earlier try has begun."""
     begun: list[Change] = []
     grants.schedule_end(world, INCIDENT, ENDS)
-    grants.make(world, incident, OLD_ROLE, (RECEIVE, SEND), ENDS, begun.extend, at(3))
+    grants.make(world, incident, AGAINST, OLD_ROLE, (RECEIVE, SEND), ENDS, begun.extend, at(3))
     return tuple(begun)
 
 
@@ -53,7 +56,7 @@ def drop(world: World, hold: Hold = HOLD) -> None:
 
 
 def renew(world: World, hold: Hold = HOLD, seconds: float = 600) -> str:
-    return grants.renew(world, OLD_ROLE, hold, "it is needed", at(seconds))
+    return str(grants.renew(world, OLD_ROLE, hold, "it is needed", at(seconds)).expires_at)
 
 
 def put_back(world: World, hold: Hold, seconds: float = 600) -> Hold:
@@ -127,7 +130,17 @@ def test_each_policy_has_its_hold_with_whose_it_is_why_and_until_when() -> None:
     world = World()
     make(world)
     assert held(world) == tuple(
-        Hold(policy, INCIDENT, str(WORKER), at(3), ENDS, 24, INCIDENT_OF_WORKER.trigger)
+        Hold(
+            policy,
+            INCIDENT,
+            str(WORKER),
+            at(3),
+            ENDS,
+            24,
+            INCIDENT_OF_WORKER.trigger,
+            role_id=ROLE.id,
+            attached_at=at(3),
+        )
         for policy in (RECEIVE, SEND)
     )
 
@@ -225,7 +238,7 @@ def test_a_renewal_that_changes_no_time_keeps_its_schedule() -> None:
 
 def test_what_is_put_back_has_the_rest_of_its_time() -> None:
     world = granted(DROPPED)
-    assert put_back(world, DROPPED) == HOLD
+    assert put_back(world, DROPPED) == replace(HOLD, attached_at=None)
     assert scheduled(world) == [(INCIDENT, ENDS)]
 
 

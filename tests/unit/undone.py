@@ -8,12 +8,12 @@ from tests.unit.fakes import INCIDENT, UNDO, Crash, Fuse, World, at
 from tests.unit.run import Run, contain
 
 
-def contained(moment: int = 0) -> World:
+def contained(moment: int = 0, world: World | None = None) -> World:
     """The account after a containment that crashed at the moment, or that came as far as its deployment.
 
     Its run has ended since.
     """
-    world = World(Fuse(blows_at=moment))
+    world = world or World(Fuse(blows_at=moment))
     try:
         contain(world)
     except Crash:

@@ -25,14 +25,10 @@ class DynamoHolds:
 
     def mark(self, role: str, hold: Hold, was: Hold) -> None:
         """PutItem on condition that the hold is as it was read: whoever changed it since knows more."""
-        unchanged = {
-            "ConditionExpression": "body = :was",
-            "ExpressionAttributeValues": {":was": hold_item(role, was)["body"]},
-        }
 
         def put() -> None:
             with aws_errors():
-                self._dynamodb.put_item(TableName=self._table, Item=hold_item(role, hold), **unchanged)
+                self._dynamodb.put_item(TableName=self._table, **hold_put(role, hold, was))
 
         condition_met(put)
 
@@ -54,6 +50,15 @@ class DynamoHolds:
             )
             bodies = [item["body"]["S"] for page in pages for item in page["Items"]]
         return tuple(msgspec.json.decode(body, type=Hold) for body in bodies)
+
+
+def hold_put(role: str, hold: Hold, was: Hold) -> dict[str, Any]:
+    """Put the hold on the role (ARN) on condition that it is as it was."""
+    return {
+        "Item": hold_item(role, hold),
+        "ConditionExpression": "body = :was",
+        "ExpressionAttributeValues": {":was": hold_item(role, was)["body"]},
+    }
 
 
 def hold_item(role: str, hold: Hold) -> dict[str, dict[str, str]]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from regrant.aws.clients import aws_errors, condition_met
-from regrant.aws.holds import hold_item
+from regrant.aws.holds import hold_item, hold_put
 from regrant.aws.leases import lease_put, release_put
 from regrant.model.aws import Baseline
 from regrant.model.catalogue import Service
@@ -80,13 +81,13 @@ class DynamoJournal:
     def record_and_release(
         self, incident: str, changes: tuple[Change, ...], holds: tuple[Hold, ...], lease: Lease, now: str
     ) -> None:
-        """TransactWriteItems: each change over its intent, each hold on the lease's role, and the lease's
-        end; without that if another run has taken the lease over."""
+        """TransactWriteItems: each change over its intent, each hold on the lease's role as attached, and the
+        lease's end; only the changes if another run has taken the lease over, or a hold was changed since."""
         role = lease.resource.removeprefix("role/")
         records = [{"Item": _item(incident, _entry(change), change)} for change in changes]
-        records += [{"Item": hold_item(role, hold)} for hold in holds]
+        attached = [hold_put(role, replace(hold, attached_at=now), hold) for hold in holds]
         release = release_put(lease.resource, lease.owner, now)
-        if not condition_met(lambda: self._transact(*records, release)) and records:
+        if not condition_met(lambda: self._transact(*records, *attached, release)) and records:
             self._transact(*records)
 
     def load(self, incident: str) -> Record:

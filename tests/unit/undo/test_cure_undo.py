@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from regrant import grants
 from tests.unit.cure import (
     BACKEND,
     EXPIRY,
@@ -19,15 +20,15 @@ from tests.unit.cure import (
     standing,
     undo,
 )
-from tests.unit.fakes import INCIDENT, NEWER_DEFINITION, OLD_ROLE, RECEIVE, ROLE, UNDO, Crash, World
+from tests.unit.fakes import INCIDENT, NEWER_DEFINITION, OLD_ROLE, RECEIVE, ROLE, UNDO, Crash, World, at
 from tests.unit.run import Run
 
 # Before and after each change of: register (intent, ECS, done), redeploy (intent, ECS, done),
 # withdraw (intent, IAM, schedule, hold, done).
 MOMENTS = range(1, 23)
-# And of its undo: put back (schedule, hold, IAM, undone), restore (intent, ECS, done),
+# And of its undo: put back (schedule, hold, IAM, undone, shown, hold), restore (intent, ECS, done),
 # deregister (ECS, undone).
-UNDOING = range(1, 19)
+UNDOING = range(1, 23)
 
 
 def test_a_cure_has_no_more_moments_than_those() -> None:
@@ -140,7 +141,8 @@ def test_what_has_ended_with_the_other_incident_since_is_granted_again() -> None
     run(world)
     let_go(world)
     world.roles.detach(OLD_ROLE, RECEIVE)  # run-2 is undone: nobody has the grant on record any more
-    world.holds.written.pop((OLD_ROLE, RECEIVE, "run-2"))
+    (theirs,) = world.holds.of(OLD_ROLE)
+    grants.drop(world, OLD_ROLE, theirs, "undo-of-2", at(LATER + 400), detached=True)
     assert undo(world).equal
     assert world.roles.role.attached == (RECEIVE,)
     assert [hold.incident for hold in world.holds.of(OLD_ROLE)] == [INCIDENT]

@@ -1,0 +1,157 @@
+"""What a person takes off or attaches between the steps: an undo leaves it, and says so."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from regrant import grants
+from regrant.model.aws import Attachments
+from regrant.model.journal import Change
+from tests.unit.cure import BACKEND, LATER, UNDO_OF_CURE, another_grant, granted, let_go, run, undo
+from tests.unit.fakes import INCIDENT, OLD_ROLE, RECEIVE, ROLE, UNDO, World, at
+from tests.unit.run import Run
+from tests.unit.undone import contained
+
+LONG = 2 * 3600.0  # seconds after which a read of the role cannot be stale
+
+
+def change(world: World, kind: str, incident: str = INCIDENT) -> Change:
+    return next(c for c in world.journal.load(incident).changes if c.kind == kind)
+
+
+def test_what_a_person_took_off_and_attached_again_is_theirs() -> None:
+    world = contained()
+    world.services.finish()
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    held, there = world.holds.of(OLD_ROLE), world.roles.attachments(OLD_ROLE)
+    grants.look_after(world, OLD_ROLE, held, there, at(LONG))  # as the audit does
+    world.roles.attach(OLD_ROLE, RECEIVE)
+    world.roles.detached.clear()
+    run_ = Run(world, replace(UNDO, role=OLD_ROLE))
+    run_.undo(LONG + 100)
+    assert world.roles.role.attached == (RECEIVE,) and world.roles.detached == []
+    assert change(world, "attach").lost_at == at(LONG)
+    receipt = run_.confirm(LONG + 200)
+    assert receipt.equal and receipt.changed_by_others == (f"+ role.attached.{RECEIVE} = true",)
+
+
+def test_what_a_person_took_off_is_off_by_their_doing() -> None:
+    world = contained()
+    world.services.finish()
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    world.roles.detached.clear()
+    Run(world, replace(UNDO, role=OLD_ROLE)).undo(LONG)
+    undone = change(world, "attach")
+    assert (undone.lost_at, undone.undone_at, world.roles.detached) == (at(LONG), at(LONG), [])
+    assert world.holds.of(OLD_ROLE) == () and world.schedules.at == {}
+
+
+def test_a_role_that_was_made_anew_keeps_what_is_on_it() -> None:
+    world = contained()
+    world.services.finish()
+    world.roles.role = replace(world.roles.role, id="AROAANOTHER", attached=(RECEIVE,))
+    world.roles.detached.clear()
+    run_ = Run(world, replace(UNDO, role=OLD_ROLE))
+    run_.undo(LONG)
+    assert (world.roles.detached, world.roles.role.attached) == ([], (RECEIVE,))
+    assert run_.confirm(LONG + 100).equal
+
+
+def test_a_policy_that_was_made_anew_is_not_what_was_attached() -> None:
+    world = contained()
+    world.services.finish()
+    (hold,) = world.holds.of(OLD_ROLE)
+    world.holds.write(OLD_ROLE, replace(hold, policy_id="ANPAFIRST"))
+    world.roles.ids[RECEIVE] = "ANPASECOND"
+    world.roles.detached.clear()
+    Run(world, replace(UNDO, role=OLD_ROLE)).undo(LONG)
+    assert (world.roles.detached, world.roles.role.attached) == ([], (RECEIVE,))
+
+
+def test_a_failed_fix_is_taken_off_although_an_earlier_run_is_on_record() -> None:
+    """The earlier run's attachment is gone: it keeps nothing alive."""
+    world = World()
+    earlier = another_grant(world, "run-0")
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    world.holds.write(OLD_ROLE, replace(earlier, lost_at=at(1)))
+    world = contained(world=world)
+    world.services.finish()
+    Run(world, replace(UNDO, role=OLD_ROLE)).undo(200)
+    assert world.roles.role.attached == ()
+    assert change(world, "attach").left_for is None
+
+
+def test_what_another_run_needs_is_left_and_the_change_says_for_whom() -> None:
+    world = contained()
+    world.services.finish()
+    another_grant(world, "run-2", BACKEND)
+    Run(world, replace(UNDO, role=OLD_ROLE)).undo(200)
+    assert (world.roles.role.attached, change(world, "attach").left_for) == ((RECEIVE,), "run run-2 needs it")
+
+
+def test_an_undo_does_not_attach_what_a_person_took_off_meanwhile() -> None:
+    """The cure let the policy go, since another run has it on record; then a person took it off."""
+    world = granted()
+    another_grant(world, "run-2", BACKEND)
+    run(world)
+    let_go(world)
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    undo_ = Run(world, UNDO_OF_CURE)
+    done = undo_.undo(LONG)
+    assert (world.roles.role.attached, done.lost) == ((), (RECEIVE,))
+    assert [hold.incident for hold in world.holds.of(OLD_ROLE)] == ["run-2"]
+
+
+def test_what_another_run_took_off_since_is_attached_again_with_a_change_that_says_so() -> None:
+    world = granted()
+    theirs = another_grant(world, "run-2", BACKEND)
+    run(world)
+    let_go(world)
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    grants.drop(world, OLD_ROLE, theirs, "undo-of-2", at(LATER + 500), detached=True)
+    undo(world)
+    assert world.roles.role.attached == (RECEIVE,)
+    assert change(world, "reattach", "cure-1").done_at is not None
+
+
+def test_what_a_person_attached_after_a_withdrawal_gets_no_hold_of_ours() -> None:
+    world = granted()
+    run(world)
+    let_go(world)
+    world.roles.attach(OLD_ROLE, RECEIVE)
+    undo(world, seconds=LATER + 900)
+    assert world.holds.of(OLD_ROLE) == ()
+    assert change(world, "withdraw", "cure-1").left_for == "somebody attached it again"
+
+
+class Stale:
+    """IAM that shows a policy that was taken off, for so many reads more."""
+
+    def __init__(self, world: World, reads: int) -> None:
+        self.left, self.fresh = reads, world.roles.attachments
+
+    def __call__(self, role: str, policies: tuple[str, ...] = ()) -> Attachments | None:
+        there = self.fresh(role, policies)
+        if there and not there.policies and self.left:
+            self.left -= 1
+            return Attachments(there.role_id, {RECEIVE: "ANPAEXAMPLE"})
+        return there
+
+
+def test_an_undo_waits_until_iam_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = contained()
+    world.services.finish()
+    monkeypatch.setattr(world.roles, "attachments", Stale(world, 1))
+    run_ = Run(world, replace(UNDO, role=OLD_ROLE))
+    assert [run_.undo(200, rounds=rounds).next for rounds in (1, 9)][-1] == "CONFIRM"
+    assert change(world, "attach").shown_at is not None
+    assert run_.confirm(300).equal and world.roles.role == ROLE
+
+
+def test_what_iam_goes_on_to_show_was_attached_by_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DetachRolePolicy has succeeded, so it is not this run's, and nobody needs to be paged for it."""
+    world = contained()
+    world.services.finish()
+    monkeypatch.setattr(world.roles, "attachments", Stale(world, 99))
+    assert Run(world, replace(UNDO, role=OLD_ROLE)).undo(200).next == "CONFIRM"
