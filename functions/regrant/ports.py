@@ -141,8 +141,8 @@ class Journal(Protocol):
     def record_and_release(
         self, incident: str, changes: tuple[Change, ...], holds: tuple[Hold, ...], lease: Lease, now: str
     ) -> None:
-        """Write that the intents were done and the holds are attached, unless those were changed since, and end
-        the lease if it is still its owner's."""
+        """Write that the intents were done and the holds are attached, unless those were changed since, and
+        end the lease if it is still its owner's."""
 
     def load(self, incident: str) -> Record:
         """Everything written of the incident; empty if there is nothing."""

@@ -430,7 +430,11 @@ class FakeJournal:
 
 def _key(incident: str, change: Change) -> tuple[str, str, str]:
     # As in the table: an incident has one redeploy and one restore of a service.
-    return incident, change.kind, change.value if change.kind in ("attach", "withdraw", "reattach") else change.target
+    return (
+        incident,
+        change.kind,
+        change.value if change.kind in ("attach", "withdraw", "reattach") else change.target,
+    )
 
 
 @dataclass

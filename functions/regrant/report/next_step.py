@@ -27,8 +27,10 @@ def next_step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
     if outcome == "CONTAINED":
         undo = _input(mode="rollback", incident=incident.subject)
         ends = state.baseline.grant_ends_at if state.baseline else None
+        hours = f"after {incident.entry.grant_ttl_hours} hours" if incident.entry else "at its end"
+        when = f"at {ends}" if ends else hours
         return (
-            f"The grant is temporary: at {ends or 'its end'} the service is tried without it. Before that:"
+            f"The grant is temporary: {when} the service is tried without it. Before that:"
             f" {_before_it_ends(state)}\nOr undo this run:\n{undo}"
         )
     if outcome == "PLANNED":

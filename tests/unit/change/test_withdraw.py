@@ -27,7 +27,6 @@ from tests.unit.cure import (
     planned,
     ready,
     run,
-    standing,
     undo,
 )
 from tests.unit.fakes import (
@@ -46,6 +45,7 @@ from tests.unit.fakes import (
     World,
     at,
 )
+from tests.unit.run import Run
 
 BACKENDS = "arn:aws:ecs:us-east-1:123456789012:task-definition/retainwise-backend:7"
 BACKENDS_NEW = "arn:aws:ecs:us-east-1:123456789012:task-definition/retainwise-backend:8"
@@ -263,24 +263,48 @@ def test_wherever_a_renewal_crashed_its_second_try_leaves_one_schedule(moment: i
 
 
 def test_what_a_person_took_off_before_is_not_withdrawn_and_its_record_ends() -> None:
-    for incident in (CURE, EXPIRY):
-        world = granted()
-        world.roles.detach(OLD_ROLE, RECEIVE)
-        withdrawal = outcome(world, incident)
-        assert (withdrawal.removed, withdrawal.kept, withdrawal.next) == ((), (), "CLOSE")
-        assert (world.holds.of(OLD_ROLE), world.schedules.at) == ((), {})
-        assert "withdraw" not in [change.kind for change in world.journal.load(incident.id).changes]
+    world = granted()
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    withdrawal = outcome(world, CURE)
+    assert (withdrawal.removed, withdrawal.kept, withdrawal.next) == ((), (), "CLOSE")
+    assert [(lost.policy, lost.again) for lost in withdrawal.lost] == [(RECEIVE, False)]
+    assert (world.holds.of(OLD_ROLE), world.schedules.at) == ((), {})
+    assert "withdraw" not in [change.kind for change in world.journal.load(CURE.id).changes]
+
+
+def test_what_a_person_attached_after_that_is_left_alone_and_named() -> None:
+    world = granted()
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    going = Run(world, CURE)
+    going.diagnose(LATER)
+    going.capture(LATER + 1)
+    going.redeploy(LATER + 2)
+    world.services.finish()
+    world.roles.attach(OLD_ROLE, RECEIVE)
+    withdrawal = going.withdraw(LATER + 300)
+    assert [(lost.policy, lost.again) for lost in withdrawal.lost] == [(RECEIVE, True)]
+    assert (world.roles.role.attached, world.holds.of(OLD_ROLE)) == ((RECEIVE,), ())
+
+
+def test_an_expiry_of_what_a_person_took_off_closes_its_record_and_detaches_nothing() -> None:
+    world = granted()
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    world.roles.detached.clear()
+    expiry = Run(world, EXPIRY)
+    assert expiry.diagnose(DAY).next == "NOTHING_TO_FIX"
+    report = expiry.close(DAY + 1)
+    assert "TAKEN_OFF" in [finding.code for finding in report.findings]
+    assert (world.holds.of(OLD_ROLE), world.schedules.at, world.roles.detached) == ((), {}, [])
 
 
 def test_the_undo_does_not_attach_what_a_person_took_off_before() -> None:
     world = granted()
     world.roles.detach(OLD_ROLE, RECEIVE)
-    before = standing(world)
     run(world)
     let_go(world)
     receipt = undo(world)
     assert receipt.equal and receipt.changed_by_others == ()
-    assert standing(world) == before
+    assert (world.roles.role.attached, world.holds.of(OLD_ROLE), world.schedules.at) == ((), (), {})
 
 
 def test_a_withdrawal_that_was_begun_is_finished_although_somebody_declares_the_policy_by_now() -> None:

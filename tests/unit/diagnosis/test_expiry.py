@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from regrant.baseline.drift import ROUNDS
 from regrant.model.aws import TaskDefinition
+from regrant.model.results import Refusal
 from regrant.model.run import Diagnosis, Incident, RunState
 from tests.unit.cure import (
     BACKEND,
@@ -88,9 +89,42 @@ def test_a_grant_that_no_task_depends_on_goes_without_a_proof(happened: Callable
     assert withdrawal is not None and (withdrawal.removed, withdrawal.next) == ((RECEIVE,), "CLOSE")
 
 
-def test_a_service_that_is_not_enrolled_any_more_gets_no_proof() -> None:
+def test_the_tasks_of_a_service_that_is_not_enrolled_any_more_depend_on_the_grant_all_the_same() -> None:
     diagnosis = plan(granted(), replace(EXPIRY, entry=None))
-    assert diagnosis.plan is not None and not diagnosis.plan.watch and diagnosis.plan.postpone is None
+    assert diagnosis.plan is not None
+    assert diagnosis.plan.postpone == "not enrolled, 2 tasks run with retainwise-ecs-task-role"
+
+
+def test_an_entry_that_cannot_be_used_is_the_reason_why_nothing_can_be_proved() -> None:
+    wrong = Refusal("INVALID_CATALOGUE", "/regrant/services/x does not parse: truncated.", "Correct it.")
+    diagnosis = plan(granted(), replace(EXPIRY, entry=None, no_entry=wrong))
+    assert diagnosis.plan is not None
+    assert diagnosis.plan.postpone == (
+        "/regrant/services/x does not parse: truncated, 2 tasks run with retainwise-ecs-task-role"
+    )
+
+
+def test_what_the_roles_tag_names_stays_for_good() -> None:
+    world = granted()
+    world.roles.role = replace(world.roles.role, tags={"regrant:keep": "another prod-retainwise-sqs-worker"})
+    diagnosis = plan(world)
+    assert diagnosis.plan is not None
+    assert (diagnosis.plan.withdraw, diagnosis.plan.keep) == ((), (RECEIVE,))
+    state = run(world, EXPIRY, DAY)
+    assert state.withdrawal is not None and state.withdrawal.for_good == (RECEIVE,)
+    assert (world.roles.role.attached, world.holds.of(OLD_ROLE)) == ((RECEIVE,), ())
+
+
+@pytest.mark.parametrize("happened", ["role deleted", "role made anew"])
+def test_of_a_role_that_is_gone_nothing_is_left(happened: str) -> None:
+    world = granted()
+    world.roles.gone = happened == "role deleted"
+    world.roles.role = replace(world.roles.role, id="AROAANOTHER")
+    diagnosis = plan(world)
+    assert (diagnosis.next, [finding.code for finding in diagnosis.findings]) == (
+        "NOTHING_TO_FIX",
+        ["TAKEN_OFF"],
+    )
 
 
 def in_a_rollout(world: World) -> None:

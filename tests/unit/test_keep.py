@@ -1,0 +1,112 @@
+"""Mode keep: a temporary grant is there for good from now on, and everything that would end it leaves it."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from regrant.model.run import Report
+from tests.unit.cure import CURE, DAY, EXPIRY, LATER, granted, let_go, planned, standing, undo
+from tests.unit.fakes import ENTRY, INCIDENT, OLD_ROLE, RECEIVE, ROLE, UNDO, World, at
+from tests.unit.run import Run, opened
+
+KEEP = replace(EXPIRY, id="keep-1", subject="keep-1", mode="keep", expires=INCIDENT)
+
+
+def keep(world: World, seconds: float = LATER) -> Report:
+    run = Run(world, KEEP)
+    assert run.diagnose(seconds).next == "CHANGE"
+    run.capture(seconds + 1)
+    assert run.withdraw(seconds + 2).for_good == (RECEIVE,)
+    report = run.close(seconds + 3)
+    let_go(world)
+    return report
+
+
+def test_what_is_kept_has_neither_hold_nor_schedule_and_stays_attached() -> None:
+    world = granted()
+    report = keep(world)
+    assert (world.holds.of(OLD_ROLE), world.schedules.at) == ((), {})
+    assert world.roles.role.attached == (RECEIVE,)
+    assert report.outcome == "CURED"
+    assert "KEPT" in [finding.code for finding in report.findings]
+    assert report.next.endswith('{"mode": "rollback", "incident": "keep-1"}')
+
+
+def test_the_undo_of_the_run_that_made_it_leaves_it_and_says_who_kept_it() -> None:
+    world = granted()
+    keep(world)
+    receipt = undo(world, UNDO)
+    assert world.roles.role.attached == (RECEIVE,)
+    (attach,) = (c for c in world.journal.load(INCIDENT).changes if c.kind == "attach")
+    assert attach.left_for == "run keep-1 kept it for good"
+    assert receipt.equal and receipt.changed_by_others == (f"+ role.attached.{RECEIVE} = true",)
+
+
+def test_its_expiry_finds_nothing_left_to_end() -> None:
+    world = granted()
+    keep(world)
+    expiry = Run(world, EXPIRY)
+    assert expiry.diagnose(DAY).next == "NOTHING_TO_FIX"
+    assert world.roles.role.attached == (RECEIVE,)
+
+
+def test_undone_it_is_temporary_again() -> None:
+    before, world = standing(granted()), granted()
+    keep(world)
+    undo(world, replace(UNDO, id="undo-9", subject="keep-1", role=OLD_ROLE), LATER + 600)
+    assert standing(world) == before
+
+
+def test_what_somebody_took_off_cannot_be_kept() -> None:
+    world = granted()
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    run = Run(world, KEEP)
+    diagnosis = run.diagnose(LATER)
+    assert (diagnosis.next, diagnosis.findings[0].code) == ("NOTHING_TO_FIX", "TAKEN_OFF")
+    run.close(LATER + 1)
+    assert (world.holds.of(OLD_ROLE), world.schedules.at) == ((), {})
+
+
+def test_where_the_entry_demands_it_a_person_is_asked() -> None:
+    asked = replace(KEEP, entry=replace(ENTRY, approval="required"))
+    assert Run(granted(), asked).diagnose(LATER).next == "ASK"
+
+
+def test_it_is_started_with_the_run_that_made_the_grant() -> None:
+    world = granted()
+    incident = opened(world, {"mode": "keep", "incident": INCIDENT}, LATER, started=LATER, name="keep-1")
+    assert (incident.next, incident.mode, incident.expires, incident.role) == (
+        "DIAGNOSE",
+        "keep",
+        INCIDENT,
+        OLD_ROLE,
+    )
+
+
+def test_a_contained_service_on_its_declared_role_is_told_to_keep_the_grant() -> None:
+    """A cure would be refused there, and an undo would be an outage."""
+    world = World()
+    declared = replace(CURE, id=INCIDENT, subject=INCIDENT, mode="contain")
+    entry = replace(ENTRY, task_role=OLD_ROLE)
+    run = Run(world, replace(declared, entry=entry))
+    run.state = replace(run.state, diagnosis=planned(granted(), declared, 1))
+    report = _contained(run)
+    assert report.next.count('{"mode": "keep"') == 1 and '"cure"' not in report.next
+
+
+def test_one_on_another_role_is_told_to_cure_the_cause() -> None:
+    world = World()
+    run = Run(world, replace(CURE, id=INCIDENT, subject=INCIDENT, mode="contain"))
+    report = _contained(run)
+    assert '"mode": "cure"' in report.next and '"keep"' not in report.next
+
+
+def _contained(run: Run) -> Report:
+    from regrant.model.results import Health
+    from tests.unit.fakes import diagnosed
+
+    run.state = replace(run.state, diagnosis=diagnosed(ROLE))
+    run.capture()
+    run.attach()
+    run.state = replace(run.state, health=Health("HEALTHY", at(100), checks=3, samples=3, streak=3, needed=3))
+    return run.close(200)
