@@ -80,7 +80,7 @@ def make(
 
 def attachments_of(role: RoleState) -> Attachments:
     """What a role that was read whole shows; the policies' ids are not known."""
-    return Attachments(role.id, dict.fromkeys(role.attached))
+    return Attachments(role.id, dict.fromkeys(role.attached), role.tags)
 
 
 def is_there(hold: Hold, there: Attachments | None) -> bool:

@@ -71,7 +71,7 @@ class IamRoles:
             raise
         asked = tuple(policy for policy in attached if policy in policies)
         ids = dict(zip(asked, each(self._id, asked), strict=True))
-        return Attachments(shape["RoleId"], {policy: ids.get(policy) for policy in attached})
+        return Attachments(shape["RoleId"], {policy: ids.get(policy) for policy in attached}, _tags(shape))
 
     def read(self, role: str) -> RoleState | None:
         """GetRole, ListAttachedRolePolicies, ListRolePolicies and GetRolePolicy: the whole role, or None.
@@ -176,6 +176,10 @@ def _role(shape: dict[str, Any], attached: tuple[str, ...], inline: dict[str, An
         inline=inline,
         boundary=shape.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         trust=shape["AssumeRolePolicyDocument"],
-        tags={tag["Key"]: tag["Value"] for tag in shape.get("Tags", [])},
+        tags=_tags(shape),
         id=shape["RoleId"],
     )
+
+
+def _tags(shape: dict[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in shape.get("Tags", [])}

@@ -5,12 +5,12 @@ Its value names policies, by name or ARN, with blanks between them (IAM allows n
 
 from __future__ import annotations
 
-from regrant.model.aws import RoleState, name_of
+from regrant.model.aws import Attachments, RoleState, name_of
 
 KEEP = "regrant:keep"
 
 
-def is_kept_by_tag(policy: str, role: RoleState) -> bool:
+def is_kept_by_tag(policy: str, role: RoleState | Attachments) -> bool:
     """Whether the role's tag names the policy (ARN)."""
     named = role.tags.get(KEEP, "").split()
     return policy in named or name_of(policy) in named

@@ -92,11 +92,12 @@ class RoleState(msgspec.Struct, frozen=True):
 
 
 class Attachments(msgspec.Struct, frozen=True):
-    """What is attached to a role: its RoleId, and the managed policies (ARNs) with the PolicyId of each that
-    was asked for, else None."""
+    """What is attached to a role: its RoleId, the managed policies (ARNs) with the PolicyId of each that was
+    asked for, else None, and the role's tags."""
 
     role_id: str
     policies: dict[str, str | None]
+    tags: dict[str, str] = {}
 
 
 class LogLine(msgspec.Struct, frozen=True):

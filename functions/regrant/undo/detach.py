@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from regrant import grants
 from regrant.baseline.facts import attached_before
 from regrant.clock import seconds_between
+from regrant.iam.keep_tag import is_kept_by_tag
 from regrant.journal import take_back
 from regrant.model.aws import Attachments
 from regrant.model.journal import Change, Hold
@@ -60,7 +61,8 @@ def detach(
         if change.undone_at is not None and not own:
             continue
         others = grants.standing(tuple(hold for hold in of_policy if hold not in own))
-        judged = _why_not_ours(change, own, others, ended.get(change.value), seen_absent, now)
+        tagged = there is not None and is_kept_by_tag(change.value, there)
+        judged = _why_not_ours(change, own, others, ended.get(change.value), tagged, seen_absent, now)
         if judged is None:
             _take_off(change, incident, aws, now)
         else:
@@ -75,6 +77,7 @@ def _why_not_ours(
     own: tuple[Hold, ...],
     others: tuple[Hold, ...],
     ended: Hold | None,
+    tagged: bool,
     seen_absent: frozenset[str],
     now: str,
 ) -> Change | None:
@@ -90,6 +93,8 @@ def _why_not_ours(
         return replace(change, undone_at=now, shown_at=now, lost_at=lost_at)
     if change.value in seen_absent and change.undoing_at is None:
         return replace(change, undone_at=now, shown_at=now, lost_at=now)
+    if tagged:
+        return replace(change, undone_at=now, shown_at=now, left_for="the role's tag regrant:keep names it")
     if others:
         runs = ", ".join(sorted({hold.incident for hold in others}))
         needs = "need" if "," in runs else "needs"

@@ -90,6 +90,15 @@ def test_what_another_run_needs_is_left_and_the_change_says_for_whom() -> None:
     assert (world.roles.role.attached, change(world, "attach").left_for) == ((RECEIVE,), "run run-2 needs it")
 
 
+def test_what_the_roles_tag_names_is_left() -> None:
+    world = contained()
+    world.services.finish()
+    world.roles.role = replace(world.roles.role, tags={"regrant:keep": "prod-retainwise-sqs-worker"})
+    Run(world, replace(UNDO, role=OLD_ROLE)).undo(200)
+    assert change(world, "attach").left_for == "the role's tag regrant:keep names it"
+    assert (world.roles.role.attached, world.holds.of(OLD_ROLE)) == ((RECEIVE,), ())
+
+
 def test_an_undo_does_not_attach_what_a_person_took_off_meanwhile() -> None:
     """The cure let the policy go, since another run has it on record; then a person took it off."""
     world = granted()
