@@ -37,7 +37,8 @@ class AwsRefused(RegrantError):
 
 
 class AccountMoved(RegrantError):
-    """Role, revision or policy version differs from what the plan was made from (or the read is stale)."""
+    """A role, the revision, a policy's text or the catalogue entry differs from what the plan was made from
+    (or the read is stale)."""
 
 
 class AttachmentNotVisible(RegrantError):

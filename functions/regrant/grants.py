@@ -67,7 +67,7 @@ def make(
         why=incident.trigger,
         role_id=against.role.id if against.role else "",
     )
-    ids: dict[str, str] = {}
+    ids = {policy: mark.id for policy, mark in against.policies.items()}
     changes = tuple(
         (
             Change("attach", role, policy, intended_at=now),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 # Nearly every function imports this module, and few of them what it speaks of.
 if TYPE_CHECKING:
     from regrant.iam.permissions import RolePermissions
+    from regrant.iam.policy import Policy
     from regrant.model.aws import (
         Attachments,
         Baseline,
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 
 class Catalogue(Protocol):
+    def entry(self, service: Service) -> str | None:
+        """The text of the service's entry; None if it is not enrolled."""
+
     def entries(self) -> dict[Service, str]:
         """The text of every enrolled service."""
 
@@ -80,8 +84,8 @@ class Roles(Protocol):
     def read(self, role: str) -> RoleState | None:
         """None if the role does not exist."""
 
-    def versions(self, policies: tuple[str, ...]) -> dict[str, str]:
-        """The default version of each policy (ARN)."""
+    def read_policies(self, policies: tuple[str, ...]) -> tuple[Policy, ...]:
+        """Those policies (ARNs) with their documents, as far as they exist."""
 
     def attach(self, role: str, policy: str) -> None:
         """A policy that is attached already stays attached."""

@@ -166,9 +166,9 @@ COVERED = (
     ),
     Reason(
         "Every entry of the catalogue is the runbook's to read.",
-        ("ssm:GetParameters",),
+        ("ssm:GetParameters", "ssm:GetParameter"),
         f"arn:aws:ssm:{_HERE}:parameter/regrant/services/*",
-        ("OpenIncident",),
+        ("CaptureBaseline", "Diagnose", "OpenIncident"),
     ),
     Reason(
         "Every service may be enrolled, and is then leased. OpenIncident writes no other item.",

@@ -17,8 +17,10 @@ from tests.unit.fakes import (
     ALLOWED,
     CLUSTER,
     DEAD_LETTERS,
+    DOCUMENTS,
     ENTRY,
     OLD_ROLE,
+    POLICY_IDS,
     QUEUE,
     RECEIVE,
     REGION,
@@ -80,29 +82,30 @@ def create_role() -> Any:
     trust = json.dumps(ROLE.trust)
     tags = [{"Key": key, "Value": value} for key, value in ROLE.tags.items()]
     iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=trust, Tags=tags)
-    _give_id(ROLE_NAME, ROLE.id)
     for name, document in ROLE.inline.items():
         iam.put_role_policy(RoleName=ROLE_NAME, PolicyName=name, PolicyDocument=json.dumps(document))
     for arn in sorted(ALLOWED.policies):
         create_policy(iam, arn.rsplit("/", 1)[-1])
+    _have_ids_of_events()
     return iam
 
 
-def _give_id(role: str, own: str) -> None:
-    """moto's ids are random; events/ have one."""
+def _have_ids_of_events() -> None:
+    """moto's own are random."""
     backend = iam_backends[ACCOUNT]["aws"]
-    made = backend.get_role(role)
-    backend.roles[own] = backend.roles.pop(made.id)
-    made.id = own
+    role = backend.get_role(ROLE_NAME)
+    backend.roles[ROLE.id] = backend.roles.pop(role.id)
+    role.id = ROLE.id
+    for arn in ALLOWED.policies:
+        backend.managed_policies[arn].id = POLICY_IDS[arn]
 
 
 def create_policy(iam: Any, name: str) -> str:
-    document = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}],
-    }
-    answer = iam.create_policy(PolicyName=name, Path="/retainwise/", PolicyDocument=json.dumps(document))
-    return str(answer["Policy"]["Arn"])
+    """That of the seed, if it has one of that name."""
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/retainwise/{name}"
+    document = DOCUMENTS.get(arn, DOCUMENTS[RECEIVE])
+    iam.create_policy(PolicyName=name, Path="/retainwise/", PolicyDocument=json.dumps(document))
+    return arn
 
 
 def create_new_role() -> Any:

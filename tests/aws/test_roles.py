@@ -130,6 +130,12 @@ def test_a_policy_that_was_made_again_under_its_name_has_the_same_version_and_an
     assert before.id and before.id != after.id
 
 
+def test_policies_are_read_as_far_as_they_exist(roles: IamRoles) -> None:
+    declared = roles.permissions(OLD_ROLE, (SEND, RECEIVE)).declared
+    assert roles.read_policies((SEND, f"{RECEIVE}-2", RECEIVE)) == declared
+    assert {policy.arn for policy in declared} == {SEND, RECEIVE}
+
+
 def test_a_policy_that_cannot_be_looked_up_is_not_called_nonexistent(roles: IamRoles) -> None:
     iam = client("iam")
     with Stubber(iam) as stub:

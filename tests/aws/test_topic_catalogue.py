@@ -46,6 +46,17 @@ def test_every_enrolled_service_has_its_entry() -> None:
     assert read_entry(entries[WORKER], WORKER, ALLOWED) == ENTRY
 
 
+def test_one_entry_is_read_as_it_is_now() -> None:
+    ssm = enrol()
+    assert ParameterCatalogue(ssm).entry(WORKER) == ParameterCatalogue(ssm).entries()[WORKER]
+    ssm.put_parameter(Name=f"/regrant/services/{WORKER}", Value="{}", Overwrite=True)
+    assert ParameterCatalogue(ssm).entry(WORKER) == "{}"
+
+
+def test_a_service_that_is_not_enrolled_has_no_entry() -> None:
+    assert ParameterCatalogue(client("ssm")).entry(WORKER) is None
+
+
 def test_a_parameter_that_is_named_after_no_service_is_no_entry() -> None:
     ssm = enrol()
     ssm.put_parameter(Name="/regrant/services/notes", Type="String", Value="x")
@@ -69,3 +80,6 @@ def test_a_catalogue_that_cannot_be_read_is_not_an_empty_one(code: str, error: t
         stub.add_client_error("get_parameters_by_path", code)
         with pytest.raises(error):
             ParameterCatalogue(ssm).entries()
+        stub.add_client_error("get_parameter", code)
+        with pytest.raises(error):
+            ParameterCatalogue(ssm).entry(WORKER)

@@ -206,7 +206,10 @@ def test_a_function_reads_only_the_lists_that_it_needs(stack: Template, values: 
             "/regrant/services/*",
             *("<AllowedRoles>", "<AllowedPolicies>", "<AllowedClusters>"),
         },
-        "Diagnose": {"<AllowedRoles>", "<AllowedPolicies>", "<AllowedExecutionRoles>"},
+        "Diagnose": {
+            "/regrant/services/*",
+            *("<AllowedRoles>", "<AllowedPolicies>", "<AllowedClusters>", "<AllowedExecutionRoles>"),
+        },
         "WithdrawGrants": {"<AllowedPolicies>", "<AllowedClusters>"},
         "AuditGrants": {"<AllowedRoles>", "<AllowedPolicies>"},
     }

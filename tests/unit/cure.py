@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -29,8 +28,9 @@ from tests.unit.fakes import (
     Crash,
     World,
     at,
+    text_of,
 )
-from tests.unit.run import Run, contain
+from tests.unit.run import Run, contain, enrol_as
 
 CURE = replace(INCIDENT_OF_WORKER, id="cure-1", subject="cure-1", mode="cure", trigger="a person")
 EXPIRY = replace(CURE, id="expire-1", subject="expire-1", mode="expire", role=OLD_ROLE, expires=INCIDENT)
@@ -47,7 +47,7 @@ Standing = tuple[RoleState, str, frozenset[Hold], dict[tuple[str, str], str], tu
 
 
 def enrol(world: World, service: Service, entry: CatalogueEntry = ENTRY) -> None:
-    world.catalogue.parameters[service] = msgspec.json.encode(entry).decode()
+    world.catalogue.parameters[service] = text_of(entry)
 
 
 def ready(*, attached: tuple[str, ...] = ()) -> World:
@@ -72,6 +72,7 @@ def granted() -> World:
 
 def planned(world: World, incident: Incident = CURE, seconds: float = LATER, checks: int = 1) -> Diagnosis:
     """The diagnosis of a run that has made so many, this one included."""
+    enrol_as(world, incident)
     before = Diagnosis("CHANGE", at(seconds - 1), checks=checks - 1)
     return diagnose(RunState(incident, before), world, at(seconds))
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
-from regrant.baseline.drift import planned_against
+from regrant.baseline.drift import digest_of_entry, planned_against
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Policy
@@ -65,6 +66,13 @@ ALLOWED = Allowed(
     clusters=frozenset({f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{CLUSTER}"}),
     execution_roles=frozenset({EXECUTION_ROLE}),
 )
+
+
+def text_of(entry: CatalogueEntry) -> str:
+    """What the service's parameter has."""
+    return msgspec.json.encode(entry).decode()
+
+
 SETTINGS = Settings(
     {
         "ALARM_NAME_PREFIX": "regrant/",
@@ -86,6 +94,7 @@ DOCUMENTS = {
         SEND: ["SendMessage", "GetQueueAttributes"],
     }.items()
 }
+POLICY_IDS = {RECEIVE: "ANPARZPUZDIKRECEIVEID", SEND: "ANPARZPUZDIKXXSENDXID"}
 DENIAL = (
     "ERROR failed to receive messages from SQS: An error occurred (AccessDenied) when calling the"
     " ReceiveMessage operation: User: arn:aws:sts::123456789012:assumed-role/retainwise-ecs-task-role/"
@@ -275,15 +284,15 @@ class FakeRoles:
     gone: bool = False
     quota: int = 10
     version: str = "v1"
+    ids: dict[str, str] = field(default_factory=lambda: dict(POLICY_IDS))
     nonexistent: tuple[str, ...] = ()
-    ids: dict[str, str] = field(default_factory=dict)  # PolicyIds that differ from the usual one
     documents: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(DOCUMENTS))
     fuse: Fuse = field(default_factory=Fuse)
     detached: list[str] = field(default_factory=list)
 
     def permissions(self, role: str, wanted: tuple[str, ...]) -> RolePermissions:
         def read(*policies: str) -> tuple[Policy, ...]:
-            return tuple(Policy(p, self.documents[p], self.version) for p in policies if p in self.documents)
+            return self.read_policies(policies)
 
         state = self._of(role)
         return RolePermissions(
@@ -292,13 +301,14 @@ class FakeRoles:
             quota=self.quota,
             identity=(*read(*state.attached), *(Policy(n, d) for n, d in state.inline.items())),
             boundary=read(state.boundary)[0] if state.boundary else None,
-            declared=read(*(p for p in wanted if p not in self.nonexistent)),
+            declared=read(*wanted),
             nonexistent=self.nonexistent,
             state=state,
         )
 
-    def versions(self, policies: tuple[str, ...]) -> dict[str, str]:
-        return dict.fromkeys(policies, self.version)
+    def read_policies(self, policies: tuple[str, ...]) -> tuple[Policy, ...]:
+        existing = [p for p in policies if p in self.documents and p not in self.nonexistent]
+        return tuple(Policy(p, self.documents[p], self.version, self.ids.get(p, "")) for p in existing)
 
     def attached(self, role: str) -> tuple[str, ...]:
         if self.gone and role == self.role.arn:
@@ -598,7 +608,12 @@ class FakeTopic:
 
 @dataclass
 class FakeCatalogue:
-    parameters: dict[Service, str] = field(default_factory=dict)
+    """The worker is enrolled, unless a test says otherwise."""
+
+    parameters: dict[Service, str] = field(default_factory=lambda: {WORKER: text_of(ENTRY)})
+
+    def entry(self, service: Service) -> str | None:
+        return self.parameters.get(service)
 
     def entries(self) -> dict[Service, str]:
         return self.parameters
@@ -642,7 +657,8 @@ class World:
 
 def diagnosed(role: RoleState = ROLE, **changed: Any) -> Diagnosis:
     """What Diagnose wrote of the plan, made when the role was like that."""
-    against = planned_against(role, tuple(Policy(arn, DOCUMENTS[arn], "v1") for arn in PLAN.attach))
+    attach = tuple(Policy(arn, DOCUMENTS[arn], "v1", POLICY_IDS[arn]) for arn in PLAN.attach)
+    against = replace(planned_against(role, attach), entry=digest_of_entry(text_of(ENTRY)))
     return Diagnosis(
         "CHANGE",
         at(1),

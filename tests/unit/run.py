@@ -23,11 +23,19 @@ from regrant.report.close import close_incident
 from regrant.undo.role import undo_role
 from regrant.undo.service import undo_service
 from regrant.verify.sample import verify_health
-from tests.unit.fakes import INCIDENT, INCIDENT_OF_WORKER, OPENED, World, at, diagnosed
+from tests.unit.fakes import INCIDENT, INCIDENT_OF_WORKER, OPENED, World, at, diagnosed, text_of
 
 EVENTS = Path(__file__).parents[2] / "events"
 
 T = TypeVar("T")
+
+
+def enrol_as(world: World, incident: Incident) -> None:
+    """The catalogue has what OpenIncident has read of it."""
+    if incident.service and incident.entry:
+        world.catalogue.parameters[incident.service] = text_of(incident.entry)
+    elif incident.service and incident.mode == "expire":
+        world.catalogue.parameters.pop(incident.service, None)
 
 
 class Run:
@@ -38,6 +46,7 @@ class Run:
     ) -> None:
         self.world = world
         self.state = RunState(incident, diagnosis)
+        enrol_as(world, incident)
 
     def diagnose(self, seconds: float = 1) -> Diagnosis:
         return self._keep("diagnosis", diagnose(self.state, self.world, at(seconds)))

@@ -33,7 +33,7 @@ def meet(barrier: Barrier, thing: Any, *methods: str, times: int = 1) -> None:
 def test_diagnose_reads_the_service_and_what_the_owner_allowed_at_the_same_time() -> None:
     world, barrier = World(), Barrier(2)
     meet(barrier, world.services, "describe")
-    meet(barrier, world.allowed, "read")
+    meet(barrier, world.allowed, "read_with_entry")
     assert Run(world).diagnose().next == "CHANGE"
 
 
@@ -61,9 +61,10 @@ def test_the_baseline_reads_attachments_and_service_at_the_same_time() -> None:
     assert Run(world, diagnosis=diagnosed()).capture().sha256
 
 
-def test_a_baseline_that_is_read_whole_reads_role_holds_service_and_queues_at_the_same_time() -> None:
-    world, barrier = World(), Barrier(5)
-    meet(barrier, world.roles, "read")
+def test_a_baseline_that_is_read_whole_reads_everything_at_the_same_time() -> None:
+    world, barrier = World(), Barrier(7)
+    meet(barrier, world.roles, "read", "read_policies")
+    meet(barrier, world.catalogue, "entry")
     meet(barrier, world.holds, "of")
     meet(barrier, world.services, "describe")
     meet(barrier, world.queues, "find", times=2)

@@ -89,9 +89,10 @@ class IamRoles:
             raise
         return _role(shape, attached, inline)
 
-    def versions(self, policies: tuple[str, ...]) -> dict[str, str]:
-        """GetPolicy for each: the default versions by ARN. Raises AwsUnavailable, AwsRefused."""
-        return dict(zip(policies, each(self._version, policies), strict=True))
+    def read_policies(self, policies: tuple[str, ...]) -> tuple[Policy, ...]:
+        """GetPolicy and GetPolicyVersion for each: those that exist, with the documents of their default
+        versions. Raises AwsUnavailable, AwsRefused."""
+        return tuple(policy for policy in each(self._policy, policies) if policy)
 
     def attach(self, role: str, policy: str) -> None:
         """AttachRolePolicy. Raises AwsUnavailable, AwsRefused (denied, LimitExceeded, NoSuchEntity)."""
@@ -145,14 +146,14 @@ class IamRoles:
         """Its default version; None if there is no such policy."""
         try:
             with aws_errors():
-                policy_shape = self._iam.get_policy(PolicyArn=policy)["Policy"]
-                version = str(policy_shape["DefaultVersionId"])
-                shape = self._iam.get_policy_version(PolicyArn=policy, VersionId=version)
+                shape = self._iam.get_policy(PolicyArn=policy)["Policy"]
+                version = str(shape["DefaultVersionId"])
+                read = self._iam.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]
         except AwsRefused as refused:
             if refused.code == "NoSuchEntity":
                 return None
             raise
-        return Policy(policy, shape["PolicyVersion"]["Document"], version, str(policy_shape["PolicyId"]))
+        return Policy(policy, read["Document"], version, str(shape["PolicyId"]))
 
     def _id(self, policy: str) -> str | None:
         """None if it is gone since it was listed."""
@@ -163,10 +164,6 @@ class IamRoles:
             if refused.code == "NoSuchEntity":
                 return None
             raise
-
-    def _version(self, policy: str) -> str:
-        with aws_errors():
-            return str(self._iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"])
 
 
 def _role(shape: dict[str, Any], attached: tuple[str, ...], inline: dict[str, Any]) -> RoleState:

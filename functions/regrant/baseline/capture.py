@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.baseline.drift import digest, drift
+from regrant.baseline.drift import digest, digest_of_entry, drift, moved_policies
 from regrant.baseline.facts import attached_before, facts, fingerprint, granted_by_others, without
 from regrant.clock import earlier, seconds_between
 from regrant.denials.search import read_depths
@@ -32,7 +32,8 @@ def capture_baseline(state: RunState, aws: Account, now: str) -> BaselineMark:
     baseline. WAIT while another run changes the role.
 
     Raises AccountMoved if they are not what the plan was made from: one of the two reads was stale, or
-    somebody changed something in between. Where a person approved it, the policies' versions count as well.
+    somebody changed something in between: the role, the service's revision and, where all is read again,
+    the texts of the policies and of the catalogue entry.
     The grants that the plan withdraws are part of the role; those of other incidents are not. Raises
     RoleGone, ServiceGone, AwsUnavailable, AwsRefused.
     """
@@ -100,22 +101,35 @@ def _capture_briefly(state: RunState, diagnosis: Diagnosis, aws: Account, now: s
 
 
 def _read_both(incident: Incident, diagnosis: Diagnosis, aws: Account, now: str) -> tuple[Baseline, Depths]:
-    service, plan = incident.service, diagnosis.plan
-    assert service is not None and plan is not None
-    (role, held), found, depths = all_three(
-        lambda: both(lambda: _read(aws.roles, plan.role), lambda: aws.holds.of(plan.role)),
-        lambda: (
-            aws.services.describe(service) if incident.expires else existing_service(aws.services, service)
+    service, plan, against = incident.service, diagnosis.plan, diagnosis.planned_against
+    assert service is not None and plan is not None and against is not None
+    (role, new_role, policies), (found, held), (depths, text) = all_three(
+        lambda: all_three(
+            lambda: _read(aws.roles, plan.role),
+            lambda: _read(aws.roles, plan.new_role) if plan.new_role else None,
+            lambda: aws.roles.read_policies(tuple(against.policies)),
         ),
-        lambda: _depths(aws.queues, incident.entry if plan.watch and not plan.postpone else None),
+        lambda: both(
+            lambda: _service(incident, service, aws.services),
+            lambda: aws.holds.of(plan.role),
+        ),
+        lambda: both(
+            lambda: _depths(aws.queues, incident.entry if plan.watch and not plan.postpone else None),
+            lambda: aws.catalogue.entry(service),
+        ),
     )
-    against = diagnosis.planned_against
-    assert against is not None
     looked = look_after(
         aws, role.arn, held, attachments_of(role), now, read_before=(against.attached, diagnosis.at)
     )
     granted = granted_by_others(standing(looked), incident.id)
-    _raise_if_moved(diagnosis, role, found, granted, aws.roles)
+    _raise_if_deployed(plan, found)
+    moved = [*drift(against, role, granted), *moved_policies(against, policies)]
+    if new_role and digest(new_role) != against.new_role:
+        moved.append(new_role.arn)
+    if digest_of_entry(text) != against.entry:
+        moved.append("the catalogue entry")
+    if moved:
+        raise AccountMoved(f"Changed since the diagnosis of {plan.role}: {', '.join(moved)}.")
     others = tuple(policy for policy in granted if policy not in plan.withdraw)
     return Baseline(str(service), role, found, now, others, _grant_ends_at(incident, plan, aws, now)), depths
 
@@ -164,26 +178,17 @@ def _role_busy(holder: str, role: str) -> Refusal:
     )
 
 
+def _service(incident: Incident, service: Service, services: Services) -> ServiceState | None:
+    """Only an expiry goes on without its service."""
+    return services.describe(service) if incident.expires else existing_service(services, service)
+
+
 def existing_service(services: Services, service: Service) -> ServiceState:
     """The service, which the run has seen before. Raises ServiceGone."""
     state = services.describe(service)
     if state is None:
         raise ServiceGone(f"{service} is gone.")
     return state
-
-
-def _raise_if_moved(
-    diagnosis: Diagnosis, role: RoleState, state: ServiceState | None, granted: tuple[str, ...], roles: Roles
-) -> None:
-    plan, against = diagnosis.plan, diagnosis.planned_against
-    assert plan is not None and against is not None
-    _raise_if_deployed(plan, state)
-    if changed := drift(against, role, granted):
-        raise AccountMoved(f"{plan.role} was changed since the diagnosis: {', '.join(changed)}.")
-    if plan.new_role and digest(_read(roles, plan.new_role)) != against.new_role:
-        raise AccountMoved(f"{plan.new_role} was changed since the diagnosis.")
-    if diagnosis.next == "ASK" and roles.versions(plan.attach) != against.versions:
-        raise AccountMoved(f"A policy of the approved plan has another version: {', '.join(plan.attach)}.")
 
 
 def _raise_if_deployed(plan: Plan, state: ServiceState | None) -> None:

@@ -3,11 +3,13 @@ moved."""
 
 from __future__ import annotations
 
+import hashlib
+
 from msgspec.structs import replace
 
 from regrant.baseline.facts import facts, fingerprint
 from regrant.iam.policy import Policy
-from regrant.model.aws import RoleState, name_of
+from regrant.model.aws import PolicyMark, RoleState, name_of
 from regrant.model.results import Refusal
 from regrant.model.run import PlannedAgainst
 
@@ -16,12 +18,11 @@ ROUNDS = 3
 
 
 def planned_against(
-    role: RoleState, attach: tuple[Policy, ...] = (), new_role: RoleState | None = None
+    role: RoleState, policies: tuple[Policy, ...] = (), new_role: RoleState | None = None
 ) -> PlannedAgainst:
-    """The role as a plan is made from it, the policies to attach, and the role that a cure moves to."""
-    versions = {policy.arn: policy.version for policy in attach}
+    """The role as a plan is made from it, the policies that it relies on, and the role a cure moves to."""
     return PlannedAgainst(
-        role.attached, rest_of(role), versions, digest(new_role) if new_role else None, role
+        role.attached, rest_of(role), marks(policies), digest(new_role) if new_role else None, role
     )
 
 
@@ -29,6 +30,22 @@ def drift(against: PlannedAgainst, role: RoleState, granted: tuple[str, ...]) ->
     """What is different from when the plan was made; what other incidents were `granted` since is not."""
     attachments = tuple(sorted(({*against.attached} ^ {*role.attached}) - {*granted}))
     return (*attachments, *(["the role itself"] if rest_of(role) != against.rest else []))
+
+
+def moved_policies(against: PlannedAgainst, policies: tuple[Policy, ...]) -> tuple[str, ...]:
+    """The policies (ARNs) of the plan that are gone, were made again, or have another text."""
+    now = marks(policies)
+    return tuple(arn for arn, mark in against.policies.items() if now.get(arn) != mark)
+
+
+def marks(policies: tuple[Policy, ...]) -> dict[str, PolicyMark]:
+    """Which text of each policy it is, by ARN."""
+    return {policy.arn: policy.mark for policy in policies}
+
+
+def digest_of_entry(text: str | None) -> str | None:
+    """SHA-256 of a catalogue entry's text; None if there is none."""
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def changes_on(role: str) -> Refusal:

@@ -8,7 +8,8 @@ from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.diagnosis.terraform import patch
 from regrant.grants import attachments_of, is_there, standing
 from regrant.iam.keep_tag import is_kept_by_tag
-from regrant.model.aws import RoleState, TaskDefinition, name_of
+from regrant.iam.permissions import RolePermissions
+from regrant.model.aws import RoleState, ServiceState, TaskDefinition, name_of
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.journal import Hold
 from regrant.model.results import Refusal
@@ -18,13 +19,12 @@ from regrant.ports import Account
 from regrant.settings import Allowed
 
 
-def plan_cure(incident: Incident, aws: Account, now: str) -> Diagnosis:
+def plan_cure(
+    incident: Incident, state: ServiceState | None, allowed: Allowed, aws: Account, now: str
+) -> Diagnosis:
     """The plan, or why there is none. Reads only. Raises AwsUnavailable, AwsRefused."""
     service, entry = incident.service, incident.entry
-    assert service is not None and entry is not None  # OpenIncident refused everything else
-    state, allowed = both(
-        lambda: aws.services.describe(service), lambda: aws.allowed.read(now, "roles", "execution_roles")
-    )
+    assert service is not None and entry is not None  # `diagnose` refused everything else
     refusal = judge_service(service, state)
     if refusal or state is None:
         return _refused(refusal, now)
@@ -59,9 +59,11 @@ def plan_cure(incident: Incident, aws: Account, now: str) -> Diagnosis:
     )
     if status != "ACTIVE":
         return _refused(_no_way_back(definition, status), now)
-    found = tuple(_unfit(entry, new, temporary, execution_role, allowed, aws))
+    declared = tuple(dict.fromkeys(entry.policies))
+    permissions = aws.roles.permissions(entry.task_role, declared) if new else None
+    found = tuple(_unfit(entry, new, permissions, temporary, execution_role, allowed))
     lent = _lent(entry, new, temporary)
-    if found or old is None or new is None:
+    if found or old is None or new is None or permissions is None:
         refusal = Refusal(
             "NEW_ROLE_UNFIT",
             f"{name_of(entry.task_role)} is not ready for {service}: {' '.join(f.text for f in found)}",
@@ -79,7 +81,7 @@ def plan_cure(incident: Incident, aws: Account, now: str) -> Diagnosis:
         withdraw=withdraw,
         keep=keep,
     )
-    against = planned_against(old, new_role=new)
+    against = planned_against(old, permissions.declared, new)
     return Diagnosis(decision, now, (wrong_role,), plan, definition.logs, planned_against=against)
 
 
@@ -150,15 +152,15 @@ def _keep_first(entry: CatalogueEntry, lent: tuple[Hold, ...]) -> str:
 def _unfit(
     entry: CatalogueEntry,
     new: RoleState | None,
+    permissions: RolePermissions | None,
     temporary: tuple[Hold, ...],
     execution_role: str | None,
     allowed: Allowed,
-    aws: Account,
 ) -> list[Finding]:
     if entry.task_role not in allowed.roles:
         text = f"{name_of(entry.task_role)} is not in ManagedRoleArns, so it may not be passed to ECS."
         return [Finding("NEW_ROLE_NOT_PASSABLE", text, (entry.task_role,))]
-    if new is None:
+    if new is None or permissions is None:
         return [Finding("NEW_ROLE_MISSING", f"{entry.task_role} does not exist.", (entry.task_role,))]
     found = []
     if execution_role is not None and execution_role not in allowed.execution_roles:
@@ -168,7 +170,6 @@ def _unfit(
         )
         found.append(Finding("EXECUTION_ROLE_NOT_PASSABLE", text, (execution_role,)))
     found += _temporary(entry, _lent(entry, new, temporary))
-    permissions = aws.roles.permissions(entry.task_role, tuple(dict.fromkeys(entry.policies)))
     return [*found, *(Finding("NEW_ROLE_UNFIT", text) for text in problems(new, permissions, entry.policies))]
 
 

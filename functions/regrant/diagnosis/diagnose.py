@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from regrant.baseline.drift import ROUNDS, changes_on, planned_against
+from regrant.baseline.drift import ROUNDS, changes_on, digest_of_entry, planned_against
 from regrant.baseline.facts import granted_by_others
 from regrant.clock import earlier, seconds_between
 from regrant.denials.calls import DeniedCall, calls_from_trigger, read_calls
@@ -25,15 +26,21 @@ from regrant.grants import SPREAD
 from regrant.iam.cover import least_cover
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, ServiceState, TaskDefinition, name_of
+from regrant.model.catalogue import CatalogueEntry
 from regrant.model.journal import Hold
 from regrant.model.results import Refusal
 from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan, RunState
+from regrant.opening.catalogue import read_entry
 from regrant.parallel import all_three, both
 from regrant.ports import Account, Logs
+from regrant.settings import Allowed, ListName
 
 _LOOK_BACK = 15 * 60.0  # seconds
 # CloudWatch Logs answers oldest first and reads are bounded, so what is denied now is read on its own.
 _RECENT = 120.0
+# What an entry and a plan are judged by.
+_LISTS: tuple[ListName, ...] = ("roles", "policies", "clusters")
+_LISTS_OF_A_CURE: tuple[ListName, ...] = (*_LISTS, "execution_roles")
 # Kinds of denied calls that are judged; a storm on S3 makes every object a kind of its own.
 _KINDS = 2_000
 
@@ -42,31 +49,62 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
     """What is missing (contain), whether the declared role is fit (cure), which grant has expired (expire) or
     is to stay (keep).
 
-    Findings, and the plan if there is one. Reads only. A run whose account changes after each plan ends after
-    ROUNDS. Raises AwsUnavailable, AwsRefused.
+    Findings, and the plan if there is one, by the catalogue entry as it is now. Reads only. A run whose
+    account changes after each plan ends after ROUNDS. Raises AwsUnavailable, AwsRefused.
     """
-    # Imported here: a run of one mode needs none of the others' code at its cold start.
-    if state.incident.mode == "cure":
-        from regrant.diagnosis.cure import plan_cure as make_plan
-    elif state.incident.mode == "expire":
-        from regrant.diagnosis.expiry import plan_expiry as make_plan
-    elif state.incident.mode == "keep":
-        from regrant.diagnosis.keep import plan_keep as make_plan
-    else:
-        make_plan = plan_containment
-    diagnosis = make_plan(state.incident, aws, now)
-    checks = state.diagnosis.checks + 1 if state.diagnosis else 1
+    before, service = state.diagnosis, state.incident.service
+    assert service is not None  # OpenIncident refused everything else
+    lists = _LISTS_OF_A_CURE if state.incident.mode == "cure" else _LISTS
+    found, (text, allowed) = both(
+        lambda: aws.services.describe(service), lambda: aws.allowed.read_with_entry(service, now, *lists)
+    )
+    incident, refusal = _by_entry(state.incident, read_entry(text, service, allowed))
+    diagnosis = _refused(refusal, now) if refusal else _make_plan(incident, found, allowed, aws, now)
+    if against := diagnosis.planned_against:
+        diagnosis = replace(diagnosis, planned_against=replace(against, entry=digest_of_entry(text)))
+    # The state machine has the incident as it was opened, and loses the earlier diagnosis with its entry.
+    if incident.entry != state.incident.entry or (before and before.entry is not UNSET):
+        diagnosis = replace(diagnosis, entry=incident.entry)
+    checks = before.checks + 1 if before else 1
     if checks > ROUNDS and diagnosis.plan:
         refusal = changes_on(diagnosis.plan.role)
         return replace(diagnosis, next="REFUSE", plan=None, refusal=refusal, checks=checks)
     return replace(diagnosis, checks=checks)
 
 
-def plan_containment(incident: Incident, aws: Account, now: str) -> Diagnosis:
+def _by_entry(incident: Incident, entry: CatalogueEntry | Refusal) -> tuple[Incident, Refusal | None]:
+    """The incident with the entry as it is now, or why it cannot go on with that.
+
+    A run that ends a grant goes on without one: the grant would outlive its time.
+    """
+    if isinstance(entry, CatalogueEntry):
+        return replace(incident, entry=entry, no_entry=None), None
+    if incident.mode not in ("expire", "keep"):
+        return incident, entry
+    return replace(incident, entry=None, no_entry=entry), None
+
+
+def _make_plan(
+    incident: Incident, state: ServiceState | None, allowed: Allowed, aws: Account, now: str
+) -> Diagnosis:
+    # Imported here: a run of one mode needs none of the others' code at its cold start.
+    if incident.mode == "cure":
+        from regrant.diagnosis.cure import plan_cure as make_plan
+    elif incident.mode == "expire":
+        from regrant.diagnosis.expiry import plan_expiry as make_plan
+    elif incident.mode == "keep":
+        from regrant.diagnosis.keep import plan_keep as make_plan
+    else:
+        make_plan = plan_containment
+    return make_plan(incident, state, allowed, aws, now)
+
+
+def plan_containment(
+    incident: Incident, state: ServiceState | None, allowed: Allowed, aws: Account, now: str
+) -> Diagnosis:
     """What the catalogue declares against what the role in use has, and the denials that show it."""
     service, entry = incident.service, incident.entry
-    assert service is not None and entry is not None  # OpenIncident refused everything else
-    state, allowed = both(lambda: aws.services.describe(service), lambda: aws.allowed.read(now, "roles"))
+    assert service is not None and entry is not None  # `diagnose` refused everything else
     refusal = judge_service(service, state)
     if refusal or state is None:
         return _refused(refusal, now)

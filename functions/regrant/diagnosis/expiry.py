@@ -14,7 +14,6 @@ from regrant.model.aws import RoleState, ServiceState, TaskDefinition, name_of
 from regrant.model.journal import Hold
 from regrant.model.results import Refusal
 from regrant.model.run import Diagnosis, Finding, Incident, Plan
-from regrant.parallel import all_three
 from regrant.ports import Account
 from regrant.settings import Allowed
 
@@ -22,21 +21,18 @@ from regrant.settings import Allowed
 _IDLE = ("UNKNOWN_SERVICE", "SERVICE_INACTIVE", "DESIRED_COUNT_ZERO")
 
 
-def plan_expiry(incident: Incident, aws: Account, now: str) -> Diagnosis:
+def plan_expiry(
+    incident: Incident, state: ServiceState | None, allowed: Allowed, aws: Account, now: str
+) -> Diagnosis:
     """The plan, or NOTHING_TO_FIX where nothing is left of the grant. Reads only.
 
     An expiry is never refused for the state that the service is in: the grant would outlive its time. It is
     tried again later instead (`postpone`). What the role's tag `regrant:keep` names stays for good. Raises
     AwsUnavailable, AwsRefused.
     """
-    service, role = incident.service, incident.role
-    assert service is not None and role is not None  # OpenIncident has them from the journal
-    held, state, allowed = all_three(
-        lambda: aws.holds.of(role),
-        lambda: aws.services.describe(service),
-        lambda: aws.allowed.read(now, "roles", "policies"),
-    )
-    own = [hold for hold in held if hold.incident == incident.expires]
+    role = incident.role
+    assert role is not None  # OpenIncident has it from the journal
+    own = [hold for hold in aws.holds.of(role) if hold.incident == incident.expires]
     if refusal := out_of_reach(own, role, allowed):
         return Diagnosis("REFUSE", now, (_expired(own, role, now),), refusal=refusal)
     was = aws.roles.read(role) if own else None

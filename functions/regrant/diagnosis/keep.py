@@ -6,14 +6,16 @@ from __future__ import annotations
 from regrant.baseline.drift import planned_against
 from regrant.diagnosis.expiry import nothing_left, out_of_reach
 from regrant.grants import attachments_of, is_there
-from regrant.model.aws import name_of
+from regrant.model.aws import ServiceState, name_of
 from regrant.model.journal import Hold
 from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan
-from regrant.parallel import both
 from regrant.ports import Account
+from regrant.settings import Allowed
 
 
-def plan_keep(incident: Incident, aws: Account, now: str) -> Diagnosis:
+def plan_keep(
+    incident: Incident, state: ServiceState | None, allowed: Allowed, aws: Account, now: str
+) -> Diagnosis:
     """The plan, or NOTHING_TO_FIX where nothing is left of the grant. Reads only. Raises AwsUnavailable,
     AwsRefused.
 
@@ -22,8 +24,7 @@ def plan_keep(incident: Incident, aws: Account, now: str) -> Diagnosis:
     """
     role = incident.role
     assert role is not None  # OpenIncident has it from the journal
-    held, allowed = both(lambda: aws.holds.of(role), lambda: aws.allowed.read(now, "roles", "policies"))
-    own = [hold for hold in held if hold.incident == incident.expires]
+    own = [hold for hold in aws.holds.of(role) if hold.incident == incident.expires]
     if refusal := out_of_reach(own, role, allowed):
         return Diagnosis("REFUSE", now, refusal=refusal)
     was = aws.roles.read(role) if own else None

@@ -9,6 +9,8 @@ elements reference". Resource policies, SCPs, RCPs and session policies are not 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
@@ -16,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from regrant.iam.patterns import Match, all_of, any_of, match_action, match_resource, maybe, opposite
+from regrant.model.aws import PolicyMark
 
 Answer = Literal["ALLOWED", "IMPLICIT_DENY", "EXPLICIT_DENY", "UNKNOWN"]
 Layer = Literal["identity", "boundary"]
@@ -40,6 +43,12 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     def statements(self) -> tuple[Statement, ...]:
         """The document, read once for however many calls."""
         return read(self)
+
+    @property
+    def mark(self) -> PolicyMark:
+        """Which text it is. Canonical: keys in order, no blanks, ASCII; the same as `jq -cjaS .` writes."""
+        canonical = json.dumps(self.document, sort_keys=True, separators=(",", ":"))
+        return PolicyMark(self.id, self.version, hashlib.sha256(canonical.encode()).hexdigest())
 
 
 class Statement(msgspec.Struct, frozen=True):

@@ -100,6 +100,15 @@ class Attachments(msgspec.Struct, frozen=True):
     tags: dict[str, str] = {}
 
 
+class PolicyMark(msgspec.Struct, frozen=True):
+    """Which text of a managed policy it is: the policy's PolicyId, its default version, and the SHA-256 of
+    the document as canonical JSON."""
+
+    id: str
+    version: str
+    sha256: str
+
+
 class LogLine(msgspec.Struct, frozen=True):
     """One log event; `at` is the producer's own time, ISO 8601 UTC."""
 

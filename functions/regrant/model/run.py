@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import force_setattr, replace
 
-from regrant.model.aws import LogRoute, RoleState
+from regrant.model.aws import LogRoute, PolicyMark, RoleState
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.denial import Denial
 from regrant.model.journal import Change, Outcome
@@ -80,15 +81,19 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class PlannedAgainst(msgspec.Struct, frozen=True):
-    """What a plan was made from: the role's managed policies (ARNs), the SHA-256 of everything else of it,
-    and the default versions of the policies that are to be attached, by ARN. new_role is the SHA-256 of the
-    role that a cure moves the service to. role is the role as it was read."""
+    """What a plan was made from: the role's managed policies (ARNs), and the SHA-256 of the rest of it.
+
+    policies are those that are to be attached, or that the role a cure moves to needs, by ARN. new_role is
+    the SHA-256 of that role. role is the role as it was read. entry is the SHA-256 of the catalogue entry's
+    text; None if the service is not enrolled.
+    """
 
     attached: tuple[str, ...]
     rest: str
-    versions: dict[str, str] = {}
+    policies: dict[str, PolicyMark] = {}
     new_role: str | None = None
     role: RoleState | None = None
+    entry: str | None = None
 
 
 class Depths(msgspec.Struct, frozen=True):
@@ -104,7 +109,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
     next is the word that DecidePlan maps to a state: CHANGE goes on, ASK asks a person first, anything else
     closes. checks counts the diagnoses of this run. granted are the policies (ARNs) that other incidents held
-    on the role. answer is what that person said of this plan, of any shape; a new plan has none.
+    on the role. answer is what that person said of this plan, of any shape; a new plan has none. entry is the
+    catalogue's as it was read for this plan, if that differs from the incident's; None if it is gone.
     """
 
     next: Decision
@@ -118,6 +124,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     depths: Depths = Depths()
     granted: tuple[str, ...] = ()
     answer: Any | UnsetType = UNSET  # not null: DecidePlan asks while there is none
+    entry: CatalogueEntry | UnsetType | None = UNSET
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -158,7 +165,11 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class RunState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything the run knows so far: the state machine's data, one key a step, absent before that step."""
+    """Everything the run knows so far: the state machine's data, one key a step, absent before that step.
+
+    The incident has the catalogue entry that the plan was made from: the diagnosis's, where that has read
+    another one since the run was opened.
+    """
 
     incident: Incident
     diagnosis: Diagnosis | None = None
@@ -172,6 +183,11 @@ class RunState(msgspec.Struct, frozen=True, omit_defaults=True):
     error: Failure | None = None
     report: Any = None
     """Why CloseIncident could not make the report, as Catch wrote it."""
+
+    def __post_init__(self) -> None:
+        # Here, and not in the steps, so that none of them can go by the entry of before.
+        if self.diagnosis and self.diagnosis.entry is not UNSET:
+            force_setattr(self, "incident", replace(self.incident, entry=self.diagnosis.entry))
 
     @property
     def failure(self) -> Failure | None:

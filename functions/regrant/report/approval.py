@@ -7,15 +7,16 @@ SendTaskSuccess with it decides. No answer within the state's time limit means n
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import UNSET
 
 from regrant.clock import later
 from regrant.leases import release_role
 from regrant.model.aws import name_of
+from regrant.model.catalogue import parameter_name
 from regrant.model.results import Refusal
-from regrant.model.run import AskEvent, Diagnosis, RunState
+from regrant.model.run import AskEvent, Diagnosis, PlannedAgainst, RunState
 from regrant.opening.request import shown
 from regrant.ports import Account
 
@@ -55,10 +56,7 @@ def judge_answer(state: RunState) -> Refusal | None:
 def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> str:
     plan, against = diagnosis.plan, diagnosis.planned_against
     assert plan and against
-    changes = [
-        f"- attach {name_of(policy)} ({policy}, version {against.versions.get(policy, '?')}) to {plan.role}"
-        for policy in plan.attach
-    ]
+    changes = [f"- attach {name_of(policy)} ({policy}) to {plan.role}" for policy in plan.attach]
     if plan.new_role:
         changes.append(f"- register a copy of {plan.task_definition} with the task role {plan.new_role}")
         changes.append(f"- deploy it to {state.incident.service}")
@@ -79,15 +77,28 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> 
             *found,
             "Would be changed, and undone if it does not help:",
             *changes,
+            "As it is now, and a yes is to no other text:",
+            *_texts(state, against),
             "",
             "Yes:",
             _answer(token, "true"),
             "No:",
             _answer(token, "false"),
             "",
-            "If the role, the task definition or a policy changes before that, you are asked again.",
+            "If a role, the task definition or a text changes before that, you are asked again.",
         )
     )
+
+
+def _texts(state: RunState, against: PlannedAgainst) -> Iterator[str]:
+    """Each policy that is attached, or that the role of a cure needs, and the entry that says so. A hash on
+    a line of its own can be compared with a command's (docs/operations.md, Approval)."""
+    for arn, mark in sorted(against.policies.items()):
+        yield f"- policy {arn}: id {mark.id}, version {mark.version}, SHA-256"
+        yield f"  {mark.sha256}"
+    if state.incident.service and against.entry:
+        yield f"- catalogue entry {parameter_name(state.incident.service)}: SHA-256"
+        yield f"  {against.entry}"
 
 
 def _answer(token: str, approved: str) -> str:

@@ -200,7 +200,7 @@ def test_a_declared_role_that_changes_after_the_plan_needs_a_new_plan() -> None:
     world = granted()
     diagnosis = planned(world)
     world.roles.others[WORKER_ROLE] = replace(NEW_ROLE, attached=())
-    with pytest.raises(AccountMoved, match="worker-task-role was changed"):
+    with pytest.raises(AccountMoved, match="prod-retainwise-worker-task-role"):
         Run(world, CURE, diagnosis).capture(4000)
 
 

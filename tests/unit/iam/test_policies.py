@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from typing import Any
 
@@ -264,3 +265,18 @@ def test_no_pattern_takes_long(pattern: str) -> None:
     answer(allow(f"sqs:{pattern}", "*"), action="sqs:" + "a" * 2000)
     answer(allow(resource=f"arn:aws:s3:::{pattern}"), resource="arn:aws:s3:::" + "a" * 2000)
     assert time.process_time() - began < 2
+
+
+def test_the_mark_of_a_policy_is_of_its_text_however_that_is_written() -> None:
+    one = Policy("p", {"Version": "2012-10-17", "Statement": [allow()]}, "v1", "ANPA1")
+    reordered = {"Statement": [dict(reversed(allow().items()))], "Version": "2012-10-17"}
+    same = Policy("p", reordered, "v1", "ANPA1")
+    assert one.mark == same.mark and (one.mark.id, one.mark.version) == ("ANPA1", "v1")
+    assert policy(allow()).mark.sha256 == one.mark.sha256 != policy(allow(resource="*")).mark.sha256
+
+
+def test_the_mark_is_the_hash_that_the_command_in_the_documents_prints() -> None:
+    """printf '{"Statement": [{"Sid": "Ä"}], "Id": "x"}' | jq -cjaS . | sha256sum"""
+    canonical = r'{"Id":"x","Statement":[{"Sid":"\u00c4"}]}'
+    found = Policy("p", {"Statement": [{"Sid": "Ä"}], "Id": "x"}).mark.sha256
+    assert found == hashlib.sha256(canonical.encode()).hexdigest()

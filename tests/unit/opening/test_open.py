@@ -49,6 +49,12 @@ def world() -> World:
     return world
 
 
+def unenrolled() -> World:
+    world = World()
+    world.catalogue.parameters.clear()
+    return world
+
+
 def contained(world: World, *changes: Change) -> None:
     world.journal.keep_baseline(INCIDENT, Baseline(str(WORKER), ROLE, RUNNING, at(2)))
     for change in changes:
@@ -117,7 +123,7 @@ def test_a_refused_input_is_an_incident_with_a_refusal(world: World) -> None:
 
 
 def test_a_service_that_is_not_enrolled_is_named_in_the_refused_incident() -> None:
-    incident = opened(World(), CONTAIN)
+    incident = opened(unenrolled(), CONTAIN)
     assert (code(incident), incident.service) == ("NOT_ENROLLED", WORKER)
 
 
@@ -129,7 +135,7 @@ def test_an_undo_finds_its_service_and_its_role_in_the_journal(world: World) -> 
 
 
 def test_an_undo_needs_no_catalogue_entry() -> None:
-    world = World()
+    world = unenrolled()
     contained(world, ATTACHED)
     assert opened(world, UNDO).refusal is None
 
@@ -183,7 +189,7 @@ def test_an_expiry_is_a_run_of_its_own_for_the_role_of_the_grant(world: World) -
 
 
 def test_the_grant_of_a_service_that_is_not_enrolled_any_more_ends_all_the_same() -> None:
-    world = World()
+    world = unenrolled()
     contained(world, ATTACHED)
     incident = opened(world, EXPIRE)
     assert (incident.refusal, incident.entry, incident.service) == (None, None, WORKER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 from typing import Any
 
@@ -11,23 +13,28 @@ from msgspec.structs import replace
 
 from regrant.baseline.drift import ROUNDS
 from regrant.errors import AccountMoved, AwsRefused
+from regrant.iam.policy import Policy
 from regrant.leases import take_role
 from regrant.model.journal import Hold
 from regrant.model.run import AskEvent, Diagnosis, Finding, RunState
 from regrant.report.approval import TIME_LIMIT, ask_approval, judge_answer
+from tests.unit.cure import CURE, granted, planned
 from tests.unit.fakes import (
     CONTAIN,
+    DOCUMENTS,
     ENTRY,
     INCIDENT,
     INCIDENT_OF_WORKER,
     OLD_ROLE,
+    POLICY_IDS,
     RECEIVE,
     ROLE,
     SEND,
+    WORKER,
     FakeTopic,
     World,
     at,
-    diagnosed,
+    text_of,
 )
 from tests.unit.run import Run
 
@@ -69,13 +76,46 @@ def test_a_plan_of_a_service_that_asks_for_it_waits_for_a_person() -> None:
 def test_the_question_has_the_change_its_reason_the_time_limit_and_both_answers() -> None:
     finding = Finding("MISSING_ATTACHMENT", "retainwise-ecs-task-role lacks it\n\x1b[2Jnow")
     message = asked(replace(ASK, findings=(finding,)))
-    assert f"({RECEIVE}, version v1" in message and OLD_ROLE in message
+    assert f"- attach prod-retainwise-sqs-worker ({RECEIVE}) to {OLD_ROLE}" in message
     assert "lacks it  [2Jnow" in message
     assert at(3 + TIME_LIMIT) in message
     assert "force a new deployment" in message
     yes, no = [shlex.split(line) for line in message.splitlines() if line.startswith("aws ")]
     assert yes[:5] == no[:5] == ["aws", "stepfunctions", "send-task-success", "--task-token", TOKEN]
     assert (yes[-1], no[-1]) == ('{"approved": true}', '{"approved": false}')
+
+
+def test_the_question_says_which_texts_a_yes_is_to() -> None:
+    """Each hash on its own line, to be compared with a command's."""
+    lines = asked().splitlines()
+    policy = json.dumps(DOCUMENTS[RECEIVE], sort_keys=True, separators=(",", ":"))
+    at_policy = lines.index(f"- policy {RECEIVE}: id {POLICY_IDS[RECEIVE]}, version v1, SHA-256")
+    at_entry = lines.index(f"- catalogue entry /regrant/services/{WORKER}: SHA-256")
+    assert lines[at_policy + 1].strip() == hashlib.sha256(policy.encode()).hexdigest()
+    assert lines[at_entry + 1].strip() == hashlib.sha256(text_of(ENTRY).encode()).hexdigest()
+
+
+def test_a_cure_asks_about_the_policies_that_the_new_role_needs() -> None:
+    world = granted()
+    careful = replace(CURE, entry=CAREFUL.entry)
+    message = asked(planned(world, careful), world)
+    assert f"- policy {RECEIVE}: id {POLICY_IDS[RECEIVE]}, version v1, SHA-256" in message
+
+
+def test_a_policy_that_was_replaced_while_a_person_thought_is_asked_about_again() -> None:
+    """Terraform deletes and creates it: the same ARN, v1 again, and another text."""
+    world = World()
+    run = approved(world)
+    first = asked(run.state.diagnosis or ASK)
+    world.roles.ids[RECEIVE] = "ANPAMADEAGAIN"
+    world.roles.documents[RECEIVE] = everything = {"Statement": {"Effect": "Allow", "Action": "*"}}
+    with pytest.raises(AccountMoved, match=RECEIVE):
+        run.capture(3000)
+    again = run.diagnose(3001)
+    assert (again.next, again.answer) == ("ASK", UNSET)
+    second = asked(again)
+    assert Policy(RECEIVE, everything).mark.sha256 in second and "ANPAMADEAGAIN" in second
+    assert Policy(RECEIVE, everything).mark.sha256 not in first
 
 
 def test_the_step_says_until_when_the_answer_counts() -> None:
@@ -163,16 +203,16 @@ def test_a_role_that_somebody_changed_since_needs_a_new_plan(change: dict[str, A
     world = World()
     run = look(world)
     world.roles.role = replace(ROLE, **change)
-    with pytest.raises(AccountMoved, match="changed since the diagnosis"):
+    with pytest.raises(AccountMoved, match="Changed since the diagnosis"):
         run.capture(4)
     assert world.journal.baselines == {}
 
 
-def test_another_version_of_an_approved_policy_needs_a_new_plan() -> None:
+def test_a_catalogue_entry_that_was_changed_since_needs_a_new_plan() -> None:
     world = World()
     run = look(world)
-    world.roles.version = "v2"
-    with pytest.raises(AccountMoved, match="another version"):
+    world.catalogue.parameters[WORKER] = text_of(replace(ENTRY, approval="required", grant_ttl_hours=720))
+    with pytest.raises(AccountMoved, match="the catalogue entry"):
         run.capture(4)
 
 
@@ -189,7 +229,7 @@ def test_what_was_another_incidents_grant_before_moves_nothing_either() -> None:
     world = World()
     world.holds.write(OLD_ROLE, Hold(SEND, "another", "retainwise-cluster/retainwise-backend"))
     world.roles.role = replace(ROLE, attached=(SEND,))
-    Run(world, CAREFUL, replace(diagnosed(world.roles.role), next="ASK")).capture(4)
+    approved(world).capture(4)
     assert INCIDENT in world.journal.baselines
 
 
