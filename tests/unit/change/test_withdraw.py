@@ -228,7 +228,7 @@ def test_the_schedule_of_an_incident_stays_while_one_of_its_policies_does() -> N
         ends = hold_of(world, INCIDENT).expires_at
         assert ends is not None
         world.roles.attach(OLD_ROLE, SEND)
-        world.holds.write(OLD_ROLE, replace(hold_of(world, INCIDENT), policy=SEND))
+        world.holds.write(OLD_ROLE, replace(hold_of(world, INCIDENT), policy=SEND, policy_id=""))
         beside(world)
         enrol(world, BACKEND, replace(ENTRY, policies=(needed,)))
         assert outcome(world).removed == (gone,)
@@ -238,7 +238,7 @@ def test_the_schedule_of_an_incident_stays_while_one_of_its_policies_does() -> N
 def test_both_policies_of_an_incident_go_with_their_one_schedule() -> None:
     world = granted()
     world.roles.attach(OLD_ROLE, SEND)
-    world.holds.write(OLD_ROLE, replace(hold_of(world, INCIDENT), policy=SEND))
+    world.holds.write(OLD_ROLE, replace(hold_of(world, INCIDENT), policy=SEND, policy_id=""))
     assert set(outcome(world).removed) == {RECEIVE, SEND}
     assert world.schedules.at == {}
 

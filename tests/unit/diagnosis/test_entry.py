@@ -119,10 +119,10 @@ def test_an_expiry_goes_on_whatever_became_of_the_entry(entry: CatalogueEntry | 
     assert run.capture(DAY + 1).next == "WITHDRAW"
 
 
-def test_an_expiry_whose_entry_is_broken_goes_by_the_last_one_that_could_be_used() -> None:
+def test_an_expiry_whose_entry_is_broken_goes_on_without_one_and_says_why() -> None:
     run, diagnosis = expiry("{")
-    assert diagnosis.plan is not None and diagnosis.plan.watch
-    assert run.state.incident.entry == ENTRY
+    assert diagnosis.plan is not None and run.state.incident.entry is None
+    assert diagnosis.plan.postpone is not None and "does not parse" in diagnosis.plan.postpone
 
 
 def test_an_expiry_whose_entry_is_gone_goes_on_without_one() -> None:

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from regrant.baseline.drift import ROUNDS
 from regrant.model.aws import TaskDefinition
-from regrant.model.results import Refusal
 from regrant.model.run import Diagnosis, Incident, RunState
 from tests.unit.cure import (
     BACKEND,
@@ -96,12 +95,12 @@ def test_the_tasks_of_a_service_that_is_not_enrolled_any_more_depend_on_the_gran
 
 
 def test_an_entry_that_cannot_be_used_is_the_reason_why_nothing_can_be_proved() -> None:
-    wrong = Refusal("INVALID_CATALOGUE", "/regrant/services/x does not parse: truncated.", "Correct it.")
-    diagnosis = plan(granted(), replace(EXPIRY, entry=None, no_entry=wrong))
-    assert diagnosis.plan is not None
-    assert diagnosis.plan.postpone == (
-        "/regrant/services/x does not parse: truncated, 2 tasks run with retainwise-ecs-task-role"
-    )
+    world = granted()
+    world.catalogue.parameters[WORKER] = "{"
+    diagnosis = plan(world)
+    assert diagnosis.plan is not None and diagnosis.plan.postpone is not None
+    assert diagnosis.plan.postpone.startswith(f"/regrant/services/{WORKER} does not parse: ")
+    assert diagnosis.plan.postpone.endswith(", 2 tasks run with retainwise-ecs-task-role")
 
 
 def test_what_the_roles_tag_names_stays_for_good() -> None:
