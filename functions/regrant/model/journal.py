@@ -49,6 +49,7 @@ class Change(msgspec.Struct, frozen=True):
     attach, withdraw: a policy (value) on a role (target). redeploy, restore: of a service (target), the
     deployment (value) before, and once done ours; restore: that which it is to replace. register: a copy of a
     revision (target) with another role; value is the family's latest revision before, and once done ours.
+    left_for says who needs what an undo therefore left.
     """
 
     kind: Literal["attach", "redeploy", "restore", "register", "withdraw"]
@@ -58,6 +59,7 @@ class Change(msgspec.Struct, frozen=True):
     done_at: str | None = None
     undone_at: str | None = None
     role: str | None = None
+    left_for: str | None = None
 
 
 class LastOutcome(msgspec.Struct, frozen=True):

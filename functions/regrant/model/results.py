@@ -157,7 +157,8 @@ class Undo(msgspec.Struct, frozen=True):
     service is PENDING until the service has settled (UNHEALTHY: it will not in the time that it has), with
     what that rests on in evidence; restored_since is when it was first waited for. detached are the policies
     (ARNs) taken off the role again, and left those that another incident still needs; deregistered the
-    revisions (ARNs). waits_for is the run that is changing the role.
+    revisions (ARNs), and in_use those that are left because a service runs them. waits_for is the run that is
+    changing the role.
     """
 
     next: Literal["SERVICE", "ROLE", "WAIT", "CONFIRM"]
@@ -170,6 +171,7 @@ class Undo(msgspec.Struct, frozen=True):
     detached: tuple[str, ...] | None = None
     left: tuple[str, ...] = ()
     deregistered: tuple[str, ...] | None = None
+    in_use: tuple[str, ...] = ()
     waits_for: str | None = None
     evidence: tuple[str, ...] = ()
 

@@ -87,7 +87,9 @@ def _changes(report: Report) -> Iterator[str]:
         }[change.kind]
         undone = {"attach": "detached again", "register": "deregistered again", "withdraw": "attached again"}
         state = (
-            undone.get(change.kind, "undone")
+            f"left: {change.left_for}"
+            if change.left_for
+            else undone.get(change.kind, "undone")
             if change.undone_at
             else "done"
             if change.done_at
