@@ -210,6 +210,7 @@ def test_a_function_reads_only_the_lists_that_it_needs(stack: Template, values: 
         "Diagnose": {"<AllowedRoles>", "<AllowedPolicies>", "<AllowedExecutionRoles>"},
         "WithdrawGrants": {"<AllowedPolicies>", "<AllowedClusters>"},
         "UndoService": {"<AllowedClusters>"},
+        "PageOperator": {"<AllowedClusters>"},
         "AuditGrants": {"<AllowedRoles>", "<AllowedPolicies>"},
     }
 
