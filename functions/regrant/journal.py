@@ -49,6 +49,13 @@ def carry_out_grant(
     aws.journal.record_and_release(incident.id, done, holds, lease_of_role(role, incident, now), now)
 
 
+def leave(journal: Journal, incident: str, change: Change, why: str) -> Change:
+    """Record that a change is not taken back, and who needs it; the next undo looks again."""
+    left = replace(change, left_for=why)
+    journal.record(incident, left)
+    return left
+
+
 def take_back(
     journal: Journal, incident: str, change: Change, act: Callable[[], object], undone_at: str
 ) -> Change:

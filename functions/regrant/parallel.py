@@ -37,3 +37,8 @@ def all_three(first: Callable[[], A], second: Callable[[], B], third: Callable[[
     """All three results; the first failure is raised."""
     others = _pool.submit(second), _pool.submit(third)
     return first(), others[0].result(), others[1].result()
+
+
+def within(seconds: float, function: Callable[[], A]) -> A:
+    """Its result; raises TimeoutError if it has none by then. What it has begun goes on."""
+    return _pool.submit(function).result(timeout=seconds)

@@ -66,6 +66,10 @@ class Services(Protocol):
     def stopped_task_ids(self, service: Service) -> tuple[str, ...]:
         """The service's tasks that stopped within about the last hour, of whichever deployment."""
 
+    def running_in(self, cluster: str) -> dict[Service, tuple[str, ...]]:
+        """Every service of the cluster with the revisions (ARNs) that it runs or is to run, sorted; empty if
+        there is no such cluster."""
+
     def task_group(self, cluster: str, task: str) -> str | None:
         """What the task (id) is of, `service:NAME` or `family:NAME`; None if the cluster does not know it."""
 
@@ -223,8 +227,12 @@ class Revisions(Protocol):
     def differences(self, arn: str, copy: str) -> tuple[str, ...]:
         """Field by field what was registered differently, sorted; empty for equal."""
 
+    def newest(self, arn: str, role: str, but: tuple[str, ...]) -> str | None:
+        """The newest ACTIVE revision of that revision's family with that task role (ARN) that is none of
+        `but`; only the newest twenty are looked at."""
+
     def status(self, arn: str) -> str:
-        """ACTIVE, INACTIVE (deregistered) or DELETE_IN_PROGRESS."""
+        """ACTIVE, INACTIVE (deregistered), DELETE_IN_PROGRESS, or DELETED for one that is not known."""
 
     def deregister(self, arn: str) -> None:
         """What runs on it goes on. One that is not ACTIVE (any more) counts as deregistered."""

@@ -126,8 +126,9 @@ def _ecs(operation: str, p: Parameters) -> Answer:
         tasks = p.get("tasks") or [p.get("task")]
         return [_named("ecs", f"task/{name}/", task) for task in tasks], context, None
     if operation in ("ListTasks", "ListServices", "DescribeClusters", "DeleteCluster"):
-        # ListTasks is granted on container instances, that is on * with the condition ecs:cluster.
-        resources = [cluster] if operation != "ListTasks" else ["*"]
+        # ListTasks is granted on container instances, and ListServices has no resource: both are granted on *
+        # with the condition ecs:cluster.
+        resources = ["*"] if operation in ("ListTasks", "ListServices") else [cluster]
         if "clusters" in p:
             resources = [_named("ecs", "cluster/", each) for each in p["clusters"]]
         return resources, context, None

@@ -84,13 +84,13 @@ COVERED = (
         "ECS has no resource for these calls. They read.",
         ("ecs:DescribeTaskDefinition",),
         "[*]",
-        ("ConfirmBaseline", "Diagnose", "RedeployService", "UndoService", "WithdrawGrants"),
+        ("ConfirmBaseline", "Diagnose", "PageOperator", "RedeployService", "UndoService", "WithdrawGrants"),
     ),
     Reason(
         "ECS has no resource for this call. It reads names.",
         ("ecs:ListTaskDefinitions",),
         "[*]",
-        ("RedeployService", "UndoService"),
+        ("PageOperator", "RedeployService", "UndoService"),
     ),
     Reason(
         "ECS has no resource for this call. Running tasks go on, and registering again undoes it.",
@@ -109,8 +109,8 @@ COVERED = (
         ("ecs:DescribeServices",),
         f"arn:aws:ecs:{_HERE}:service/retainwise-cluster/*",
         (
-            *("CaptureBaseline", "ConfirmBaseline", "Diagnose", "RedeployService", "UndoService"),
-            *("VerifyHealth", "WithdrawGrants"),
+            *("CaptureBaseline", "ConfirmBaseline", "Diagnose", "PageOperator", "RedeployService"),
+            *("UndoService", "VerifyHealth", "WithdrawGrants"),
         ),
     ),
     Reason(

@@ -123,6 +123,20 @@ def cure_lost() -> None:
         _run(there, {"service": WORKER, "mode": "cure"}, "ROLLED_BACK")
 
 
+def cure_stuck() -> None:
+    """The cure is not proved, and the old revision has been deregistered, so a person is notified."""
+    with incident(uploads=15) as there:
+        _run(there, {"service": WORKER}, "CONTAINED")
+
+        def lost() -> None:
+            _client(there, "ecs").deregister_task_definition(taskDefinition=f"{retainwise.WORKER}:2")
+            role = {"RoleName": retainwise.WORKER_ROLE, "PolicyArn": RECEIVE}
+            _client(there, "iam").detach_role_policy(**role)
+
+        _when(there, "DecideWithdrawal", lost)
+        _run(there, {"service": WORKER, "mode": "cure"}, "ROLLBACK_INCOMPLETE")
+
+
 def expired() -> None:
     """The grant has expired. It is still needed; then no schedule fires, and the audit finds it."""
     with incident() as there:
@@ -187,6 +201,7 @@ STORIES: tuple[Callable[[], None], ...] = (
     cured,
     cure_undone,
     cure_lost,
+    cure_stuck,
     needed_no_more,
     needed_by_another,
     attached_by_hand,

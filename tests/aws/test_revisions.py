@@ -224,6 +224,26 @@ def test_what_is_not_exactly_a_copy_is_not_one(ecs: Any, revisions: Revisions) -
     assert revisions.copies(old, NEW_ROLE, after=copy) == ()
 
 
+def test_the_newest_revision_with_a_role_is_active_of_that_family_and_none_of_those(
+    ecs: Any, revisions: Revisions
+) -> None:
+    old, second, third = (register(ecs) for _ in range(3))
+    copy = revisions.register(old, NEW_ROLE)
+    register(ecs, family="orders-worker")
+    assert revisions.newest(old, TASK_ROLE, ()) == third
+    assert revisions.newest(old, TASK_ROLE, (third,)) == second
+    assert revisions.newest(old, NEW_ROLE, (copy,)) is None
+    revisions.deregister(third)
+    assert revisions.newest(old, TASK_ROLE, ()) == second
+
+
+def test_only_the_newest_twenty_are_looked_at(ecs: Any, revisions: Revisions) -> None:
+    old = register(ecs)
+    for _ in range(20):
+        revisions.register(old, NEW_ROLE)
+    assert revisions.newest(old, TASK_ROLE, ()) is None
+
+
 # What a crash leaves behind
 
 
@@ -272,9 +292,8 @@ def test_a_bad_moment_is_unavailable(
 
 def test_a_refusal_is_a_refusal(ecs: Any, revisions: Revisions) -> None:
     unknown = f"{PREFIX}orders:9"
-    for ask in (revisions.status, revisions.execution_role, revisions.deregister):
-        with pytest.raises(AwsRefused, match="Unable to describe task definition"):
-            ask(unknown)
+    with pytest.raises(AwsRefused, match="Unable to describe task definition"):
+        revisions.execution_role(unknown)
     with pytest.raises(AwsRefused, match="Unable to describe task definition"):
         revisions.register(unknown, NEW_ROLE)
 
@@ -291,6 +310,21 @@ def test_a_revision_is_active_then_inactive_then_on_its_way_out(ecs: Any, revisi
     ecs.delete_task_definitions(taskDefinitions=[arn])
     revisions.deregister(arn)
     assert revisions.status(arn) == "DELETE_IN_PROGRESS"
+
+
+def test_a_revision_that_is_not_known_is_deleted_and_so_deregistered(revisions: Revisions) -> None:
+    unknown = f"{PREFIX}orders:9"
+    assert revisions.status(unknown) == "DELETED"
+    revisions.deregister(unknown)
+
+
+def test_a_status_that_may_not_be_read_is_refused(
+    account: LocalAccount, ecs: Any, revisions: Revisions
+) -> None:
+    arn = register(ecs)
+    account.faults.add(Effect.DENIED, "ecs", "DescribeTaskDefinition")
+    with pytest.raises(AwsRefused):
+        revisions.status(arn)
 
 
 @pytest.mark.parametrize(("status", "refused"), [("INACTIVE", False), ("ACTIVE", True)])

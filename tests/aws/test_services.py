@@ -212,3 +212,55 @@ def test_a_task_or_a_cluster_that_is_not_known_is_none() -> None:
         stub.add_response("describe_tasks", {"tasks": [], "failures": [{"reason": "MISSING"}]})
         stub.add_client_error("describe_tasks", "ClusterNotFoundException", http_status_code=400)
         assert [EcsServices(ecs).task_group(CLUSTER, "t") for _ in range(2)] == [None, None]
+
+
+def test_every_service_of_a_cluster_is_known_with_what_it_runs() -> None:
+    ecs = create_service()
+    second = register(ecs, family="reports")
+    for number in range(11):  # more than DescribeServices takes
+        ecs.create_service(
+            cluster=CLUSTER, serviceName=f"reports-{number}", taskDefinition=second, desiredCount=1
+        )
+    running = EcsServices(ecs).running_in(CLUSTER)
+    assert running[WORKER] == (BARE["taskDefinition"],)
+    assert running[Service(CLUSTER, "reports-10")] == (second,) and len(running) == 12
+
+
+def test_services_are_listed_to_the_last_page_and_described_by_tens() -> None:
+    ecs = client("ecs")
+    arns = [f"{BARE['serviceArn']}-{number}" for number in range(12)]
+    with Stubber(ecs) as stub:
+        asked = {"cluster": CLUSTER, "maxResults": 100}
+        stub.add_response("list_services", {"serviceArns": arns[:11], "nextToken": "more"}, asked)
+        stub.add_response("list_services", {"serviceArns": arns[11:]}, asked | {"nextToken": "more"})
+        for few in (arns[:10], arns[10:]):
+            answer = {"services": [], "failures": [{"arn": arn, "reason": "MISSING"} for arn in few]}
+            stub.add_response("describe_services", answer, {"cluster": CLUSTER, "services": few})
+        assert EcsServices(ecs).running_in(CLUSTER) == {}
+        stub.assert_no_pending_responses()
+
+
+def test_a_service_runs_what_its_deployments_and_its_task_sets_run() -> None:
+    ecs = client("ecs")
+    deployments = [{"taskDefinition": "b"}, {"taskDefinition": "a"}]
+    external = {"serviceName": "external", "taskSets": [{"taskDefinition": "c"}]}
+    services = [{"serviceName": "rolling", "taskDefinition": "a", "deployments": deployments}, external]
+    with Stubber(ecs) as stub:
+        stub.add_response("list_services", {"serviceArns": ["x", "y"]})
+        stub.add_response("describe_services", {"services": services})
+        assert EcsServices(ecs).running_in(CLUSTER) == {
+            Service(CLUSTER, "rolling"): ("a", "b"),
+            Service(CLUSTER, "external"): ("c",),
+        }
+
+
+def test_nothing_runs_in_a_cluster_that_is_not_known() -> None:
+    assert EcsServices(client("ecs")).running_in("nowhere") == {}
+
+
+def test_services_that_may_not_be_listed_are_refused() -> None:
+    ecs = client("ecs")
+    with Stubber(ecs) as stub:
+        stub.add_client_error("list_services", "AccessDeniedException")
+        with pytest.raises(AwsRefused):
+            EcsServices(ecs).running_in(CLUSTER)

@@ -24,7 +24,7 @@ FLOORS = (
     ("aws",),  # the adapters, and the one place where they are put together
     ("undo", "diagnosis", "change", "report"),  # the stages of a run
     ("baseline", "verify", "opening"),
-    ("denials", "grants", "audit"),
+    ("denials", "grants", "audit", "in_use"),
     ("journal",),
     ("leases",),
     ("ports",),  # what the domain needs from outside

@@ -18,7 +18,7 @@ from tests.handlers.test_handlers import (
     service,
     settle,
 )
-from tests.unit.fakes import INCIDENT, OLD_ROLE, RECEIVE, WORKER_ROLE, at
+from tests.unit.fakes import INCIDENT, OLD_ROLE, RECEIVE, WORKER, WORKER_ROLE, at
 
 CURE = "cure-worker-1"
 NOW = at(3600)
@@ -96,8 +96,10 @@ def test_undo_role_puts_all_of_it_back(invoke: Invoke) -> None:
 
 
 def test_undo_service_deregisters_what_the_cure_registered(invoke: Invoke) -> None:
-    """moto's deployments go on with their revision, so the service itself needs no restoration here."""
+    """moto's deployments go on with their revision, so somebody else moves the service back here."""
+    old = service()["taskDefinition"]
     state = cured(invoke, "capture_baseline", "redeploy_service")
+    client("ecs").update_service(cluster=WORKER.cluster, service=WORKER.name, taskDefinition=old)
     state["undo"] = invoke("undo_role", {"state": state, "now": NOW})
     assert state["undo"]["next"] == "SERVICE"
     new = state["rollout"]["revision"]

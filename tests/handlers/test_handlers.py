@@ -351,6 +351,7 @@ def test_page_operator_reports_what_is_left_and_counts(
 ) -> None:
     journal().keep_baseline(INCIDENT, Baseline(str(WORKER), ROLE, RUNNING, at(2)))
     journal().intend(INCIDENT, Change("attach", OLD_ROLE, RECEIVE, at(3), done_at=at(3)))
+    client("iam").attach_role_policy(RoleName=ROLE_NAME, PolicyArn=RECEIVE)
     report = invoke("page_operator")
     assert report["outcome"] == "ROLLBACK_INCOMPLETE"
     assert f"--policy-arn {RECEIVE}" in report["next"]

@@ -24,6 +24,13 @@ def test_tags_of_what_is_registered_are_asked_about_too() -> None:
     ]
 
 
+@pytest.mark.parametrize("operation", ["ListServices", "ListTasks"])
+def test_what_has_no_resource_is_asked_about_with_its_cluster(operation: str) -> None:
+    (ask,) = asks("ecs", operation, {"cluster": "orders"})
+    cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/orders"
+    assert (ask.resource, ask.context) == ("*", {"ecs:cluster": cluster})
+
+
 @pytest.mark.parametrize(
     ("operation", "parameters", "owner"),
     [

@@ -39,6 +39,7 @@ JOURNAL = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}
 UNLIMITED = {
     "ecs:DescribeTaskDefinition": "ECS has no resource for it; it only reads",
     "ecs:DeregisterTaskDefinition": "ECS has no resource for it; undone by registering again, tasks go on",
+    "ecs:ListServices": "ECS has no resource for it; limited by ecs:cluster",
     "ecs:ListTaskDefinitions": "ECS has no resource for it; it only reads names",
     "ecs:ListTasks": "authorized on container instances, which Fargate has none of; limited by ecs:cluster",
     "iam:GetAccountSummary": "IAM has no resource for it; it only reads counts",
@@ -211,6 +212,8 @@ def test_a_function_reads_only_the_lists_that_it_needs(stack: Template, values: 
             *("<AllowedRoles>", "<AllowedPolicies>", "<AllowedClusters>", "<AllowedExecutionRoles>"),
         },
         "WithdrawGrants": {"<AllowedPolicies>", "<AllowedClusters>"},
+        "UndoService": {"<AllowedClusters>"},
+        "PageOperator": {"<AllowedClusters>"},
         "AuditGrants": {"<AllowedRoles>", "<AllowedPolicies>"},
     }
 
@@ -244,9 +247,10 @@ def test_only_services_of_managed_clusters(stack: Template, values: Values, acti
         assert values(statement["Resource"]) == SERVICES
 
 
-def test_tasks_are_listed_in_managed_clusters_only(stack: Template, values: Values) -> None:
-    (statement,) = granted(stack, "ecs:ListTasks")
-    assert values(statement["Condition"]) == {"ArnEquals": {"ecs:cluster": CLUSTERS}}
+@pytest.mark.parametrize("action", ["ecs:ListTasks", "ecs:ListServices"])
+def test_managed_clusters_only_are_listed(stack: Template, values: Values, action: str) -> None:
+    for statement in granted(stack, action):
+        assert values(statement["Condition"]) == {"ArnEquals": {"ecs:cluster": CLUSTERS}}
 
 
 def test_the_journal_is_only_added_to(stack: Template, values: Values) -> None:

@@ -218,6 +218,14 @@ class FakeServices:
     def describe(self, service: Service) -> ServiceState | None:
         return self.state if service == WORKER else self.others.get(service)
 
+    def running_in(self, cluster: str) -> dict[Service, tuple[str, ...]]:
+        known = {**self.others, **({WORKER: self.state} if self.state else {})}
+        return {
+            service: (state.task_definition, *(d.task_definition for d in state.deployments))
+            for service, state in known.items()
+            if service.cluster == cluster
+        }
+
     def task_definition(self, arn: str) -> TaskDefinition:
         return self.definitions.get(arn, self.definition)
 
@@ -566,6 +574,11 @@ class FakeRevisions:
 
     def differences(self, arn: str, copy: str) -> tuple[str, ...]:
         return (f'taskRoleArn: "{OLD_ROLE}" -> "{WORKER_ROLE}"', *self.wrong)
+
+    def newest(self, arn: str, role: str, but: tuple[str, ...]) -> str | None:
+        roles = {DEFINITION: OLD_ROLE} | {new: made_with for new, (_, made_with) in self.registered.items()}
+        found = [n for n in roles if roles[n] == role and n not in (*but, *self.inactive)]
+        return found[-1] if found else None
 
     def status(self, arn: str) -> str:
         return "INACTIVE" if arn in self.inactive else "ACTIVE"

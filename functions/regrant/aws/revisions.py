@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from operator import itemgetter
 from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
+
+# Revisions of a family that are read for one with a certain role.
+_LOOKED_AT = 20
 
 # The client is shared with those who only look at a task definition, for whom an unknown member is no harm.
 _copying: ContextVar[bool] = ContextVar("_copying", default=False)
@@ -77,12 +80,27 @@ class EcsRevisions:
         """
         return different(self._registrable(arn), self._registrable(copy))
 
-    def status(self, arn: str) -> str:
-        """DescribeTaskDefinition: ACTIVE, INACTIVE or DELETE_IN_PROGRESS.
-
-        Raises AwsUnavailable, AwsRefused.
+    def newest(self, arn: str, role: str, but: tuple[str, ...]) -> str | None:
+        """ListTaskDefinitions, DescribeTaskDefinition: the newest ACTIVE one with the task role (ARN), or
+        None. Raises AwsUnavailable, AwsRefused.
         """
-        return str(self._describe(arn)["taskDefinition"]["status"])
+        for active in islice(self._active(arn), _LOOKED_AT):
+            if active not in but and self._describe(active)["taskDefinition"].get("taskRoleArn") == role:
+                return active
+        return None
+
+    def status(self, arn: str) -> str:
+        """DescribeTaskDefinition: ACTIVE, INACTIVE, DELETE_IN_PROGRESS, or DELETED for one that is not known.
+
+        Raises AwsUnavailable, AwsRefused (denied).
+        """
+        try:
+            return str(self._describe(arn)["taskDefinition"]["status"])
+        except AwsRefused as refused:
+            # "Unable to describe task definition." (API reference, DescribeTaskDefinition, Errors)
+            if refused.code == "ClientException":
+                return "DELETED"
+            raise
 
     def deregister(self, arn: str) -> None:
         """DeregisterTaskDefinition: one that is INACTIVE or being deleted counts as done.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,9 @@ from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
 from regrant.model.aws import Deployment, LogRoute, ServiceState, TaskDefinition, name_of
 from regrant.model.catalogue import Service
+
+# As many as DescribeServices takes, and as many as ListServices gives (ECS API reference).
+_TEN, _PAGE = 10, 100
 
 
 class EcsServices:
@@ -31,6 +34,30 @@ class EcsServices:
             raise
         # An unknown service is HTTP 200 with a failure MISSING (API failure reasons).
         return _service(answer["services"][0]) if answer["services"] else None
+
+    def running_in(self, cluster: str) -> dict[Service, tuple[str, ...]]:
+        """ListServices, DescribeServices: what each service runs. Raises AwsUnavailable, AwsRefused."""
+        try:
+            with aws_errors():
+                pages = self._ecs.get_paginator("list_services").paginate(
+                    cluster=cluster, PaginationConfig={"PageSize": _PAGE}
+                )
+                arns = [arn for page in pages for arn in page["serviceArns"]]
+                # One that was deleted since it was listed is left out, as a failure MISSING.
+                shapes = [
+                    shape
+                    for first in range(0, len(arns), _TEN)
+                    for shape in self._ecs.describe_services(
+                        cluster=cluster, services=arns[first : first + _TEN]
+                    )["services"]
+                ]
+        except AwsRefused as refused:
+            if refused.code == "ClusterNotFoundException":
+                return {}
+            raise
+        return {
+            Service(cluster, shape["serviceName"]): tuple(sorted(set(_revisions(shape)))) for shape in shapes
+        }
 
     def task_definition(self, arn: str) -> TaskDefinition:
         """DescribeTaskDefinition: role and log routes. Raises AwsUnavailable, AwsRefused (unknown)."""
@@ -113,6 +140,14 @@ def _service(shape: dict[str, Any]) -> ServiceState:
         deployments=tuple(_deployment(d) for d in shape.get("deployments", [])),
         last_events=tuple(event["message"] for event in shape.get("events", [])[:3]),
     )
+
+
+def _revisions(shape: dict[str, Any]) -> Iterator[str]:
+    """A service of another controller than ECS's own has task sets for deployments, and may name no revision
+    itself (API reference, Service and TaskSet)."""
+    for each in (shape, *shape.get("deployments", []), *shape.get("taskSets", [])):
+        if each.get("taskDefinition"):
+            yield each["taskDefinition"]
 
 
 def _deployment(shape: dict[str, Any]) -> Deployment:

@@ -130,7 +130,9 @@ def _ours(
             (added if change.kind == "attach" else removed).add(fact)
         elif change.kind == "register":
             in_use = f'service.task_definition = "{change.value}"'
-            added |= {in_use, f"service.revisions.{change.value} = true", f"revision.{change.value} = true"}
+            added |= {in_use, f"service.revisions.{change.value} = true"}
+            if change.left_for is None:  # else somebody else runs it
+                added.add(f"revision.{change.value} = true")
             if in_use in new:
                 removed |= {
                     line for line in old if line.startswith(("service.task_def", "service.revisions."))

@@ -171,7 +171,8 @@ class Undo(msgspec.Struct, frozen=True):
     has settled (UNHEALTHY: it will not in the time that it has), with what that rests on in evidence;
     restored_since is when it was first waited for. detached are the policies (ARNs) taken off the role again,
     left those that another incident still needs, and lost those that somebody had taken off; deregistered the
-    revisions (ARNs). waits_for is the run that is changing the role.
+    revisions (ARNs), and in_use those that are left because a service runs them. waits_for is the run that is
+    changing the role.
     """
 
     next: Literal["SERVICE", "ROLE", "WAIT", "CONFIRM"]
@@ -185,6 +186,7 @@ class Undo(msgspec.Struct, frozen=True):
     left: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     deregistered: tuple[str, ...] | None = None
+    in_use: tuple[str, ...] = ()
     waits_for: str | None = None
     evidence: tuple[str, ...] = ()
 

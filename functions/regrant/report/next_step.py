@@ -40,7 +40,7 @@ def next_step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
     if outcome == "NOTHING_TO_FIX":
         return "If it is still denied, the cause is another layer: resource policy, boundary, SCP or KMS key."
     if outcome == "ROLLED_BACK" and incident.mode == "rollback":
-        return "Everything that the incident changed is undone."
+        return f"Everything that the incident changed is undone{_but_for(state)}."
     if outcome == "ROLLED_BACK" and incident.mode == "cure":
         return (
             "The service is back on its old revision, with its grant. See why it did not work with"
@@ -49,6 +49,13 @@ def next_step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
     if outcome == "ROLLED_BACK":
         return f"{_why_again(state)}{_left_behind(state)}"
     return "AWS or the runbook failed before anything was changed: see the error, and start again."
+
+
+def _but_for(state: RunState) -> str:
+    """The revisions that it registered and that a service runs."""
+    in_use = state.undo.in_use if state.undo else ()
+    names = ", ".join(name_of(revision) for revision in in_use)
+    return f", but for {names}, which is in use: the changes say by whom" if in_use else ""
 
 
 def _input(**given: str) -> str:

@@ -7,29 +7,38 @@ from msgspec.structs import replace
 
 from regrant.baseline.facts import attached_before, granted_by_others
 from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.grants import standing
 from regrant.leases import give_back_role, leased_service
-from regrant.model.aws import name_of
 from regrant.model.journal import Change
 from regrant.model.run import Finding, Report, RunState
+from regrant.parallel import within
 from regrant.ports import Account, Holds, Record
+from regrant.report.by_hand import There, look, manual_steps
 from regrant.report.compose import make_report
 from regrant.report.notify import not_notified, send
+
+LOOK = 20.0
+"""Seconds that looking at what is left may take: the function has to page, and record that, in what is left
+of its own time."""
 
 
 def page_operator(state: RunState, aws: Account, now: str) -> Report:
     """The undo did not finish, or could not begin: say what is left, with the commands that finish it.
 
-    A person is paged even if the journal, whose failure may be why, can be neither read nor written. Raises
-    AwsUnavailable (the topic) when all else is done, so that the page is tried again for minutes.
+    A person is paged even if the journal, whose failure may be why, can be neither read nor written, and if
+    AWS cannot be asked what is there. Raises AwsUnavailable (the topic) when all else is done, so that the
+    page is tried again for minutes.
     """
-    changes, left, troubles = _planned_changes(state), tuple[Change, ...](), []
+    changes, left, there = _planned_changes(state), None, None
+    troubles = list[Finding]()
     try:
         record = aws.journal.load(state.incident.subject)
         changes, left = record.changes, left_by(state, record, aws.holds)
+        there, troubles = _there(state, left, aws, now)
     except (AwsRefused, AwsUnavailable) as error:
         where = "is taken from the plan" if changes else f"is in the journal, at {state.incident.subject}"
         troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done {where}: {error}"))
-    report = make_report(state, "ROLLBACK_INCOMPLETE", changes, manual_steps(state, left), now)
+    report = make_report(state, "ROLLBACK_INCOMPLETE", changes, manual_steps(state, left, there), now)
     report, unsent = replace(report, findings=(*report.findings, *troubles)), None
     try:
         send(report, aws.topic)
@@ -51,6 +60,17 @@ def _record(state: RunState, report: Report, aws: Account, now: str) -> Report:
     return report
 
 
+def _there(
+    state: RunState, left: tuple[Change, ...], aws: Account, now: str
+) -> tuple[There | None, list[Finding]]:
+    """What is there of what is left, or why that is not known."""
+    try:
+        return within(LOOK, lambda: look(state.incident.service, left, aws, now)), []
+    except (AwsRefused, AwsUnavailable, TimeoutError) as error:
+        why = str(error) or f"no answer in {LOOK:.0f} s"
+        return None, [Finding("NOT_CHECKED", f"The commands are not checked against what is there: {why}")]
+
+
 def _planned_changes(state: RunState) -> tuple[Change, ...]:
     diagnosis = state.diagnosis
     if diagnosis is None or diagnosis.plan is None:
@@ -59,37 +79,11 @@ def _planned_changes(state: RunState) -> tuple[Change, ...]:
     return tuple(Change("attach", role, policy, intended_at=diagnosis.at) for policy in policies)
 
 
-def manual_steps(state: RunState, changes: tuple[Change, ...]) -> str:
-    """The commands that put right what this incident left, and the run that checks and records it."""
-    subject = state.incident.subject
-    again = f'start the state machine with {{"mode": "rollback", "incident": "{subject}"}}'
-    if state.receipt:
-        return f"Everything is undone, but that could not be recorded. To record it, {again}."
-    service = state.incident.service
-    where = f"--cluster {service.cluster} --service{{}} {service.name}" if service else ""
-    commands = [f"aws ecs describe-services {where.format('s')}"] if service else []
-    for change in changes:
-        policy = f"--role-name {name_of(change.target)} --policy-arn {change.value}"
-        if change.kind == "attach":
-            commands.append(f"aws iam detach-role-policy {policy}")
-        elif change.kind == "withdraw":
-            commands.append(f"aws iam attach-role-policy {policy}")
-        elif change.kind == "register" and change.done_at:
-            commands.append(f"aws ecs update-service {where.format('')} --task-definition {change.target}")
-            commands.append(f"aws ecs deregister-task-definition --task-definition {change.value}")
-    return "\n".join(
-        (
-            "Check that the service has settled, then:",
-            *(f"  {command}" for command in commands),
-            f"Then, or instead, {again}: it checks what is there, and clears the records.",
-        )
-    )
-
-
 def left_by(state: RunState, record: Record, holds: Holds) -> tuple[Change, ...]:
     """What is not undone, without what was there before us or another incident needs."""
     kept = attached_before(record.baseline)
-    needed = granted_by_others(holds.of(state.role), state.incident.subject) if state.role else ()
+    held = standing(holds.of(state.role)) if state.role else ()
+    needed = granted_by_others(held, state.incident.subject)
     return tuple(
         change
         for change in record.changes

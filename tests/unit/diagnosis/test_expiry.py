@@ -33,6 +33,7 @@ from tests.unit.fakes import (
     ROUTE,
     RUNNING,
     SEND,
+    WORKER,
     WORKER_ROLE,
     World,
     at,

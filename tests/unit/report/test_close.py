@@ -176,6 +176,15 @@ def test_an_undo_that_a_person_asked_for_needs_no_reason() -> None:
     assert codes(closed(RunState(incident=UNDO, receipt=RECEIPT))) == ["TRIGGER"]
 
 
+def test_an_undo_that_left_a_revision_does_not_say_that_everything_is_undone() -> None:
+    whole = Undo("CONFIRM", "DETACH", 0, at(250), service="HEALTHY")
+    for undo, words in (
+        (whole, "Everything that the incident changed is undone."),
+        (replace(whole, in_use=(DEFINITION,)), "undone, but for retainwise-worker:1, which is in use"),
+    ):
+        assert words in closed(RunState(incident=UNDO, undo=undo, receipt=RECEIPT)).next
+
+
 def test_a_stack_trace_is_cut() -> None:
     report = closed(RunState(INCIDENT_OF_WORKER, error=Failure("AwsRefused", "x" * 30_000)))
     assert len(report.findings[-1].text) <= 1000

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from threading import Event
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,24 +16,11 @@ from regrant.model.aws import Baseline, name_of
 from regrant.model.journal import Change
 from regrant.model.results import Refusal
 from regrant.model.run import Failure, Report, RunState
-from regrant.report.page import left_by, manual_steps, page_operator
-from tests.unit.cure import (
-    BACKEND,
-    CURE,
-    LATER,
-    UNDO_OF_CURE,
-    another_grant,
-    crashed,
-    granted,
-    let_go,
-    run,
-    undo,
-)
-from tests.unit.ended import OURS, RECEIPT, STUCK, UNDONE
+from regrant.report import page
+from regrant.report.page import page_operator
+from tests.unit.ended import OURS, STUCK, UNDONE
 from tests.unit.fakes import (
-    DEFINITION,
     INCIDENT,
-    NEWER_DEFINITION,
     OLD_ROLE,
     RECEIVE,
     ROLE,
@@ -51,6 +41,7 @@ SERVICE = f"--cluster {WORKER.cluster} --service {WORKER.name}"
 def with_changes(*before: str) -> World:
     """A run that attached two policies and redeployed; `before` was attached before it."""
     world = World()
+    world.roles.role = replace(ROLE, attached=(RECEIVE, SEND))
     role = replace(ROLE, attached=before)
     world.journal.keep_baseline(INCIDENT, Baseline(str(WORKER), role, RUNNING, at(2)))
     for policy in (RECEIVE, SEND):
@@ -63,12 +54,21 @@ def paged(state: RunState, world: World) -> Report:
     return page_operator(state, world, at(310))
 
 
+def failing(error: Exception) -> Callable[..., Any]:
+    def fail(*_: object) -> Any:
+        raise error
+
+    return fail
+
+
 def codes(report: Report) -> list[str]:
     return [finding.code for finding in report.findings]
 
 
 def test_a_page_has_the_commands_that_finish_the_undo_service_first() -> None:
-    step = paged(STUCK, with_changes()).next
+    world = with_changes()
+    world.services.redeploy(WORKER)
+    step = paged(STUCK, world).next
     service = f"aws ecs describe-services --cluster {WORKER.cluster} --services {WORKER.name}"
     detach = f"aws iam detach-role-policy --role-name retainwise-ecs-task-role --policy-arn {RECEIVE}"
     assert service in step and detach in step and step.index(service) < step.index(detach)
@@ -107,6 +107,30 @@ def test_a_person_is_paged_even_if_the_journal_is_out_of_reach() -> None:
     assert "detach-role-policy" not in report.next and '"mode": "rollback"' in report.next
     assert {"JOURNAL_UNREADABLE", "NOT_RECORDED"} <= set(codes(report))
     assert world.topic.sent[0][0] == f"ROLLBACK_INCOMPLETE {WORKER}"
+
+
+def test_a_person_is_paged_even_if_aws_cannot_be_asked_what_is_there() -> None:
+    for trouble in (AwsUnavailable("throttled"), AwsRefused("no", "AccessDenied")):
+        world = with_changes()
+        world.roles.attached = failing(trouble)  # type: ignore[method-assign]
+        report = paged(STUCK, world)
+        assert f"  aws iam detach-role-policy {POLICY}" in report.next.split("\n")
+        assert "not checked" in report.next and codes(report)[-1] == "NOT_CHECKED"
+        assert world.topic.sent
+
+
+def test_a_person_is_paged_even_if_aws_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, answered = with_changes(), Event()
+
+    def silent(role: str) -> tuple[str, ...]:
+        answered.wait(30)
+        return ()
+
+    monkeypatch.setattr(page, "LOOK", 0.01)
+    world.roles.attached = silent  # type: ignore[method-assign]
+    report = paged(STUCK, world)
+    answered.set()
+    assert report.findings[-1].text.endswith("no answer in 0 s") and world.topic.sent
 
 
 def test_what_the_plan_would_have_changed_is_shown_where_the_journal_is_out_of_reach() -> None:
@@ -148,68 +172,3 @@ def test_a_page_gives_the_service_back() -> None:
     take_role(OLD_ROLE, leased, world, at(251))
     paged(RunState(leased), world)
     assert {lease.ends_at for lease in world.leases.held.values()} == {at(310)}
-
-
-def left(world: World, state: RunState) -> tuple[Change, ...]:
-    return left_by(state, world.journal.load(state.incident.subject), world.holds)
-
-
-def steps(world: World, state: RunState) -> str:
-    return manual_steps(state, left(world, state))
-
-
-def test_a_cure_that_is_not_undone_is_taken_back_with_its_grant() -> None:
-    world = granted()
-    run(world)
-    text = steps(world, RunState(UNDO_OF_CURE))
-    assert f"aws iam attach-role-policy {POLICY}" in text
-    assert f"aws ecs update-service {SERVICE} --task-definition {DEFINITION}\n" in text
-    assert f"aws ecs deregister-task-definition --task-definition {NEWER_DEFINITION}" in text
-    assert f'{{"mode": "rollback", "incident": "{CURE.id}"}}' in text
-
-
-def test_there_are_commands_for_what_is_left_only() -> None:
-    world = granted()
-    run(world)
-    let_go(world)
-    undo(world)
-    text = steps(world, RunState(UNDO_OF_CURE))
-    assert "describe-services" in text
-    assert not any(each in text for each in ("attach-role-policy", "update-service", "deregister"))
-
-
-def test_an_undo_that_only_lacks_its_record_has_nothing_to_put_right() -> None:
-    text = steps(granted(), RunState(UNDO_OF_CURE, receipt=RECEIPT))
-    assert "aws " not in text and "Everything is undone" in text
-
-
-@pytest.mark.parametrize("moment", range(1, 5))
-def test_a_revision_that_was_not_recorded_is_for_the_run_that_checks(moment: int) -> None:
-    text = steps(crashed(moment), RunState(UNDO_OF_CURE))
-    assert "deregister-task-definition" not in text and '"mode": "rollback"' in text
-
-
-def test_a_containments_policy_is_to_be_detached() -> None:
-    assert f"aws iam detach-role-policy {POLICY}" in steps(granted(), UNDO_OF_THE_GRANT)
-
-
-def test_what_another_incident_holds_is_not_to_be_detached() -> None:
-    world = granted()
-    another_grant(world, "run-2", BACKEND)
-    assert "detach-role-policy" not in steps(world, UNDO_OF_THE_GRANT)
-
-
-def test_what_another_incident_holds_is_to_be_attached_again_all_the_same() -> None:
-    world = granted()
-    run(world)
-    another_grant(world, "run-2", BACKEND, SEND)
-    assert f"aws iam attach-role-policy {POLICY}" in steps(world, RunState(UNDO_OF_CURE))
-
-
-def test_what_a_cure_has_taken_off_since_is_not_left_by_the_containment() -> None:
-    world = granted()
-    run(world)
-    let_go(world)
-    undo(world, replace(UNDO, id="undo-9", role=OLD_ROLE), 2 * LATER)
-    assert [c.kind for c in left(world, UNDO_OF_THE_GRANT)] == ["redeploy"]
-    assert INCIDENT in steps(world, RunState(UNDO))

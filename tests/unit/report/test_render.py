@@ -9,7 +9,17 @@ from regrant.model.journal import Change
 from regrant.model.results import Health, Receipt, Sample
 from regrant.model.run import Finding, Report, Stage
 from regrant.report.render import render
-from tests.unit.fakes import DENIAL, INCIDENT, OLD_ROLE, RECEIVE, SUCCESS, WORKER, at
+from tests.unit.fakes import (
+    DEFINITION,
+    DENIAL,
+    INCIDENT,
+    NEWER_DEFINITION,
+    OLD_ROLE,
+    RECEIVE,
+    SUCCESS,
+    WORKER,
+    at,
+)
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 COMMAND = (
@@ -84,6 +94,11 @@ def test_a_run_that_changed_nothing_says_so() -> None:
 def test_a_change_says_how_far_it_came(state: dict[str, str], word: str) -> None:
     change = Change("attach", OLD_ROLE, RECEIVE, at(3), **state)
     assert any(line.endswith(f"({word})") for line in lines(changes=(change,)))
+
+
+def test_a_revision_that_was_left_is_shown_with_who_runs_it() -> None:
+    left = Change("register", DEFINITION, NEWER_DEFINITION, at(3), done_at=at(3), left_for="a/b runs it")
+    assert any(line.endswith("(left: a/b runs it)") for line in lines(changes=(left,)))
 
 
 def test_a_receipt_shows_both_hashes_under_each_other() -> None:

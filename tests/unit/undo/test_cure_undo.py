@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant import grants
+from regrant.errors import BaselineDiffers
 from tests.unit.cure import (
     BACKEND,
     EXPIRY,
@@ -20,7 +21,19 @@ from tests.unit.cure import (
     standing,
     undo,
 )
-from tests.unit.fakes import INCIDENT, NEWER_DEFINITION, OLD_ROLE, RECEIVE, ROLE, UNDO, Crash, World, at
+from tests.unit.fakes import (
+    DEFINITION,
+    INCIDENT,
+    NEWER_DEFINITION,
+    OLD_ROLE,
+    RECEIVE,
+    ROLE,
+    RUNNING,
+    UNDO,
+    Crash,
+    World,
+    at,
+)
 from tests.unit.run import Run
 
 # Before and after each change of: register (intent, ECS, done), redeploy (intent, ECS, done),
@@ -153,3 +166,54 @@ def test_the_undo_of_a_containment_does_not_bring_its_own_hold_back() -> None:
     undo(world, UNDO)
     assert Run(world, replace(UNDO, id="again", role=OLD_ROLE)).undo_role(LATER).put_back == ()
     assert world.holds.of(OLD_ROLE) == () and world.roles.role == ROLE
+
+
+def test_what_another_service_runs_is_named_and_the_rest_is_undone() -> None:
+    world = granted()
+    run(world)
+    let_go(world)
+    world.services.others[BACKEND] = replace(RUNNING, task_definition=NEWER_DEFINITION, deployments=())
+    receipt = undo(world)
+    assert receipt.equal and receipt.changed_by_others == (f"+ revision.{NEWER_DEFINITION} = true",)
+    assert NEWER_DEFINITION in world.revisions.registered
+    assert world.services.state is not None and world.services.state.task_definition == DEFINITION
+
+
+def test_an_old_revision_that_was_deregistered_is_not_deployed() -> None:
+    world = granted()
+    run(world)
+    let_go(world)
+    world.revisions.inactive.append(DEFINITION)
+    deployed = list(world.services.redeployed)
+    undoing = Run(world, UNDO_OF_CURE)
+    last = undoing.undo(LATER)
+    assert (last.next, last.service) == ("CONFIRM", "UNHEALTHY")
+    assert last.evidence[0] == "retainwise-worker:1, which it ran before, has been deregistered."
+    assert world.services.redeployed == deployed
+    with pytest.raises(BaselineDiffers, match="retainwise-worker:2"):
+        undoing.confirm(LATER + 32)
+
+
+def test_what_a_person_deployed_instead_of_it_is_the_end_of_the_undo() -> None:
+    world = granted()
+    run(world)
+    let_go(world)
+    world.revisions.inactive.append(DEFINITION)
+    Run(world, UNDO_OF_CURE).undo(LATER)
+    world.services.somebody_deploys(DEFINITION.replace(":1", ":3"))
+    let_go(world)
+    assert undo(world, replace(UNDO_OF_CURE, id="undo-9"), LATER + 600).equal
+    assert NEWER_DEFINITION in world.revisions.inactive
+
+
+def test_a_revision_that_is_being_replaced_is_waited_for() -> None:
+    world = granted()
+    run(world)
+    let_go(world)
+    world.services.somebody_deploys(DEFINITION.replace(":1", ":3"))
+    undoing = Run(world, UNDO_OF_CURE)
+    undoing.undo_role(LATER)
+    waiting = undoing.undo_service(LATER)
+    assert (waiting.next, waiting.service) == ("WAIT", "PENDING")
+    world.services.finish()
+    assert undoing.undo_service(LATER + 15).deregistered == (NEWER_DEFINITION,)

@@ -196,3 +196,14 @@ def test_a_restore_is_sent_once_even_if_the_redeploys_own_id_was_never_heard() -
         restoring(world, seconds)
         assert [primary(world)] == world.services.redeployed[1:]
     assert len(world.services.redeployed) == 2
+
+
+def test_our_stuck_deployment_of_a_revision_that_was_deregistered_is_left_to_a_person() -> None:
+    world = contained()
+    world.services.stall()
+    world.revisions.inactive.append(DEFINITION)
+    assert restored(restoring(world)) == (
+        "UNHEALTHY",
+        "retainwise-worker:1, which it ran before, has been deregistered.",
+    )
+    assert len(world.services.redeployed) == 1 and world.changes("restore") == []

@@ -1,0 +1,149 @@
+"""The commands with which a person finishes an undo, each checked against what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from regrant.errors import AwsRefused
+from regrant.in_use import runners, who_runs_it
+from regrant.model.aws import ServiceState, name_of
+from regrant.model.catalogue import Service
+from regrant.model.journal import Change
+from regrant.model.run import RunState
+from regrant.ports import Account
+
+
+class There(msgspec.Struct, frozen=True):
+    """What is there now of what a run left.
+
+    attached: by role (ARN) its policies (ARNs), None for a role that is gone. run_by: by revision (ARN) the
+    services that run it. status: of the revisions in question, by ARN. instead: by an old revision that is
+    INACTIVE, the newest one that can be deployed in its place.
+    """
+
+    attached: Mapping[str, tuple[str, ...] | None]
+    service: ServiceState | None = None
+    run_by: Mapping[str, tuple[Service, ...]] = {}
+    status: Mapping[str, str] = {}
+    instead: Mapping[str, str] = {}
+
+
+def look(service: Service | None, left: tuple[Change, ...], aws: Account, now: str) -> There:
+    """Raises AwsUnavailable, AwsRefused."""
+    roles = {change.target for change in left if change.kind in ("attach", "withdraw")}
+    attached = {role: _attached(role, aws) for role in sorted(roles)}
+    if service is None or not any(change.kind in ("redeploy", "register") for change in left):
+        return There(attached)
+    registered = [change for change in left if change.kind == "register" and change.done_at]
+    status = {
+        arn: aws.revisions.status(arn) for change in registered for arn in (change.target, change.value)
+    }
+    ours = tuple(change.value for change in registered)
+    instead = {}
+    for old in (change.target for change in registered if status[change.target] == "INACTIVE"):
+        role = aws.services.task_definition(old).task_role
+        if role and (newest := aws.revisions.newest(old, role, ours)):
+            instead[old] = newest
+    run_by = runners(service, aws, now) if registered else {}
+    return There(attached, aws.services.describe(service), run_by, status, instead)
+
+
+def _attached(role: str, aws: Account) -> tuple[str, ...] | None:
+    try:
+        return aws.roles.attached(role)
+    except AwsRefused as refused:
+        if refused.code == "NoSuchEntity":
+            return None
+        raise
+
+
+def manual_steps(state: RunState, left: tuple[Change, ...] | None, there: There | None) -> str:
+    """What a person does, in an order in which each command succeeds, and the run that checks and records it.
+
+    left: what is not undone, None if that is not known. there: what is there of it, None if AWS could not be
+    asked. An indented line is a command to copy.
+    """
+    again = f'start the state machine with {{"mode": "rollback", "incident": "{state.incident.subject}"}}'
+    if state.receipt:
+        return f"Everything is undone, but that could not be recorded. To record it, {again}."
+    if left is None:
+        return f"The journal, which could not be read, has what is left. When it can be, {again}."
+    service = state.incident.service
+    steps = [*_on_roles("withdraw", left, there), *_on_the_service(service, left, there)]
+    steps += _on_roles("attach", left, there)
+    checks = "it checks what is there, waits until the service has settled, and clears the records"
+    if not steps:
+        return f"No command is needed. To finish the undo, {again}: {checks}."
+    unchecked = "AWS could not be asked what is there, so this is not checked: see whether it still applies."
+    return "\n".join((*([] if there else [unchecked]), *steps, f"Then {again}: {checks}."))
+
+
+def _on_roles(kind: str, left: tuple[Change, ...], there: There | None) -> Iterator[str]:
+    """Attach what was withdrawn and is off, or detach what was attached and is on."""
+    verb = {"withdraw": "attach", "attach": "detach"}[kind]
+    commands = []
+    for change in left:
+        if change.kind != kind:
+            continue
+        on = there.attached[change.target] if there else ()
+        is_left = there is None or (on is not None and (change.value in on) == (kind == "attach"))
+        if is_left:
+            policy = f"--role-name {name_of(change.target)} --policy-arn {change.value}"
+            commands.append(f"  aws iam {verb}-role-policy {policy}")
+        elif on is None:
+            yield f"{name_of(change.target)} is gone, and {name_of(change.value)} with it."
+    if commands:
+        yield f"{verb.capitalize()} what this run {'withdrew' if kind == 'withdraw' else 'attached'}:"
+        yield from commands
+
+
+def _on_the_service(service: Service | None, left: tuple[Change, ...], there: There | None) -> Iterator[str]:
+    if service is None:
+        return
+    registered = [change for change in left if change.kind == "register" and change.done_at]
+    for change in registered:
+        if there is None:
+            yield "Bring the old revision back, if it is ACTIVE:"
+            yield _deploy(service, change.target)
+        else:
+            yield from _on_the_revision(service, change, there)
+    redeployed = any(change.kind == "redeploy" for change in left) and not registered
+    if redeployed and there and there.service and not there.service.steady_state:
+        yield "See why the service does not settle, and repair that:"
+        yield f"  aws ecs describe-services --cluster {service.cluster} --services {service.name}"
+
+
+def _on_the_revision(service: Service, change: Change, there: There) -> Iterator[str]:
+    """What a service runs is not to be deregistered. If that is ours, the undo does it when it has moved."""
+    others = tuple(each for each in there.run_by.get(change.value, ()) if each != service)
+    new, state = name_of(change.value), there.service
+    if state and state.status == "ACTIVE" and state.task_definition == change.value:
+        yield from _bring_back(service, change, there)
+    if others:
+        yield f"{new}, which this run registered, stays: {who_runs_it(others)}."
+    elif change.value not in there.run_by and there.status[change.value] == "ACTIVE":
+        yield f"Deregister {new}, which this run registered and no service runs:"
+        yield f"  aws ecs deregister-task-definition --task-definition {change.value}"
+
+
+def _bring_back(service: Service, change: Change, there: There) -> Iterator[str]:
+    """ECS deploys only an ACTIVE revision (API reference, DeregisterTaskDefinition)."""
+    old, status = name_of(change.target), there.status[change.target]
+    instead = there.instead.get(change.target)
+    if status == "ACTIVE":
+        yield "Bring the old revision back:"
+        yield _deploy(service, change.target)
+    elif instead:
+        yield f"{old} is {status} and cannot be deployed. The newest revision with its task role that can be:"
+        yield _deploy(service, instead)
+    else:
+        none = f"{old} is {status} and cannot be deployed, nor is there an ACTIVE one with its task role."
+        yield f"{none} Register its content again and deploy that. The content:"
+        yield f"  aws ecs describe-task-definition --task-definition {change.target}"
+
+
+def _deploy(service: Service, revision: str) -> str:
+    where = f"--cluster {service.cluster} --service {service.name}"
+    return f"  aws ecs update-service {where} --task-definition {revision}"
