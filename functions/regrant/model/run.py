@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from regrant.model.aws import LogRoute, RoleState
 from regrant.model.catalogue import CatalogueEntry, Service
-from regrant.model.denial import Denial
+from regrant.model.denial import Denial, StaysDenied
 from regrant.model.journal import Change, Outcome
 from regrant.model.results import BaselineMark, Grant, Health, Receipt, Refusal, Rollout, Undo, Withdrawal
 
@@ -100,7 +100,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
     next is the word that DecidePlan maps to a state: CHANGE goes on, ASK asks a person first, anything else
     closes. checks counts the diagnoses of this run. granted are the policies (ARNs) that other incidents held
-    on the role. answer is what that person said of this plan, of any shape; a new plan has none.
+    on the role. stays_denied are the kinds of calls that are denied and stay so, which is no trouble in the
+    proof. answer is what that person said of this plan, of any shape; a new plan has none.
     """
 
     next: Decision
@@ -113,6 +114,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     checks: int = 1
     depths: Depths = Depths()
     granted: tuple[str, ...] = ()
+    stays_denied: tuple[StaysDenied, ...] = ()
     answer: Any | UnsetType = UNSET  # not null: DecidePlan asks while there is none
 
 
