@@ -21,7 +21,7 @@ def template() -> Template:
     return load("enrol/service.yaml")
 
 
-def enrolled(template: Template, **more: str) -> Template:
+def enrolled(template: Template, **more: str | list[str]) -> Template:
     """The stack's resources for the service shop/worker."""
     values = Values(
         template,
@@ -53,6 +53,20 @@ def test_the_catalogue_entry_is_the_one_that_the_runbook_reads(template: Templat
 
 def test_a_service_without_queues_has_none_in_its_entry(template: Template) -> None:
     assert entry(enrolled(template)).health == HealthPolicy("Successfully received")
+
+
+def test_a_service_that_ignores_no_action_says_nothing_of_it(template: Template) -> None:
+    assert "ignore_actions" not in enrolled(template)["CatalogueEntry"]["Value"]
+
+
+def test_the_actions_that_it_ignores_are_in_its_entry(template: Template) -> None:
+    ignored = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+    assert entry(enrolled(template, IgnoreActions=ignored)).ignore_actions == tuple(ignored)
+
+
+@pytest.mark.parametrize("text", ["*", "xray:*", "xray:Put?", "xray", "xray:", 'a:B", "c', "xray:Put\n", " "])
+def test_what_is_no_whole_action_cannot_be_ignored(template: Template, text: str) -> None:
+    assert not re.fullmatch(template["Parameters"]["IgnoreActions"]["AllowedPattern"], text)
 
 
 def test_its_alarm_watches_its_own_filter_and_starts_the_runbook(

@@ -462,8 +462,8 @@ class FakeLogs:
     endless: tuple[str, ...] = ()  # terms of which there is more than is read
     most: int = 10_000  # lines that one search reads, the oldest first
 
-    def write(self, seconds: float, message: str, task: str = "new-1") -> None:
-        self.written.append(LogLine(at(seconds), f"{ROUTE.stream_prefix}/{task}", message))
+    def write(self, seconds: float, message: str, task: str = "new-1", *, container: str = "worker") -> None:
+        self.written.append(LogLine(at(seconds), f"ecs/{container}/{task}", message))
 
     def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
         start, end = datetime.fromisoformat(since), datetime.fromisoformat(until)

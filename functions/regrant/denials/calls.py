@@ -15,13 +15,17 @@ from regrant.model.run import Incident
 
 
 class DeniedCall(msgspec.Struct, frozen=True):
-    """One call as it was denied `count` times from `since` to `until`, with a line that shows it."""
+    """One call as it was denied `count` times from `since` to `until`, with a line that shows it.
+
+    containers: the names of those that logged it; none where only the trigger names the call.
+    """
 
     denial: Denial
     count: int
     since: str
     until: str
     sample: str
+    containers: frozenset[str] = frozenset()
 
 
 def read_calls(lines: Iterable[LogLine]) -> tuple[DeniedCall, ...]:
@@ -31,13 +35,14 @@ def read_calls(lines: Iterable[LogLine]) -> tuple[DeniedCall, ...]:
     """
     found: dict[tuple[str | None, ...], DeniedCall] = {}
     for line in lines:
+        by = frozenset((line.container,))
         for denial in read_denials(line.message):
             key = _key(denial)
             known = found.get(key)
             found[key] = (
-                replace(known, count=known.count + 1, until=line.at)
+                replace(known, count=known.count + 1, until=line.at, containers=known.containers | by)
                 if known
-                else DeniedCall(denial, 1, line.at, line.at, line.message[:SENTENCE])
+                else DeniedCall(denial, 1, line.at, line.at, line.message[:SENTENCE], by)
             )
     return tuple(sorted(found.values(), key=lambda call: -call.count))
 

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from regrant.denials.own import is_other_principal
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Basis, Policy, RoleEvaluation, evaluate
 from regrant.model.aws import name_of
@@ -30,6 +31,7 @@ Cause: TypeAlias = Literal[
     "KMS_KEY",
     "ALREADY_GRANTED",
     "UNREADABLE",
+    "IGNORED",
 ]
 IN_THE_WAY: tuple[Cause, ...] = (
     "EXPLICIT_DENY",
@@ -68,6 +70,9 @@ class Judgement(msgspec.Struct, frozen=True):
     arn: str | None = None
 
 
+IGNORED = Judgement("IGNORED", "The enrolment says to ignore it (IgnoreActions)")
+
+
 def cause_of(denial: Denial, permissions: RolePermissions) -> Judgement:
     """The cause of one denial. What is not known stays unknown: no layer is named on a guess."""
     if is_other_principal(denial, permissions.role):
@@ -84,19 +89,6 @@ def asked_resource(denial: Denial) -> str | None:
     """The resource as policies name it; None where the denial has it in another form, or not at all."""
     resource = denial.resource
     return resource if resource and (resource == "*" or resource.startswith("arn:")) else None
-
-
-def is_other_principal(denial: Denial, role: str) -> bool:
-    """Whether the text says that somebody else than a session of the role was denied."""
-    if denial.principal_arn is None:
-        return denial.role_name is not None and denial.role_name != name_of(role)
-    if denial.role_name != name_of(role):
-        return True
-    return _account(denial.principal_arn) != _account(role)
-
-
-def _account(arn: str) -> str:
-    return (arn.split(":") + [""] * 5)[4]
 
 
 def _other_principal(denial: Denial, role: str) -> Judgement:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -11,19 +9,20 @@ from regrant.baseline.drift import ROUNDS, changes_on, digest_of_entry, planned_
 from regrant.baseline.facts import granted_by_others
 from regrant.clock import earlier, seconds_between
 from regrant.denials.calls import DeniedCall, calls_from_trigger, read_calls
+from regrant.denials.own import is_ignored
 from regrant.denials.search import DENIAL_TERM, joined, read_depths, read_lines
-from regrant.diagnosis.cause import IN_THE_WAY, Judgement, asked_resource, cause_of
+from regrant.diagnosis.cause import IGNORED, Judgement, cause_of
+from regrant.diagnosis.choice import choose, nonexistent
 from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.diagnosis.findings import (
-    Judged,
     denial_findings,
     missing_findings,
     ranked,
     role_findings,
     taken_off_findings,
 )
+from regrant.diagnosis.staying import KINDS, LOOK_BACK, with_staying
 from regrant.grants import SPREAD
-from regrant.iam.cover import least_cover
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, ServiceState, TaskDefinition, name_of
 from regrant.model.catalogue import CatalogueEntry
@@ -35,14 +34,11 @@ from regrant.parallel import all_three, both
 from regrant.ports import Account, Logs
 from regrant.settings import Allowed, ListName
 
-_LOOK_BACK = 15 * 60.0  # seconds
 # CloudWatch Logs answers oldest first and reads are bounded, so what is denied now is read on its own.
 _RECENT = 120.0
 # What an entry and a plan are judged by.
 _LISTS: tuple[ListName, ...] = ("roles", "policies", "clusters")
 _LISTS_OF_A_CURE: tuple[ListName, ...] = (*_LISTS, "execution_roles")
-# Kinds of denied calls that are judged; a storm on S3 makes every object a kind of its own.
-_KINDS = 2_000
 
 
 def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
@@ -60,6 +56,8 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
     )
     incident, refusal = _by_entry(state.incident, read_entry(text, service, allowed))
     diagnosis = _refused(refusal, now) if refusal else _make_plan(incident, found, allowed, aws, now)
+    if incident.mode in ("cure", "expire"):
+        diagnosis = with_staying(diagnosis, incident, aws, now)
     if against := diagnosis.planned_against:
         diagnosis = replace(diagnosis, planned_against=replace(against, entry=digest_of_entry(text)))
     # The state machine has the incident as it was opened, and loses the earlier diagnosis with its entry.
@@ -175,7 +173,7 @@ def _denials(logs: Logs, definition: TaskDefinition, since: str, now: str) -> Lo
 
 def _begin_of_window(state: ServiceState, now: str) -> str:
     """Fifteen minutes ago, or when the deployment in use began: what came before it says nothing of it."""
-    begin, began = earlier(now, _LOOK_BACK), state.primary.created_at if state.primary else ""
+    begin, began = earlier(now, LOOK_BACK), state.primary.created_at if state.primary else ""
     return began if began and seconds_between(begin, began) > 0 else begin
 
 
@@ -198,20 +196,21 @@ def conclude(
     entry = incident.entry
     assert entry is not None
     logged = read_calls(log.lines)
-    complete = log.complete and len(logged) <= _KINDS
-    calls = (*calls_from_trigger(incident, logged), *logged[:_KINDS])
-    judged = ranked((call, cause_of(call.denial, permissions)) for call in calls)
-    attach, refusal = choose(judged, permissions)
+    complete = log.complete and len(logged) <= KINDS
+    calls = (*calls_from_trigger(incident, logged), *logged[:KINDS])
+    judged = ranked((call, _judge(call, entry.ignore_actions, permissions)) for call in calls)
+    attach, stays_denied, refusal = choose(judged, permissions)
+    refusal = refusal or _cannot_attach(attach, permissions)
     by_catalogue = attach and not any(judgement.covering for _, judgement in judged)
     findings = (
-        *denial_findings(judged, complete),
-        *_nonexistent(permissions),
+        *denial_findings(judged, complete, goes_on=not refusal),
+        *nonexistent(permissions),
         *role_findings(permissions.role, entry.task_role),
         *(missing_findings(permissions) if by_catalogue else ()),
     )
-    refusal = refusal or _cannot_attach(attach, permissions)
     if refusal:
-        return Diagnosis("REFUSE", now, findings, logs=definition.logs, refusal=refusal)
+        decision: Decision = "REFUSE" if refusal.outcome == "REFUSED" else "NOTHING_TO_FIX"
+        return Diagnosis(decision, now, findings, logs=definition.logs, refusal=refusal)
     if not attach:
         if not judged:
             where = "is logged" if complete else "is in the part of the log that could be read"
@@ -228,78 +227,24 @@ def conclude(
     assert permissions.state is not None
     against = planned_against(permissions.state, tuple(p for p in permissions.missing if p.arn in attach))
     return Diagnosis(
-        _decide(incident), now, findings, plan=plan, logs=definition.logs, planned_against=against
+        _decide(incident),
+        now,
+        findings,
+        plan=plan,
+        logs=definition.logs,
+        planned_against=against,
+        stays_denied=stays_denied,
     )
+
+
+def _judge(call: DeniedCall, ignored: tuple[str, ...], permissions: RolePermissions) -> Judgement:
+    return IGNORED if is_ignored(call.denial, ignored) else cause_of(call.denial, permissions)
 
 
 def _decide(incident: Incident) -> Decision:
     if incident.mode == "plan":
         return "PLAN"
     return "ASK" if incident.entry and incident.entry.approval == "required" else "CHANGE"
-
-
-def choose(
-    judged: tuple[Judged, ...], permissions: RolePermissions
-) -> tuple[tuple[str, ...], Refusal | None]:
-    """The policies (ARNs) to attach, or why none will do. `judged` is ranked.
-
-    Where no call can be read, what the catalogue declares and the role lacks is the plan.
-    """
-    absent = [_policy_missing(finding) for finding in _nonexistent(permissions)]
-    own = [j for j in judged if j[1].cause not in ("OTHER_PRINCIPAL", "UNREADABLE", "ALREADY_GRANTED")]
-    # Tasks of an earlier role may still be in the log, so another principal counts only if it is alone.
-    hopeless = [j for j in judged if j[1].cause in (IN_THE_WAY if own else (*IN_THE_WAY, "OTHER_PRINCIPAL"))]
-    if hopeless:
-        # A policy that does not exist may be the one that would allow it.
-        undeclared = hopeless[0][1].cause == "NOT_DECLARED"
-        return (), absent[0] if absent and undeclared else _hopeless(*hopeless[0])
-    fixable = [call.denial for call, judgement in own if judgement.covering]
-    if fixable:
-        wanted = tuple((denial.action or "", asked_resource(denial)) for denial in fixable)
-        attach = least_cover(permissions.missing, wanted)
-        if not attach:
-            return (), _contradiction(permissions)
-        return tuple(sorted({*attach, *_for_any_resource(own)})), None
-    if absent:
-        return (), absent[0]
-    if judged and all(judgement.cause == "ALREADY_GRANTED" for _, judgement in judged):
-        return (), None
-    if judged and not permissions.missing:
-        return (), _hopeless(*judged[0])
-    return tuple(policy.arn for policy in permissions.missing), None
-
-
-def _for_any_resource(judged: list[Judged]) -> Iterator[str]:
-    """Whichever policy may allow a call whose resource is not known, so that one run is enough."""
-    for call, judgement in judged:
-        if not judgement.certain and asked_resource(call.denial) is None:
-            yield from judgement.covering
-
-
-def _nonexistent(permissions: RolePermissions) -> tuple[Finding, ...]:
-    if not permissions.nonexistent:
-        return ()
-    text = f"The catalogue declares policies that do not exist: {', '.join(permissions.nonexistent)}."
-    return (Finding("POLICY_MISSING", text),)
-
-
-def _policy_missing(finding: Finding) -> Refusal:
-    return Refusal("POLICY_MISSING", finding.text, "Create them, or correct the catalogue entry.")
-
-
-def _hopeless(call: DeniedCall, judgement: Judgement) -> Refusal:
-    what = call.denial.action or "a call"
-    on = f" on {call.denial.resource}" if call.denial.resource else ""
-    return Refusal(judgement.cause, f"{judgement.reason}: {what}{on}.", judgement.next)
-
-
-def _contradiction(permissions: RolePermissions) -> Refusal:
-    names = ", ".join(name_of(policy.arn) for policy in permissions.missing)
-    return Refusal(
-        "POLICIES_CONFLICT",
-        f"Of the declared policies {names}, those that allow one denied call deny another.",
-        "Take the Deny out of them, or declare other policies.",
-    )
 
 
 def _cannot_attach(attach: tuple[str, ...], permissions: RolePermissions) -> Refusal | None:

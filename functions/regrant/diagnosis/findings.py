@@ -22,6 +22,7 @@ _ORDER: tuple[Cause, ...] = (
     "OTHER_PRINCIPAL",
     "UNREADABLE",
     "ALREADY_GRANTED",
+    "IGNORED",
 )
 
 
@@ -30,16 +31,20 @@ def ranked(judged: Iterable[Judged]) -> tuple[Judged, ...]:
     return tuple(sorted(judged, key=lambda one: (_ORDER.index(one[1].cause), -one[0].count)))
 
 
-def denial_findings(judged: tuple[Judged, ...], complete: bool) -> tuple[Finding, ...]:
+def denial_findings(
+    judged: tuple[Judged, ...], complete: bool, *, goes_on: bool = False
+) -> tuple[Finding, ...]:
     """One finding for all calls with the same action and reason. `judged` is ranked.
 
-    Where not `complete`, more was logged than was read, and the counts are least ones.
+    Where not `complete`, more was logged than was read, and the counts are least ones. goes_on: the run goes
+    on, though a call stays denied. Where several containers are denied, each finding names its own.
     """
+    several = len(frozenset[str]().union(*(call.containers for call, _ in judged))) > 1
     groups: dict[tuple[str | None, str, str], list[Judged]] = {}
     for call, judgement in judged:
         key = (call.denial.action, judgement.cause, judgement.reason)
         groups.setdefault(key, []).append((call, judgement))
-    found = [_finding(group, complete) for group in groups.values()]
+    found = [_finding(group, complete, goes_on, several) for group in groups.values()]
     if len(found) <= _MOST:
         return tuple(found)
     rest = ", ".join(dict.fromkeys(finding.code for finding in found[_MOST:]))
@@ -78,7 +83,7 @@ def missing_findings(permissions: RolePermissions) -> tuple[Finding, ...]:
     )
 
 
-def _finding(group: list[Judged], complete: bool) -> Finding:
+def _finding(group: list[Judged], complete: bool, goes_on: bool, several: bool) -> Finding:
     call, judgement = group[0]
     count = sum(each.count for each, _ in group)
     since, until = (_second(at) for at in (min(e.since for e, _ in group), max(e.until for e, _ in group)))
@@ -86,7 +91,15 @@ def _finding(group: list[Judged], complete: bool) -> Finding:
     times = ("" if complete else "at least ") + ("once" if count == 1 else f"{count} times")
     others = {each.denial.resource for each, _ in group} - {call.denial.resource}
     what = "".join(_what(call, len(others)))
-    return Finding(judgement.cause, f"{judgement.reason}: {what}, denied {times} {when}.", (call.sample,))
+    containers = sorted(frozenset[str]().union(*(each.containers for each, _ in group)))
+    where = f", logged by {' and '.join(containers)}" if several and containers else ""
+    stays = " It stays denied: no grant of this run allows it." if goes_on and _is_left(judgement) else ""
+    text = f"{judgement.reason}: {what}, denied {times} {when}{where}.{stays}"
+    return Finding(judgement.cause, text, (call.sample,))
+
+
+def _is_left(judgement: Judgement) -> bool:
+    return judgement.cause in IN_THE_WAY
 
 
 def _second(at: str) -> str:

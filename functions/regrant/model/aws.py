@@ -121,6 +121,11 @@ class LogLine(msgspec.Struct, frozen=True):
         """The task's id: awslogs names a stream `prefix/container/task id`."""
         return name_of(self.stream)
 
+    @property
+    def container(self) -> str:
+        """The container's name, which has no slash; the prefix may have some."""
+        return self.stream.rsplit("/", 2)[-2] if self.stream.count("/") > 1 else ""
+
 
 class LogLines(msgspec.Struct, frozen=True):
     """What a search of a log found, oldest first. Where not `complete`, there is more that was not read."""

@@ -51,8 +51,9 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     task_role and policies are ARNs. redeploy says whether a contained service's tasks are replaced, approval
     whether a person must say yes before anything is changed. grant_ttl_hours is how long a grant lasts before
-    it is tried without. managed_by says who registers the service's task definitions, if not the cure, and
-    terraform_address which resource there is the task definition.
+    it is tried without. ignore_actions are IAM actions (`service:Action`) whose denials say nothing of the
+    service's health, and that no run repairs. managed_by says who registers the service's task definitions,
+    if not the cure, and terraform_address which resource there is the task definition.
     """
 
     task_role: str
@@ -61,5 +62,6 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redeploy: Literal["if-needed", "always", "never"] = "if-needed"
     approval: Literal["none", "required"] = "none"
     grant_ttl_hours: int = 24
+    ignore_actions: tuple[str, ...] = ()
     managed_by: Literal["terraform"] | None = None
     terraform_address: str | None = None

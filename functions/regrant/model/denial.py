@@ -37,3 +37,14 @@ class Denial(msgspec.Struct, frozen=True):
     denying_policy_arn: str | None = None
     operation: str | None = None
     encoded: bool = False
+
+
+class StaysDenied(msgspec.Struct, frozen=True):
+    """A kind of denied calls that a run leaves as it is: one action on one resource, each as Denial has it.
+
+    A resource that ends in `/*` or `:*` stands for every object of an S3 bucket, or every stream of a log
+    group.
+    """
+
+    action: str
+    resource: str | None = None

@@ -74,7 +74,8 @@ class Sample(msgspec.Struct, frozen=True):
     The windows of two samples overlap. `successes` are those later than any that the sample before saw, and
     `working` is how many tasks logged them; `denials` may have been seen before. `succeeded_at` and
     `denied_at` are the times of the last lines. Where not `complete`, there were more lines than are read,
-    and `denials` is a least number. `detached` are the policies (ARNs) of the grant that the role lost.
+    and `denials` is a least number. `expected` are the lines with denials that do not count, since they are
+    known to go on, of `expected_actions`. `detached` are the policies (ARNs) of the grant that the role lost.
     """
 
     since: str
@@ -91,6 +92,8 @@ class Sample(msgspec.Struct, frozen=True):
     working: int = 0
     complete: bool = True
     detached: tuple[str, ...] = ()
+    expected: int = 0
+    expected_actions: tuple[str, ...] = ()
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from msgspec.structs import force_setattr, replace
 
 from regrant.model.aws import LogRoute, PolicyMark, RoleState
 from regrant.model.catalogue import CatalogueEntry, Service
-from regrant.model.denial import Denial
+from regrant.model.denial import Denial, StaysDenied
 from regrant.model.journal import Change, Outcome
 from regrant.model.results import BaselineMark, Grant, Health, Receipt, Refusal, Rollout, Undo, Withdrawal
 
@@ -109,7 +109,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
     next is the word that DecidePlan maps to a state: CHANGE goes on, ASK asks a person first, anything else
     closes. checks counts the diagnoses of this run. granted are the policies (ARNs) that other incidents held
-    on the role. answer is what that person said of this plan, of any shape; a new plan has none. entry is the
+    on the role. stays_denied are the kinds of calls that are denied and stay so, which is no trouble in the
+    proof. answer is what that person said of this plan, of any shape; a new plan has none. entry is the
     catalogue's as it was read for this plan, if that differs from the incident's; None if it is gone.
     """
 
@@ -123,6 +124,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     checks: int = 1
     depths: Depths = Depths()
     granted: tuple[str, ...] = ()
+    stays_denied: tuple[StaysDenied, ...] = ()
     answer: Any | UnsetType = UNSET  # not null: DecidePlan asks while there is none
     entry: CatalogueEntry | UnsetType | None = UNSET
 

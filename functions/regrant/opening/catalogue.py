@@ -21,6 +21,9 @@ _ADDRESS = re.compile(
 )
 # The text goes, quoted, into a CloudWatch Logs filter pattern, so what could end the quotes is not allowed.
 _TERM = re.compile(r'[^"\\\s\x00-\x1f][^"\\\x00-\x1f]{1,198}[^"\\\s\x00-\x1f]')
+# IAM's own limits of names are wider than any service's (service authorization reference).
+_ACTION = re.compile(r"[A-Za-z0-9-]{1,63}:[A-Za-z0-9]{1,128}")
+_MOST_IGNORED = 20
 
 
 def read_entry(text: str | None, service: Service, allowed: Allowed) -> CatalogueEntry | Refusal:
@@ -73,8 +76,20 @@ def _wrong_field(entry: CatalogueEntry) -> str | None:
         return "health.samples must be 1 to 20"
     if not 1 <= entry.grant_ttl_hours <= 720:
         return "grant_ttl_hours must be 1 to 720 (30 days)"
+    if wrong := _wrong_action(entry.ignore_actions):
+        return wrong
     if entry.terraform_address is not None and not _ADDRESS.fullmatch(entry.terraform_address):
         return "terraform_address is not the address of an aws_ecs_task_definition"
+    return None
+
+
+def _wrong_action(ignored: tuple[str, ...]) -> str | None:
+    if len(ignored) > _MOST_IGNORED:
+        return f"ignore_actions holds {len(ignored)} actions, and may hold {_MOST_IGNORED}"
+    if any("*" in action or "?" in action for action in ignored):
+        return "ignore_actions holds a wildcard: name each action, such as xray:PutTraceSegments"
+    if not all(_ACTION.fullmatch(action) for action in ignored):
+        return "ignore_actions holds something that is not an IAM action, such as xray:PutTraceSegments"
     return None
 
 

@@ -115,7 +115,9 @@ def _proof(report: Report) -> Iterator[str]:
         last = health.last
         waiting = "" if last.backlog is None else f", {_count(last.backlog, 'message')} waiting"
         dead = "" if last.dead_letters is None else f", {last.dead_letters} in the dead-letter queue"
-        yield f"  last sample: {_count(last.tasks, 'task')}, {_count(last.denials, 'denial')}{waiting}{dead}"
+        expected = f" beside {last.expected} expected" if last.expected else ""
+        denials = f"{_count(last.denials, 'denial')}{expected}"
+        yield f"  last sample: {_count(last.tasks, 'task')}, {denials}{waiting}{dead}"
 
 
 def _receipt(report: Report) -> Iterator[str]:

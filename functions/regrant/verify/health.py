@@ -73,9 +73,22 @@ def health_of(
         dlq_growth=dlq_growth,
         troubled_at=_troubled_at(sample, troubles, previous),
         replace_tasks=bool(final) and all(objection.denied for objection in final),
-        evidence=tuple(objection.text for objection in bad)
-        or (f"{min(streak, entry.health.samples)} of {entry.health.samples} good samples.",),
+        evidence=(
+            *(
+                [objection.text for objection in bad]
+                or [f"{min(streak, entry.health.samples)} of {entry.health.samples} good samples."]
+            ),
+            *_going_on(sample),
+        ),
     )
+
+
+def _going_on(sample: Sample) -> Iterator[str]:
+    """What is denied and stays so: no objection, since the findings or the enrolment say it."""
+    if sample.expected:
+        actions = ", ".join(sample.expected_actions)
+        lines = f"{sample.expected} lines since {sample.since}"
+        yield f"Goes on being denied, as expected ({lines}): {actions}."
 
 
 def _streak(bad: tuple[Objection, ...], previous: Health | None) -> int:

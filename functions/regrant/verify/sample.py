@@ -23,6 +23,7 @@ from regrant.model.run import RunState
 from regrant.parallel import all_three, both
 from regrant.ports import Account, Roles
 from regrant.verify import rollout
+from regrant.verify.denied import Reading
 from regrant.verify.health import health_of
 from regrant.verify.watch import Watch, decide, watch_of
 
@@ -65,8 +66,9 @@ def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:
         deployed_at = now
     replaced_at = deployed_at or watch.grant.at
     try:
+        reading = Reading(watch.role, frozenset(diagnosis.stays_denied), incident.entry.ignore_actions)
         sample, service = _take(
-            incident.service, incident.entry, diagnosis.logs, watch, replaced_at, aws, now
+            incident.service, incident.entry, diagnosis.logs, watch, reading, replaced_at, aws, now
         )
     except AwsUnavailable as error:
         return replace(_unseen(error, watch, now), deployed_at=deployed_at)
@@ -98,6 +100,7 @@ def _take(
     entry: CatalogueEntry,
     routes: tuple[LogRoute, ...],
     watch: Watch,
+    reading: Reading,
     replaced_at: str,
     aws: Account,
     now: str,
@@ -129,7 +132,7 @@ def _take(
     successes = _of_tasks(succeeded, tasks)
     # After the rollout no task of an older deployment is left, so whatever stopped then was of ours.
     afterwards = _of_tasks(LogLines(_later(denied.lines, replaced_at)), stopped)
-    found = (*_of_tasks(denied, tasks), *afterwards)
+    found, expected, actions = reading.sort((*_of_tasks(denied, tasks), *afterwards))
     denials = tuple(line for line in found if not _known(line, back, last))
     fresh = _later(successes, last.succeeded_at if last else None)
     sample = Sample(
@@ -147,6 +150,8 @@ def _take(
         working=len({line.task for line in fresh}),
         # Successes that were not read make no difference: one is proof, and their number is a least one.
         complete=denied.complete,
+        expected=len(expected),
+        expected_actions=actions,
         detached=tuple(policy for policy in grant.attached if policy not in attached),
     )
     return sample, state

@@ -24,13 +24,15 @@ class Watch(msgspec.Struct, frozen=True):
     """grant: what has to be attached to which role, and since when IAM shows it. since: from when on log
     lines count.
 
-    previous is the last look of this watch, deployed_at when our deployment was seen completed.
+    role: the one (ARN) that the tasks run with, whose denials count. previous is the last look of this watch,
+    deployed_at when our deployment was seen completed.
     after_withdrawal: permissions were only taken away; while that spreads no denial is excused, and no
     success counts. limit: seconds that the proof may take, least: that it has to take. replaces_tasks: tasks
     that are down, or do not recover by then, are replaced.
     """
 
     grant: Grant
+    role: str
     rollout: Rollout | None
     previous: Health | None
     since: str
@@ -48,6 +50,7 @@ def watch_of(state: RunState, now: str) -> Watch:
     """The proof that is to be had now: after a grant, after a deployment, or after a withdrawal."""
     withdrawal, rollout = state.withdrawal, state.rollout
     grant = _grant(state, now)
+    role = _role(state, grant)
     if withdrawal is not None:
         # The samples of before the withdrawal prove nothing now.
         assert state.incident.entry is not None  # whoever took it out of the catalogue wants no proof
@@ -55,6 +58,7 @@ def watch_of(state: RunState, now: str) -> Watch:
         deployed = state.health.deployed_at if state.health else None
         return Watch(
             grant,
+            role,
             rollout,
             previous or (Health("PENDING", now, deployed_at=deployed) if deployed else None),
             withdrawal.at,
@@ -63,16 +67,16 @@ def watch_of(state: RunState, now: str) -> Watch:
         )
     previous = _since(rollout.at if rollout else grant.at, state.health)
     if rollout:
-        return Watch(grant, rollout, previous, rollout.at, LIMIT)
+        return Watch(grant, role, rollout, previous, rollout.at, LIMIT)
     plan = state.diagnosis.plan if state.diagnosis else None
     if plan is None or not plan.redeploy_if_needed:
-        return Watch(grant, None, previous, grant.at, LIMIT)
+        return Watch(grant, role, None, previous, grant.at, LIMIT)
     # A rollout takes its time, in which a message that always fails shows itself; this has none.
     to_dead_letter = state.baseline.seconds_to_dead_letter if state.baseline else None
     least = min(to_dead_letter, BRIEF) + TWO_SAMPLES if to_dead_letter else 0.0
     samples = state.incident.entry.health.samples if state.incident.entry else 0
     limit = max(BRIEF, least + TWO_SAMPLES, ROUND * (samples + 1))
-    return Watch(grant, None, previous, grant.at, limit, least, replaces_tasks=True)
+    return Watch(grant, role, None, previous, grant.at, limit, least, replaces_tasks=True)
 
 
 def decide(health: Health, watch: Watch, state: RunState, now: str) -> Health:
@@ -113,6 +117,12 @@ def _since(moment: str, health: Health | None) -> Health | None:
     if health is None or seconds_between(moment, health.at) <= 0:
         return None
     return health if health.samples else replace(health, last=None)
+
+
+def _role(state: RunState, grant: Grant) -> str:
+    """A cure's tasks run with the declared role, wherever a grant of the service is left to take off."""
+    entry = state.incident.entry
+    return entry.task_role if state.incident.mode == "cure" and entry else grant.role
 
 
 def _grant(state: RunState, now: str) -> Grant:

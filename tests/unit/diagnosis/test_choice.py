@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from regrant.denials.reader import read_denials
+from regrant.diagnosis.choice import MOST_KINDS
 from regrant.diagnosis.diagnose import conclude
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Policy
@@ -18,6 +21,7 @@ from tests.unit.fakes import (
     DOCUMENTS,
     INCIDENT_OF_WORKER,
     OLD_ROLE,
+    QUEUE,
     RECEIVE,
     ROLE,
     SEND,
@@ -32,6 +36,11 @@ ENCODED = (
 )
 SOMEBODY = DENIAL.replace("retainwise-ecs-task-role", "other-role")
 BY_SCP = DENIAL.split(" because ")[0] + " with an explicit deny in a service control policy"
+UPDATE = DENIAL.replace("sqs:receivemessage", "dynamodb:UpdateItem").replace(
+    QUEUE, "arn:aws:dynamodb:us-east-1:1:table/t"
+)
+TRACE = UPDATE.replace("dynamodb:UpdateItem", "xray:PutTraceSegments")
+TRACE_BY_SCP = TRACE.split(" because ")[0] + " with an explicit deny in a service control policy"
 
 
 def concluded(
@@ -41,7 +50,9 @@ def concluded(
     nonexistent: tuple[str, ...] = (),
     complete: bool = True,
     incident: Incident = INCIDENT_OF_WORKER,
+    sidecar: tuple[str, ...] = (),
 ) -> Diagnosis:
+    """The diagnosis of the messages, the sidecar's after those of the worker."""
     documents = {RECEIVE: DOCUMENTS[RECEIVE]} if declared is None else declared
     permissions = RolePermissions(
         role=OLD_ROLE,
@@ -52,12 +63,17 @@ def concluded(
         nonexistent=nonexistent,
         state=ROLE,
     )
-    lines = tuple(LogLine(at(-60 + n / 1000), "ecs/worker/t", text) for n, text in enumerate(messages))
+    logged = [*(("worker", text) for text in messages), *(("otel", text) for text in sidecar)]
+    lines = tuple(LogLine(at(-60 + n / 1000), f"ecs/{by}/t", text) for n, (by, text) in enumerate(logged))
     return conclude(incident, TASK_DEFINITION, permissions, LogLines(lines, complete), at(1))
 
 
 def attach(diagnosis: Diagnosis) -> tuple[str, ...]:
     return diagnosis.plan.attach if diagnosis.plan else ()
+
+
+def staying(diagnosis: Diagnosis) -> list[str]:
+    return [kind.action for kind in diagnosis.stays_denied]
 
 
 def code(diagnosis: Diagnosis) -> str | None:
@@ -127,3 +143,84 @@ def test_of_a_storm_that_makes_every_object_a_call_a_bounded_number_is_judged() 
     diagnosis = concluded(*lines, declared=reading)
     assert attach(diagnosis) == (RECEIVE,)
     assert "denied at least 2000 times" in diagnosis.findings[0].text
+
+
+def test_what_nobody_declared_stays_denied_while_the_rest_is_repaired() -> None:
+    diagnosis = concluded(DENIAL, UPDATE, TRACE)
+    assert attach(diagnosis) == (RECEIVE,)
+    assert sorted(staying(diagnosis)) == ["dynamodb:UpdateItem", "xray:PutTraceSegments"]
+
+
+def test_it_stays_denied_also_beside_what_cannot_be_read() -> None:
+    diagnosis = concluded(ENCODED, UPDATE)
+    assert (attach(diagnosis), staying(diagnosis)) == ((RECEIVE,), ["dynamodb:UpdateItem"])
+
+
+def test_where_nothing_can_be_repaired_it_refuses_the_run() -> None:
+    assert code(concluded(DENIAL, UPDATE, attached=(RECEIVE,))) == "NOT_DECLARED"
+    assert code(concluded(ENCODED, UPDATE, attached=(RECEIVE,))) == "NOT_DECLARED"
+    assert concluded(UPDATE).stays_denied == ()
+
+
+def test_a_policy_that_does_not_exist_and_may_allow_it_stops_no_other_repair() -> None:
+    diagnosis = concluded(DENIAL, UPDATE, nonexistent=(SEND,))
+    assert (attach(diagnosis), staying(diagnosis)) == ((RECEIVE,), ["dynamodb:UpdateItem"])
+
+
+def test_another_layer_that_is_in_the_way_of_the_service_still_refuses_the_run() -> None:
+    diagnosis = concluded(DENIAL, TRACE_BY_SCP)
+    assert code(diagnosis) == "SCP_OR_RCP"
+    assert not any("stays denied" in finding.text for finding in diagnosis.findings)
+
+
+def test_another_layer_that_is_in_the_way_of_a_sidecar_does_not() -> None:
+    diagnosis = concluded(DENIAL, sidecar=(TRACE_BY_SCP,))
+    assert (attach(diagnosis), staying(diagnosis)) == ((RECEIVE,), ["xray:PutTraceSegments"])
+
+
+def test_it_does_if_both_make_the_call_or_it_is_the_one_to_repair() -> None:
+    assert code(concluded(DENIAL, TRACE_BY_SCP, sidecar=(TRACE_BY_SCP,))) == "SCP_OR_RCP"
+    assert code(concluded(DENIAL, sidecar=(BY_SCP,))) == "SCP_OR_RCP"
+
+
+def test_objects_of_one_bucket_are_one_kind_however_many_they_are() -> None:
+    objects = [
+        UPDATE.replace("dynamodb:UpdateItem", "s3:PutObject").replace(
+            "arn:aws:dynamodb:us-east-1:1:table/t", f"arn:aws:s3:::b/{n}"
+        )
+        for n in range(300)
+    ]
+    diagnosis = concluded(DENIAL, *objects)
+    assert [kind.resource for kind in diagnosis.stays_denied] == ["arn:aws:s3:::b/*"]
+
+
+def test_what_the_proof_could_not_tell_from_the_repaired_call_refuses_the_run() -> None:
+    reading = DENIAL.replace("sqs:receivemessage", "s3:GetObject")
+    declared, other = (reading.replace(QUEUE, f"arn:aws:s3:::b/{key}") for key in ("in/1", "out/1"))
+    policy = {
+        RECEIVE: {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/in/*"}],
+        }
+    }
+    assert code(concluded(declared, other, declared=policy)) == "NOT_DECLARED"
+
+
+def test_so_many_kinds_of_calls_that_nobody_declared_are_not_harmless() -> None:
+    tables = [UPDATE.replace("table/t", f"table/t{n}") for n in range(MOST_KINDS + 1)]
+    assert attach(concluded(DENIAL, *tables[1:])) == (RECEIVE,)
+    assert code(concluded(DENIAL, *tables)) == "NOT_DECLARED"
+
+
+ANY = st.lists(st.sampled_from([DENIAL, UPDATE, TRACE, TRACE_BY_SCP, BY_SCP, ENCODED, SOMEBODY]), max_size=6)
+
+
+@given(ANY, ANY)
+def test_nothing_stays_denied_without_a_repair_and_no_repair_leaves_its_own_call(
+    messages: list[str], sidecar: list[str]
+) -> None:
+    diagnosis = concluded(*messages, sidecar=tuple(sidecar))
+    assert bool(attach(diagnosis)) or not diagnosis.stays_denied
+    assert "sqs:ReceiveMessage" not in staying(diagnosis)
+    texts = [finding.text for finding in diagnosis.findings if "stays denied" in finding.text]
+    assert all(any(f"{kind.action} on" in text for text in texts) for kind in diagnosis.stays_denied)

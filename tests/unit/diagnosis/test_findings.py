@@ -81,10 +81,49 @@ def test_all_that_is_denied_is_fixed_by_one_run() -> None:
     assert attached(diagnosed(RECEIVING, SENDING, incident=declaring(RECEIVE, SEND))) == (SEND, RECEIVE)
 
 
-def test_a_call_that_no_grant_fixes_refuses_the_run_though_another_is_fixed() -> None:
+def test_a_call_that_nobody_declared_does_not_keep_another_from_its_repair() -> None:
     diagnosis = diagnosed(*[RECEIVING] * 9, UNDECLARED)
-    assert refused(diagnosis) == "NOT_DECLARED"
+    assert attached(diagnosis) == (RECEIVE,)
     assert codes(diagnosis) == ["NOT_DECLARED", "MISSING_ATTACHMENT", "WRONG_TASK_ROLE"]
+    stays = ["It stays denied" in finding.text for finding in diagnosis.findings]
+    assert stays == [True, False, False]
+
+
+def test_a_call_that_nobody_declared_refuses_the_run_where_nothing_else_is_denied() -> None:
+    diagnosis = diagnosed(UNDECLARED)
+    assert refused(diagnosis) == "NOT_DECLARED"
+    assert "stays denied" not in diagnosis.findings[0].text
+
+
+def test_where_one_container_is_denied_it_is_not_named() -> None:
+    assert "logged by" not in diagnosed(RECEIVING).findings[0].text
+
+
+def test_where_several_containers_are_denied_each_finding_names_its_own() -> None:
+    world = World()
+    world.logs.write(-9, RECEIVING, "old-1")
+    world.logs.write(-8, UNDECLARED, "old-1", container="otel")
+    found = {finding.code: finding.text for finding in diagnosed(world=world).findings}
+    assert ", logged by otel. It stays denied" in found["NOT_DECLARED"]
+    assert found["MISSING_ATTACHMENT"].endswith(", logged by worker.")
+
+
+def test_what_the_enrolment_ignores_is_named_and_is_no_cause() -> None:
+    ignoring = replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, ignore_actions=("dynamodb:UpdateItem",)))
+    diagnosis = diagnosed(RECEIVING, UNDECLARED, incident=ignoring)
+    assert (attached(diagnosis), diagnosis.stays_denied) == ((RECEIVE,), ())
+    assert codes(diagnosis) == ["MISSING_ATTACHMENT", "IGNORED", "WRONG_TASK_ROLE"]
+    assert diagnosis.findings[1].text.startswith(
+        "The enrolment says to ignore it (IgnoreActions): dynamodb:UpdateItem on "
+    )
+
+
+def test_where_all_that_is_denied_is_ignored_there_is_nothing_to_fix() -> None:
+    ignoring = replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, ignore_actions=("dynamodb:UpdateItem",)))
+    report = Run(World(), ignoring, diagnosed(UNDECLARED, incident=ignoring)).close()
+    assert report.outcome == "NOTHING_TO_FIX"
+    assert [finding.code for finding in report.findings].count("IGNORED") == 1
+    assert "IgnoreActions" in report.next
 
 
 def test_another_principal_alone_refuses_the_run() -> None:

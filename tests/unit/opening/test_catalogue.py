@@ -163,3 +163,38 @@ def test_an_address_is_one_of_a_task_definition(address: str | None) -> None:
 )
 def test_another_address_is_not_used(address: object) -> None:
     assert refused(text(terraform_address=address)).code == "INVALID_CATALOGUE"
+
+
+@pytest.mark.parametrize("ignored", [[], ["xray:PutTraceSegments"], [f"xray:Call{n}" for n in range(20)]])
+def test_up_to_twenty_actions_may_be_ignored(ignored: list[str]) -> None:
+    answer = read_entry(text(ignore_actions=ignored), WORKER, ALLOWED)
+    assert isinstance(answer, CatalogueEntry) and answer.ignore_actions == tuple(ignored)
+
+
+@pytest.mark.parametrize(
+    ("ignored", "why"),
+    [
+        (["*"], "wildcard"),
+        (["s3:*"], "wildcard"),
+        (["s3:Get?bject"], "wildcard"),
+        (["xray"], "not an IAM action"),
+        (["xray:"], "not an IAM action"),
+        (["xray:PutTraceSegments\n"], "not an IAM action"),
+        (["xray:Put:Trace"], "not an IAM action"),
+        ([""], "not an IAM action"),
+        ([f"xray:Call{n}" for n in range(21)], "21 actions"),
+        ("xray:PutTraceSegments", "does not parse"),
+        ([7], "does not parse"),
+        (None, "does not parse"),
+    ],
+)
+def test_other_actions_are_refused_and_the_sentence_says_why(ignored: object, why: str) -> None:
+    refusal = refused(text(ignore_actions=ignored))
+    assert refusal.code == "INVALID_CATALOGUE" and why in refusal.message
+
+
+@given(st.lists(st.text(max_size=30), max_size=25))
+def test_whatever_is_to_be_ignored_names_whole_actions_only(ignored: list[str]) -> None:
+    answer = read_entry(text(ignore_actions=ignored), WORKER, ALLOWED)
+    if isinstance(answer, CatalogueEntry):
+        assert len(ignored) <= 20 and not any(set("*? ") & set(action) for action in ignored)

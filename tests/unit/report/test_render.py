@@ -177,3 +177,9 @@ def test_the_next_step_is_wrapped_between_words_so_that_its_commands_can_be_copi
     start = next(n for n, line in enumerate(shown) if line.startswith("next"))
     assert " ".join(" ".join(shown[start:]).split())[5:] == advice
     assert any(line.strip().startswith("arn:") for line in shown[start:])
+
+
+def test_denied_calls_that_were_expected_are_not_hidden_behind_no_denials() -> None:
+    assert HEALTH.last is not None
+    text = render(replace(REPORT, health=replace(HEALTH, last=replace(HEALTH.last, expected=3))))
+    assert "last sample: 2 tasks, 0 denials beside 3 expected, " in " ".join(text.split())

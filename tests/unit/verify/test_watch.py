@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from regrant.model.aws import name_of
 from regrant.model.results import PAUSE, BaselineMark, Grant, Health, Rollout, Withdrawal
 from regrant.model.run import Diagnosis, Plan, RunState
 from regrant.verify.health import PROPAGATION
@@ -126,6 +127,23 @@ def test_the_second_proof_goes_on_from_its_own_samples() -> None:
     assert watch_of(cured(health=second, withdrawal=GONE), at(340)).previous == second
 
 
+@pytest.mark.parametrize(
+    ("state", "role"),
+    [
+        (contained(), OLD_ROLE),
+        (cured(), WORKER_ROLE),
+        (cured(health=FIRST_PROOF, withdrawal=GONE), WORKER_ROLE),
+        (RunState(CURE, LEFT, MARK, withdrawal=GONE), WORKER_ROLE),
+        (RunState(EXPIRY, LEFT, MARK, withdrawal=GONE), OLD_ROLE),
+    ],
+    ids=["contain", "cure, first proof", "cure, second proof", "cure, leftovers", "expire"],
+)
+def test_the_denials_that_count_are_those_of_the_role_that_the_tasks_run_with(
+    state: RunState, role: str
+) -> None:
+    assert watch_of(state, at(320)).role == role
+
+
 @pytest.mark.parametrize("incident", [CURE, EXPIRY])
 def test_without_a_new_revision_the_service_is_watched_as_it_is(incident: Any) -> None:
     watch = watch_of(RunState(incident, LEFT, MARK, withdrawal=GONE), at(320))
@@ -177,7 +195,7 @@ def test_the_proof_is_had_from_samples_of_after_that() -> None:
 def test_a_denial_ends_the_trial_also_while_the_change_spreads() -> None:
     trial = Trial()
     trial.look()
-    health = trial.look(DENIAL)
+    health = trial.look(DENIAL.replace("retainwise-ecs-task-role", name_of(WORKER_ROLE)))
     assert health.verdict == "UNHEALTHY" and "denied" in health.evidence[0]
 
 
