@@ -8,6 +8,7 @@ says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
@@ -42,6 +43,8 @@ IN_THE_WAY: tuple[Cause, ...] = (
 )
 """The causes that no policy of the catalogue fixes, though the task role is the one that is denied."""
 
+_MASKED = re.compile(r"\*{8}(\d{4})")
+
 # Layers that only the message names, and who can change them.
 _OTHER_LAYERS: dict[PolicyType, tuple[Cause, str, str]] = {
     "scp": ("SCP_OR_RCP", "service control policy", "whoever manages the organization's policies"),
@@ -49,6 +52,7 @@ _OTHER_LAYERS: dict[PolicyType, tuple[Cause, str, str]] = {
     "session": ("SESSION_POLICY", "session policy", "whoever writes the code that makes these credentials"),
     "resource": ("RESOURCE_POLICY", "resource policy", "whoever owns the resource"),
     "vpce": ("RESOURCE_POLICY", "VPC endpoint policy", "whoever owns the VPC endpoint"),
+    "public_access": ("RESOURCE_POLICY", "Block Public Access setting of S3", "whoever owns the bucket"),
 }
 
 
@@ -81,9 +85,18 @@ def cause_of(denial: Denial, permissions: RolePermissions) -> Judgement:
 
 
 def asked_resource(denial: Denial) -> str | None:
-    """The resource as policies name it; None where the denial has it in another form, or not at all."""
+    """The resource as policies name it; None where the denial has it in another form, or not at all.
+
+    API Gateway hides an account but for its last four digits. Where they are those of the caller's account,
+    it is taken for that: a policy for another one that ends alike would have to be declared as well.
+    """
     resource = denial.resource
-    return resource if resource and (resource == "*" or resource.startswith("arn:")) else None
+    if resource is None or (resource != "*" and not resource.startswith("arn:")):
+        return None
+    parts = resource.split(":", 5)
+    masked = _MASKED.fullmatch(parts[4]) if len(parts) == 6 else None
+    own = _account(denial.principal_arn or "")
+    return ":".join((*parts[:4], own, parts[5])) if masked and own.endswith(masked[1]) else resource
 
 
 def is_other_principal(denial: Denial, role: str) -> bool:

@@ -328,3 +328,45 @@ def test_the_operation_is_named_where_the_action_is_not() -> None:
         "An error occurred (AccessDenied) when calling the GetObject operation: Access Denied"
     )
     assert judged(denial).reason.endswith("only the operation GetObject")
+
+
+API = f"arn:aws:execute-api:us-east-1:{ACCOUNT}:a1b2c3/prod/POST/run"
+
+
+def test_an_account_that_api_gateway_hides_is_the_callers_if_it_may_be() -> None:
+    masked = API.replace(ACCOUNT, f"********{ACCOUNT[-4:]}")
+    denial = denied(" because no identity-based policy allows it", action="execute-api:Invoke", on=masked)
+    declared = {RECEIVE: document("Allow", "execute-api:Invoke", API)}
+    found = judged(denial, declared=declared)
+    assert (found.cause, found.covering, found.certain) == ("MISSING_ATTACHMENT", (RECEIVE,), True)
+
+
+def test_an_account_that_ends_otherwise_is_another() -> None:
+    masked = API.replace(ACCOUNT, "********7777")
+    denial = denied(" because no identity-based policy allows it", action="execute-api:Invoke", on=masked)
+    assert judged(denial, declared={RECEIVE: document("Allow", "execute-api:*", API)}).cause == "NOT_DECLARED"
+
+
+def test_a_call_on_all_of_an_account_is_not_covered_by_a_policy_for_one_queue() -> None:
+    denial = denied(action="sqs:listqueues", on=f"arn:aws:sqs:us-east-1:{ACCOUNT}:")
+    wide = document("Allow", "sqs:ListQueues", "*")
+    one_queue = document("Allow", "sqs:*", QUEUE)
+    assert judged(denial, declared={RECEIVE: one_queue}).cause == "NOT_DECLARED"
+    assert judged(denial, declared={SEND: wide, RECEIVE: one_queue}).covering == (SEND,)
+
+
+def test_s3s_block_of_public_access_is_in_the_way_whatever_policies_allow() -> None:
+    reason = " because public policies are blocked by the BlockPublicPolicy block public access setting."
+    found = judged(denied(reason, action="s3:PutBucketPolicy", on='"arn:aws:s3:::b"'))
+    assert (found.cause, found.arn) == ("RESOURCE_POLICY", None)
+    assert "Block Public Access" in found.reason and "owns the bucket" in found.next
+
+
+def test_what_bedrock_asks_of_the_marketplace_is_not_declared() -> None:
+    text = (
+        "An error occurred (AccessDeniedException) when calling the Converse operation: Model access is"
+        " denied due to IAM user or service role is not authorized to perform the required AWS"
+        " Marketplace actions"
+        " (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to this model."
+    )
+    assert [judged(denial).cause for denial in read_denials(text)] == ["NOT_DECLARED", "NOT_DECLARED"]
