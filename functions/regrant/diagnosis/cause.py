@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from regrant.denials.quarantine import is_quarantine, next_of, reason_of
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Basis, Policy, RoleEvaluation, evaluate
 from regrant.model.aws import name_of
@@ -31,8 +32,10 @@ Cause: TypeAlias = Literal[
     "KMS_KEY",
     "ALREADY_GRANTED",
     "UNREADABLE",
+    "COMPROMISED_KEY",
 ]
 IN_THE_WAY: tuple[Cause, ...] = (
+    "COMPROMISED_KEY",
     "EXPLICIT_DENY",
     "BOUNDARY",
     "SCP_OR_RCP",
@@ -74,6 +77,8 @@ class Judgement(msgspec.Struct, frozen=True):
 
 def cause_of(denial: Denial, permissions: RolePermissions) -> Judgement:
     """The cause of one denial. What is not known stays unknown: no layer is named on a guess."""
+    if is_quarantine(denial.denying_policy_arn):  # of a user's, whose key the service has
+        return _compromised_key(denial, denial.denying_policy_arn)
     if is_other_principal(denial, permissions.role):
         return _other_principal(denial, permissions.role)
     if denial.policy_type in _OTHER_LAYERS:
@@ -97,6 +102,11 @@ def asked_resource(denial: Denial) -> str | None:
     masked = _MASKED.fullmatch(parts[4]) if len(parts) == 6 else None
     own = _account(denial.principal_arn or "")
     return ":".join((*parts[:4], own, parts[5])) if masked and own.endswith(masked[1]) else resource
+
+
+def _compromised_key(denial: Denial, policy: str | None) -> Judgement:
+    principal = denial.principal_arn
+    return Judgement("COMPROMISED_KEY", reason_of(principal), next_of(principal), arn=policy)
 
 
 def is_other_principal(denial: Denial, role: str) -> bool:
@@ -180,6 +190,8 @@ def _in_the_way(denial: Denial, permissions: RolePermissions, found: RoleEvaluat
 
 def _explicit_deny(denial: Denial, role: str, basis: Basis | None) -> Judgement:
     policy = basis.policy if basis else denial.denying_policy_arn
+    if is_quarantine(policy):
+        return _compromised_key(denial, policy)
     if policy is None:
         return Judgement(
             "EXPLICIT_DENY",

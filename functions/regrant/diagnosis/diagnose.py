@@ -14,6 +14,7 @@ from regrant.denials.search import DENIAL_TERM, joined, read_depths, read_lines
 from regrant.diagnosis.cause import IN_THE_WAY, Judgement, asked_resource, cause_of
 from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.diagnosis.findings import Judged, denial_findings, missing_findings, ranked, role_findings
+from regrant.diagnosis.no_grant import ruled_out
 from regrant.iam.cover import least_cover
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, ServiceState, TaskDefinition, name_of
@@ -121,6 +122,8 @@ def conclude(
     calls = (*calls_from_trigger(incident, logged), *logged[:_KINDS])
     judged = ranked((call, cause_of(call.denial, permissions)) for call in calls)
     attach, refusal = choose(judged, permissions)
+    if barred := ruled_out(judged):
+        attach, refusal = (), barred
     by_catalogue = attach and not any(judgement.covering for _, judgement in judged)
     findings = (
         *denial_findings(judged, complete),

@@ -331,6 +331,7 @@ def test_the_operation_is_named_where_the_action_is_not() -> None:
 
 
 API = f"arn:aws:execute-api:us-east-1:{ACCOUNT}:a1b2c3/prod/POST/run"
+QUARANTINE = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"
 
 
 def test_an_account_that_api_gateway_hides_is_the_callers_if_it_may_be() -> None:
@@ -370,3 +371,26 @@ def test_what_bedrock_asks_of_the_marketplace_is_not_declared() -> None:
         " (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to this model."
     )
     assert [judged(denial).cause for denial in read_denials(text)] == ["NOT_DECLARED", "NOT_DECLARED"]
+
+
+@pytest.mark.parametrize("version", ["", "V2", "V3", "V4"])
+@pytest.mark.parametrize("who", [SESSION, f"arn:aws:iam::{ACCOUNT}:user/ci"])
+def test_a_quarantine_policy_in_the_way_is_a_leaked_key_whoevers_it_is(who: str, version: str) -> None:
+    policy = QUARANTINE.removesuffix("V3") + version
+    found = judged(denied(f" with an explicit deny in an identity-based policy: {policy}", who=who))
+    assert (found.cause, found.covering, found.arn) == ("COMPROMISED_KEY", (), policy)
+    assert who in found.reason
+    assert "support case" in found.next and "CloudTrail" in found.next
+
+
+def test_a_role_under_quarantine_now_is_never_granted_anything() -> None:
+    quarantine = {QUARANTINE: document("Deny", "sqs:*"), RECEIVE: DOCUMENTS[RECEIVE]}
+    assert judged(denied(), declared=quarantine, attached=(QUARANTINE,)).cause == "COMPROMISED_KEY"
+
+
+def test_a_policy_of_ones_own_with_such_a_name_is_no_sign_of_a_leak() -> None:
+    own = f"arn:aws:iam::{ACCOUNT}:policy/AWSCompromisedKeyQuarantineV3"
+    assert (
+        judged(denied(f" with an explicit deny in an identity-based policy: {own}")).cause
+        != "COMPROMISED_KEY"
+    )

@@ -176,3 +176,19 @@ def test_whatever_the_log_holds_the_diagnosis_stays_small_and_the_page_on_one_sc
     assert len(page.splitlines()) <= 45
     assert all(character.isprintable() for line in page.splitlines() for character in line)
     assert max(map(len, page.splitlines())) <= 120
+
+
+QUARANTINED = sentence(
+    "lambda:CreateFunction",
+    f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:resize",
+    f"arn:aws:iam::{ACCOUNT}:user/ci",
+    " with an explicit deny in an identity-based policy:"
+    " arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3",
+)
+
+
+def test_a_leaked_key_refuses_the_run_though_the_task_roles_own_call_is_fixed() -> None:
+    diagnosis = diagnosed(*[RECEIVING] * 9, QUARANTINED)
+    assert refused(diagnosis) == "COMPROMISED_KEY"
+    assert codes(diagnosis)[0] == "COMPROMISED_KEY"
+    assert diagnosis.refusal is not None and "user/ci" in diagnosis.refusal.message
