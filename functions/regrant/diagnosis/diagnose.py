@@ -122,7 +122,7 @@ def conclude(
     calls = (*calls_from_trigger(incident, logged), *logged[:_KINDS])
     judged = ranked((call, cause_of(call.denial, permissions)) for call in calls)
     attach, refusal = choose(judged, permissions)
-    if barred := ruled_out(judged):
+    if barred := ruled_out(judged, log):
         attach, refusal = (), barred
     by_catalogue = attach and not any(judgement.covering for _, judgement in judged)
     findings = (
