@@ -4,9 +4,11 @@ services.yaml    the sentences that services answer with, 2016 to 2026, in every
 sdks.yaml        what SDKs and tools put around them
 logs.yaml        JSON lines, wrapped, coloured and cut lines, several denials in one text
 cloudtrail.yaml  CloudTrail's records, as mappings and as text
+reports.yaml     what public reports show: broken lines, boxes, margins, shortened and masked names
 negatives.yaml   near misses: no denial in any of them
 
-All texts are our own, with demo names in the fixed words that AWS prints; `shape` says where those were seen.
+All texts are our own, with demo names in the fixed words that AWS prints; `shape` says where those were seen,
+`source` is the public address. `unread` says why a part cannot be read without a guess, and is left out.
 A field that a label does not name has the default of regrant.denials.reader.Denial.
 """
 
@@ -19,7 +21,7 @@ from typing import Any
 import msgspec
 import yaml
 
-FILES = ("services", "sdks", "logs", "cloudtrail", "negatives")
+FILES = ("services", "sdks", "logs", "cloudtrail", "reports", "negatives")
 
 
 class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +45,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str | None = None
     record: dict[str, Any] | None = None
     kind: str = ""
+    source: str = ""
+    unread: str = ""
 
     @property
     def given(self) -> str | Mapping[str, Any]:

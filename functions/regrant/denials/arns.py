@@ -9,6 +9,12 @@ def is_whole(arn: str) -> bool:
     return len(parts) == 6 and parts[0] == "arn" and all((parts[1], parts[2], parts[5]))
 
 
+def is_of_account(arn: str) -> bool:
+    """True if the last part alone is empty: calls that list what an account has in a Region name it so."""
+    parts = arn.split(":", 5)
+    return len(parts) == 6 and all(parts[:5]) and parts[0] == "arn" and parts[4].isdigit() and not parts[5]
+
+
 def role_name(arn: str | None) -> str | None:
     """The role's name, from its own ARN or from that of a session; None for other principals.
 

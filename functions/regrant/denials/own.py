@@ -14,7 +14,7 @@ def is_other_principal(denial: Denial, role: str) -> bool:
         return denial.role_name is not None and denial.role_name != name_of(role)
     if denial.role_name != name_of(role):
         return True
-    return _account(denial.principal_arn) != _account(role)
+    return account_of(denial.principal_arn) != account_of(role)
 
 
 def is_ignored(denial: Denial, ignored: Collection[str]) -> bool:
@@ -39,5 +39,5 @@ def _place(resource: str) -> str:
     return f"{group}:log-stream:*" if service == "logs" and stream else resource
 
 
-def _account(arn: str) -> str:
+def account_of(arn: str) -> str:
     return (arn.split(":") + [""] * 5)[4]

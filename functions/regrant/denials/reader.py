@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from regrant.denials.cloudtrail import is_record, read_record
-from regrant.denials.sdk_errors import read_error
+from regrant.denials.sdk_errors import read_error, says_nothing
 from regrant.denials.sentence import Sentence, find_sentences
 from regrant.denials.text import may_deny, plain
 from regrant.denials.wrappers import Calls, Wrapper, closes_sentence, find_wrappers, opens_sentence
@@ -27,7 +27,8 @@ def read_denials(text_or_record: str | Mapping[str, Any]) -> tuple[Denial, ...]:
     `detail`, `Records` or anywhere else inside.
     """
     found: dict[Denial, Denial] = {}
-    for denial in _walk(text_or_record):
+    silent: list[Denial] = []
+    for denial in _walk(text_or_record, silent):
         # A traceback repeats the sentence, sometimes without the wrapper that says what was called.
         call = replace(denial, operation=None)
         known = found.get(call)
@@ -35,11 +36,15 @@ def read_denials(text_or_record: str | Mapping[str, Any]) -> tuple[Denial, ...]:
             found[call] = denial
         elif denial.operation not in (None, known.operation):
             found[denial] = denial
-    return tuple(dict.fromkeys(found.values()))
+    # An error that was logged without its message is the one whose message was logged beside it.
+    return tuple(dict.fromkeys(found.values())) or tuple(silent[:1])
 
 
-def _walk(root: Any) -> Iterator[Denial]:
-    """Through everything that JSON can hold, without recursion: logs may be nested as deep as they like."""
+def _walk(root: Any, silent: list[Denial]) -> Iterator[Denial]:
+    """Through everything that JSON can hold, without recursion: logs may be nested as deep as they like.
+
+    Errors that were logged without a message go into `silent`.
+    """
     seen: dict[int, Any] = {}  # holds what it names, so that no id is given twice
     stack: list[tuple[Any, int]] = [(root, _LAYERS)]
     while stack:
@@ -63,7 +68,9 @@ def _walk(root: Any) -> Iterator[Denial]:
                     yield denial
             else:
                 denial = read_error(value)
-                if denial is not None:
+                if denial is not None and says_nothing(value):
+                    silent.append(denial)
+                elif denial is not None:
                     yield denial
                 stack += [(item, layers) for item in reversed(list(value.values()))]
 
@@ -111,9 +118,10 @@ def _read(text: str) -> Iterator[Denial]:
     sentences = list(find_sentences(text))
     wrappers = find_wrappers(text, calls)
     found: list[Sentence | Wrapper] = [*_lone(text, wrappers, sentences)]
-    end = 0
+    end, operation = 0, None
     for sentence in sentences:
-        operation = calls.before(sentence.start, since=end)
+        if sentence.start >= end:  # else one more action of the same sentence
+            operation = calls.before(sentence.start, since=end)
         found.append(Sentence(sentence.start, sentence.end, replace(sentence.denial, operation=operation)))
         end = sentence.end
     for part in sorted(found, key=lambda part: part.start):

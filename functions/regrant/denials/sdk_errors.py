@@ -29,6 +29,13 @@ def read_error(value: Mapping[Any, Any]) -> Denial | None:
     return Denial() if marked or _thrown_in_sdk(value) else None
 
 
+def says_nothing(value: Mapping[Any, Any]) -> bool:
+    """Whether the error has no message, so that what stands beside it is about the same call."""
+    error = value.get("Error")
+    fields = error if isinstance(error, Mapping) and "ResponseMetadata" in value else value
+    return not any(fields.get(name) for name in (*_MESSAGES, "stack", "trace"))
+
+
 def _is_denied(value: Mapping[Any, Any]) -> bool:
     codes = (value.get(name) for name in _CODES)
     code = next((code for code in codes if isinstance(code, str)), "")

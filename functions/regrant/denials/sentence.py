@@ -2,6 +2,7 @@
 
     User: ARN is not authorized to perform: ACTION on resource: RESOURCE because no identity-based policy ...
     User: ARN is not authorized to perform: ACTION with an explicit deny in a service control policy: ARN
+    ... service role is not authorized to perform the required AWS Marketplace actions (ACTION, ACTION)
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html (with quotes)
@@ -14,13 +15,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from regrant.denials.actions import begins_action, canonical_action, is_action
 from regrant.denials.arns import is_whole, role_name
+from regrant.denials.reason import read_reason
 from regrant.denials.resource import read_resource
-from regrant.model.denial import Denial, Effect, PolicyType
+from regrant.model.denial import Denial
 
 _SUBJECT = 1200  # an ARN has at most 2048 characters, but a principal's far fewer
 _PROSE_BEFORE = 120
@@ -30,40 +34,19 @@ _PERFORM = re.compile(r"authorized\s++to\s++perform\b")
 _ACTION = re.compile(
     r"\s*+:?+\s*+[`'\"*]{0,2}+([A-Za-z][A-Za-z0-9-]{0,62}+):([A-Za-z][A-Za-z0-9]{0,127}+)(?!\w|:\w)[`'\"*]{0,2}+"
 )
-_KINDS: dict[str, PolicyType] = {
-    "identity": "identity",
-    "resource-": "resource",
-    "role": "resource",  # a role's trust policy
-    "service": "scp",
-    "resource": "rcp",
-    "permission": "boundary",
-    "session": "session",
-    "vpc": "vpce",
-}
-_KIND = (
-    r"(identity-\s*+based|resource-\s*+based|role\s++trust|service\s++control|resource\s++control"
-    r"|permissions?\s++boundary|session|vpc\s++endpoint)"
+# The action in several lines, whose end only the words that follow can show.
+_BROKEN_ACTION = re.compile(
+    r"\s*+:?+\s*+([A-Za-z][\w-]{0,62}+(?::\w{0,127}+)?(?:[ \t]*+\n[ \t]*+[\w:-]{1,128}+){1,2}?)"
+    r"\s++(?:on\s++(?:this\s++|the\s++)?+resource|because\s++|with\s++an\s++explicit)"
 )
-_GAP = r"[\s'\"`*,.]*+"
-_IMPLICIT = re.compile(
-    _GAP
-    + r"because\s++no\s++"
-    + _KIND
-    + r"\b(?:\s++polic\w++)?+(?:\s++allows?+\s++the\s++[\w:-]{1,200}+(?:\s++action)?+)?+",
-    re.IGNORECASE,
+# Bedrock names what the AWS Marketplace asks for.
+_LISTED = re.compile(
+    r"(?:\s++[\w-]{1,40}+){0,6}?\s++actions?\s*+[:(]\s*+"
+    r"([A-Za-z][\w-]{0,62}+:\w{1,128}+(?:\s*+,\s*+[A-Za-z][\w-]{0,62}+:\w{1,128}+){0,9}+)\s*+\)?+"
 )
-_EXPLICIT = re.compile(
-    _GAP + r"with\s++an\s++explicit\s++deny\b(?:\s++in\s++(?:an?|the)\s++" + _KIND + r"\b(?:\s++policy)?+"
-    r"(?:(?:,?+\s++with\s++policy\s++ARN)?+\s*+:\s*+[\"'`]?+(arn:[^\s\"'`<>(){}\[\],;]++))?+)?+",
-    re.IGNORECASE,
-)
-# KMS says both that the key may be elsewhere, and that its policy may lack the Allow or have a Deny.
-_KEY_POLICY = re.compile(
-    r"(?:\s*+associated\s++with\s++this\s++ciphertext)?+"
-    + _GAP
-    + r"because\s++the\s++resource\s++does\s++not\s++exist\s++in\s++this\s++Region,"
-    r"\s++no\s++resource-based\s++policies"
-)
+_LISTED_BY = re.compile(r"Model\s++access\s++is\s++denied\b")
+# A service that has no name for the action yet, or none for the caller to see, prints Java's.
+_NULL = re.compile(r"\s*+:\s*+[`'\"]?+null\b(?!:)[`'\"]?+")
 _ENCODED = re.compile(r"[\s.]*+Encoded\s++authorization\s++failure\s++message(?:\s*+:\s*+[\w-]++)?+")
 # The text ends within the action.
 _ACTION_CUT = re.compile(r"[\s:]*+(?:[A-Za-z][\w-]*+:?+\w*+)?+(?:(\.\.\.|\u2026)|\s*+\Z)")
@@ -72,6 +55,13 @@ _PROSE = re.compile(
     r"\b(?:how\s++to|fix\w*+|troubleshoot\w*+|if\s++you|docs?|documentation|article|search\w*+|grep\w*+|look\w*+\s++for"
     r"|filter|pattern|match\w*+|such\s++as|example|e\.g|means|phrase|sentence|question|no\s++more)\b",
     re.IGNORECASE,
+)
+# What follows a whole action.
+_AFTER = re.compile(r"\s*+(?:on|because|with|for|\(Service)\b|\s*+\Z")
+# A principal's ARN in several lines: nothing but it stands between these words.
+_BROKEN_PRINCIPAL = re.compile(
+    r"\bUser:?+\s++[`'\"]?+(arn:[^\s]++(?:[ \t]*+\n[ \t]*+(?!(?:is|are)\s)[^\s]++){1,5}+)"
+    r"\s++(?:is|are)\s++not\s*+\Z"
 )
 _NOT = re.compile(r"(?:^|\W)not\Z", re.IGNORECASE)
 _TOLD = re.compile(
@@ -94,71 +84,124 @@ class Sentence(msgspec.Struct, frozen=True):
     denial: Denial
 
 
+class _Subject(NamedTuple):
+    """Where the sentence begins in what stands before it, who it is about, and whether it has one at all."""
+
+    at: int
+    principal: str | None
+    named: bool
+
+
 def find_sentences(text: str) -> Iterator[Sentence]:
-    """The sentences in a text that is already plain, in order."""
+    """The sentences in a text that is already plain, in order; one with several actions once for each."""
     end = 0
     for found in _PERFORM.finditer(text):
-        sentence = _read(text, end, found)
-        if sentence is not None:
-            yield sentence
-            end = sentence.end
+        sentences = _read(text, end, found)
+        yield from sentences
+        end = sentences[-1].end if sentences else end
 
 
-def _read(text: str, begin: int, perform: re.Match[str]) -> Sentence | None:
-    action = _ACTION.match(text, perform.end())
+def _read(text: str, begin: int, perform: re.Match[str]) -> tuple[Sentence, ...]:
+    action, at = _action(text, perform.end())
     cut = _ACTION_CUT.match(text, perform.end())
-    if action is None and cut is None:
-        return None
-    head = text[max(begin, perform.start() - _SUBJECT) : perform.start()]
+    null = _NULL.match(text, perform.end())
+    listed = _LISTED.match(text, perform.end()) if action is None and null is None else None
+    if action is None and cut is None and null is None and listed is None:
+        return ()
+    offset = max(begin, perform.start() - _SUBJECT)
+    head = text[offset : perform.start()]
     words = head.rsplit(None, 4)
     if not words or not _NOT.search(words[-1]):
-        return None
-    start, principal, named = _subject(head, words)
-    if is_quoted(text, perform.start() - len(head) + start):
-        return None
-    if action is None or (cut is not None and (cut[1] or begins_action(*action.groups()))):
+        return ()
+    subject = _subject(head, words)
+    start, principal = offset + subject.at, subject.principal
+    if is_quoted(text, start):
+        return ()
+    if listed:
+        return tuple(_each_listed(head, offset, listed)) if _stated(head, words, "") else ()
+    named = Denial(principal_arn=principal, role_name=role_name(principal))
+    if null:
+        resource, end = read_resource(text, null.end())
+        effect, policy_type, policy, end = read_reason(text, end)
+        named = replace(
+            named, resource=resource, effect=effect, policy_type=policy_type, denying_policy_arn=policy
+        )
+        return (Sentence(start, end, named),) if principal or effect != "unknown" else ()
+    if (
+        action is None
+        or (cut is not None and (cut[1] or begins_action(*action)))
+        or _breaks_off(text, at, action)
+    ):
         # Who was refused is still known, if not what.
-        denial = Denial(principal_arn=principal, role_name=role_name(principal))
-        return Sentence(perform.start() - len(head) + start, perform.end(), denial) if principal else None
-    resource, end = read_resource(text, action.end())
-    effect, policy_type, policy, end = _reason(text, end)
-    service, name = action.groups()
+        return (Sentence(start, perform.end(), named),) if principal else ()
+    resource, end = read_resource(text, at)
+    effect, policy_type, policy, end = read_reason(text, end)
+    service, name = action
     certain = principal is not None or effect != "unknown" or (resource or "").startswith("arn:")
-    if not certain and not (is_action(service, name) and (named or _stated(head, words, service))):
-        return None
+    if not certain and not (is_action(service, name) and (subject.named or _stated(head, words, service))):
+        return ()
     encoded = _ENCODED.match(text, end)
     if encoded:
         end = encoded.end()
-    denial = Denial(
+    denial = replace(
+        named,
         action=canonical_action(service, name),
         resource=resource,
-        principal_arn=principal,
-        role_name=role_name(principal),
         effect=effect,
         policy_type=policy_type,
         denying_policy_arn=policy,
         encoded=encoded is not None,
     )
-    return Sentence(perform.start() - len(head) + start, end, denial)
+    return (Sentence(start, end, denial),)
 
 
-def _subject(head: str, words: list[str]) -> tuple[int, str | None, bool]:
-    """Where the sentence begins in `head`, the principal's ARN, and whether it has a subject at all."""
+def _action(text: str, at: int) -> tuple[tuple[str, str] | None, int]:
+    """Service and name of the action after "perform", and where it ends."""
+    broken = _BROKEN_ACTION.match(text, at) if "\n" in text[at : at + 200] else None
+    if broken:
+        service, _, name = "".join(broken[1].split()).partition(":")
+        if is_action(service, name):
+            return (service, name), broken.end(1)
+    found = _ACTION.match(text, at)
+    return ((found[1], found[2]), found.end()) if found else (None, at)
+
+
+def _breaks_off(text: str, at: int, action: tuple[str, str]) -> bool:
+    """Whether the line ends within the action, and what follows cannot be put together with it."""
+    return (
+        begins_action(*action) and text[at : at + 40].lstrip(" \t")[:1] == "\n" and not _AFTER.match(text, at)
+    )
+
+
+def _each_listed(head: str, offset: int, listed: re.Match[str]) -> Iterator[Sentence]:
+    """One for each action in the parentheses, if they are AWS's: words around it may be anybody's."""
+    actions = [tuple(each.strip().split(":")) for each in listed[1].split(",")]
+    if all(is_action(service, name) for service, name in actions):
+        begin = _LISTED_BY.search(head)
+        start = offset + (begin.start() if begin else len(head))
+        for service, name in actions:
+            yield Sentence(start, listed.end(), Denial(action=canonical_action(service, name)))
+
+
+def _subject(head: str, words: list[str]) -> _Subject:
     before = words[:-1]
     if before and before[-1].lower() in ("is", "are", "was"):
         before = before[:-1]
     if not before:
-        return len(head), None, False
+        return _Subject(len(head), None, False)
     token = before[-1]
     at = head.rfind(token)
+    broken = _BROKEN_PRINCIPAL.search(head, max(0, head.rfind("User"))) if "\n" in head else None
+    if broken:
+        at, token = broken.start(1), "".join(broken[1].split())
     user_at = head.rfind("User", max(0, at - 8), at)
     begin = at if user_at < 0 else user_at
     arn = token.find("arn:")
     if arn >= 0:
         principal = token[arn:].strip("\"'`*()[]")  # a session's name may end in a comma
-        return begin, principal if is_whole(principal) and "..." not in principal else None, True
+        return _Subject(begin, principal if is_whole(principal) and "..." not in principal else None, True)
     user = len(before) > 1 and before[-2].lstrip("\"'`([{*").endswith(("User:", "User"))
-    return begin, None, user or token.startswith("User:")
+    return _Subject(begin, None, user or token.startswith("User:"))
 
 
 def _stated(head: str, words: list[str], service: str) -> bool:
@@ -169,23 +212,3 @@ def _stated(head: str, words: list[str], service: str) -> bool:
         return False
     line = head[-_PROSE_BEFORE:].rsplit("\n", 1)[-1]
     return _PROSE.search(line) is None
-
-
-def _reason(text: str, at: int) -> tuple[Effect, PolicyType, str | None, int]:
-    found = _IMPLICIT.match(text, at)
-    if found:
-        return "implicit", _policy_type(found[1]), None, found.end()
-    found = _EXPLICIT.match(text, at)
-    if found:
-        policy = (found[2] or "").rstrip(".:*")
-        named = policy if is_whole(policy) and not (found[2] or "").endswith("..") else None
-        return "explicit", _policy_type(found[1]), named, found.end()
-    found = _KEY_POLICY.match(text, at)
-    if found:
-        return "unknown", "resource", None, found.end()
-    return "unknown", "unknown", None, at
-
-
-def _policy_type(words: str | None) -> PolicyType:
-    words = (words or "").lower()
-    return next((kind for begin, kind in _KINDS.items() if words.startswith(begin)), "unknown")

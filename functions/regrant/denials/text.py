@@ -1,11 +1,13 @@
-"""A log line as its author meant it: without colours, escapes and drawn boxes."""
+"""A log line as its author meant it: without colours, escapes, drawn boxes and broken lines."""
 
 from __future__ import annotations
 
 import re
 
 # Every denial has one of these; most log lines have none and are done with here.
-_HINT = re.compile(r"authoriz|[Dd]enied|ACCESS_DENIED|Forbidden|UnknownError|Code:\s++403|not\s++allowed")
+_HINT = re.compile(
+    r"authoriz|[Dd]enied|ACCESS_DENIED|Forbidden|UnknownError|Code:\s++403|not\s++allowed|on\s++resource|to\s++perform"
+)
 # Colours and other sequences for terminals; a JSON writer may have escaped the escape character.
 _TERMINAL = re.compile(
     r"(?:\x1b|(?<!\\)\\++(?:u001[bB]|x1[bB]|033))"
@@ -16,8 +18,6 @@ _ESCAPE = re.compile(
     r"(?<!\\)\\++(?:([\"'/`])|([nrt](?![a-z]{2}))|u([0-9a-fA-F]{4}))|&(quot|apos|lt|gt|amp|nbsp|#34|#39);"
 )
 _ENTITIES = {"quot": '"', "#34": '"', "apos": "'", "#39": "'", "lt": "<", "gt": ">", "amp": "&", "nbsp": " "}
-# Terraform draws a line on the left of its errors.
-_BOX = re.compile(r"\n[ \t]*+[│┃|](?=[ \t\n]|$)")
 
 
 def may_deny(text: str) -> bool:
@@ -32,7 +32,10 @@ def plain(text: str) -> str:
     if "\\" in text or "&" in text:
         text = _ESCAPE.sub(_unescaped, text)
     if "\n" in text:
-        text = _BOX.sub("\n", text)
+        # Imported here: most denials are one line, and the patterns take their time at a cold start.
+        from regrant.denials.wrapping import rejoined
+
+        text = rejoined(text)
     return text
 
 

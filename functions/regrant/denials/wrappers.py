@@ -27,14 +27,18 @@ _CALL = re.compile(
     r"|operation\s++error\s++[^:\n]{1,80}+:\s*+(\w{1,128}+),"
     r"|Error\s++executing\s++\"(\w{1,128}+)\"\s++on\b"
 )
-_CODE_BEFORE = re.compile(r"\(([\w.:#-]{1,80}+)\)\s++\Z")
+_CODE_BEFORE = re.compile(r"\(([\w.:#-]{1,80}+)\)\s++(?:occurred\s++)?+\Z")
 # Between a wrapper and its sentence: "You are not authorized to perform this operation. " and the like.
 _GLUE = 120
 _NEAR = {1: 250, 2: 700, 3: 3000}  # by the group of _CALL; PHP prints the request and the response in between
 
 _BOTO = re.compile(
-    r"\(([\w.:#-]{1,80}+)\)\s++when\s++calling\s++the\s++(\w{1,128}+)\s++operation(?:\s*+\([^()\n]{1,60}+\))?+:\s"
+    r"\(([\w.:#-]{1,80}+)\)\s++(?:occurred\s++)?+when\s++calling\s++the\s++(\w{1,128}+)\s++operation(?:\s*+\([^()\n]{1,60}+\))?+:\s"
 )
+# The CLI of before 2016 put the code first: "A client error (AccessDenied) occurred when calling ...".
+_BOTO_BEGINS = re.compile(r"(?:An\s++error\s++occurred|A\s++client\s++error)\s++\Z")
+# Kinesis Video Streams answer in XML, which botocore does not read: the code is HTTP's.
+_BOTO_XML = re.compile(r"\s*+<AccessDenied\w*+>")
 _GO = re.compile(
     r"(?:\bapi\s++error\s++|\bRequestID:\s*+[\w-]*+,(?:\s*+HostID:[^,\n]{0,200}+,)?\s*+)([A-Za-z][\w.]{0,80}+):\s"
 )
@@ -56,6 +60,14 @@ _XML = re.compile(
 _RUST = re.compile(
     r"code:\s++Some\(\"(AccessDenied\w*+|UnauthorizedOperation)\"\),\s++message:\s++(?:Some\(\"|None)"
 )
+# The SDK for Rust prints "unhandled error (CODE)" of an error that is not in the service's model, and then,
+# or instead, the error's fields.
+_RUST_UNHANDLED = re.compile(
+    r"\bunhandled\s++error\s++\((?:AccessDenied\w*+|UnauthorizedOperation)\)"
+    r"(?::\s++Error\s++\{\s++code:\s++\"\w{1,80}+\",\s++message:\s++\")?+"
+)
+# Fluent Bit's own client of AWS.
+_FLUENT_BIT = re.compile(r"\b(\w{1,128}+)\s++API\sresponded\swith\serror='AccessDenied\w*+'")
 _NET = re.compile(r"\bAmazon\.\w{1,60}+(?:\.Model)?+\.(?:\w*?Exception):\s++(?:Access\s++Denied|Forbidden)\b")
 _RUBY = re.compile(r"\bAws::\w{1,60}+::Errors::(?:AccessDenied\w*+|UnauthorizedOperation|Forbidden)\b")
 _JAVASCRIPT = re.compile(
@@ -63,8 +75,8 @@ _JAVASCRIPT = re.compile(
 )
 _JAVASCRIPT_MARK = re.compile(r"aws-sdk|@smithy|smithy-client|\$metadata|\$fault|extendedRequestId")
 _PYTHON = re.compile(
-    r"'Code':\s'(?:AccessDenied\w*+|UnauthorizedOperation|403)',\s'Message':\s"
-    r"|'Message':\s'(?:Access\sDenied|Forbidden)',\s'Code':\s'(?:AccessDenied\w*+|403)'"
+    r"'Code':\s++'(?:AccessDenied\w*+|UnauthorizedOperation|403)',\s++'Message':\s"
+    r"|'Message':\s++'(?:Access\sDenied|Forbidden)',\s++'Code':\s++'(?:AccessDenied\w*+|403)'"
 )
 _JSON = re.compile(r"\"__type\"\s*+:\s*+\"(?:[\w.]++#)?+\w*AccessDenied(?:Exception)?+\"")
 _FORMATION = re.compile(
@@ -166,7 +178,7 @@ def _find(text: str, calls: Calls) -> Iterator[Wrapper]:
     yield from _java(text, calls)
     yield from _javascript(text)
     yield from _services(text, calls)
-    for pattern in (_PHP, _XML, _RUST, _NET, _RUBY, _S3_CLIENT, _COPY, _CPP, _JSON):
+    for pattern in (_PHP, _XML, _RUST, _RUST_UNHANDLED, _NET, _RUBY, _S3_CLIENT, _COPY, _CPP, _JSON):
         for found in pattern.finditer(text):
             if not _hopeless(text, found.end()):
                 yield Wrapper(*found.span(), Denial(operation=calls.before(found.start())))
@@ -176,7 +188,7 @@ def _python(text: str) -> Iterator[Wrapper]:
     for found in _BOTO.finditer(text):
         code, operation = found.groups()
         # A HEAD has no body, so no code either.
-        head = code == "403" and operation.startswith("Head")
+        head = code == "403" and (operation.startswith("Head") or bool(_BOTO_XML.match(text, found.end())))
         if (
             (head or is_denial_code(code))
             and not _hopeless(text, found.end())
@@ -191,8 +203,8 @@ def _python(text: str) -> Iterator[Wrapper]:
 
 def _error(text: str, at: int) -> int:
     """Where botocore's message begins that has its code at `at`."""
-    begin = text.rfind("An error occurred", max(0, at - 30), at)
-    return begin if begin >= 0 else at
+    found = _BOTO_BEGINS.search(text, max(0, at - 30), at)
+    return found.start() if found else at
 
 
 def _go(text: str, calls: Calls) -> Iterator[Wrapper]:
@@ -242,8 +254,9 @@ def _services(text: str, calls: Calls) -> Iterator[Wrapper]:
         before = text[max(0, found.start() - 300) : found.start()]
         if "UnauthorizedOperation" in before or "not authorized to perform" in " ".join(before.split()):
             yield Wrapper(*found.span(), Denial(encoded=True, operation=calls.before(found.start())))
-    for found in _ARROW.finditer(text):
-        yield Wrapper(*found.span(), Denial(operation=found[1]))
+    for pattern, words in ((_ARROW, "ACCESS_DENIED"), (_FLUENT_BIT, "API responded with error=")):
+        for found in pattern.finditer(text) if words in text else ():
+            yield Wrapper(*found.span(), Denial(operation=found[1]))
     for found in _FORMATION.finditer(text):
         yield Wrapper(*found.span(), Denial(action=f"{found[1]}:{found[2]}"))
 

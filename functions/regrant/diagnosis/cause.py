@@ -8,12 +8,14 @@ says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 import msgspec
 
-from regrant.denials.own import is_other_principal
+from regrant.denials.own import account_of, is_other_principal
+from regrant.denials.quarantine import is_quarantine, next_of, reason_of
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Basis, Policy, RoleEvaluation, evaluate
 from regrant.model.aws import name_of
@@ -32,8 +34,10 @@ Cause: TypeAlias = Literal[
     "ALREADY_GRANTED",
     "UNREADABLE",
     "IGNORED",
+    "COMPROMISED_KEY",
 ]
 IN_THE_WAY: tuple[Cause, ...] = (
+    "COMPROMISED_KEY",
     "EXPLICIT_DENY",
     "BOUNDARY",
     "SCP_OR_RCP",
@@ -44,6 +48,8 @@ IN_THE_WAY: tuple[Cause, ...] = (
 )
 """The causes that no policy of the catalogue fixes, though the task role is the one that is denied."""
 
+_MASKED = re.compile(r"\*{8}(\d{4})")
+
 # Layers that only the message names, and who can change them.
 _OTHER_LAYERS: dict[PolicyType, tuple[Cause, str, str]] = {
     "scp": ("SCP_OR_RCP", "service control policy", "whoever manages the organization's policies"),
@@ -51,6 +57,7 @@ _OTHER_LAYERS: dict[PolicyType, tuple[Cause, str, str]] = {
     "session": ("SESSION_POLICY", "session policy", "whoever writes the code that makes these credentials"),
     "resource": ("RESOURCE_POLICY", "resource policy", "whoever owns the resource"),
     "vpce": ("RESOURCE_POLICY", "VPC endpoint policy", "whoever owns the VPC endpoint"),
+    "public_access": ("RESOURCE_POLICY", "Block Public Access setting of S3", "whoever owns the bucket"),
 }
 
 
@@ -75,6 +82,8 @@ IGNORED = Judgement("IGNORED", "The enrolment says to ignore it (IgnoreActions)"
 
 def cause_of(denial: Denial, permissions: RolePermissions) -> Judgement:
     """The cause of one denial. What is not known stays unknown: no layer is named on a guess."""
+    if is_quarantine(denial.denying_policy_arn):  # of a user's, whose key the service has
+        return _compromised_key(denial, denial.denying_policy_arn)
     if is_other_principal(denial, permissions.role):
         return _other_principal(denial, permissions.role)
     if denial.policy_type in _OTHER_LAYERS:
@@ -86,9 +95,23 @@ def cause_of(denial: Denial, permissions: RolePermissions) -> Judgement:
 
 
 def asked_resource(denial: Denial) -> str | None:
-    """The resource as policies name it; None where the denial has it in another form, or not at all."""
+    """The resource as policies name it; None where the denial has it in another form, or not at all.
+
+    API Gateway hides an account but for its last four digits. Where they are those of the caller's account,
+    it is taken for that: a policy for another one that ends alike would have to be declared as well.
+    """
     resource = denial.resource
-    return resource if resource and (resource == "*" or resource.startswith("arn:")) else None
+    if resource is None or (resource != "*" and not resource.startswith("arn:")):
+        return None
+    parts = resource.split(":", 5)
+    masked = _MASKED.fullmatch(parts[4]) if len(parts) == 6 else None
+    own = account_of(denial.principal_arn or "")
+    return ":".join((*parts[:4], own, parts[5])) if masked and own.endswith(masked[1]) else resource
+
+
+def _compromised_key(denial: Denial, policy: str | None) -> Judgement:
+    principal = denial.principal_arn
+    return Judgement("COMPROMISED_KEY", reason_of(principal), next_of(principal), arn=policy)
 
 
 def _other_principal(denial: Denial, role: str) -> Judgement:
@@ -159,6 +182,8 @@ def _in_the_way(denial: Denial, permissions: RolePermissions, found: RoleEvaluat
 
 def _explicit_deny(denial: Denial, role: str, basis: Basis | None) -> Judgement:
     policy = basis.policy if basis else denial.denying_policy_arn
+    if is_quarantine(policy):
+        return _compromised_key(denial, policy)
     if policy is None:
         return Judgement(
             "EXPLICIT_DENY",

@@ -21,6 +21,7 @@ from regrant.diagnosis.findings import (
     role_findings,
     taken_off_findings,
 )
+from regrant.diagnosis.no_grant import ruled_out
 from regrant.diagnosis.staying import KINDS, LOOK_BACK, with_staying
 from regrant.grants import SPREAD
 from regrant.iam.permissions import RolePermissions
@@ -200,6 +201,8 @@ def conclude(
     calls = (*calls_from_trigger(incident, logged), *logged[:KINDS])
     judged = ranked((call, _judge(call, entry.ignore_actions, permissions)) for call in calls)
     attach, stays_denied, refusal = choose(judged, permissions)
+    if barred := ruled_out(judged, log):
+        attach, stays_denied, refusal = (), (), barred
     refusal = refusal or _cannot_attach(attach, permissions)
     by_catalogue = attach and not any(judgement.covering for _, judgement in judged)
     findings = (

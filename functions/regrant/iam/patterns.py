@@ -147,9 +147,14 @@ def _encode_wildcards(text: str) -> str:
 
 
 def _type_is_wild(encoded: str) -> bool:
-    """A wildcard in what stands before the resource's first / or : is called incorrect usage by IAM."""
+    """A wildcard in what stands before the resource's first / or : is called incorrect usage by IAM.
+
+    Where all of the resource is wildcards (`arn:aws:logs:*:*:*:*`) none stands for a type.
+    """
     _, _, service, _, _, resource = encoded.split(":", _COLONS)
     kind, separator, _ = resource.replace("/", ":").partition(":")
+    if not resource.strip(f"{RUN}:/"):
+        return False
     return service != "s3" and bool(separator) and (RUN in kind or ANY in kind)
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 Effect: TypeAlias = Literal["implicit", "explicit", "unknown"]
 PolicyType: TypeAlias = Literal[
-    "identity", "resource", "scp", "rcp", "boundary", "session", "vpce", "unknown"
+    "identity", "resource", "scp", "rcp", "boundary", "session", "vpce", "public_access", "unknown"
 ]
 
 
@@ -16,11 +16,12 @@ class Denial(msgspec.Struct, frozen=True):
     """One refused AWS call; what the text does not say is None, or "unknown".
 
     action: in IAM's spelling (`sqs:ReceiveMessage`), whatever the service printed.
-    resource: as the text names it, without quotes around it: an ARN, `*`, `role NAME`, SQS's queue URL.
+    resource: as the text names it, without quotes around it: an ARN, `*`, `role NAME`, SQS's queue URL. API
+    Gateway hides an account but for four digits (`********9012`).
     principal_arn: who called: an assumed-role session, user, federated user, role or root.
     role_name: of that principal, if it is a role or a session of one; without the role's path.
     effect: implicit, nothing allowed the call; explicit, a Deny statement matched.
-    policy_type: the kind of policy that lacks the Allow or has the Deny.
+    policy_type: the kind of policy that lacks the Allow or has the Deny, or S3's block of public access.
     denying_policy_arn: the policy with the Deny, where AWS names it.
     operation: what the SDK says was called (`PutObject`); not always an action's name.
     encoded: EC2's encoded authorization failure message is there; sts:DecodeAuthorizationMessage decodes it.

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from regrant.denials.cloudtrail import is_record, read_record
+from regrant.denials.quarantine import COMPROMISED_KEY, is_quarantine, next_of, reason_of
 from regrant.model.denial import Denial
 from regrant.model.results import Refusal
 from regrant.opening.request import EXAMPLE, Request, shown
@@ -43,6 +44,10 @@ def read_denied_call(record: Mapping[str, Any], allowed: Allowed) -> Request:
         automatic=True,
         denials=(denial,),
     )
+    if is_quarantine(denial.denying_policy_arn):
+        whom = caller if caller == denial.principal_arn else None
+        refusal = Refusal(COMPROMISED_KEY, f"{reason_of(whom)}.", next_of(whom))
+        return replace(request, refusal=refusal)
     if session is None:
         return replace(request, refusal=_other_caller(f"{shown(caller)} is no session of a role"))
     account, role, name = session.groups()

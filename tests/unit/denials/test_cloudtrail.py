@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from regrant.denials.actions import is_action
+from regrant.denials.cloudtrail_names import OPERATIONS
 from regrant.denials.reader import Denial, read_denials
 
 SESSION = "arn:aws:sts::123456789012:assumed-role/orders-worker/0f3c"
@@ -77,6 +79,7 @@ def test_a_record_is_found_in_envelopes_files_and_texts(around: Any) -> None:
         ("runtime.sagemaker", "InvokeEndpoint", "sagemaker:InvokeEndpoint"),
         ("apigateway", "CreateRestApi", "apigateway:POST"),
         ("sqs", "SendMessageBatch", "sqs:SendMessage"),
+        ("elasticfilesystem", "NewClientConnection", "elasticfilesystem:ClientMount"),
         ("brandnew", "DoThings", "brandnew:DoThings"),
     ],
 )
@@ -142,3 +145,8 @@ def test_a_record_without_a_denials_code_is_none_whatever_it_says(code: Any) -> 
 def test_a_users_record_has_no_role() -> None:
     user = {"type": "IAMUser", "arn": "arn:aws:iam::1:user/ci", "userName": "ci"}
     assert (one(userIdentity=user).principal_arn, one(userIdentity=user).role_name) == (user["arn"], None)
+
+
+def test_every_other_name_of_a_call_is_an_action_of_iam() -> None:
+    unknown = [key for key, name in OPERATIONS.items() if not is_action(key.split(":")[0], name)]
+    assert not unknown

@@ -143,7 +143,6 @@ def test_kms_does_not_say_whether_its_policy_lacks_or_denies(key: str | None) ->
         QUEUE,
         "*",
         "role orders-worker",
-        "policy arn:aws:iam::123456789012:policy/x",
         "arn:aws:dynamodb:eu-west-1:1:table/orders/index/by-day",
         "arn:aws:logs:eu-west-1:1:log-group:/aws/lambda/x:*",
         "arn:aws:logs:eu-west-1:1:log-group::log-stream:",

@@ -328,3 +328,69 @@ def test_the_operation_is_named_where_the_action_is_not() -> None:
         "An error occurred (AccessDenied) when calling the GetObject operation: Access Denied"
     )
     assert judged(denial).reason.endswith("only the operation GetObject")
+
+
+API = f"arn:aws:execute-api:us-east-1:{ACCOUNT}:a1b2c3/prod/POST/run"
+QUARANTINE = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"
+
+
+def test_an_account_that_api_gateway_hides_is_the_callers_if_it_may_be() -> None:
+    masked = API.replace(ACCOUNT, f"********{ACCOUNT[-4:]}")
+    denial = denied(" because no identity-based policy allows it", action="execute-api:Invoke", on=masked)
+    declared = {RECEIVE: document("Allow", "execute-api:Invoke", API)}
+    found = judged(denial, declared=declared)
+    assert (found.cause, found.covering, found.certain) == ("MISSING_ATTACHMENT", (RECEIVE,), True)
+
+
+def test_an_account_that_ends_otherwise_is_another() -> None:
+    masked = API.replace(ACCOUNT, "********7777")
+    denial = denied(" because no identity-based policy allows it", action="execute-api:Invoke", on=masked)
+    assert judged(denial, declared={RECEIVE: document("Allow", "execute-api:*", API)}).cause == "NOT_DECLARED"
+
+
+def test_a_call_on_all_of_an_account_is_not_covered_by_a_policy_for_one_queue() -> None:
+    denial = denied(action="sqs:listqueues", on=f"arn:aws:sqs:us-east-1:{ACCOUNT}:")
+    wide = document("Allow", "sqs:ListQueues", "*")
+    one_queue = document("Allow", "sqs:*", QUEUE)
+    assert judged(denial, declared={RECEIVE: one_queue}).cause == "NOT_DECLARED"
+    assert judged(denial, declared={SEND: wide, RECEIVE: one_queue}).covering == (SEND,)
+
+
+def test_s3s_block_of_public_access_is_in_the_way_whatever_policies_allow() -> None:
+    reason = " because public policies are blocked by the BlockPublicPolicy block public access setting."
+    found = judged(denied(reason, action="s3:PutBucketPolicy", on='"arn:aws:s3:::b"'))
+    assert (found.cause, found.arn) == ("RESOURCE_POLICY", None)
+    assert "Block Public Access" in found.reason and "owns the bucket" in found.next
+
+
+def test_what_bedrock_asks_of_the_marketplace_is_not_declared() -> None:
+    text = (
+        "An error occurred (AccessDeniedException) when calling the Converse operation: Model access is"
+        " denied due to IAM user or service role is not authorized to perform the required AWS"
+        " Marketplace actions"
+        " (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to this model."
+    )
+    assert [judged(denial).cause for denial in read_denials(text)] == ["NOT_DECLARED", "NOT_DECLARED"]
+
+
+@pytest.mark.parametrize("version", ["", "V2", "V3", "V4"])
+@pytest.mark.parametrize("who", [SESSION, f"arn:aws:iam::{ACCOUNT}:user/ci"])
+def test_a_quarantine_policy_in_the_way_is_a_leaked_key_whoevers_it_is(who: str, version: str) -> None:
+    policy = QUARANTINE.removesuffix("V3") + version
+    found = judged(denied(f" with an explicit deny in an identity-based policy: {policy}", who=who))
+    assert (found.cause, found.covering, found.arn) == ("COMPROMISED_KEY", (), policy)
+    assert who in found.reason
+    assert "support case" in found.next and "CloudTrail" in found.next
+
+
+def test_a_role_under_quarantine_now_is_never_granted_anything() -> None:
+    quarantine = {QUARANTINE: document("Deny", "sqs:*"), RECEIVE: DOCUMENTS[RECEIVE]}
+    assert judged(denied(), declared=quarantine, attached=(QUARANTINE,)).cause == "COMPROMISED_KEY"
+
+
+def test_a_policy_of_ones_own_with_such_a_name_is_no_sign_of_a_leak() -> None:
+    own = f"arn:aws:iam::{ACCOUNT}:policy/AWSCompromisedKeyQuarantineV3"
+    assert (
+        judged(denied(f" with an explicit deny in an identity-based policy: {own}")).cause
+        != "COMPROMISED_KEY"
+    )

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.denials.calls import read_calls
+from regrant.denials.search import DENIAL_TERM
 from regrant.model.aws import LogLine
 from regrant.model.run import Diagnosis, Incident
 from regrant.report.render import render
@@ -215,3 +216,48 @@ def test_whatever_the_log_holds_the_diagnosis_stays_small_and_the_page_on_one_sc
     assert len(page.splitlines()) <= 45
     assert all(character.isprintable() for line in page.splitlines() for character in line)
     assert max(map(len, page.splitlines())) <= 120
+
+
+QUARANTINED = sentence(
+    "lambda:CreateFunction",
+    f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:resize",
+    f"arn:aws:iam::{ACCOUNT}:user/ci",
+    " with an explicit deny in an identity-based policy:"
+    " arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3",
+)
+
+
+def test_a_leaked_key_refuses_the_run_though_the_task_roles_own_call_is_fixed() -> None:
+    diagnosis = diagnosed(*[RECEIVING] * 9, QUARANTINED)
+    assert refused(diagnosis) == "COMPROMISED_KEY"
+    assert codes(diagnosis)[0] == "COMPROMISED_KEY"
+    assert diagnosis.refusal is not None and "user/ci" in diagnosis.refusal.message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"level":"error","msg":"You are not authorized to perform this action.","status":401}',
+        "This request is not authorized to perform this operation. ErrorCode: AuthorizationFailure",
+        "WARN Role 'packer' is not authorized to perform action 'ship'.",
+    ],
+)
+def test_words_that_are_not_awss_attach_nothing(line: str) -> None:
+    diagnosis = diagnosed(line)
+    assert refused(diagnosis) == "NO_DENIAL"
+    assert diagnosis.refusal is not None and line in diagnosis.refusal.message
+    assert diagnosis.refusal.outcome == "NOTHING_TO_FIX"
+
+
+def test_a_line_that_ends_with_the_words_may_be_the_beginning_of_a_denial() -> None:
+    assert attached(diagnosed("│ is not authorized to perform:        │")) == (RECEIVE,)
+
+
+def test_words_that_are_not_awss_hide_no_denial_beside_them() -> None:
+    assert attached(diagnosed("You are not authorized to perform this action.", RECEIVING)) == (RECEIVE,)
+
+
+def test_a_log_that_is_not_read_whole_may_hold_a_denial_all_the_same() -> None:
+    world = World()
+    world.logs.endless = (DENIAL_TERM,)
+    assert attached(diagnosed("You are not authorized to perform this action.", world=world)) == (RECEIVE,)

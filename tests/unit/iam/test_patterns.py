@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,3 +60,9 @@ def test_a_pattern_is_within_itself_and_everything() -> None:
     assert within(one_more, receive) and not within(receive, one_more)
     short, full = encode_resource("arn:aws:sqs", True), encode_resource("arn:aws:sqs:*:*:*", True)
     assert within(short, full) and within(full, short)
+
+
+@pytest.mark.parametrize("pattern", ["arn:aws:logs:*:*:*", "arn:aws:logs:*:*:*:*", "arn:aws:logs:*:*:*/*"])
+def test_a_resource_that_is_all_wildcards_has_no_type_to_be_unsure_of(pattern: str) -> None:
+    stream = "arn:aws:logs:us-east-1:123456789012:log-group:/ecs/x:log-stream:ecs/app/1"
+    assert match_resource(pattern, stream, variables=True).certain

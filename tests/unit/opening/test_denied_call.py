@@ -212,3 +212,15 @@ def test_a_run_needs_no_line_in_the_log() -> None:
         f"sqs:ReceiveMessage on {QUEUE}, denied once at 2025-11-11T21:52:14Z."
     )
     assert found.findings[0].evidence == (incident.trigger,)
+
+
+@pytest.mark.parametrize("principal", ["arn:aws:iam::123456789012:user/ci", SESSION])
+def test_a_denial_by_the_quarantine_policy_is_a_leaked_key_whoever_called(principal: str) -> None:
+    policy = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"
+    message = (
+        f"User: {principal} is not authorized to perform: iam:CreateUser on resource: *"
+        f" with an explicit deny in an identity-based policy: {policy}"
+    )
+    request = read(userIdentity=EVENT["detail"]["userIdentity"] | {"arn": principal}, errorMessage=message)
+    assert refused(request) == ("COMPROMISED_KEY", "REFUSED")
+    assert request.refusal is not None and principal in request.refusal.message

@@ -285,3 +285,15 @@ def test_a_cure_that_another_run_has_undone_is_not_cured(kind: Any) -> None:
 def test_a_state_that_is_none_is_refused_with_the_path_of_what_is_wrong() -> None:
     with pytest.raises(msgspec.ValidationError, match=r"\$\.incident"):
         close_incident(CloseEvent({"incident": 7}, at(310), {}, "run-1"), World())
+
+
+def test_a_leaked_key_is_notified_by_itself_before_the_report() -> None:
+    world = World()
+    leaked = Refusal(
+        "COMPROMISED_KEY", "AWS has quarantined user/ci: an access key has leaked.", "Replace it."
+    )
+    report = closed(RunState(INCIDENT_OF_WORKER, Diagnosis("REFUSE", at(1), refusal=leaked)), world)
+    assert report.outcome == "REFUSED"
+    (subject, message), (of_report, _) = world.topic.sent
+    assert (subject, of_report) == (f"COMPROMISED_KEY {WORKER}", f"REFUSED {WORKER}")
+    assert "access key has leaked" in message and "Replace it." in message and INCIDENT in message
