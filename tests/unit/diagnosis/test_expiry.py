@@ -97,8 +97,9 @@ def test_the_tasks_of_a_service_that_is_not_enrolled_any_more_depend_on_the_gran
 
 def test_an_entry_that_cannot_be_used_is_the_reason_why_nothing_can_be_proved() -> None:
     world = granted()
+    expiry = Run(world, EXPIRY)
     world.catalogue.parameters[WORKER] = "{"
-    diagnosis = Run(world, EXPIRY).diagnose(DAY)
+    diagnosis = expiry.diagnose(DAY)
     assert diagnosis.plan is not None and diagnosis.plan.postpone is not None
     assert diagnosis.plan.postpone.startswith(f"/regrant/services/{WORKER} does not parse: ")
     assert diagnosis.plan.postpone.endswith(", 2 tasks run with retainwise-ecs-task-role")

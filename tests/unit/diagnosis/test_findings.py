@@ -244,8 +244,12 @@ def test_a_leaked_key_refuses_the_run_though_the_task_roles_own_call_is_fixed() 
 )
 def test_words_that_are_not_awss_attach_nothing(line: str) -> None:
     diagnosis = diagnosed(line)
-    assert refused(diagnosis) == "NO_DENIAL"
-    assert diagnosis.refusal is not None and line in diagnosis.refusal.message
+    assert (diagnosis.next, diagnosis.plan) == ("NOTHING_TO_FIX", None)
+    assert (
+        diagnosis.refusal is not None
+        and diagnosis.refusal.code == "NO_DENIAL"
+        and line in diagnosis.refusal.message
+    )
     assert diagnosis.refusal.outcome == "NOTHING_TO_FIX"
 
 
