@@ -56,6 +56,18 @@ def leave(journal: Journal, incident: str, change: Change, why: str) -> Change:
     return left
 
 
+def begin_to_take_back(journal: Journal, incident: str, change: Change, now: str) -> Change:
+    """Write that an undo is about to take the change back, so that what is gone after a crash is its doing."""
+    begun = replace(change, undoing_at=change.undoing_at or now)
+    journal.record(incident, begun)
+    return begun
+
+
+def note_shown(journal: Journal, incident: str, change: Change, now: str) -> None:
+    """Write that IAM shows the change as undone; what is there after that is somebody else's."""
+    journal.record(incident, replace(change, shown_at=now))
+
+
 def take_back(
     journal: Journal, incident: str, change: Change, act: Callable[[], object], undone_at: str
 ) -> Change:

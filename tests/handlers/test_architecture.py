@@ -24,13 +24,14 @@ FLOORS = (
     ("aws",),  # the adapters, and the one place where they are put together
     ("undo", "diagnosis", "change", "report"),  # the stages of a run
     ("baseline", "verify", "opening"),
-    ("denials", "grants", "audit", "in_use"),
+    ("audit", "in_use"),
+    ("denials", "grants"),
     ("journal",),
     ("leases",),
     ("ports",),  # what the domain needs from outside
     ("iam", "settings"),
     ("model",),  # what travels
-    ("errors", "clock", "parallel"),
+    ("errors", "clock", "parallel", "expiry_window"),
 )
 # The adapters implement the ports, so they know nothing of what a run does with them.
 KNOWN_TO_ADAPTERS = {"ports", "iam", "settings", "model", "errors", "clock", "parallel"}
@@ -40,6 +41,7 @@ KNOWN_TO_ADAPTERS = {"ports", "iam", "settings", "model", "errors", "clock", "pa
 ONLY_IN = {
     "intend": {"journal"},
     "record": {"journal"},
+    "mark": {"audit", "grants", "report"},
     "record_and_release": {"journal"},
     "intend_grant": {"journal"},
     "carry_out_grant": {"grants"},

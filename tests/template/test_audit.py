@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.template.cloudformation import Template, Values, statements
+from tests.template.cloudformation import Template, Values, as_list, statements
 
 ROLE = "arn:aws:iam::123456789012:role/app/worker"
+POLICY = "arn:aws:iam::123456789012:policy/app/sqs"
 QUEUE = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
 
@@ -17,7 +18,7 @@ def values(source: Template) -> Values:
     """As in the stack: a resource's Ref and ARN are its name."""
     names = {name: f"<{name}>" for name in source["Resources"]}
     arns = {f"{name}.Arn": f"<{name}.Arn>" for name in names}
-    return Values(source, ManagedRoleArns=[ROLE], **names, **arns)
+    return Values(source, ManagedRoleArns=[ROLE], GrantablePolicyArns=[POLICY], **names, **arns)
 
 
 def properties(stack: Template, name: str) -> dict[str, Any]:
@@ -30,10 +31,13 @@ def test_the_audit_may_read_start_the_runbook_notify_and_nothing_else(
 ) -> None:
     own = [each for owner, each in statements(stack) if owner == "AuditGrants"]
     lists = "arn:aws:ssm:us-east-1:123456789012:parameter"
-    assert {each["Action"]: values(each["Resource"]) for each in own} == {
+    assert {action: values(each["Resource"]) for each in own for action in as_list(each["Action"])} == {
+        "iam:GetRole": [ROLE],
         "iam:ListAttachedRolePolicies": [ROLE],
+        "iam:GetPolicy": [POLICY],
         "ssm:GetParameters": [f"{lists}<AllowedRoles>", f"{lists}<AllowedPolicies>"],
         "dynamodb:Query": "<JournalTable.Arn>",
+        "dynamodb:PutItem": "<JournalTable.Arn>",
         "states:StartExecution": "arn:aws:states:us-east-1:123456789012:stateMachine:regrant-runbook",
         "sns:Publish": "<Topic>",
         # Lambda sends there what came of an audit that failed.

@@ -28,6 +28,7 @@ NEEDED_FOR = {
 # Those that no call is made with.
 NEEDED_BY = {
     "ALARM_NAME_PREFIX": {"OpenIncident"},
+    "EXPIRY_WINDOW": {"CaptureBaseline", "WithdrawGrants", "UndoRole", "AuditGrants"},
     "POWERTOOLS_METRICS_NAMESPACE": {"CloseIncident", "PageOperator"},
 }
 FOR_ALL = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}

@@ -27,7 +27,7 @@ CHANGES = {
     "ecs:TagResource": {"RedeployService"},
     "ecs:DeregisterTaskDefinition": {"UndoService"},
     "scheduler:CreateSchedule": {"AttachPolicies", "WithdrawGrants", "UndoRole"},
-    "scheduler:DeleteSchedule": {"AttachPolicies", "WithdrawGrants", "UndoRole"},
+    "scheduler:DeleteSchedule": {"AttachPolicies", "WithdrawGrants", "UndoRole", "CloseIncident"},
     "states:StartExecution": {"AlarmRuleRole", "ScheduleRole", "AuditGrants"},
     "sqs:SendMessage": {"AuditGrants"},  # its own failures, to the dead-letter queue
     "ecs:UpdateService": {"RedeployService", "UndoService"},
@@ -178,9 +178,10 @@ def test_each_of_the_stacks_managed_policies_is_used(stack: Template) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "items"), [("OpenIncident", "lease#service/*"), ("AskApproval", "lease#role/*")]
+    ("step", "items"),
+    [("OpenIncident", "lease#service/*"), ("AskApproval", "lease#role/*"), ("AuditGrants", "role#*")],
 )
-def test_a_step_that_only_leases_writes_leases_only(stack: Template, step: str, items: str) -> None:
+def test_a_step_writes_only_the_items_that_it_is_for(stack: Template, step: str, items: str) -> None:
     writes = [
         each
         for owner, each in statements(stack)
@@ -212,6 +213,7 @@ def test_a_function_reads_only_the_lists_that_it_needs(stack: Template, values: 
             *("<AllowedRoles>", "<AllowedPolicies>", "<AllowedClusters>", "<AllowedExecutionRoles>"),
         },
         "WithdrawGrants": {"<AllowedPolicies>", "<AllowedClusters>"},
+        "CloseIncident": {"<AllowedRoles>"},
         "UndoService": {"<AllowedClusters>"},
         "PageOperator": {"<AllowedClusters>"},
         "AuditGrants": {"<AllowedRoles>", "<AllowedPolicies>"},

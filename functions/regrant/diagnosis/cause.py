@@ -15,9 +15,9 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from regrant.denials.own import account_of, is_other_principal
-from regrant.denials.quarantine import is_quarantine, next_of, reason_of
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Basis, Policy, RoleEvaluation, evaluate
+from regrant.iam.quarantine import is_quarantine, next_of, reason_of
 from regrant.model.aws import name_of
 from regrant.model.denial import Denial, PolicyType
 

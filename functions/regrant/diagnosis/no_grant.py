@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from regrant.denials.quarantine import COMPROMISED_KEY
 from regrant.diagnosis.findings import Judged
+from regrant.iam.quarantine import COMPROMISED_KEY
 from regrant.model.aws import LogLines
 from regrant.model.results import Refusal
 

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from regrant.denials.cloudtrail import is_record, read_record
-from regrant.denials.quarantine import COMPROMISED_KEY, is_quarantine, next_of, reason_of
+from regrant.iam.quarantine import COMPROMISED_KEY, is_quarantine, next_of, reason_of
 from regrant.model.denial import Denial
 from regrant.model.results import Refusal
 from regrant.opening.request import EXAMPLE, Request, shown

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.denials.quarantine import COMPROMISED_KEY
 from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.iam.quarantine import COMPROMISED_KEY
 from regrant.model.run import Finding, Report
 from regrant.ports import Topic
 from regrant.report.render import render, wrap, wrap_log

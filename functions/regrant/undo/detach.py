@@ -15,7 +15,7 @@ from regrant import grants
 from regrant.baseline.facts import attached_before
 from regrant.clock import seconds_between
 from regrant.iam.keep_tag import is_kept_by_tag
-from regrant.journal import take_back
+from regrant.journal import begin_to_take_back, note_shown, take_back
 from regrant.model.aws import Attachments
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
@@ -105,11 +105,9 @@ def _why_not_ours(
 
 
 def _take_off(change: Change, incident: Incident, aws: Account, now: str) -> None:
-    begun = replace(change, undoing_at=change.undoing_at or now)
-    aws.journal.record(incident.subject, begun)
-    take_back(
-        aws.journal, incident.subject, begun, partial(aws.roles.detach, change.target, change.value), now
-    )
+    begun = begin_to_take_back(aws.journal, incident.subject, change, now)
+    detach = partial(aws.roles.detach, change.target, change.value)
+    take_back(aws.journal, incident.subject, begun, detach, now)
 
 
 def _nothing() -> None:
@@ -143,7 +141,7 @@ def _note_what_shows(
     for change in taken_off:
         late = seconds_between(change.undone_at or now, now) >= SHOWS
         if change.shown_at is None and (there is None or change.value not in there.policies or late):
-            aws.journal.record(incident.subject, replace(change, shown_at=now))
+            note_shown(aws.journal, incident.subject, change, now)
         elif change.shown_at is None:
             unshown.add(change.value)
     return unshown

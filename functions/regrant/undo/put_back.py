@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from regrant import grants
 from regrant.clock import seconds_between
-from regrant.journal import carry_out, take_back
+from regrant.journal import carry_out, note_shown, take_back
 from regrant.model.aws import Attachments
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
@@ -142,7 +142,7 @@ def _read_back(
     showing = there.policies if there else {}
     for change in ours:
         if change.shown_at is None and change.value in showing:
-            aws.journal.record(incident.subject, replace(change, shown_at=now))
+            note_shown(aws.journal, incident.subject, change, now)
     for hold in aws.holds.of(role):
         if hold.attached_at is None and hold.policy in showing:
             grants.shown(aws, role, hold, now)
