@@ -166,9 +166,15 @@ COVERED = (
     ),
     Reason(
         "Every entry of the catalogue is the runbook's to read.",
-        ("ssm:GetParameters", "ssm:GetParameter"),
+        ("ssm:GetParameters",),
         f"arn:aws:ssm:{_HERE}:parameter/regrant/services/*",
-        ("CaptureBaseline", "Diagnose", "OpenIncident"),
+        ("Diagnose", "OpenIncident"),
+    ),
+    Reason(
+        "The same, for the one entry that CaptureBaseline reads again.",
+        ("ssm:GetParameter",),
+        f"arn:aws:ssm:{_HERE}:parameter/regrant/services/*",
+        ("CaptureBaseline",),
     ),
     Reason(
         "Every service may be enrolled, and is then leased. OpenIncident writes no other item.",
