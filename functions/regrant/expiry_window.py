@@ -13,8 +13,10 @@ import msgspec
 
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _DAY = 24 * 60
+_HOUR = "[0-2][0-9]:[0-5][0-9]"
 _FORM = re.compile(
-    rf"(?P<first>{'|'.join(DAYS)})(?:-(?P<last>{'|'.join(DAYS)}))? (?P<opens>[0-2][0-9]:[0-5][0-9])-(?P<closes>[0-2][0-9]:[0-5][0-9])"
+    rf"(?P<first>{'|'.join(DAYS)})(?:-(?P<last>{'|'.join(DAYS)}))?"
+    rf" (?P<opens>{_HOUR})-(?P<closes>{_HOUR})"
 )
 
 

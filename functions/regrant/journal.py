@@ -57,7 +57,7 @@ def leave(journal: Journal, incident: str, change: Change, why: str) -> Change:
 
 
 def begin_to_take_back(journal: Journal, incident: str, change: Change, now: str) -> Change:
-    """Write that an undo is about to take the change back, so that what is gone after a crash is its doing."""
+    """Write that an undo is about to take the change back, so that what is gone is its doing."""
     begun = replace(change, undoing_at=change.undoing_at or now)
     journal.record(incident, begun)
     return begun

@@ -101,6 +101,7 @@ def environment() -> dict[str, str]:
         "TOPIC_ARN": arn.format("sns", "topic"),
         "ALLOWED_PREFIX": "/regrant/allowed/regrant/",
         "SCHEDULE_GROUP": "group",
+        "EXPIRY_WINDOW": "always",
         "SCHEDULE_ROLE_ARN": "arn:aws:iam::123456789012:role/scheduler",
         "ALARM_NAME_PREFIX": "regrant/",
         "POWERTOOLS_SERVICE_NAME": "regrant",

@@ -191,6 +191,13 @@ COVERED = (
         (("dynamodb:leadingkeys", "lease#role/*"),),
     ),
     Reason(
+        "Every managed role may have grants on record. AuditGrants writes no other item.",
+        ("dynamodb:PutItem",),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        ("AuditGrants",),
+        (("dynamodb:leadingkeys", "role#*"),),
+    ),
+    Reason(
         "The journal has items of every incident, service and role. Nothing that a role of the stack may call"
         " deletes one, and the table's earlier states are kept.",
         ("dynamodb:PutItem",),
@@ -211,6 +218,12 @@ COVERED = (
         ("scheduler:CreateSchedule", "scheduler:DeleteSchedule"),
         f"arn:aws:scheduler:{_HERE}:schedule/regrant-grants/*",
         ("AttachPolicies", "UndoRole", "WithdrawGrants"),
+    ),
+    Reason(
+        "The group is the stack's own, and holds nothing but the ends of its grants.",
+        ("scheduler:DeleteSchedule",),
+        f"arn:aws:scheduler:{_HERE}:schedule/regrant-grants/*",
+        ("CloseIncident",),
     ),
     Reason(
         "Any run of the stack's own state machine may hold the lease. Whether it has ended is read.",

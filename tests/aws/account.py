@@ -46,6 +46,7 @@ ENVIRONMENT = {
     "TOPIC_ARN": SETTINGS.topic,
     "ALLOWED_PREFIX": ALLOWED_PREFIX,
     "SCHEDULE_GROUP": SETTINGS.schedule_group,
+    "EXPIRY_WINDOW": "always",
     "SCHEDULE_ROLE_ARN": SETTINGS.schedule_role,
     "ALARM_NAME_PREFIX": SETTINGS.alarm_prefix,
     "POWERTOOLS_SERVICE_NAME": "regrant",

@@ -10,6 +10,7 @@ from botocore.stub import Stubber
 
 from regrant.aws.schedules import EventBridgeSchedules
 from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.settings import Settings
 from tests.aws.account import client
 from tests.unit.fakes import SETTINGS
 
@@ -26,7 +27,12 @@ def scheduler() -> Any:
 
 
 def schedules(scheduler: Any) -> EventBridgeSchedules:
-    return EventBridgeSchedules(scheduler, GROUP, SETTINGS.state_machine, ROLE)
+    names = {
+        "SCHEDULE_GROUP": GROUP,
+        "STATE_MACHINE_ARN": SETTINGS.state_machine,
+        "SCHEDULE_ROLE_ARN": ROLE,
+    }
+    return EventBridgeSchedules(scheduler, Settings(names))
 
 
 def stored(scheduler: Any) -> list[dict[str, Any]]:

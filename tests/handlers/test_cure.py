@@ -18,6 +18,7 @@ from tests.handlers.test_handlers import (
     service,
     settle,
 )
+from tests.unit.cure import unmarked
 from tests.unit.fakes import INCIDENT, OLD_ROLE, RECEIVE, WORKER, WORKER_ROLE, at
 
 CURE = "cure-worker-1"
@@ -87,12 +88,12 @@ def test_withdraw_grants_takes_the_grant_its_hold_and_its_schedule(invoke: Invok
 
 def test_undo_role_puts_all_of_it_back(invoke: Invoke) -> None:
     state = cured(invoke, "capture_baseline")
-    before = schedules(), holds()
+    before = schedules(), tuple(map(unmarked, holds()))
     state["withdrawal"] = invoke("withdraw_grants", {"state": state, "now": NOW})
     undo = invoke("undo_role", {"state": state, "now": NOW})
     assert (undo["put_back"], undo["next"]) == ([RECEIVE], "CONFIRM")
     assert attached() == [RECEIVE]
-    assert (schedules(), holds()) == before
+    assert (schedules(), tuple(map(unmarked, holds()))) == before
 
 
 def test_undo_service_deregisters_what_the_cure_registered(invoke: Invoke) -> None:

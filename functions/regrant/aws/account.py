@@ -117,4 +117,4 @@ class Account:
     def schedules(self) -> EventBridgeSchedules:
         from regrant.aws.schedules import EventBridgeSchedules
 
-        return EventBridgeSchedules.of(client("scheduler"), self.settings)
+        return EventBridgeSchedules(client("scheduler"), self.settings)

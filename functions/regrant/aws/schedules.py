@@ -20,18 +20,13 @@ _DESCRIPTION_LIMIT = 512
 
 
 class EventBridgeSchedules:
-    """Implements ports.Schedules. `group` is the schedule group's name; machine and role are ARNs."""
+    """Implements ports.Schedules: in the stack's own group, with its own role and state machine."""
 
-    def __init__(self, scheduler: Any, group: str, machine: str, role: str) -> None:
+    def __init__(self, scheduler: Any, settings: Settings) -> None:
         self._scheduler = scheduler
-        self._group = group
-        self._machine = machine
-        self._role = role
-
-    @classmethod
-    def of(cls, scheduler: Any, settings: Settings) -> EventBridgeSchedules:
-        """The stack's own group, role and state machine."""
-        return cls(scheduler, settings.schedule_group, settings.state_machine, settings.schedule_role)
+        self._settings = (
+            settings  # asked when it is needed: who only cancels has no state machine and no role
+        )
 
     def put(self, incident: str, at: str) -> None:
         """CreateSchedule, which deletes itself once it has fired (within 60 s of its time).
@@ -43,15 +38,15 @@ class EventBridgeSchedules:
             with aws_errors():
                 self._scheduler.create_schedule(
                     Name=_name(incident, at),
-                    GroupName=self._group,
+                    GroupName=self._settings.schedule_group,
                     Description=f"Regrant: end of the grant of {incident}"[:_DESCRIPTION_LIMIT],
                     ScheduleExpression=f"at({_whole_second(at)})",
                     ScheduleExpressionTimezone="UTC",
                     FlexibleTimeWindow={"Mode": "OFF"},
                     ActionAfterCompletion="DELETE",
                     Target={
-                        "Arn": self._machine,
-                        "RoleArn": self._role,
+                        "Arn": self._settings.state_machine,
+                        "RoleArn": self._settings.schedule_role,
                         "Input": json.dumps({"mode": "expire", "incident": incident}),
                         "RetryPolicy": _RETRY,
                     },
@@ -64,7 +59,9 @@ class EventBridgeSchedules:
         """DeleteSchedule. Raises AwsUnavailable (also while it is being changed), AwsRefused (denied)."""
         try:
             with aws_errors():
-                self._scheduler.delete_schedule(Name=_name(incident, at), GroupName=self._group)
+                self._scheduler.delete_schedule(
+                    Name=_name(incident, at), GroupName=self._settings.schedule_group
+                )
         except AwsRefused as refused:
             # It fired and deleted itself, was deleted before, or its group was.
             if refused.code == "ResourceNotFoundException":

@@ -76,6 +76,7 @@ class Sample(msgspec.Struct, frozen=True):
     `denied_at` are the times of the last lines. Where not `complete`, there were more lines than are read,
     and `denials` is a least number. `expected` are the lines with denials that do not count, since they are
     known to go on, of `expected_actions`. `detached` are the policies (ARNs) of the grant that the role lost.
+    `again` are those that were withdrawn from it and are attached all the same.
     """
 
     since: str
@@ -92,6 +93,7 @@ class Sample(msgspec.Struct, frozen=True):
     working: int = 0
     complete: bool = True
     detached: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
     expected: int = 0
     expected_actions: tuple[str, ...] = ()
 

@@ -41,6 +41,10 @@ def next_step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
         return "If it is still denied, the cause is another layer: resource policy, boundary, SCP or KMS key."
     if outcome == "ROLLED_BACK" and incident.mode == "rollback":
         return f"Everything that the incident changed is undone{_but_for(state)}."
+    if outcome == "ROLLED_BACK" and incident.mode == "expire" and not state.failure:
+        return (
+            "Nothing, if that was meant: what is attached is its owner's, and no record of the grant is left."
+        )
     if outcome == "ROLLED_BACK" and incident.mode == "cure":
         return (
             "The service is back on its old revision, with its grant. See why it did not work with"

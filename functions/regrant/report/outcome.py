@@ -44,7 +44,7 @@ def is_overdue(state: RunState) -> bool:
     if state.incident.mode != "expire" or plan is None or not plan.watch or state.incident.entry is None:
         return False
     renewed = withdrawal is not None and any(grant.until for grant in withdrawal.kept)
-    return renewed or state.undo is not None
+    return renewed or (state.undo is not None and bool(state.undo.put_back))
 
 
 def deployed_since(state: RunState) -> bool:

@@ -146,6 +146,6 @@ def _read_back(
     for hold in aws.holds.of(role):
         if hold.attached_at is None and hold.policy in showing:
             grants.shown(aws, role, hold, now)
-    policies = tuple(change.value for change in withdrawn_by(record))
+    policies = tuple(change.value for change in ours)
     wanted = {*(change.value for change in ours), *attached}
     return PutBack(policies, tuple(sorted(wanted - {*showing})), lost)

@@ -146,7 +146,14 @@ def _of_log(sample: Sample, grant: Grant, strict: bool) -> Iterator[Objection]:
 
 
 def _of_withdrawal(sample: Sample, withdrawn_at: str | None) -> Iterator[Objection]:
-    """What was taken off may go on to be allowed while that spreads, so what works then proves nothing."""
+    """What was taken off may go on to be allowed while that spreads, so what works then proves nothing.
+
+    Nor does what works with it, where somebody has attached it again.
+    """
+    if withdrawn_at is not None and sample.again:
+        names = ", ".join(map(name_of, sample.again))
+        spread = seconds_between(withdrawn_at, sample.at) > PROPAGATION
+        yield Objection(f"{names} is attached again, by somebody else's doing.", final=spread)
     if withdrawn_at is not None and seconds_between(withdrawn_at, sample.since) < PROPAGATION:
         yield Objection("IAM may still allow what was detached.", inconclusive=True)
 

@@ -18,7 +18,7 @@ from regrant.denials.search import DENIAL_TERM, SENTENCE, read_lines, visible
 from regrant.errors import AwsUnavailable
 from regrant.model.aws import LogLine, LogLines, LogRoute, ServiceState
 from regrant.model.catalogue import CatalogueEntry, Service
-from regrant.model.results import BaselineMark, Grant, Health, Sample
+from regrant.model.results import BaselineMark, Health, Sample
 from regrant.model.run import RunState
 from regrant.parallel import all_three, both
 from regrant.ports import Account, Roles
@@ -118,7 +118,7 @@ def _take(
                 lambda: aws.services.task_ids(service, deployment),
                 lambda: aws.services.stopped_task_ids(service),
             ),
-            _attached(grant, aws.roles),
+            _attached(watch, aws.roles),
         ),
         lambda: both(
             lambda: read_lines(aws.logs, routes, entry.health.success, since, now),
@@ -153,6 +153,7 @@ def _take(
         expected=len(expected),
         expected_actions=actions,
         detached=tuple(policy for policy in grant.attached if policy not in attached),
+        again=tuple(policy for policy in watch.withdrawn if policy in attached),
     )
     return sample, state
 
@@ -163,12 +164,15 @@ def _known(line: LogLine, back: str, last: Sample | None) -> bool:
     return before and last is not None and last.denied_at is not None and line.at <= last.denied_at
 
 
-def _attached(grant: Grant, roles: Roles) -> tuple[str, ...]:
-    """What is attached to the grant's role; what two reads do not show is off (ADR 19)."""
-    attached = roles.attached(grant.role)
-    if {*grant.attached} <= {*attached}:
+def _attached(watch: Watch, roles: Roles) -> frozenset[str]:
+    """What is attached to the grant's role. Where that is not what was left, two reads have to say so (ADR
+    19)."""
+    role, wanted, unwanted = watch.grant.role, {*watch.grant.attached}, {*watch.withdrawn}
+    attached = frozenset(roles.attached(role))
+    if wanted <= attached and not unwanted & attached:
         return attached
-    return tuple({*attached, *roles.attached(grant.role)})
+    again = frozenset(roles.attached(role))
+    return (attached | (again & wanted)) - (unwanted - again)
 
 
 def _window(started: str, last: Sample | None) -> str:

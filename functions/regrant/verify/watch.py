@@ -27,8 +27,9 @@ class Watch(msgspec.Struct, frozen=True):
     role: the one (ARN) that the tasks run with, whose denials count. previous is the last look of this watch,
     deployed_at when our deployment was seen completed.
     after_withdrawal: permissions were only taken away; while that spreads no denial is excused, and no
-    success counts. limit: seconds that the proof may take, least: that it has to take. replaces_tasks: tasks
-    that are down, or do not recover by then, are replaced.
+    success counts. withdrawn: what was taken off the role that the tasks run with (ARNs). limit: seconds that
+    the proof may take, least: that it has to take. replaces_tasks: tasks that are down, or do not recover by
+    then, are replaced.
     """
 
     grant: Grant
@@ -39,6 +40,7 @@ class Watch(msgspec.Struct, frozen=True):
     limit: float
     least: float = 0.0
     after_withdrawal: bool = False
+    withdrawn: tuple[str, ...] = ()
     replaces_tasks: bool = False
 
     @property
@@ -64,6 +66,7 @@ def watch_of(state: RunState, now: str) -> Watch:
             withdrawal.at,
             SPREAD + ROUND * state.incident.entry.health.samples,
             after_withdrawal=True,
+            withdrawn=withdrawal.removed if role == grant.role else (),
         )
     previous = _since(rollout.at if rollout else grant.at, state.health)
     if rollout:
