@@ -66,7 +66,7 @@ def watch_of(state: RunState, now: str) -> Watch:
             withdrawal.at,
             SPREAD + ROUND * state.incident.entry.health.samples,
             after_withdrawal=True,
-            withdrawn=withdrawal.removed if role == grant.role else (),
+            withdrawn=withdrawal.removed if role == state.role else (),
         )
     previous = _since(rollout.at if rollout else grant.at, state.health)
     if rollout:
