@@ -1,0 +1,72 @@
+"""What the promises are judged with: the deeds of a run, what it reported of a policy, what is for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sandbox.people.facts import PERSON, SEED, Deed, Look, RunSeen, Told, name_of
+
+OTHERS = (PERSON, SEED)
+KEEP = "regrant:keep"
+
+
+def seconds(earlier: str, later: str) -> float:
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
+def closed(run: RunSeen) -> Look | None:
+    """The account at the end of a run that came to its end with a report."""
+    return run.looks.get("closed") if run.outcome and run.status != "ABORTED" else None
+
+
+def deeds_of(told: Told, run: RunSeen) -> list[Deed]:
+    """What the run changed before its end."""
+    end = run.looks["closed"].deeds if "closed" in run.looks else len(told.deeds)
+    return [deed for deed in told.deeds[:end] if deed.who == run.name]
+
+
+def before(told: Told, deed: Deed) -> list[Deed]:
+    """What happened to the same attachment before."""
+    return [d for d in told.deeds[: deed.number] if d.is_of(deed.role, deed.policy)]
+
+
+def since(told: Told, number: int, look: Look) -> list[Deed]:
+    return list(told.deeds[number : look.deeds])
+
+
+def pair_of(change: dict[str, Any]) -> tuple[str, str]:
+    """Names of role and policy of a change to an attachment."""
+    return name_of(change["target"]), name_of(change["value"])
+
+
+def changed(run: RunSeen) -> str:
+    """The page's part about changes, in one line."""
+    _, found, rest = run.page.partition("\nchanged ")
+    lines: list[str] = []
+    for line in rest.split("\n") if found else ():
+        if lines and line[:1].isalpha() and not line.startswith("arn:"):
+            break
+        lines.append(line)
+    return " ".join(" ".join(lines).split())
+
+
+def is_kept(told: Told, role: str, policy: str, number: int) -> bool:
+    """Whether it had been said before that deed that the policy is there for good: by mode keep, or a tag."""
+    said = False
+    for deed in told.deeds[:number]:
+        if deed.role == role and deed.call == "iam:TagRole":
+            values = {tag["Key"]: tag["Value"] for tag in deed.about.get("Tags", ())}
+            said = policy in values[KEEP].replace("/", " ").split() if KEEP in values else said
+        elif deed.role == role and deed.call in ("iam:UntagRole", "iam:DeleteRole"):
+            said = False
+    return said or any((role, policy) in grants and end <= number for end, grants in _kept_by_runs(told))
+
+
+def _kept_by_runs(told: Told) -> Iterator[tuple[int, set[tuple[str, str]]]]:
+    """When runs of mode keep ended, and what the run had attached that each was about."""
+    for run in told.runs:
+        look = closed(run)
+        if run.mode == "keep" and run.outcome == "CURED" and look:
+            yield look.deeds, {(d.role, d.policy) for d in told.deeds if d.who == run.subject and d.attaches}

@@ -1,0 +1,67 @@
+"""Promises about services and revisions, and about pages for which there is a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sandbox.people.facts import PERSON, Look, RunSeen, Told, name_of
+from sandbox.people.promises.common import OTHERS, closed, deeds_of
+
+
+def what_is_in_use_is_not_deregistered(told: Told, run: RunSeen) -> Iterator[str]:
+    """Operations, Undo: what others changed is left alone, also a revision that they have deployed."""
+    look = closed(run)
+    for deed in deeds_of(told, run) if look else ():
+        if deed.call == "ecs:DeregisterTaskDefinition" and look:
+            revision = name_of(str(deed.about.get("taskDefinition")))
+            for name, service in look.services.items():
+                if service.status == "ACTIVE" and service.revision == revision:
+                    yield f"{name} runs {revision}, which {deed.function} deregistered"
+
+
+def a_revision_of_others_stays(told: Told, run: RunSeen) -> Iterator[str]:
+    """Operations, Undo: if somebody has deployed another revision, that one stays."""
+    subject = told.run(run.subject)
+    for deed in deeds_of(told, run) if closed(run) else ():
+        if deed.call != "ecs:UpdateService" or deed.function != "regrant-undo-service" or subject is None:
+            continue
+        deployed = [
+            d
+            for d in told.deeds[subject.began : deed.number]
+            if d.call == deed.call
+            and d.about.get("service") == deed.about.get("service")
+            and ":" in name_of(str(d.about.get("taskDefinition", "")))
+        ]
+        if deployed and deployed[-1].who == PERSON:
+            yield f"{deed.function} deployed {deed.about} after a person's {deployed[-1].about}"
+
+
+def a_page_has_a_reason(told: Told, run: RunSeen) -> Iterator[str]:
+    """ROLLBACK_INCOMPLETE: the undo did not finish, so something of the run's is left."""
+    look = closed(run)
+    if look is None or run.outcome != "ROLLBACK_INCOMPLETE" or _is_left(told, run, look):
+        return
+    last = run.findings()[-1]
+    yield f"{last['code']}: {last['text'][:200]}; next: {run.report['next'][:300]}"
+
+
+def _is_left(told: Told, run: RunSeen, look: Look) -> bool:
+    """A grant, an unsettled service, a revision of its own, or something that it took off and is not back."""
+    mine = [d for d in told.deeds if d.who == run.subject]
+    service = look.services.get(str(run.report["service"]))
+    unsettled = service is None or service.status != "ACTIVE" or "ServiceNotSettled" in run.codes
+    deregistered = any(d.who == run.name and d.call == "ecs:DeregisterTaskDefinition" for d in told.deeds)
+    registered = any(d.call == "ecs:RegisterTaskDefinition" for d in mine) and not deregistered
+    attached = any(there.owner == run.subject for there in look.attached)
+    withdrawn = any(
+        d.detaches
+        and d.owner not in OTHERS
+        and look.find(d.role, d.policy) is None
+        and d.owner != run.subject
+        for d in mine
+    )
+    held = any(hold.incident == run.subject for hold in look.holds)
+    return unsettled or registered or attached or withdrawn or held
+
+
+PROMISES = (what_is_in_use_is_not_deregistered, a_revision_of_others_stays, a_page_has_a_reason)
