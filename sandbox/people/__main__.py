@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.people.chance import draw
-from sandbox.people.facts import Broken, Told
-from sandbox.people.forks import players, tell
+from sandbox.people.facts import Broken, Seen
+from sandbox.people.forks import play_forked, players
 from sandbox.people.found import FOUND
 from sandbox.people.promises.judge import judge
 from sandbox.people.shorter import shortest
@@ -95,7 +95,7 @@ class Search:
             while len(self._going) < (os.cpu_count() or 1) and time.time() < self._until:
                 if (named := next(stories, None)) is None:
                     break
-                self._going[self._pool.submit(tell, named[1])] = partial(self._judge, *named)
+                self._going[self._pool.submit(play_forked, named[1])] = partial(self._judge, *named)
             if not self._going:
                 return
             for done in wait(self._going, return_when=FIRST_COMPLETED).done:
@@ -103,12 +103,12 @@ class Search:
 
     def show(self, story: Story) -> None:
         """Play one, and print everything that was seen."""
-        told = self._pool.submit(tell, story).result()
-        for line in told.log:
+        seen = self._pool.submit(play_forked, story).result()
+        for line in seen.log:
             _say(line)
-        for run in told.runs:
+        for run in seen.runs:
             _say(f"{'-' * 80}\n{run.page or json.dumps(run.report)}")
-        self._judge("this story", story, told)
+        self._judge("this story", story, seen)
 
     def result(self, seed: int) -> dict[str, Any]:
         promises = Counter(failure.broken.promise for failure in self._failures)
@@ -121,10 +121,10 @@ class Search:
             "found": [_as_json(failure) for failure in self._failures],
         }
 
-    def _judge(self, name: str, story: Story, told: Told) -> None:
+    def _judge(self, name: str, story: Story, seen: Seen) -> None:
         self._played += 1
         firsts: dict[str, Broken] = {}
-        for broken in judge(told):
+        for broken in judge(seen):
             firsts.setdefault(broken.promise, broken)
         for promise, broken in firsts.items():
             _say(f"BROKEN  {name}: {promise}: {broken.text}")

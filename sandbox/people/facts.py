@@ -170,7 +170,7 @@ class Followed(msgspec.Struct, frozen=True):
     moved: bool = False
 
 
-class Told(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, frozen=True):
     """All that was seen of a story. log is for a reader; failed is why it could not be played to its end."""
 
     deeds: tuple[Deed, ...] = ()

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 
 import msgspec
 
-from sandbox.people.facts import Told
+from sandbox.people.facts import Seen
 from sandbox.people.place import Place, place
 from sandbox.people.play import Player
 from sandbox.people.story import Story
@@ -24,7 +24,7 @@ _place: Place | None = None
 
 
 def players(processes: int) -> ProcessPoolExecutor:
-    """A pool to submit `tell` to. New processes, since a process with threads may not be forked."""
+    """A pool to submit `play_forked` to. New processes, since a process with threads may not be forked."""
     return ProcessPoolExecutor(processes, get_context("spawn"), _prepare)
 
 
@@ -33,7 +33,7 @@ def _prepare() -> None:
     _place = _here.enter_context(place())
 
 
-def tell(story: Story) -> Told:
+def play_forked(story: Story) -> Seen:
     """Play the story in a fork of this process's account."""
     assert _place is not None
     read, write = os.pipe()
@@ -47,7 +47,7 @@ def tell(story: Story) -> Told:
     with os.fdopen(read, "rb") as answers:
         text = answers.read()
     os.waitpid(child, 0)
-    return msgspec.json.decode(text, type=Told) if text else Told(failed=f"not over after {LIMIT} s")
+    return msgspec.json.decode(text, type=Seen) if text else Seen(failed=f"not over after {LIMIT} s")
 
 
 def _answer(there: Place, story: Story, pipe: int) -> None:
@@ -57,6 +57,6 @@ def _answer(there: Place, story: Story, pipe: int) -> None:
         player.play(story)
     except BaseException as error:
         failed = "".join(traceback.format_exception(error)[-4:])
-    told = msgspec.structs.replace(player.told, failed=failed)
+    seen = msgspec.structs.replace(player.seen, failed=failed)
     with os.fdopen(pipe, "wb") as out:
-        out.write(msgspec.json.encode(told))
+        out.write(msgspec.json.encode(seen))

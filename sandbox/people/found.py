@@ -84,9 +84,6 @@ _BACK_OR_LEFT = {
         (*CONTAINED, act("enrol", "worker", {"task_role": "old", "policies": ["send"]}), run("cure")),
     ),
     "typing error in the catalogue": Found("a_grant_ends", (*CONTAINED, act("break_entry"), Days(2))),
-    "typing error, and notified each hour": Found(
-        "one_reason_is_one_notification", (*CONTAINED, act("break_entry"), Days(2))
-    ),
     "policy that is no longer grantable": Found(
         "a_grant_ends",
         (
@@ -100,9 +97,6 @@ _BACK_OR_LEFT = {
 _CUT_OFF = {
     "unenrolled service is cut off": Found(
         "no_task_is_overlooked", (*CONTAINED, act("unenrol"), run("expire"), Wait(240))
-    ),
-    "unenrolled service is denied after its CURED": Found(
-        "cured_works", (*CONTAINED, act("unenrol"), run("expire"), Wait(240))
     ),
     "record of a deleted role strips the next": Found(
         "what_others_attached_stays",
@@ -118,10 +112,6 @@ _CUT_OFF = {
     ),
     "cure detaches what a person attached in it": Found(
         "what_others_attached_stays",
-        (*CONTAINED, act("detach"), run("cure", at("PauseForHealth", "attach", time=2))),
-    ),
-    "cure detaches without a line": Found(
-        "every_change_has_its_line",
         (*CONTAINED, act("detach"), run("cure", at("PauseForHealth", "attach", time=2))),
     ),
     "expiry detaches what a person attached days before": Found(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.people.acts.perform import perform
-from sandbox.people.facts import Followed, Look, Rest, RunSeen, Told
+from sandbox.people.facts import Followed, Look, Rest, RunSeen, Seen
 from sandbox.people.following import follow
 from sandbox.people.ledger import Ledger
 from sandbox.people.looks import look, services
@@ -20,13 +20,14 @@ _ALARM = Path(__file__).resolve().parents[2] / "events" / "alarm.json"
 _ENDS = ("Done", "NothingChanged", "RolledBack", "RollbackIncomplete")
 _LEISURE = 60
 """How many times longer workloads rest while days pass."""
-_HOUR = 3600
+_AWAKE = 420
+"""Seconds around the end of a grant in which they do not."""
 _SETTLE = 240
 """Seconds after which whoever followed a report's `next` sees what came of it."""
 
 
 class Player:
-    """Plays one story; `told` is what was seen so far."""
+    """Plays one story; `seen` is what was seen so far."""
 
     def __init__(self, place: Place) -> None:
         self._place, self._clock = place, place.account.clock
@@ -58,8 +59,8 @@ class Player:
         self._rested()
 
     @property
-    def told(self) -> Told:
-        return Told(
+    def seen(self) -> Seen:
+        return Seen(
             deeds=tuple(self._ledger.deeds),
             runs=tuple(self._runs.values()),
             rests=tuple(self._rests),
@@ -130,12 +131,18 @@ class Player:
         return self._clock.every(40, say).cancel
 
     def _pass_days(self, days: int) -> None:
+        account, place = self._place.account, self._place
+
+        def look_up() -> None:
+            """Where a grant is about to end, or a run goes on, the workloads have to show that they work."""
+            account.idle_factor = 1 if place.running() or place.ends_within(_AWAKE) else _LEISURE
+
+        looking = self._clock.every(120, look_up)
         for _ in range(days * 24):
-            # Where a grant is about to end, the workloads have to show whether they work.
-            self._place.account.idle_factor = 1 if self._place.ends_within(_HOUR) else _LEISURE
-            self._clock.run_for(_HOUR)
+            self._clock.run_for(3600)
             self._hear()
-        self._place.account.idle_factor = 1
+        looking.cancel()
+        account.idle_factor = 1
         self._clock.run_for(600)
         self._place.rest()
 

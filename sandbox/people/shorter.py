@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from sandbox.people.forks import tell
+from sandbox.people.forks import play_forked
 from sandbox.people.promises.judge import judge
 from sandbox.people.story import Run, Story
 
@@ -18,7 +18,7 @@ def shortest(story: Story, promise: str, until: float) -> Story:
     """In a player's process, by playing shorter ones until that time (Unix)."""
 
     def broken(less: Story) -> bool:
-        return time.time() < until and any(each.promise == promise for each in judge(tell(less)))
+        return time.time() < until and any(each.promise == promise for each in judge(play_forked(less)))
 
     return shorten(story, broken)
 

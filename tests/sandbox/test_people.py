@@ -32,8 +32,8 @@ def test_a_story_can_be_written_and_read() -> None:
 
 def test_every_act_of_a_story_can_be_performed() -> None:
     drawn = {act.name for seed in SEEDS for act in acts(draw(seed))}
-    told = {act.name for found in FOUND.values() for act in acts(found.story)}
-    assert drawn | told <= ACTS.keys()
+    seen = {act.name for found in FOUND.values() for act in acts(found.story)}
+    assert drawn | seen <= ACTS.keys()
     assert {"detach", "attach", "keep", "break_entry", "unenrol", "stop", "delete_schedules"} <= drawn
 
 

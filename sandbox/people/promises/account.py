@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.people.facts import PERSON, REMADE, Rest, Told, name_of
+from sandbox.people.facts import PERSON, REMADE, Rest, Seen, name_of
 from sandbox.people.promises.common import OTHERS, closed, is_kept, seconds
 
 _LATE = 3 * 3600
@@ -14,17 +14,17 @@ _OFTEN = 4
 """Messages of one kind that may come in a day."""
 
 
-def a_grant_has_a_record(told: Told, rest: Rest) -> Iterator[str]:
+def a_grant_has_a_record(seen: Seen, rest: Rest) -> Iterator[str]:
     """README: it never leaves a temporary grant behind for good. Each has a hold, with an end."""
     for there in rest.look.attached:
-        if there.owner in OTHERS or is_kept(told, there.role, there.policy, rest.look.deeds):
+        if there.owner in OTHERS or is_kept(seen, there.role, there.policy, rest.look.deeds):
             continue
         holds = [h for h in rest.look.holds if (h.role, h.policy) == (there.role, there.policy)]
         if not any(hold.expires_at for hold in holds):
             yield f"{there}, which {there.owner} attached, has {'no end' if holds else 'no hold'}"
 
 
-def a_grant_ends(told: Told, rest: Rest) -> Iterator[str]:
+def a_grant_ends(seen: Seen, rest: Rest) -> Iterator[str]:
     """And that end comes: the grant goes, or is renewed for a reason that is reported."""
     for hold in rest.look.holds if rest.days else ():
         late = seconds(hold.expires_at, rest.look.at) if hold.expires_at else _DAY
@@ -32,7 +32,7 @@ def a_grant_ends(told: Told, rest: Rest) -> Iterator[str]:
             yield f"{hold}, {late / 3600:.0f} h after its end"
 
 
-def the_audit_lists_what_is_there(told: Told, rest: Rest) -> Iterator[str]:
+def the_audit_lists_what_is_there(seen: Seen, rest: Rest) -> Iterator[str]:
     """Operations, Audit: what this tool has attached that is still there, and that only."""
     listed = set()
     for grant in rest.audit:
@@ -47,18 +47,18 @@ def the_audit_lists_what_is_there(told: Told, rest: Rest) -> Iterator[str]:
             how = "on a role that was made again" if there.missed == REMADE else "after it was seen absent"
             yield f"{policy} on {role} is {state} by {grant['incident']}; a person attached it {how}"
     for there in rest.look.attached:
-        kept = is_kept(told, there.role, there.policy, rest.look.deeds)
+        kept = is_kept(seen, there.role, there.policy, rest.look.deeds)
         if there.owner not in OTHERS and (there.role, there.policy) not in listed and not kept:
             yield f"{there}, which {there.owner} attached, is not listed"
 
 
-def one_reason_is_one_notification(told: Told) -> Iterator[str]:
+def one_reason_is_one_notification(seen: Seen) -> Iterator[str]:
     """Operations, Notifications: whoever reads the topic is not sent the same again and again."""
-    times = [at for at, _ in told.messages]
+    times = [at for at, _ in seen.messages]
     if _often(times):
-        yield f"{len(times)} messages of the audit: {sorted({subject for _, subject in told.messages})}"
+        yield f"{len(times)} messages of the audit: {sorted({subject for _, subject in seen.messages})}"
     ends: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for run in told.runs:
+    for run in seen.runs:
         if run.mode == "expire" and (look := closed(run)) and run.name.startswith("expire-"):
             ends.setdefault((run.subject, run.codes), []).append(look.at)
     for (subject, codes), ats in ends.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.people.facts import PERSON, Attachment, Deed, Look, RunSeen, Told
+from sandbox.people.facts import PERSON, Attachment, Deed, Look, RunSeen, Seen
 from sandbox.people.promises.common import (
     OTHERS,
     before,
@@ -17,20 +17,20 @@ from sandbox.people.promises.common import (
 )
 
 
-def what_others_attached_stays(told: Told, run: RunSeen) -> Iterator[str]:
+def what_others_attached_stays(seen: Seen, run: RunSeen) -> Iterator[str]:
     """README: it never detaches what was attached before it came. Nor what came after an absence it saw."""
-    for deed in deeds_of(told, run):
-        if deed.detaches and deed.owner in OTHERS and _could_know(told, deed):
+    for deed in deeds_of(seen, run):
+        if deed.detaches and deed.owner in OTHERS and _could_know(seen, deed):
             yield f"{deed.function} detached {deed.policy} from {deed.role}, which {deed.owner} had attached"
 
 
-def _could_know(told: Told, deed: Deed) -> bool:
+def _could_know(seen: Seen, deed: Deed) -> bool:
     """Whether the runbook could see that what it detaches is not its grant any more.
 
     One look in which its own detachment shows is enough; a person's has to be seen twice, since reads of IAM
     can be stale. What no run ever attached is known from the start.
     """
-    history = before(told, deed)
+    history = before(seen, deed)
     attached = [d for d in history if d.attaches]
     if not any(d.who not in OTHERS for d in attached):
         return True
@@ -39,10 +39,10 @@ def _could_know(told: Told, deed: Deed) -> bool:
     return attached[-1].missed >= needed
 
 
-def what_others_detached_stays_off(told: Told, run: RunSeen) -> Iterator[str]:
+def what_others_detached_stays_off(seen: Seen, run: RunSeen) -> Iterator[str]:
     """Operations, Undo: what others changed is left alone. An undo attaches only what a run took off."""
-    for deed in deeds_of(told, run):
-        history = before(told, deed)
+    for deed in deeds_of(seen, run):
+        history = before(seen, deed)
         if not deed.attaches or not history or history[-1].who != PERSON:
             continue
         by_subject = any(d.detaches and d.who == run.subject for d in history)
@@ -52,12 +52,12 @@ def what_others_detached_stays_off(told: Told, run: RunSeen) -> Iterator[str]:
             yield f"{deed.function} attached {deed.policy} to {deed.role}, from which a person had taken it"
 
 
-def every_change_has_its_line(told: Told, run: RunSeen) -> Iterator[str]:
+def every_change_has_its_line(seen: Seen, run: RunSeen) -> Iterator[str]:
     """Operations, the report: `changes` has what was intended, done and undone; the page shows it."""
     if closed(run) is None:
         return
     shown = changed(run)
-    for deed in deeds_of(told, run):
+    for deed in deeds_of(seen, run):
         if not deed.policy:
             continue
         changes = [c for c in run.report["changes"] if pair_of(c) == (deed.role, deed.policy)]
@@ -70,30 +70,30 @@ def every_change_has_its_line(told: Told, run: RunSeen) -> Iterator[str]:
             yield f"{deed.function} {verb} {deed.policy} ({deed.role}), and the page says only: {shown}"
 
 
-def a_failed_fix_comes_off(told: Told, run: RunSeen) -> Iterator[str]:
+def a_failed_fix_comes_off(seen: Seen, run: RunSeen) -> Iterator[str]:
     """README, ROLLED_BACK: everything this run changed is undone. It stays only for a later run."""
     look = closed(run)
     if look is None or run.outcome != "ROLLED_BACK":
         return
     for there in look.attached:
-        if there.owner != run.subject or is_kept(told, there.role, there.policy, look.deeds):
+        if there.owner != run.subject or is_kept(seen, there.role, there.policy, look.deeds):
             continue
-        if _was_known_absent(told, there):
-            needs = _needs(told, look, there)
+        if _was_known_absent(seen, there):
+            needs = _needs(seen, look, there)
             if not needs:
                 yield f"{there} is still there, which {run.subject} attached, and no run has needed it since"
             elif not any(name in " ".join(run.page.split()) for name in needs):
                 yield f"{there} is left, and the page does not say that {needs} needs it"
 
 
-def _was_known_absent(told: Told, there: Attachment) -> bool:
-    history = [d for d in told.deeds[: there.deed] if d.is_of(there.role, there.policy)]
+def _was_known_absent(seen: Seen, there: Attachment) -> bool:
+    history = [d for d in seen.deeds[: there.deed] if d.is_of(there.role, there.policy)]
     return not history or history[-1].who != PERSON or there.missed >= 2
 
 
-def _needs(told: Told, look: Look, there: Attachment) -> list[str]:
+def _needs(seen: Seen, look: Look, there: Attachment) -> list[str]:
     """The runs that have held it since it was attached."""
-    at = told.deeds[there.deed].at
+    at = seen.deeds[there.deed].at
     return [
         hold.incident
         for hold in look.holds
@@ -104,17 +104,17 @@ def _needs(told: Told, look: Look, there: Attachment) -> list[str]:
     ]
 
 
-def what_was_withdrawn_is_back(told: Told, run: RunSeen) -> Iterator[str]:
+def what_was_withdrawn_is_back(seen: Seen, run: RunSeen) -> Iterator[str]:
     """README, ROLLED_BACK: so is what it took off, unless somebody has changed or ended that since."""
     look = closed(run)
     if look is None or run.outcome != "ROLLED_BACK":
         return
-    for deed in told.deeds[: look.deeds]:
+    for deed in seen.deeds[: look.deeds]:
         if deed.who != run.subject or not deed.detaches or deed.owner in (*OTHERS, "", run.subject):
             continue
-        later = [d for d in since(told, deed.number + 1, look) if d.is_of(deed.role, deed.policy)]
+        later = [d for d in since(seen, deed.number + 1, look) if d.is_of(deed.role, deed.policy)]
         others = [d for d in later if d.who not in (run.name, run.subject)]
-        undone = any(r.subject == deed.owner and r.mode == "rollback" for r in told.runs)
+        undone = any(r.subject == deed.owner and r.mode == "rollback" for r in seen.runs)
         there = deed.role in look.roles and look.texts.get(deed.policy)
         if there and not others and not undone and look.find(deed.role, deed.policy) is None:
             yield f"{deed.policy} was on {deed.role} before {run.subject}, and is not there again"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sandbox.people.facts import PERSON, SEED, Deed, Look, RunSeen, Told, name_of
+from sandbox.people.facts import PERSON, SEED, Deed, Look, RunSeen, Seen, name_of
 
 OTHERS = (PERSON, SEED)
 KEEP = "regrant:keep"
@@ -21,19 +21,19 @@ def closed(run: RunSeen) -> Look | None:
     return run.looks.get("closed") if run.outcome and run.status != "ABORTED" else None
 
 
-def deeds_of(told: Told, run: RunSeen) -> list[Deed]:
+def deeds_of(seen: Seen, run: RunSeen) -> list[Deed]:
     """What the run changed before its end."""
-    end = run.looks["closed"].deeds if "closed" in run.looks else len(told.deeds)
-    return [deed for deed in told.deeds[:end] if deed.who == run.name]
+    end = run.looks["closed"].deeds if "closed" in run.looks else len(seen.deeds)
+    return [deed for deed in seen.deeds[:end] if deed.who == run.name]
 
 
-def before(told: Told, deed: Deed) -> list[Deed]:
+def before(seen: Seen, deed: Deed) -> list[Deed]:
     """What happened to the same attachment before."""
-    return [d for d in told.deeds[: deed.number] if d.is_of(deed.role, deed.policy)]
+    return [d for d in seen.deeds[: deed.number] if d.is_of(deed.role, deed.policy)]
 
 
-def since(told: Told, number: int, look: Look) -> list[Deed]:
-    return list(told.deeds[number : look.deeds])
+def since(seen: Seen, number: int, look: Look) -> list[Deed]:
+    return list(seen.deeds[number : look.deeds])
 
 
 def pair_of(change: dict[str, Any]) -> tuple[str, str]:
@@ -52,21 +52,21 @@ def changed(run: RunSeen) -> str:
     return " ".join(" ".join(lines).split())
 
 
-def is_kept(told: Told, role: str, policy: str, number: int) -> bool:
+def is_kept(seen: Seen, role: str, policy: str, number: int) -> bool:
     """Whether it had been said before that deed that the policy is there for good: by mode keep, or a tag."""
     said = False
-    for deed in told.deeds[:number]:
+    for deed in seen.deeds[:number]:
         if deed.role == role and deed.call == "iam:TagRole":
             values = {tag["Key"]: tag["Value"] for tag in deed.about.get("Tags", ())}
             said = policy in values[KEEP].replace("/", " ").split() if KEEP in values else said
         elif deed.role == role and deed.call in ("iam:UntagRole", "iam:DeleteRole"):
             said = False
-    return said or any((role, policy) in grants and end <= number for end, grants in _kept_by_runs(told))
+    return said or any((role, policy) in grants and end <= number for end, grants in _kept_by_runs(seen))
 
 
-def _kept_by_runs(told: Told) -> Iterator[tuple[int, set[tuple[str, str]]]]:
+def _kept_by_runs(seen: Seen) -> Iterator[tuple[int, set[tuple[str, str]]]]:
     """When runs of mode keep ended, and what the run had attached that each was about."""
-    for run in told.runs:
+    for run in seen.runs:
         look = closed(run)
         if run.mode == "keep" and run.outcome == "CURED" and look:
-            yield look.deeds, {(d.role, d.policy) for d in told.deeds if d.who == run.subject and d.attaches}
+            yield look.deeds, {(d.role, d.policy) for d in seen.deeds if d.who == run.subject and d.attaches}

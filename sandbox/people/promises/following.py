@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.people.facts import Followed, Told
+from sandbox.people.facts import Followed, Seen
 
 _NOT_YET = {"SERVICE_BUSY", "DEPLOYMENT_IN_FLIGHT"}
 """Refusals that say to wait."""
 
 
-def next_is_not_refused(told: Told, followed: Followed) -> Iterator[str]:
+def next_is_not_refused(seen: Seen, followed: Followed) -> Iterator[str]:
     """README: `next` says what to do, with the input or the commands to copy."""
     yield from followed.refused
     for name in followed.started:
-        run = told.run(name)
+        run = seen.run(name)
         if run and not followed.moved and run.outcome in ("REFUSED", "") and not _NOT_YET & {*run.codes}:
             yield f"{followed.text[:160]!r}: {run.given} ended {run.outcome} {run.codes}"
 
 
-def next_breaks_nothing(told: Told, followed: Followed) -> Iterator[str]:
+def next_breaks_nothing(seen: Seen, followed: Followed) -> Iterator[str]:
     """A service that worked before works some minutes after."""
     for name, before in followed.before.items():
         after = followed.after.get(name)

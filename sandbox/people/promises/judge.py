@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandbox.people.facts import Broken, Told
+from sandbox.people.facts import Broken, Seen
 from sandbox.people.promises import account, attachments, following, outcomes, services, words
 
 _OF_A_RUN = (*attachments.PROMISES, *outcomes.PROMISES, *words.PROMISES, *services.PROMISES)
@@ -15,16 +15,16 @@ PROMISES = tuple(
 PLAYED = "the_story_is_played"
 
 
-def judge(told: Told) -> list[Broken]:
+def judge(seen: Seen) -> list[Broken]:
     """Every promise that was not kept."""
-    found = [Broken(PLAYED, told.failed)] if told.failed else []
-    for run in told.runs:
-        found += _ask(_OF_A_RUN, f"{run.name} ({run.mode} {run.outcome}): ", told, run)
-    for rest in told.rests:
-        found += _ask(account.AT_REST, "", told, rest)
-    for followed in told.followed:
-        found += _ask(following.PROMISES, "", told, followed)
-    found += _ask(account.OF_ALL, "", told)
+    found = [Broken(PLAYED, seen.failed)] if seen.failed else []
+    for run in seen.runs:
+        found += _ask(_OF_A_RUN, f"{run.name} ({run.mode} {run.outcome}): ", seen, run)
+    for rest in seen.rests:
+        found += _ask(account.AT_REST, "", seen, rest)
+    for followed in seen.followed:
+        found += _ask(following.PROMISES, "", seen, followed)
+    found += _ask(account.OF_ALL, "", seen)
     return list(dict.fromkeys(found))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.people.facts import PERSON, Look, RunSeen, Told, name_of
+from sandbox.people.facts import PERSON, Look, RunSeen, Seen, name_of
 from sandbox.people.promises.common import OTHERS, closed, deeds_of
 
 
-def what_is_in_use_is_not_deregistered(told: Told, run: RunSeen) -> Iterator[str]:
+def what_is_in_use_is_not_deregistered(seen: Seen, run: RunSeen) -> Iterator[str]:
     """Operations, Undo: what others changed is left alone, also a revision that they have deployed."""
     look = closed(run)
-    for deed in deeds_of(told, run) if look else ():
+    for deed in deeds_of(seen, run) if look else ():
         if deed.call == "ecs:DeregisterTaskDefinition" and look:
             revision = name_of(str(deed.about.get("taskDefinition")))
             for name, service in look.services.items():
@@ -19,15 +19,15 @@ def what_is_in_use_is_not_deregistered(told: Told, run: RunSeen) -> Iterator[str
                     yield f"{name} runs {revision}, which {deed.function} deregistered"
 
 
-def a_revision_of_others_stays(told: Told, run: RunSeen) -> Iterator[str]:
+def a_revision_of_others_stays(seen: Seen, run: RunSeen) -> Iterator[str]:
     """Operations, Undo: if somebody has deployed another revision, that one stays."""
-    subject = told.run(run.subject)
-    for deed in deeds_of(told, run) if closed(run) else ():
+    subject = seen.run(run.subject)
+    for deed in deeds_of(seen, run) if closed(run) else ():
         if deed.call != "ecs:UpdateService" or deed.function != "regrant-undo-service" or subject is None:
             continue
         deployed = [
             d
-            for d in told.deeds[subject.began : deed.number]
+            for d in seen.deeds[subject.began : deed.number]
             if d.call == deed.call
             and d.about.get("service") == deed.about.get("service")
             and ":" in name_of(str(d.about.get("taskDefinition", "")))
@@ -36,21 +36,21 @@ def a_revision_of_others_stays(told: Told, run: RunSeen) -> Iterator[str]:
             yield f"{deed.function} deployed {deed.about} after a person's {deployed[-1].about}"
 
 
-def a_page_has_a_reason(told: Told, run: RunSeen) -> Iterator[str]:
+def a_page_has_a_reason(seen: Seen, run: RunSeen) -> Iterator[str]:
     """ROLLBACK_INCOMPLETE: the undo did not finish, so something of the run's is left."""
     look = closed(run)
-    if look is None or run.outcome != "ROLLBACK_INCOMPLETE" or _is_left(told, run, look):
+    if look is None or run.outcome != "ROLLBACK_INCOMPLETE" or _is_left(seen, run, look):
         return
     last = run.findings()[-1]
     yield f"{last['code']}: {last['text'][:200]}; next: {run.report['next'][:300]}"
 
 
-def _is_left(told: Told, run: RunSeen, look: Look) -> bool:
+def _is_left(seen: Seen, run: RunSeen, look: Look) -> bool:
     """A grant, an unsettled service, a revision of its own, or something that it took off and is not back."""
-    mine = [d for d in told.deeds if d.who == run.subject]
+    mine = [d for d in seen.deeds if d.who == run.subject]
     service = look.services.get(str(run.report["service"]))
     unsettled = service is None or service.status != "ACTIVE" or "ServiceNotSettled" in run.codes
-    deregistered = any(d.who == run.name and d.call == "ecs:DeregisterTaskDefinition" for d in told.deeds)
+    deregistered = any(d.who == run.name and d.call == "ecs:DeregisterTaskDefinition" for d in seen.deeds)
     registered = any(d.call == "ecs:RegisterTaskDefinition" for d in mine) and not deregistered
     attached = any(there.owner == run.subject for there in look.attached)
     withdrawn = any(

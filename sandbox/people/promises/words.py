@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sandbox.people.facts import PERSON, Look, RunSeen, Told, name_of
+from sandbox.people.facts import PERSON, Look, RunSeen, Seen, name_of
 from sandbox.people.promises.common import OTHERS, closed, since
 
 _CHANGE = re.compile(r"(attached|withdrew) (\S+) (?:to|from) (\S+) \(([^)]*)\)")
 
 
-def again_is_true(told: Told, run: RunSeen) -> Iterator[str]:
+def again_is_true(seen: Seen, run: RunSeen) -> Iterator[str]:
     """Detached again is said of what an undo took off and is off; attached again of what is on."""
     look = closed(run)
     if look is None:
@@ -21,52 +21,52 @@ def again_is_true(told: Told, run: RunSeen) -> Iterator[str]:
         if verb == "attached" and "detached again" in state:
             if there and there.owner not in OTHERS:
                 yield f"{there} is attached, by {there.owner}; the page says: {state}"
-            elif not _detached(told, run, look, role, policy):
+            elif not _detached(seen, run, look, role, policy):
                 yield f"no run detached {policy} from {role}; the page says: {state}"
         if verb == "withdrew" and "attached again" in state and there is None:
-            last = [d for d in told.deeds[: look.deeds] if d.is_of(role, policy)]
+            last = [d for d in seen.deeds[: look.deeds] if d.is_of(role, policy)]
             if not last or last[-1].who != PERSON:
                 yield f"{policy} is not on {role}; the page says: {state}"
 
 
-def _detached(told: Told, run: RunSeen, look: Look, role: str, policy: str) -> bool:
+def _detached(seen: Seen, run: RunSeen, look: Look, role: str, policy: str) -> bool:
     """Whether a run took it off that is about the same incident."""
-    about = {r.name for r in told.runs if r.subject == run.subject} | {run.name}
-    deeds = (d for d in told.deeds[: look.deeds] if d.detaches and d.is_of(role, policy))
+    about = {r.name for r in seen.runs if r.subject == run.subject} | {run.name}
+    deeds = (d for d in seen.deeds[: look.deeds] if d.detaches and d.is_of(role, policy))
     return any(deed.who in about for deed in deeds)
 
 
-def what_is_said_to_stay_is_there(told: Told, run: RunSeen) -> Iterator[str]:
+def what_is_said_to_stay_is_there(seen: Seen, run: RunSeen) -> Iterator[str]:
     """GRANT_STAYS names what is attached where a run attached it."""
     look = closed(run)
     if look is None:
         return
     for finding in run.findings("GRANT_STAYS"):
         for policy in (name_of(arn) for arn in finding["evidence"] if ":policy/" in arn):
-            roles = {d.role for d in told.deeds if d.attaches and d.policy == policy and d.who not in OTHERS}
+            roles = {d.role for d in seen.deeds if d.attaches and d.policy == policy and d.who not in OTHERS}
             if not any(look.find(role, policy) for role in roles):
                 yield f"{finding['text']} It is not attached."
 
 
-def no_task_is_overlooked(told: Told, run: RunSeen) -> Iterator[str]:
+def no_task_is_overlooked(seen: Seen, run: RunSeen) -> Iterator[str]:
     """NOT_IN_USE: no task of the service runs with the role of the grant."""
     look = closed(run)
     if look is None or not run.findings("NOT_IN_USE"):
         return
     service = look.services.get(run.report["service"])
-    roles = {d.role for d in told.deeds if d.who == run.subject and d.attaches}
-    moved = any(d.who == PERSON and d.call == "ecs:UpdateService" for d in since(told, run.began, look))
+    roles = {d.role for d in seen.deeds if d.who == run.subject and d.attaches}
+    moved = any(d.who == PERSON and d.call == "ecs:UpdateService" for d in since(seen, run.began, look))
     if service and service.running and service.role in roles and not moved:
         yield f"{run.findings('NOT_IN_USE')[0]['text']} {service.running} tasks run with {service.role}"
 
 
-def changes_by_others_are_named(told: Told, run: RunSeen) -> Iterator[str]:
+def changes_by_others_are_named(seen: Seen, run: RunSeen) -> Iterator[str]:
     """Operations, Undo: what others changed on the role since the baseline is in the receipt."""
-    look, subject = closed(run), told.run(run.subject)
+    look, subject = closed(run), seen.run(run.subject)
     baseline = subject.looks.get("CaptureBaseline") if subject else None
     if look is None or baseline is None or run.outcome != "ROLLED_BACK":
         return
-    deeds = since(told, baseline.deeds, look)
+    deeds = since(seen, baseline.deeds, look)
     roles = {d.role for d in deeds if d.who == run.subject and d.policy}
     for role, policy in {
         (d.role, d.policy) for d in deeds if d.who == PERSON and d.policy and d.role in roles
