@@ -38,7 +38,7 @@ class Player:
         self._began: dict[str, int] = {}
         self._runs: dict[str, RunSeen] = {}
         self._changing: list[str] = []
-        """The runs that changed something, in the order in which they ended."""
+        """The runs that changed a service, a role or a record, in the order in which they ended."""
         self._rests: list[Rest] = []
         self._followed: list[Followed] = []
         self._messages: list[tuple[str, str]] = []
@@ -183,7 +183,7 @@ class Player:
                 seen = self._see(each)
                 self._runs[each.name], self._moved = seen, False
                 changed = seen.report.get("changes") or any(d.who == each.name for d in self._ledger.deeds)
-                if changed and seen.mode != "rollback":
+                if (changed or seen.outcome == "CURED") and seen.mode not in ("rollback", "keep"):
                     self._changing.append(each.name)
                 self._note(
                     f"  ended {each.name}: {seen.mode} {seen.outcome or seen.error} {list(seen.codes)}"
