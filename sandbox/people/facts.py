@@ -121,7 +121,7 @@ class Look(msgspec.Struct, frozen=True):
 
 class RunSeen(msgspec.Struct, frozen=True):
     """One run. given: its input; subject: the run that it undoes or ends, else itself. began: how many deeds
-    came before it. looks: the account when a state was entered last; `closed` at its end."""
+    came before it. looks: the account when a state was entered last; `closed` when it has ended."""
 
     name: str
     given: dict[str, Any]
