@@ -93,6 +93,11 @@ class ServiceSeen(msgspec.Struct, frozen=True):
             and (self.denial is None or self.denial > self.success)
         )
 
+    @property
+    def is_denied(self) -> bool:
+        """Whether it has been denied since its last success."""
+        return self.denial is not None and (self.success is None or self.denial < self.success)
+
 
 class EntrySeen(msgspec.Struct, frozen=True):
     """A catalogue entry that can be read."""
@@ -114,6 +119,8 @@ class Look(msgspec.Struct, frozen=True):
     roles: tuple[str, ...]
     active: tuple[str, ...]
     """The revisions that are ACTIVE."""
+    scheduled: tuple[str, ...] = ()
+    """The runs whose grants have a schedule that ends them."""
 
     def find(self, role: str, policy: str) -> Attachment | None:
         return next((a for a in self.attached if (a.role, a.policy) == (role, policy)), None)

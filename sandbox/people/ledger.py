@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from moto.ecs.models import ecs_backends
 from moto.iam.models import iam_backends
 
 from sandbox.account import LocalAccount
@@ -62,6 +63,10 @@ class Ledger:
     def _roles(self) -> list[Any]:
         return list(iam_backends[self._account.account_id]["aws"].roles.values())
 
+    def _latest(self, family: str) -> str:
+        backend = ecs_backends[self._account.account_id][self._account.region]
+        return f"{family}:{max(backend.task_definitions[family])}"
+
     def _watch_functions(self) -> None:
         functions: Any = self._account.functions
         run = functions._run
@@ -95,6 +100,8 @@ class Ledger:
                 for pair in [pair for pair in self._attached if pair[0] == role]:
                     del self._attached[pair]
             about = {k: v for k, v in given.items() if isinstance(v, str | int | bool) or k == "Tags"}
+            if what == "ecs:RegisterTaskDefinition":
+                about["taskDefinition"] = self._latest(str(given["family"]))
             self._write(call, what, role=role, about=about)
 
     def _looked(self, call: Call, role: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.ecs.models import ecs_backends
 from moto.iam.models import iam_backends
+from moto.scheduler.models import scheduler_backends
 
 from sandbox.people.facts import EntrySeen, Look, ServiceSeen, name_of
 from sandbox.people.ledger import Ledger
@@ -34,6 +35,7 @@ def look(place: Place, ledger: Ledger) -> Look:
         texts={name: _text(iam, name) for name in POLICIES.values()},
         roles=tuple(sorted(role.name for role in iam.roles.values())),
         active=tuple(_active(place)),
+        scheduled=tuple(_scheduled(place)),
     )
 
 
@@ -92,6 +94,13 @@ def _text(iam: Any, name: str) -> str:
         return ""
     document = next(version.document for version in policy.versions if version.is_default)
     return f"{policy.id} {json.dumps(json.loads(document), sort_keys=True)}"
+
+
+def _scheduled(place: Place) -> Iterable[str]:
+    groups = scheduler_backends[place.account.account_id][place.account.region].schedule_groups.values()
+    for group in groups:
+        for schedule in group.schedules.values():
+            yield str(json.loads(schedule.target["Input"]).get("incident"))
 
 
 def _active(place: Place) -> Iterable[str]:

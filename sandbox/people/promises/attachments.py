@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from sandbox.people.facts import PERSON, Attachment, Deed, Look, RunSeen, Seen
 from sandbox.people.promises.common import (
+    ATTACHES,
     OTHERS,
+    UNDOES,
     before,
     changed,
     closed,
@@ -47,7 +49,7 @@ def what_others_detached_stays_off(seen: Seen, run: RunSeen) -> Iterator[str]:
             continue
         by_subject = any(d.detaches and d.who == run.subject for d in history)
         twice = any(d.attaches and d.who == run.name for d in history)
-        undo = deed.function == "regrant-undo-role"
+        undo = deed.function == UNDOES
         if (undo and not by_subject) or (not undo and twice):
             yield f"{deed.function} attached {deed.policy} to {deed.role}, from which a person had taken it"
 
@@ -78,6 +80,8 @@ def a_failed_fix_comes_off(seen: Seen, run: RunSeen) -> Iterator[str]:
     for there in look.attached:
         if there.owner != run.subject or is_kept(seen, there.role, there.policy, look.deeds):
             continue
+        if seen.deeds[there.deed].function != ATTACHES:
+            continue  # it put back what it had withdrawn
         if _was_known_absent(seen, there):
             needs = _needs(seen, look, there)
             if not needs:

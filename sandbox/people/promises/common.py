@@ -10,6 +10,8 @@ from sandbox.people.facts import PERSON, SEED, Deed, Look, RunSeen, Seen, name_o
 
 OTHERS = (PERSON, SEED)
 KEEP = "regrant:keep"
+ATTACHES, UNDOES = "regrant-attach-policies", "regrant-undo-role"
+"""The functions that attach: for a run, and for its undo."""
 
 
 def seconds(earlier: str, later: str) -> float:

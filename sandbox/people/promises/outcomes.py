@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from sandbox.people.facts import PERSON, Look, RunSeen, Seen
-from sandbox.people.promises.common import OTHERS, closed, deeds_of, is_kept, pair_of, seconds, since
+from sandbox.people.promises.common import (
+    ATTACHES,
+    OTHERS,
+    closed,
+    deeds_of,
+    is_kept,
+    pair_of,
+    seconds,
+    since,
+)
 
 _ENDS = (None, "NothingChanged", "RolledBack", "RollbackIncomplete")
+_STANDS = re.compile(r"\b(temporary|still|stays?|left|held|holds|until|needs)\b")
+_SAMPLE = 20
+"""Seconds between two samples of a service's health."""
 _FRESH = 150
 """Seconds in which a service feels what somebody did to its role."""
 
@@ -54,14 +67,10 @@ def cured_leaves_none_unnamed(seen: Seen, run: RunSeen) -> Iterator[str]:
 
 
 def _names(run: RunSeen, role: str, policy: str) -> bool:
-    texts = [f"{f['text']} {f['evidence']}" for f in run.findings("GRANT_STAYS")]
-    other = [
-        f"{f['text']} {f['evidence']}"
-        for f in run.findings()
-        if f["code"] not in ("NO_GRANT", "GRANT_EXPIRED")
-    ]
-    both = [text for text in (*other, run.report["next"]) if role in text and policy in text]
-    return bool(both) or any(policy in text for text in texts)
+    """Whether a text says that it is still there."""
+    texts = [f"{finding['text']} {finding['evidence']}" for finding in run.findings()]
+    there = [text for text in (*texts, run.report["next"]) if _STANDS.search(text) and policy in text]
+    return any(role in text for text in there) or any(policy in str(f) for f in run.findings("GRANT_STAYS"))
 
 
 def cured_runs_as_declared(seen: Seen, run: RunSeen) -> Iterator[str]:
@@ -88,10 +97,22 @@ def cured_works(seen: Seen, run: RunSeen) -> Iterator[str]:
         service = each.services.get(name)
         if service is None or not service.running or _just_changed(seen, each, service.role):
             continue
-        if service.denial is not None and (service.success is None or service.denial < service.success):
+        if service.is_denied:
             denied = f"were denied {service.denial:.0f} s ago"
             yield f"{service.running} tasks run with {service.role} and {denied}"
             return
+
+
+def a_trial_is_one(seen: Seen, run: RunSeen) -> Iterator[str]:
+    """CURED by an expiry: the service was tried without the grant. If somebody attached it, that is said."""
+    look = closed(run)
+    if look is None or run.outcome != "CURED" or run.mode != "expire" or not run.report.get("health"):
+        return
+    for off in deeds_of(seen, run):
+        later = [d for d in since(seen, off.number, look) if d.attaches and d.is_of(off.role, off.policy)]
+        tried = [d for d in later if d.who == PERSON and seconds(d.at, look.at) > _SAMPLE]
+        if off.detaches and tried and "somebody" not in run.page.lower():
+            yield f"a person attached {off.policy} to {off.role} at {tried[0].at}, and nothing says so"
 
 
 def nothing_was_changed(seen: Seen, run: RunSeen) -> Iterator[str]:
@@ -108,7 +129,7 @@ def what_was_approved_is_applied(seen: Seen, run: RunSeen) -> Iterator[str]:
         return
     for deed in deeds_of(seen, run):
         was, now = asked.texts.get(deed.policy), confirmed.texts.get(deed.policy)
-        if deed.attaches and deed.function == "regrant-attach-policies" and was != now:
+        if deed.attaches and deed.function == ATTACHES and was != now:
             yield f"approved was {was}, attached is {now}"
 
 
@@ -130,6 +151,8 @@ def keep_keeps(seen: Seen, run: RunSeen) -> Iterator[str]:
         for hold in look.holds:
             if hold.incident == run.subject:
                 yield f"{hold}, is still on record"
+        if run.subject in look.scheduled:
+            yield f"the end of {run.subject} is still scheduled"
     for deed in deeds_of(seen, run):
         if deed.detaches and is_kept(seen, deed.role, deed.policy, run.began):
             yield f"{deed.function} detached {deed.policy} from {deed.role}, where it is for good"
@@ -143,5 +166,12 @@ def _just_changed(seen: Seen, look: Look, role: str) -> bool:
 
 PROMISES = (
     *(a_run_ends_as_documented, contained_is_so, cured_leaves_none_unnamed, cured_runs_as_declared),
-    *(cured_works, nothing_was_changed, what_was_approved_is_applied, a_receipt_is_equal, keep_keeps),
+    *(
+        cured_works,
+        a_trial_is_one,
+        nothing_was_changed,
+        what_was_approved_is_applied,
+        a_receipt_is_equal,
+        keep_keeps,
+    ),
 )

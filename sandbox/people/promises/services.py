@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sandbox.people.facts import PERSON, Look, RunSeen, Seen, name_of
-from sandbox.people.promises.common import OTHERS, closed, deeds_of
+from sandbox.people.promises.common import OTHERS, closed, deeds_of, since
 
 
 def what_is_in_use_is_not_deregistered(seen: Seen, run: RunSeen) -> Iterator[str]:
@@ -36,6 +36,26 @@ def a_revision_of_others_stays(seen: Seen, run: RunSeen) -> Iterator[str]:
             yield f"{deed.function} deployed {deed.about} after a person's {deployed[-1].about}"
 
 
+def the_service_is_back(seen: Seen, run: RunSeen) -> Iterator[str]:
+    """ROLLED_BACK: the service runs what it did, and a revision of ours is deregistered if nobody runs it."""
+    look, subject = closed(run), seen.run(run.subject)
+    was = subject.looks.get("CaptureBaseline") if subject else None
+    if look is None or was is None or run.outcome != "ROLLED_BACK":
+        return
+    name = str(run.report["service"])
+    before, now = was.services.get(name), look.services.get(name)
+    deeds = since(seen, was.deeds, look)
+    others = any(d.who == PERSON and d.call.startswith("ecs:") for d in deeds)
+    if before and now and not others and before.revision != now.revision:
+        yield f"the service ran {before.revision}, and runs {now.revision}"
+    for deed in deeds:
+        revision = str(deed.about.get("taskDefinition"))
+        ours = deed.call == "ecs:RegisterTaskDefinition" and deed.who == run.subject
+        in_use = any(service.revision == revision for service in look.services.values())
+        if ours and revision in look.active and not in_use:
+            yield f"{revision}, which {run.subject} registered, is ACTIVE, and no service runs it"
+
+
 def a_page_has_a_reason(seen: Seen, run: RunSeen) -> Iterator[str]:
     """ROLLBACK_INCOMPLETE: the undo did not finish, so something of the run's is left."""
     look = closed(run)
@@ -50,8 +70,8 @@ def _is_left(seen: Seen, run: RunSeen, look: Look) -> bool:
     mine = [d for d in seen.deeds if d.who == run.subject]
     service = look.services.get(str(run.report["service"]))
     unsettled = service is None or service.status != "ACTIVE" or "ServiceNotSettled" in run.codes
-    deregistered = any(d.who == run.name and d.call == "ecs:DeregisterTaskDefinition" for d in seen.deeds)
-    registered = any(d.call == "ecs:RegisterTaskDefinition" for d in mine) and not deregistered
+    made = {str(d.about["taskDefinition"]) for d in mine if d.call == "ecs:RegisterTaskDefinition"}
+    registered = bool(made & {*look.active})
     attached = any(there.owner == run.subject for there in look.attached)
     withdrawn = any(
         d.detaches
@@ -64,4 +84,9 @@ def _is_left(seen: Seen, run: RunSeen, look: Look) -> bool:
     return unsettled or registered or attached or withdrawn or held
 
 
-PROMISES = (what_is_in_use_is_not_deregistered, a_revision_of_others_stays, a_page_has_a_reason)
+PROMISES = (
+    the_service_is_back,
+    what_is_in_use_is_not_deregistered,
+    a_revision_of_others_stays,
+    a_page_has_a_reason,
+)

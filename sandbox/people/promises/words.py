@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterator
 
 from sandbox.people.facts import PERSON, Look, RunSeen, Seen, name_of
-from sandbox.people.promises.common import OTHERS, closed, since
+from sandbox.people.promises.common import OTHERS, closed, seconds, since
 
+_MOMENT = 5
+"""Seconds in which a report is made: one look at IAM in them may be stale."""
+_RUN = re.compile(r"run ([\w-]+)")
 _CHANGE = re.compile(r"(attached|withdrew) (\S+) (?:to|from) (\S+) \(([^)]*)\)")
 
 
@@ -44,8 +47,28 @@ def what_is_said_to_stay_is_there(seen: Seen, run: RunSeen) -> Iterator[str]:
     for finding in run.findings("GRANT_STAYS"):
         for policy in (name_of(arn) for arn in finding["evidence"] if ":policy/" in arn):
             roles = {d.role for d in seen.deeds if d.attaches and d.policy == policy and d.who not in OTHERS}
+            before = [d for d in seen.deeds[: look.deeds] if d.detaches and d.policy == policy]
+            if before and seconds(before[-1].at, look.at) < _MOMENT:
+                continue
             if not any(look.find(role, policy) for role in roles):
                 yield f"{finding['text']} It is not attached."
+
+
+def whoever_is_named_is_so(seen: Seen, run: RunSeen) -> Iterator[str]:
+    """Taken off by somebody: a person did it. Left for a run: that run needs it."""
+    look = closed(run)
+    for _, policy, role, state in _CHANGE.findall(" ".join(run.page.split())) if look else ():
+        if look is None:
+            continue
+        persons = [d for d in seen.deeds[: look.deeds] if d.who == PERSON and d.role == role]
+        if "by somebody" in state and not any(
+            d.call == "iam:DeleteRole" or (d.detaches and d.policy == policy) for d in persons
+        ):
+            yield f"nobody took {policy} off {role}; the page says: {state}"
+        held = {h.incident for h in look.holds if (h.role, h.policy) == (role, policy) and not h.lost}
+        for name in _RUN.findall(state) if state.startswith("left") else ():
+            if name not in held:
+                yield f"run {name} does not hold {policy} on {role}; the page says: {state}"
 
 
 def no_task_is_overlooked(seen: Seen, run: RunSeen) -> Iterator[str]:
@@ -76,9 +99,14 @@ def changes_by_others_are_named(seen: Seen, run: RunSeen) -> Iterator[str]:
         named = f"{run.report.get('receipt')} {run.report['changes']}"
         if not runs and (was is None) != (now is None) and policy not in named:
             yield f"a person {'attached' if now else 'detached'} {policy} ({role}), which is not named"
+    receipt = run.report.get("receipt") or {}
+    for line in receipt.get("changed_by_others", ()):
+        policy = line.split(" = ")[0].rpartition("/")[2]
+        if ".attached." in line and not any(d.who == PERSON and d.policy == policy for d in deeds):
+            yield f"no person changed that since the baseline: {line}"
 
 
 PROMISES = (
-    *(again_is_true, what_is_said_to_stay_is_there, no_task_is_overlooked),
+    *(again_is_true, what_is_said_to_stay_is_there, whoever_is_named_is_so, no_task_is_overlooked),
     changes_by_others_are_named,
 )
