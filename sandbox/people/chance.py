@@ -69,7 +69,7 @@ class _Chance:
             story += [Act("detach", ("new",)), Act("deploy", ("worker", "new")), Wait(240)]
         if self._happens(0.2):
             story += [Act("detach", ("old", "send")), Wait(60)]
-        if self._happens(0.75):
+        if self._happens(0.85):
             story.append(Run("contain"))
             if self._happens(0.35):
                 story.append(Run("contain", "second"))
@@ -91,9 +91,9 @@ class _Chance:
                 return Follow()
 
     def _run(self) -> Run:
-        modes: dict[Mode, float] = {"alarm": 3, "contain": 4, "plan": 0.4, "cure": 4}
+        modes: dict[Mode, float] = {"alarm": 2, "contain": 3, "plan": 0.2, "cure": 4}
         if self._runs:
-            modes |= {"expire": 3, "rollback": 4, "keep": 1}
+            modes |= {"expire": 4, "rollback": 5, "keep": 1}
         mode = self._one(modes)
         self._runs += 1
         moments: list[Moment] = []
@@ -104,48 +104,43 @@ class _Chance:
         return Run(
             mode,
             "worker" if mode in OF_A_RUN else self._service(),
-            self._chance.randint(0, 5) if mode in OF_A_RUN else 0,
+            self._chance.randint(0, 3) if mode in OF_A_RUN else 0,
             tuple(moments),
             self._one(_ANSWERS),
             overlap=self._happens(0.12),
         )
 
     def _act(self, inside: bool = False) -> Act:
-        role = self._one({"old": 6, "new": 2, "back": 1})
-        policy = self._one({"receive": 4, "send": 1})
+        role = self._one({"old": 8, "new": 2, "back": 1})
+        policy = self._one({"receive": 6, "send": 1})
         service = self._service()
+        another = self._one({"old": 1, "new": 2, "back": 1})
         acts: dict[tuple[Any, ...], float] = {
-            ("detach", role, policy): 6,
-            ("attach", role, policy): 5,
-            ("attach_another", role): 1,
-            ("allow_inline", role): 1,
-            ("deny", role): 1,
-            ("lift_deny", role): 1,
-            ("bound", role): 1,
-            ("unbound", role): 1,
-            ("new_version", policy): 1,
-            ("replace_policy", policy): 1,
-            ("delete_policy", policy): 1,
-            ("create_policy", policy): 1,
-            ("delete_role", role): 1,
-            ("create_role", role): 1,
-            ("tag", role): 1,
-            ("keep", role, policy): 1,
+            ("detach", role, policy): 10,
+            ("attach", role, policy): 8,
+            ("keep", role, policy): 2,
             ("untag", role): 0.5,
-            ("deploy", service, self._one({"old": 1, "new": 2, "back": 1})): 3,
-            ("deploy", service): 2,
-            ("force", service): 1,
+            ("deploy", service, another): 3,
             ("deploy_latest", self._one({"second": 1, "worker": 1})): 2,
-            ("scale", service, self._chance.choice([0, 1, 2, 3])): 1,
-            ("stop_tasks", service): 1,
-            ("recreate_service", service): 1,
-            ("delete_service", service): 1,
-            ("deregister",): 1,
-            ("deregister_first",): 1,
+            ("delete_role", role): 1,
+            ("create_role", role): 2,
+            ("replace_policy", policy): 1,
             ("unenrol", service): 1,
             ("break_entry", service): 1,
             ("delete_schedules",): 1,
+            ("deny", role): 1,
+            ("lift_deny", role): 1,
+            ("deploy", service): 1,
+            ("deregister_first",): 1,
+            ("deregister",): 0.5,
         }
+        rare = ("attach_another", "allow_inline", "bound", "unbound", "tag")
+        acts |= {(name, role): 0.5 for name in rare}
+        acts |= {(name, policy): 0.5 for name in ("new_version", "delete_policy", "create_policy")}
+        acts |= {
+            (name, service): 0.3 for name in ("force", "stop_tasks", "recreate_service", "delete_service")
+        }
+        acts[("scale", service, self._chance.choice([0, 1, 3]))] = 0.3
         acts[("enrol",)] = 2
         if inside:
             acts[("stop",)] = 3

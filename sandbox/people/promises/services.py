@@ -45,7 +45,7 @@ def the_service_is_back(seen: Seen, run: RunSeen) -> Iterator[str]:
     name = str(run.report["service"])
     before, now = was.services.get(name), look.services.get(name)
     deeds = since(seen, was.deeds, look)
-    others = any(d.who == PERSON and d.call.startswith("ecs:") for d in deeds)
+    others = any(d.who not in (run.name, run.subject) and d.call.startswith("ecs:") for d in deeds)
     if before and now and not others and before.revision != now.revision:
         yield f"the service ran {before.revision}, and runs {now.revision}"
     for deed in deeds:
