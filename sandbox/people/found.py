@@ -135,7 +135,49 @@ _CUT_OFF = {
         (run("contain"), run("cure"), act("deploy_latest", "second"), Wait(240), run("rollback", of=1)),
     ),
 }
+_OTHERS_STAY = {
+    "role made again, then undo": Found(
+        "what_others_attached_stays", (*CONTAINED, act("delete_role"), act("create_role"), run("rollback"))
+    ),
+    "role made again, then cure": Found(
+        "what_others_attached_stays",
+        (*CONTAINED, act("delete_role"), act("create_role"), Wait(120), run("cure")),
+    ),
+    "attached by a person just before the run does": Found(
+        "what_others_attached_stays", (ALONE, run("contain", at("AttachPolicies", "attach")), run("rollback"))
+    ),
+    "pipeline deploys the cure's revision to another service, and the cure fails": Found(
+        "what_is_in_use_is_not_deregistered",
+        (
+            *(run("contain"), run("contain", service="second")),
+            run("cure", at("PauseForHealth", "deploy_latest", "second"), at("VerifyHealth", "deny", "new")),
+        ),
+    ),
+    "undo of a run whose grant a later run made again": Found(
+        "what_another_run_needs_stays",
+        (*CONTAINED, act("detach"), Wait(60), run("contain"), run("rollback")),
+    ),
+    "declared no more while a person thinks": Found(
+        "what_is_attached_is_declared",
+        (ALONE, ASKED, run("contain", at("AskApproval", "enrol", "worker", {"policies": ["send"]}))),
+    ),
+    "unenrolled while a person thinks": Found(
+        "what_is_attached_is_declared", (ALONE, ASKED, run("contain", at("AskApproval", "unenrol")))
+    ),
+    "new version while a person thinks": Found(
+        "what_was_approved_is_applied", (ALONE, ASKED, run("contain", at("AskApproval", "new_version")))
+    ),
+}
 _WORDS = {
+    "detached by a person in the proof": Found(
+        "again_is_true", (ALONE, run("contain", at("PauseForHealth", "detach", time=2)))
+    ),
+    "attached by a person in the trial": Found(
+        "a_trial_is_one", (*CONTAINED, run("expire", at("PauseForHealth", "attach")))
+    ),
+    "shared grant taken off by a person, until its end": Found(
+        "a_grant_ends", (*SHARED, act("detach"), Days(1))
+    ),
     "page for what a person attached in the undo": Found(
         "a_page_has_a_reason", (*CONTAINED, run("rollback", at("ConfirmBaseline", "attach")), Follow())
     ),
@@ -159,8 +201,10 @@ _WORDS = {
 _FOR_GOOD = {
     "keep": Found("keep_keeps", (*OWN_ROLE, run("keep"), Days(2))),
     "keep, then undo": Found("keep_keeps", (*OWN_ROLE, run("keep"), run("rollback"))),
+    "keep by tag, until its end": Found("keep_keeps", (*CONTAINED, act("keep"), Days(1))),
+    "keep of a shared grant": Found("keep_keeps", (*SHARED, run("keep"), run("rollback", of=1))),
     "keep by tag": Found("keep_keeps", (*CONTAINED, act("keep"), run("expire"))),
     "keep by tag, then undo": Found("keep_keeps", (*CONTAINED, act("keep"), run("rollback"))),
 }
 
-FOUND: dict[str, Found] = _BACK_OR_LEFT | _CUT_OFF | _WORDS | _FOR_GOOD
+FOUND: dict[str, Found] = _BACK_OR_LEFT | _CUT_OFF | _OTHERS_STAY | _WORDS | _FOR_GOOD

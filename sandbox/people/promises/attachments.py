@@ -124,7 +124,34 @@ def what_was_withdrawn_is_back(seen: Seen, run: RunSeen) -> Iterator[str]:
             yield f"{deed.policy} was on {deed.role} before {run.subject}, and is not there again"
 
 
+def what_another_run_needs_stays(seen: Seen, run: RunSeen) -> Iterator[str]:
+    """Operations, Undo and Cure: a policy that another run has on record stays, and the report names that."""
+    look = closed(run)
+    for hold in look.holds if look else ():
+        history = [d for d in seen.deeds[: look.deeds] if d.is_of(hold.role, hold.policy)] if look else []
+        if hold.incident == run.subject or hold.lost or not history or not history[-1].detaches:
+            continue
+        if history[-1].who == run.name and run.outcome in ("CURED", "ROLLED_BACK"):
+            yield f"{history[-1].function} detached {hold}"
+
+
+def what_is_attached_is_declared(seen: Seen, run: RunSeen) -> Iterator[str]:
+    """README: it attaches what the enrolment declares, as it was when the plan was confirmed."""
+    confirmed = run.looks.get("CaptureBaseline")
+    if confirmed is None or not run.report.get("service"):
+        return
+    entry = confirmed.entries.get(run.report["service"])
+    for deed in deeds_of(seen, run):
+        if (
+            deed.attaches
+            and deed.function == ATTACHES
+            and deed.policy not in (entry.policies if entry else ())
+        ):
+            yield f"{deed.policy} was attached to {deed.role}, and is not declared: {entry}"
+
+
 PROMISES = (
+    *(what_another_run_needs_stays, what_is_attached_is_declared),
     *(what_others_attached_stays, what_others_detached_stays_off, every_change_has_its_line),
     *(a_failed_fix_comes_off, what_was_withdrawn_is_back),
 )
