@@ -11,6 +11,7 @@ from typing import Any
 
 from moto.ecs.models import ecs_backends
 from moto.iam.models import iam_backends
+from msgspec.structs import replace
 
 from sandbox.account import LocalAccount
 from sandbox.engine.core import Call
@@ -52,6 +53,8 @@ class Ledger:
         }
         self._missed: dict[Pair, set[int]] = {}
         """Of what is absent: the invocations that saw it so."""
+        self._shown: set[Pair] = set()
+        """What has been seen attached since it was."""
         self._remade: set[str] = set()
         account.calls = _Calls(self._seen)
         self._watch_functions()
@@ -107,14 +110,19 @@ class Ledger:
     def _looked(self, call: Call, role: str) -> None:
         looks = call.function and call.function.removeprefix("regrant-") in _LOOKS
         if looks and not (self.running and self.running[-1][1]):
+            self._shown |= {pair for pair in self._attached if pair[0] == role}
             for pair, seen in self._missed.items():
                 if pair[0] == role and pair not in self._attached:
                     seen.add(self._invocations)
 
     def _attach(self, call: Call, role: str, policy: str) -> None:
         pair = role, policy
-        if pair in self._attached:
+        if there := self._attached.get(pair):
+            if call.function and pair not in self._shown and self.running:
+                # Somebody was quicker, and nothing showed it: the run takes it to be its own.
+                self._attached[pair] = replace(there, owner=self.running[-1][0])
             return  # without a trace, for people as for runs
+        self._shown.discard(pair)
         missed = REMADE if role in self._remade else len(self._missed.get(pair, ()))
         deed = self._write(call, "iam:AttachRolePolicy", role=role, policy=policy, missed=missed)
         self._attached[pair] = Attachment(role, policy, deed.who, deed.number, missed)
