@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from sandbox.people.facts import PERSON, Look, RunSeen, Seen, name_of
-from sandbox.people.promises.common import OTHERS, closed, seconds, since
+from sandbox.people.promises.common import OTHERS, closed, is_kept, seconds, since
 
 _MOMENT = 5
 """Seconds in which a report is made: one look at IAM in them may be stale."""
@@ -102,7 +102,9 @@ def changes_by_others_are_named(seen: Seen, run: RunSeen) -> Iterator[str]:
     receipt = run.report.get("receipt") or {}
     for line in receipt.get("changed_by_others", ()):
         policy = line.split(" = ")[0].rpartition("/")[2]
-        if ".attached." in line and not any(d.who == PERSON and d.policy == policy for d in deeds):
+        theirs = any(d.who == PERSON and d.policy == policy for d in deeds)
+        kept = any(is_kept(seen, role, policy, look.deeds) for role in roles)
+        if ".attached." in line and not theirs and not kept:
             yield f"no person changed that since the baseline: {line}"
 
 
