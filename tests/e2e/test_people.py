@@ -25,7 +25,7 @@ def named(name: str) -> object:
     return pytest.param(name, marks=mended if name in BEING_MENDED else ())
 
 
-@pytest.mark.parametrize("name", map(named, FOUND))
+@pytest.mark.parametrize("name", [named(name) for name in FOUND])
 def test_no_promise_is_broken_in_a_found_story(pool: ProcessPoolExecutor, name: str) -> None:
     seen = pool.submit(play_forked, FOUND[name].story).result()
     broken = [f"{each.promise}: {each.text}" for each in judge(seen)]

@@ -67,8 +67,10 @@ def is_kept(seen: Seen, role: str, policy: str, number: int) -> bool:
 
 
 def _kept_by_runs(seen: Seen) -> Iterator[tuple[int, set[tuple[str, str]]]]:
-    """When runs of mode keep ended, and what the run had attached that each was about."""
+    """When runs of mode keep ended, and what each was about: of a shared grant another run may have been the
+    first to attach it."""
     for run in seen.runs:
         look = closed(run)
         if run.mode == "keep" and run.outcome == "CURED" and look:
-            yield look.deeds, {(d.role, d.policy) for d in seen.deeds if d.who == run.subject and d.attaches}
+            changes = subject.report.get("changes", ()) if (subject := seen.run(run.subject)) else ()
+            yield look.deeds, {pair_of(change) for change in changes if change["kind"] == "attach"}

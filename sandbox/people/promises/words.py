@@ -66,7 +66,8 @@ def whoever_is_named_is_so(seen: Seen, run: RunSeen) -> Iterator[str]:
         ):
             yield f"nobody took {policy} off {role}; the page says: {state}"
         held = {h.incident for h in look.holds if (h.role, h.policy) == (role, policy) and not h.lost}
-        for name in _RUN.findall(state) if state.startswith("left") else ():
+        needed = state.startswith("left") and not is_kept(seen, role, policy, look.deeds)
+        for name in _RUN.findall(state) if needed else ():
             if name not in held:
                 yield f"run {name} does not hold {policy} on {role}; the page says: {state}"
 
