@@ -11,14 +11,14 @@ OF_A_RUN = ("expire", "rollback", "keep")
 """Modes that are about an earlier run."""
 
 
-class Act(msgspec.Struct, frozen=True, tag="act"):
+class Act(msgspec.Struct, frozen=True, tag="act", omit_defaults=True):
     """What somebody else does: the name of a function in sandbox/people/acts, and its arguments."""
 
     name: str
     given: tuple[Any, ...] = ()
 
 
-class Moment(msgspec.Struct, frozen=True):
+class Moment(msgspec.Struct, frozen=True, omit_defaults=True):
     """When in a run: before the `time`-th entry of a state (`AttachPolicies`), or the `time`-th call of a
     function (`regrant-attach-policies iam:AttachRolePolicy`)."""
 
@@ -27,7 +27,7 @@ class Moment(msgspec.Struct, frozen=True):
     time: int = 1
 
 
-class Run(msgspec.Struct, frozen=True, tag="run"):
+class Run(msgspec.Struct, frozen=True, tag="run", omit_defaults=True):
     """A run, from its start to its end; with `overlap` the next step does not wait for that.
 
     of: which of the runs that changed something (a cure and an expiry may change records only) it is about,
@@ -43,19 +43,19 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
     overlap: bool = False
 
 
-class Wait(msgspec.Struct, frozen=True, tag="wait"):
+class Wait(msgspec.Struct, frozen=True, tag="wait", omit_defaults=True):
     """Simulated time, in which alarms are not answered."""
 
     seconds: int
 
 
-class Days(msgspec.Struct, frozen=True, tag="days"):
+class Days(msgspec.Struct, frozen=True, tag="days", omit_defaults=True):
     """Days, with every audit and every end of a grant in them."""
 
     days: int
 
 
-class Follow(msgspec.Struct, frozen=True, tag="follow"):
+class Follow(msgspec.Struct, frozen=True, tag="follow", omit_defaults=True):
     """Do literally what the `next` of the last report says."""
 
 
