@@ -7,6 +7,8 @@ FULL ?=
 ACCOUNT ?=
 HOST ?= 127.0.0.1
 RUNS ?=
+MINUTES ?=
+ONLY ?=
 PORT ?= 4599
 SEED ?= retainwise
 CALLS ?=
@@ -21,7 +23,7 @@ LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt re
 	requirements/runtime.txt requirements/ministack.txt
 
 .PHONY: live help setup test check demo scenarios serve audit build format lock clean bench bench-denials figures chaos \
-	privileges rie deploy-local sam-local lint types templates statemachine docs-check addresses
+	people privileges rie deploy-local sam-local lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -46,6 +48,10 @@ test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
 
 chaos: .venv/.made  ## Try every fault at every point of a run (FULL=1 for the larger search, SEED=7, JSON=figures.json)
 	@$(PY) -m sandbox.chaos $(if $(filter-out retainwise,$(SEED)),--seed $(SEED)) $(if $(FULL),--full) $(if $(JSON),--json $(JSON))
+
+people: .venv/.made  ## Let others act between the steps, and see whether reports stay true (MINUTES=60, RUNS=100, SEED=7, ONLY=<story>)
+	@$(PY) -m sandbox.people $(if $(filter-out retainwise,$(SEED)),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only '$(ONLY)') $(if $(JSON),--json $(JSON))
 
 privileges: .venv/.made node_modules/.made  ## Prove that each role may do what it does, and nothing else (CALLS=build/calls.jsonl, JSON=figures.json)
 	@$(PY) -m scripts.privileges $(if $(CALLS),--calls $(CALLS)) $(if $(JSON),--json $(JSON))

@@ -1,0 +1,1 @@
+"""What others do, one function each: (place, *short names). A story names them, so that it is JSON."""

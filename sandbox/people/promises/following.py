@@ -1,0 +1,43 @@
+"""Promises about `next`: whoever does literally what it says is neither refused nor breaks the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sandbox.people.facts import Followed, RunSeen, Seen
+from sandbox.people.following import commands
+
+_FIRST = {
+    *("SERVICE_BUSY", "DEPLOYMENT_IN_FLIGHT", "NOT_APPROVED", "NOT_ANSWERED"),
+    *("MANAGED_BY_TERRAFORM", "REVISION_NOT_ACTIVE"),
+}
+"""Refusals that say what is to be waited for, or done, before."""
+
+
+def _says_what_first(run: RunSeen) -> bool:
+    """A declared role that is not fit can be made so, where the service does not run with it."""
+    unfit = {"WRONG_TASK_ROLE", "NEW_ROLE_UNFIT"} <= {*run.codes}
+    return unfit or bool(_FIRST & {*run.codes})
+
+
+def next_is_not_refused(seen: Seen, followed: Followed) -> Iterator[str]:
+    """README: `next` says what to do, with the input or the commands to copy."""
+    yield from followed.refused
+    for name in followed.started:
+        run = seen.run(name)
+        if run and not followed.moved and run.outcome in ("REFUSED", "") and not _says_what_first(run):
+            yield f"{followed.text[:160]!r}: {run.given} ended {run.outcome} {run.codes}"
+
+
+def next_breaks_nothing(seen: Seen, followed: Followed) -> Iterator[str]:
+    """A service that worked before works some minutes after."""
+    if not commands(followed.text):
+        return
+    for name, before in followed.before.items():
+        after = followed.after.get(name)
+        broken = after is None or after.is_denied or (before.running and not after.running)
+        if before.works and not followed.moved and broken:
+            yield f"{followed.text[:160]!r}: {name} worked, and does not any more: {after}"
+
+
+PROMISES = (next_is_not_refused, next_breaks_nothing)
