@@ -21,6 +21,7 @@ from regrant.model.results import Refusal
 from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan, RunState
 from regrant.parallel import all_three, both
 from regrant.ports import Account, Logs
+from regrant.settings import Allowed
 
 _LOOK_BACK = 15 * 60.0  # seconds
 # CloudWatch Logs answers oldest first and reads are bounded, so what is denied now is read on its own.
@@ -54,7 +55,9 @@ def plan_containment(incident: Incident, aws: Account, now: str) -> Diagnosis:
     """What the catalogue declares against what the role in use has, and the denials that show it."""
     service, entry = incident.service, incident.entry
     assert service is not None and entry is not None  # OpenIncident refused everything else
-    state, allowed = both(lambda: aws.services.describe(service), lambda: aws.allowed.read(now, "roles"))
+    state, allowed = both(
+        lambda: aws.services.describe(service), lambda: aws.allowed.read(now, "roles", "execution_roles")
+    )
     refusal = judge_service(service, state)
     if refusal or state is None:
         return _refused(refusal, now)
@@ -78,6 +81,7 @@ def plan_containment(incident: Incident, aws: Account, now: str) -> Diagnosis:
     own = {hold.policy for hold in held if hold.service == str(service)}
     granted = {hold.policy for hold in held} - own
     diagnosis = conclude(incident, definition, permissions.without(granted), log, now)
+    diagnosis = as_far_as_replaceable(diagnosis, definition, allowed)
     return replace(diagnosis, depths=depths, granted=granted_by_others(held, incident.id))
 
 
@@ -148,6 +152,29 @@ def conclude(
     against = planned_against(permissions.state, tuple(p for p in permissions.missing if p.arn in attach))
     return Diagnosis(
         _decide(incident), now, findings, plan=plan, logs=definition.logs, planned_against=against
+    )
+
+
+def as_far_as_replaceable(diagnosis: Diagnosis, definition: TaskDefinition, allowed: Allowed) -> Diagnosis:
+    """Without a deployment that AWS would refuse: it passes the execution role to ECS, too."""
+    plan, role = diagnosis.plan, definition.execution_role
+    if plan is None or role is None or role in allowed.execution_roles:
+        return diagnosis
+    unlisted = f"The execution role {name_of(role)} is not in ExecutionRoleArns"
+    if plan.redeploy:
+        refusal = Refusal(
+            "EXECUTION_ROLE_NOT_PASSABLE",
+            f"{unlisted}, so the service may not be redeployed, as its entry asks (redeploy: always).",
+            f"The stack's owner adds {role} to ExecutionRoleArns; or enrol the service with Redeploy=never.",
+        )
+        return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
+    if not plan.redeploy_if_needed:
+        return diagnosis
+    text = f"{unlisted}, so the tasks may not be replaced: those that run now have to recover by the grant."
+    return replace(
+        diagnosis,
+        findings=(*diagnosis.findings, Finding("EXECUTION_ROLE_NOT_PASSABLE", text, (role,))),
+        plan=replace(plan, redeploy_if_needed=False),
     )
 
 
