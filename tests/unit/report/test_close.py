@@ -24,6 +24,7 @@ from regrant.model.results import (
 )
 from regrant.model.run import CloseEvent, Diagnosis, Failure, Incident, Report, RunState
 from regrant.report.close import close_incident
+from regrant.report.render import render
 from tests.unit.cure import CURE, EXPIRY
 from tests.unit.ended import DONE, HEALTHY, OURS, RECEIPT, UNDONE, UNHEALTHY
 from tests.unit.fakes import (
@@ -258,6 +259,35 @@ def test_a_grant_that_another_run_undid_is_not_contained() -> None:
     world.journal.intend(INCIDENT, undone)
     with pytest.raises(GrantWithdrawn):
         closed(DONE, world)
+
+
+REDEPLOYED = Change("redeploy", str(WORKER), OURS, at(5), done_at=at(5))
+
+
+def redeployed(*more: Change) -> World:
+    world = World()
+    for change in (REDEPLOYED, *more):
+        world.journal.intend(INCIDENT, change)
+    return world
+
+
+def test_a_deployment_is_undone_by_what_was_deployed_in_its_place() -> None:
+    restored = Change("restore", str(WORKER), OURS, at(245), done_at=at(246))
+    world = redeployed(restored)
+    report = closed(UNDONE, world)
+    assert report.changes == (replace(REDEPLOYED, undone_at=at(246)), restored)
+    assert f"redeployed {WORKER} as {OURS} (undone)" in " ".join(render(report).split())
+    # Where it is open, an undo that is started again looks at the service again.
+    assert world.journal.load(INCIDENT).changes == (REDEPLOYED, restored)
+
+
+def test_a_deployment_that_settled_automatically_is_undone_by_then() -> None:
+    (change,) = closed(UNDONE, redeployed()).changes
+    assert UNDONE.undo and change.undone_at == UNDONE.undo.at
+
+
+def test_a_deployment_of_a_run_that_is_not_undone_stands() -> None:
+    assert closed(DONE, redeployed()).changes == (REDEPLOYED,)
 
 
 def test_a_plan_says_what_it_would_do() -> None:
