@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOORS = (("chaos", "demo", "serve"), ("scenarios",), ("account",), ("aws",), ("engine",), ("iam",))
+FLOORS = (("chaos", "demo", "enrol", "serve"), ("scenarios",), ("account",), ("aws",), ("engine",), ("iam",))
 """Each may import what comes after it. Of those on one floor, none may import another."""
 BESIDE = {"workloads": ("aws",)}
 """Imports nothing of the sandbox outside itself, and may be imported from there only."""
