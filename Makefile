@@ -10,7 +10,10 @@ RUNS ?=
 MINUTES ?=
 ONLY ?=
 PORT ?= 4599
-SEED ?= retainwise
+SEED ?=
+ALARMS ?= off
+PARAMETERS ?=
+WITH ?=
 CALLS ?=
 STACK ?= regrant
 TESTS ?= tests
@@ -20,9 +23,9 @@ BIN := .venv/bin
 PY := PYTHONPATH=functions $(BIN)/python
 SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt \
-	requirements/runtime.txt requirements/ministack.txt
+	requirements/runtime.txt requirements/ministack.txt requirements/aws.txt
 
-.PHONY: live help setup test check demo scenarios serve audit build format lock clean bench bench-denials figures chaos \
+.PHONY: live help setup test check demo scenarios serve enrol audit build format lock clean bench bench-denials figures chaos \
 	people privileges rie deploy-local sam-local lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
@@ -34,8 +37,12 @@ demo: .venv/.made  ## Break an account, watch the runbook repair it (SCENARIO=ro
 scenarios: .venv/.made  ## List the scenarios that make demo can play
 	@$(PY) -m sandbox.scenarios
 
-serve: .venv/.made  ## Serve the local account to any AWS client until Ctrl-C (PORT=4599, SEED=retainwise or empty)
-	@$(PY) -m sandbox.serve --host $(HOST) --port $(PORT) --seed $(SEED)
+serve: .venv/.made  ## Serve the local account to any AWS client until Ctrl-C (PORT=4599, SEED=empty, PARAMETERS=samconfig.toml, ALARMS=on)
+	@$(PY) -m sandbox.serve --host $(HOST) --port $(PORT) --alarms $(ALARMS) $(if $(SEED),--seed $(SEED)) \
+		$(if $(PARAMETERS),--parameters $(PARAMETERS))
+
+enrol: .venv/.made  ## Enrol a service of the served account (PORT=4599, WITH='Cluster=... Service=...', as enrol/service.yaml has them)
+	@$(PY) -m sandbox.enrol --endpoint "$${AWS_ENDPOINT_URL:-http://$(HOST):$(PORT)}" $(WITH)
 
 audit: .venv/.made  ## List the deployed runbook's temporary grants (STACK=regrant, JSON=grants.json)
 	@$(PY) -m scripts.audit --stack $(STACK) $(if $(JSON),--json $(JSON))
@@ -44,13 +51,15 @@ test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
 	@# One test asks an npm package for its opinion. Without npm, or off line, it says that it is skipped.
 	@! command -v npm >/dev/null || $(MAKE) --no-print-directory node_modules/.made \
 		|| echo "node_modules could not be made; what needs it is skipped" >&2
+	@# Two play the pages' commands with the AWS CLI. Off line, they take the one at hand, or say the same.
+	@$(MAKE) --no-print-directory .venv-aws/.made || echo ".venv-aws could not be made" >&2
 	$(BIN)/pytest -n 2 $(TESTS)
 
 chaos: .venv/.made  ## Try every fault at every point of a run (FULL=1 for the larger search, SEED=7, JSON=figures.json)
-	@$(PY) -m sandbox.chaos $(if $(filter-out retainwise,$(SEED)),--seed $(SEED)) $(if $(FULL),--full) $(if $(JSON),--json $(JSON))
+	@$(PY) -m sandbox.chaos $(if $(SEED),--seed $(SEED)) $(if $(FULL),--full) $(if $(JSON),--json $(JSON))
 
 people: .venv/.made  ## Let others act between the steps, and see whether reports stay true (MINUTES=60, RUNS=100, SEED=7, ONLY=<story>)
-	@$(PY) -m sandbox.people $(if $(filter-out retainwise,$(SEED)),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
+	@$(PY) -m sandbox.people $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only '$(ONLY)') $(if $(JSON),--json $(JSON))
 
 privileges: .venv/.made node_modules/.made  ## Prove that each role may do what it does, and nothing else (CALLS=build/calls.jsonl, JSON=figures.json)
@@ -115,7 +124,7 @@ format: .venv/.made  ## Format the code and sort its imports
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-setup: .venv/.made .venv-sam/.made node_modules/.made  ## Install what the other targets need
+setup: .venv/.made .venv-sam/.made .venv-aws/.made node_modules/.made  ## Install what the other targets need
 
 lock: .venv/.made  ## Compile the requirements again (package-lock.json: npm install --package-lock-only)
 	for each in $(LOCKS:.txt=); do \
@@ -124,7 +133,7 @@ lock: .venv/.made  ## Compile the requirements again (package-lock.json: npm ins
 	done
 
 clean:  ## Remove everything that was made
-	rm -rf .venv .venv-sam .venv-bench .venv-runtime .venv-ministack .venv-uv .venv.lock .aws-sam node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-sam .venv-aws .venv-bench .venv-runtime .venv-ministack .venv-uv .venv.lock .aws-sam node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.made: requirements/dev.txt scripts/venv.sh
@@ -133,6 +142,10 @@ clean:  ## Remove everything that was made
 # An environment of its own, because SAM pins another boto3 than the local account does.
 .venv-sam/.made: requirements/sam.txt scripts/venv.sh
 	@scripts/venv.sh .venv-sam requirements/sam.txt
+
+# An environment of its own, because the AWS CLI pins another botocore.
+.venv-aws/.made: requirements/aws.txt scripts/venv.sh
+	@scripts/venv.sh .venv-aws requirements/aws.txt
 
 .venv-bench/.made: requirements/bench.txt scripts/venv.sh
 	@scripts/venv.sh .venv-bench requirements/bench.txt

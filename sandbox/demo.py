@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
+import os
 import signal
 import sys
 import time
@@ -22,6 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted; nothing is left running.", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read it, such as `head`, has read enough. What is still to be flushed goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _main(arguments: list[str] | None) -> int:
@@ -32,10 +38,17 @@ def _main(arguments: list[str] | None) -> int:
     from sandbox.scenarios.screen import ending, opening, printer
 
     parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description=__doc__)
-    parser.add_argument("--scenario", default="contained", choices=sorted(SCENARIOS), metavar="NAME")
+    parser.add_argument("--scenario", default="contained", metavar="NAME")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result for programs")
     options = parser.parse_args(arguments)
-    scenario = SCENARIOS[options.scenario]
+    scenario = SCENARIOS.get(options.scenario)
+    if scenario is None:
+        like = difflib.get_close_matches(options.scenario, SCENARIOS, 1)
+        meant = f" Did you mean SCENARIO={like[0]}?" if like else ""
+        print(
+            f"There is no scenario {options.scenario}.{meant} `make scenarios` lists them.", file=sys.stderr
+        )
+        return 2
     say = printer(sys.stdout)
     pace = LONG_PACE if scenario.then else PACE
     for line in opening(scenario, pace):

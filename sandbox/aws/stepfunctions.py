@@ -4,7 +4,8 @@ role.
 Differences from moto that AWS's documentation or recordings ask for: a name is made up for an unnamed
 execution (StartExecution); times in the context object are ISO text with Z (Context object); a client error
 of Lambda is named Lambda.<code>, and a refused invocation Lambda.AWSLambdaException ("Handling errors in Step
-Functions workflows"); a change of status goes to EventBridge ("Step Functions Execution Status Change"); a
+Functions workflows"); names and inputs have limits, and a history can be asked for backwards (Service quotas;
+GetExecutionHistory); a change of status goes to EventBridge ("Step Functions Execution Status Change"); a
 Choice that compares what is not there fails the execution with States.Runtime (IsPresent may ask for it).
 """
 
@@ -24,6 +25,7 @@ import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as retr
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.stepfunctions.exceptions import ValidationException
 from moto.stepfunctions.parser.api import (
     ExecutionFailedEventDetails,
     HistoryEventType,
@@ -69,6 +71,7 @@ heap.
 _paths = {module: lru_cache(maxsize=256)(module.parse) for module in (json_path, result_path)}
 """The interpreter makes a parser for each JSON path, each time it meets it. Parsed paths hold no state."""
 
+_INPUT_BYTES = 262_144
 # The interpreter's own validation would cost a second, and the clients talk to this process only.
 _CONFIG = Config(parameter_validation=False, retries={"total_max_attempts": 1, "mode": "standard"})
 
@@ -118,9 +121,23 @@ def _name_executions(core: Core) -> None:
     start_execution = StepFunctionsParserBackend.start_execution
     names = random.Random(core.seed)
 
-    def named(self: Any, state_machine_arn: str, name: str | None = None, *rest: Any, **more: Any) -> Any:
+    def named(
+        self: Any,
+        state_machine_arn: str,
+        name: str | None = None,
+        execution_input: Any = None,
+        *rest: Any,
+    ) -> Any:
+        if name is not None:
+            self._validate_name(name)
+        if execution_input is not None and len(execution_input.encode()) > _INPUT_BYTES:
+            # A sensitive value is not repeated; the rest is as for every other length.
+            raise ValidationException(
+                "1 validation error detected: Value at 'input' failed to satisfy constraint: Member must have"
+                f" length less than or equal to {_INPUT_BYTES}"
+            )
         made_up = str(uuid.UUID(int=names.getrandbits(128), version=4))
-        return start_execution(self, state_machine_arn, name or made_up, *rest, **more)
+        return start_execution(self, state_machine_arn, name or made_up, execution_input, *rest)
 
     core.patch(StepFunctionsParserBackend, "start_execution", named)
 
@@ -213,8 +230,10 @@ def _report_status(core: Core, status_changed: Callable[[Execution], None]) -> N
 
 
 def _describe(core: Core) -> None:
-    """Output is JSON text, every end has a date, and what StopExecution was given is kept."""
+    """Output is JSON text, every end has a date, what StopExecution was given is kept, and a history can be
+    had latest first."""
     describe, stop = StepFunctionResponse.describe_execution, StepFunctionResponse.stop_execution
+    history = StepFunctionResponse.get_execution_history
 
     def described(self: Any) -> Any:
         answer: Any = describe(self)
@@ -233,5 +252,12 @@ def _describe(core: Core) -> None:
         answer.result["stopDate"] = core.clock.now()
         return answer
 
+    def backwards(self: Any) -> Any:
+        answer: Any = history(self)
+        if self._get_param("reverseOrder"):
+            answer.result["events"] = list(reversed(answer.result["events"]))
+        return answer
+
     core.patch(StepFunctionResponse, "describe_execution", described)
+    core.patch(StepFunctionResponse, "get_execution_history", backwards)
     core.patch(StepFunctionResponse, "stop_execution", stopped)

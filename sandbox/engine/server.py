@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -70,6 +71,23 @@ def _backend_app(service: Any) -> Any:
     return application
 
 
+# Signature Version 4: Credential=KEY/DATE/REGION/SERVICE/aws4_request.
+_SIGNED_FOR = re.compile(r"Credential=[^/\s]*/[^/\s]*/[^/\s]*/([a-z0-9-]+)/aws4_request")
+_INSTEAD = {
+    "cloudformation": "`make serve` prints its stack's outputs, and `make enrol` enrols a service with"
+    " enrol/service.yaml (docs/local-account.md, Your own service).",
+}
+"""What to do where a whole service is missing that people look for."""
+
+
+def _about(environ: WSGIEnvironment, error: Exception) -> str:
+    signed = _SIGNED_FOR.search(environ.get("HTTP_AUTHORIZATION", ""))
+    service = signed[1] if signed else "this service"
+    if service in _INSTEAD or isinstance(error, ImportError):  # moto needs more packages for some services
+        return f"The local account does not stand for {service}. {_INSTEAD.get(service, '')}".strip()
+    return f"The local account does not stand for this operation ({type(error).__name__}: {error})."
+
+
 def _say_what_is_missing(application: Any) -> Any:
     """An error in AWS's own form where moto has no such operation, or needs what is not installed for it."""
 
@@ -77,7 +95,7 @@ def _say_what_is_missing(application: Any) -> Any:
         try:
             return list(application(environ, start_response))
         except Exception as error:
-            about = f"The local account does not stand for this operation ({type(error).__name__}: {error})."
+            about = _about(environ, error)
             kind = environ.get("CONTENT_TYPE", "")
             if "json" in kind:
                 body, kind = json.dumps({"__type": "NotImplemented", "message": about}), str(kind)

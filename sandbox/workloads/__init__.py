@@ -1,1 +1,1 @@
-"""RetainWise, the demo application: customers upload CSV files, a worker predicts who will leave."""
+"""RetainWise, the demo application: customers upload CSV files, a worker predicts who leaves. And hello."""

@@ -10,7 +10,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.aws import LogRoute
 from regrant.model.catalogue import Service
 from tests.aws.account import client, container, create_service, register
-from tests.unit.fakes import CLUSTER, OLD_ROLE, RECEIVE, ROUTE, WORKER
+from tests.unit.fakes import CLUSTER, EXECUTION_ROLE, OLD_ROLE, RECEIVE, ROUTE, WORKER
 
 # DescribeServices's answer, cut to what a service without optional parts has.
 BARE: dict[str, Any] = {
@@ -169,10 +169,16 @@ def test_a_task_definition_has_its_role_and_where_it_logs() -> None:
     assert definition.logs == (ROUTE,)
 
 
-def test_a_task_definition_without_a_role_has_none() -> None:
+def test_a_task_definition_without_roles_has_none() -> None:
     ecs = client("ecs")
-    arn = register(ecs, taskRoleArn="")
-    assert EcsServices(ecs).task_definition(arn).task_role is None
+    definition = EcsServices(ecs).task_definition(register(ecs, taskRoleArn=""))
+    assert (definition.task_role, definition.execution_role) == (None, None)
+
+
+def test_a_task_definition_has_the_execution_role_that_every_deployment_passes() -> None:
+    ecs = client("ecs")
+    arn = register(ecs, executionRoleArn=EXECUTION_ROLE)
+    assert EcsServices(ecs).task_definition(arn).execution_role == EXECUTION_ROLE
 
 
 GROUP, PREFIX = {"awslogs-group": "/ecs/x"}, {"awslogs-stream-prefix": "ecs"}

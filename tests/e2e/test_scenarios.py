@@ -109,6 +109,7 @@ def test_a_cure_that_does_not_hold_is_undone_to_the_grant() -> None:
     assert receipt["equal"] and receipt["before"] == receipt["after"]
     (registered,) = (c for c in run.report["changes"] if c["kind"] == "register")
     assert registered["undone_at"]
+    assert all(c["undone_at"] for c in run.report["changes"] if c["kind"] == "redeploy")
     assert "dynamodb:UpdateItem" in json.dumps(run.report["findings"])
     (was,) = result_of("cure-unhealthy").chapters
     assert was.account_before == was.account_after

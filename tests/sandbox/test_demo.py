@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.account import LocalAccount
+from sandbox.demo import main
 from sandbox.scenarios.narrator import short_id
 from sandbox.scenarios.play import play
 from sandbox.scenarios.results import Result
@@ -88,6 +89,31 @@ def test_a_terminal_gets_no_colour_where_none_is_wanted(
     terminal = Terminal()
     printer(terminal)("HEALTHY")
     assert terminal.getvalue() == "HEALTHY\n"
+
+
+def test_a_reader_that_goes_ends_the_demo_quietly() -> None:
+    """As `make demo | head -1`."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "sandbox.demo"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "functions")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None and demo.stderr is not None
+        demo.stdout.readline()
+        demo.stdout.close()
+        assert demo.stderr.read() == ""
+    assert demo.returncode == 0
+
+
+@pytest.mark.parametrize(("name", "meant"), [("nope", ""), ("contain", " Did you mean SCENARIO=contained?")])
+def test_a_scenario_that_is_none_is_answered_in_makes_words(
+    name: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--scenario", name]) == 2
+    assert capsys.readouterr().err == f"There is no scenario {name}.{meant} `make scenarios` lists them.\n"
 
 
 def test_ctrl_c_ends_the_demo_in_one_line() -> None:

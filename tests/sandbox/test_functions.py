@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from sandbox.account import LocalAccount
 from sandbox.engine.faults import Effect
@@ -277,6 +278,42 @@ def test_waits_pass_in_simulated_time_and_the_context_object_shows_it(account: L
     assert (ended["stopDate"] - ended["startDate"]).total_seconds() == 3600
     history = account.client("stepfunctions").get_execution_history(executionArn=ended["executionArn"])
     assert (history["events"][-1]["timestamp"] - history["events"][0]["timestamp"]).total_seconds() == 3600
+
+
+PASS = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
+
+
+def test_a_history_is_shown_latest_first_to_whoever_asks_for_it(account: LocalAccount) -> None:
+    ended = run(account, PASS, role(account, "machine"))
+    states = account.client("stepfunctions")
+    ids = [
+        [e["id"] for e in states.get_execution_history(executionArn=ended["executionArn"], **how)["events"]]
+        for how in ({}, {"reverseOrder": False}, {"reverseOrder": True})
+    ]
+    assert ids[0] == ids[1] == sorted(ids[0]) == ids[2][::-1]
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "words"),
+    [
+        ({"name": "n" * 81}, "ValidationException", "Member must have length less than or equal to 80"),
+        ({"name": "a b"}, "InvalidName", "Invalid Name: 'a b'"),
+        ({"input": json.dumps("x" * 262_143)}, "ValidationException", "less than or equal to 262144"),
+        ({"input": json.dumps("é" * 140_000, ensure_ascii=False)}, "ValidationException", "262144"),
+    ],
+)
+def test_a_name_and_an_input_have_their_limits(
+    account: LocalAccount, given: dict[str, str], code: str, words: str
+) -> None:
+    states = account.client("stepfunctions")
+    machine = states.create_state_machine(
+        name="m", definition=json.dumps(PASS), roleArn=role(account, "machine")
+    )
+    with pytest.raises(ClientError, match=words) as refused:
+        states.start_execution(stateMachineArn=machine["stateMachineArn"], **given)
+    assert refused.value.response["Error"]["Code"] == code
+    fits = {"name": "n" * 80, "input": json.dumps("x" * 262_142)}
+    states.start_execution(stateMachineArn=machine["stateMachineArn"], **fits)
 
 
 CATCH = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]

@@ -75,6 +75,14 @@ def test_what_it_does_not_stand_for_is_an_error_that_says_so(service: str, call:
     assert refused.value.response["Error"]["Code"] == "NotImplemented"
 
 
+def test_a_stack_is_answered_by_what_there_is_instead() -> None:
+    with LocalAccount(http_port=0) as account, pytest.raises(ClientError) as refused:
+        remote(account, "cloudformation").describe_stacks(StackName="regrant")
+    message = refused.value.response["Error"]["Message"]
+    assert "does not stand for cloudformation." in message and "`make enrol`" in message
+    assert "ModuleNotFound" not in message
+
+
 def test_it_tells_the_time_of_the_account() -> None:
     with LocalAccount(http_port=0) as account:
         metadata = remote(account, "sts").get_caller_identity()["ResponseMetadata"]

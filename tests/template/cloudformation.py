@@ -120,7 +120,7 @@ def statements(stack: Template) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every statement of every role, those of the stack's managed policies too, with the step's name or the
     role's."""
     for name, role in roles(stack).items():
-        documents = [policy["PolicyDocument"] for policy in role["Policies"]]
+        documents = [policy["PolicyDocument"] for policy in role.get("Policies", [])]
         documents += [each["Properties"]["PolicyDocument"] for each in attached(stack, role).values()]
         for document in documents:
             for statement in document["Statement"]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from regrant.diagnosis.cause import Cause
+from regrant.errors import RegrantError
 
 # The causes that a run fixes, or that it leaves alone because nothing is denied any more.
 _FIXED = {"MISSING_ATTACHMENT", "ALREADY_GRANTED"}
@@ -30,6 +33,41 @@ def test_every_refusal_is_explained() -> None:
     explained = re.findall(r"(?m)^\| `([A-Z_]+)` \| (?:REFUSED|NOTHING_TO_FIX|ROLLBACK_INCOMPLETE) \|", page)
     assert len(codes) > 15
     assert sorted(explained) == sorted(codes)
+
+
+def test_every_code_that_a_report_may_have_is_explained() -> None:
+    """Those of findings and refusals, and the names of the errors that a step may raise."""
+    codes = {code for path in ROOT.glob("functions/regrant/**/*.py") for code in _codes(path)}
+    codes |= {*get_args(Cause)} | {error.__name__ for error in _errors(RegrantError)}
+    page = (ROOT / "docs" / "codes.md").read_text("utf-8")
+    explained = {
+        code for row in re.findall(r"(?m)^\| (`[^|]+) \|", page) for code in re.findall(r"`([^`]+)`", row)
+    }
+    assert len(codes) > 60
+    assert sorted(codes - explained) == []
+
+
+def _codes(path: Path) -> Iterator[str]:
+    """Every constant that is, or may be, the code of a finding or a refusal."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        if not isinstance(node, ast.Call) or name not in ("Finding", "Refusal"):
+            continue
+        named = [word.value for word in node.keywords if word.arg == "code"]
+        code = (*node.args, *named)[0]
+        constants = [part.value for part in ast.walk(code) if isinstance(part, ast.Constant)]
+        # What is no constant comes from a finding or a refusal that is made elsewhere, or is an error's name.
+        assert constants or ast.unparse(code) in PASSED_ON, f"{path.name}: {ast.unparse(code)}"
+        yield from map(str, constants)
+
+
+PASSED_ON = ("judgement.cause", "refusal.code", "state.failure.name")
+
+
+def _errors(error: type[Exception]) -> Iterator[type[Exception]]:
+    for narrower in error.__subclasses__():
+        yield narrower
+        yield from _errors(narrower)
 
 
 def test_every_parameter_of_the_two_templates_is_explained() -> None:

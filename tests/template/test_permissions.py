@@ -103,6 +103,12 @@ def test_each_step_has_a_role_that_only_lambda_can_assume(stack: Template, tasks
         assert trust["Principal"] == {"Service": ["lambda.amazonaws.com"]}
 
 
+def test_a_function_without_policies_has_no_statements() -> None:
+    resource = {"Type": "AWS::IAM::Role", "Properties": {"ManagedPolicyArns": ["arn:aws:iam::aws:policy/x"]}}
+    alone = {"Resources": {"NothingFunctionRole": resource}}
+    assert list(statements(alone)) == []
+
+
 def test_nobody_but_aws_services_may_use_what_the_stack_makes(stack: Template) -> None:
     principals = {
         (name, str(each["Principal"]))

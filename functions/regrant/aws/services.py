@@ -60,12 +60,15 @@ class EcsServices:
         }
 
     def task_definition(self, arn: str) -> TaskDefinition:
-        """DescribeTaskDefinition: role and log routes. Raises AwsUnavailable, AwsRefused (unknown)."""
+        """DescribeTaskDefinition: roles and log routes. Raises AwsUnavailable, AwsRefused (unknown)."""
         with aws_errors():
             shape = self._ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
         routes = tuple(route for c in shape["containerDefinitions"] if (route := _log_route(c)))
         return TaskDefinition(
-            arn=shape["taskDefinitionArn"], task_role=shape.get("taskRoleArn") or None, logs=routes
+            arn=shape["taskDefinitionArn"],
+            task_role=shape.get("taskRoleArn") or None,
+            logs=routes,
+            execution_role=shape.get("executionRoleArn") or None,
         )
 
     def redeploy(self, service: Service) -> str:

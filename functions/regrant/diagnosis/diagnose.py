@@ -22,12 +22,12 @@ from regrant.diagnosis.findings import (
     taken_off_findings,
 )
 from regrant.diagnosis.no_grant import ruled_out
+from regrant.diagnosis.own_trial import own_trial
+from regrant.diagnosis.replaceable import as_far_as_replaceable
 from regrant.diagnosis.staying import KINDS, LOOK_BACK, with_staying
-from regrant.grants import SPREAD
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, ServiceState, TaskDefinition, name_of
 from regrant.model.catalogue import CatalogueEntry
-from regrant.model.journal import Hold
 from regrant.model.results import Refusal
 from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan, RunState
 from regrant.opening.catalogue import read_entry
@@ -38,8 +38,7 @@ from regrant.settings import Allowed, ListName
 # CloudWatch Logs answers oldest first and reads are bounded, so what is denied now is read on its own.
 _RECENT = 120.0
 # What an entry and a plan are judged by.
-_LISTS: tuple[ListName, ...] = ("roles", "policies", "clusters")
-_LISTS_OF_A_CURE: tuple[ListName, ...] = (*_LISTS, "execution_roles")
+_LISTS: tuple[ListName, ...] = ("roles", "policies", "clusters", "execution_roles")
 
 
 def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
@@ -51,9 +50,8 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
     """
     before, service = state.diagnosis, state.incident.service
     assert service is not None  # OpenIncident refused everything else
-    lists = _LISTS_OF_A_CURE if state.incident.mode == "cure" else _LISTS
     found, (text, allowed) = both(
-        lambda: aws.services.describe(service), lambda: aws.allowed.read_with_entry(service, now, *lists)
+        lambda: aws.services.describe(service), lambda: aws.allowed.read_with_entry(service, now, *_LISTS)
     )
     incident, refusal = _by_entry(state.incident, read_entry(text, service, allowed))
     diagnosis = _refused(refusal, now) if refusal else _make_plan(incident, found, allowed, aws, now)
@@ -128,37 +126,15 @@ def plan_containment(
     own = {hold.policy for hold in standing if hold.service == str(service)}
     granted = {hold.policy for hold in standing} - own
     diagnosis = conclude(incident, definition, permissions.without(granted), log, now)
-    if diagnosis.next == "NOTHING_TO_FIX" and (refusal := _own_trial(incident, standing, log)):
+    if diagnosis.next == "NOTHING_TO_FIX" and (refusal := own_trial(incident, standing, log)):
         diagnosis = replace(diagnosis, refusal=refusal)
-    taken_off = taken_off_findings(role, held, permissions.attached)
+    diagnosis = as_far_as_replaceable(diagnosis, definition, allowed)
     return replace(
         diagnosis,
         depths=depths,
         granted=granted_by_others(standing, incident.id),
-        findings=(*diagnosis.findings, *taken_off),
+        findings=(*diagnosis.findings, *taken_off_findings(role, held, permissions.attached)),
     )
-
-
-def _own_trial(incident: Incident, held: tuple[Hold, ...], log: LogLines) -> Refusal | None:
-    """The denials are those of the time in which an expiry tried the service without its grant.
-
-    It has the grant again; what was called before it was put back may be logged a little later.
-    """
-    last = log.lines[-1].at if log.lines else None
-    for hold in held:
-        if hold.service != str(incident.service) or not (last and hold.tried_at and hold.renewed_at):
-            continue
-        after = seconds_between(hold.renewed_at, last)
-        if seconds_between(hold.tried_at, log.lines[0].at) >= 0 and after <= SPREAD:
-            return Refusal(
-                "OWN_TRIAL",
-                f"The denials are of the trial without the grant of run {hold.incident}: it began at"
-                f" {hold.tried_at}, and the grant was put back by {hold.renewed_at}.",
-                f"Nothing at once: the service has its grant again, until {hold.expires_at}. Before that, see"
-                " the next step in the report of that trial.",
-                outcome="NOTHING_TO_FIX",
-            )
-    return None
 
 
 def _denials(logs: Logs, definition: TaskDefinition, since: str, now: str) -> LogLines:

@@ -73,6 +73,7 @@ class TaskDefinition(msgspec.Struct, frozen=True):
     arn: str
     task_role: str | None
     logs: tuple[LogRoute, ...]
+    execution_role: str | None = None
 
 
 class RoleState(msgspec.Struct, frozen=True):

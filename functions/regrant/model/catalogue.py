@@ -10,7 +10,17 @@ import msgspec
 PREFIX = "/regrant/services/"
 
 # ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
-_SERVICE = re.compile(r"([A-Za-z0-9_-]{1,255})/([A-Za-z0-9_-]{1,255})")
+_NAME = r"[A-Za-z0-9_-]{1,255}"
+_SERVICE = re.compile(rf"({_NAME})/({_NAME})")
+# What people copy instead. The old ARN format has no cluster (ECS developer guide, ARNs and IDs).
+_ARN = re.compile(rf"arn:aws[a-z-]*:ecs:([a-z0-9-]+):([0-9]{{12}}):service/({_NAME})/({_NAME})")
+_PAGE = re.compile(
+    r"https://(?:([0-9]{12})-[a-z0-9]+\.)?(?:[a-z0-9-]+\.)?console\.(?:aws\.amazon\.com|amazonaws-us-gov\.com"
+    rf"|amazonaws\.cn)/ecs/[^\s]*?clusters/({_NAME})/services/({_NAME})(?![A-Za-z0-9_-])(\S*)"
+)
+_REGION = re.compile(
+    r"https://(?:[0-9]{12}-[a-z0-9]+\.)?([a-z]{2}-[a-z0-9-]+)\.console|[?&]region=([a-z0-9-]+)"
+)
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -27,6 +37,28 @@ def parse_service(text: object) -> Service | None:
     """`cluster/service`; None for anything else."""
     match = _SERVICE.fullmatch(text) if isinstance(text, str) else None
     return Service(cluster=match[1], name=match[2]) if match else None
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A service as a person named it, with the Region and account (ids) that this says, if any."""
+
+    service: Service
+    region: str | None = None
+    account: str | None = None
+
+
+def named_service(text: object) -> Named | None:
+    """`cluster/service`, the service's ARN, or the address of its page in the ECS console."""
+    text = text.strip() if isinstance(text, str) else ""
+    if service := parse_service(text):
+        return Named(service)
+    if arn := _ARN.fullmatch(text):
+        return Named(Service(cluster=arn[3], name=arn[4]), region=arn[1], account=arn[2])
+    if page := _PAGE.fullmatch(text):
+        region = _REGION.search(text)
+        known = (region[1] or region[2]) if region else None
+        return Named(Service(cluster=page[2], name=page[3]), region=known, account=page[1])
+    return None
 
 
 def parameter_name(service: Service) -> str:

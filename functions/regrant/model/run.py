@@ -7,6 +7,7 @@ AWS's own things (services, roles, queues) are in regrant.model.aws.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 import msgspec
@@ -163,7 +164,16 @@ class Failure(msgspec.Struct, frozen=True):
 
     @property
     def cause(self) -> str:
-        return (self.Cause or "")[:1000]
+        """What went wrong, in words. Lambda's cause is JSON, with a stack trace (Lambda developer guide,
+        Python function errors)."""
+        cause = self.Cause or ""
+        with suppress(msgspec.MsgspecError):  # an error of Step Functions, or somebody's words
+            cause = msgspec.json.decode(cause, type=_FunctionError).error_message or cause
+        return cause[:1000]
+
+
+class _FunctionError(msgspec.Struct, frozen=True, rename="camel"):
+    error_message: str = ""
 
 
 class RunState(msgspec.Struct, frozen=True, omit_defaults=True):

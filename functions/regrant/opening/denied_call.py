@@ -99,5 +99,5 @@ def _other_caller(why: str) -> Refusal:
     return Refusal(
         "OTHER_CALLER",
         f"The denied call is not known to be an ECS task's of a managed role: {why}.",
-        f"If a service of a managed cluster is denied, start a run for it by hand: {EXAMPLE}",
+        f"If a service of a managed cluster is denied, start a run for it by hand:{EXAMPLE}",
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from regrant.model.results import Refusal
-from regrant.opening.request import Request, execution_name, shown
+from regrant.opening.request import Request, as_input, asked_incident, asked_mode, execution_name, shown
 from regrant.settings import Settings
 
 EVENT = "Step Functions Execution Status Change"
@@ -28,17 +28,18 @@ def read_ended_run(detail: Mapping[str, Any], settings: Settings) -> Request:
     refusal = _refusal(name, detail, given, settings)
     if refusal:
         return Request("rollback", trigger, automatic=True, refusal=refusal)
-    return Request("rollback", trigger, incident=_undone_by(given) or name, ended=name, automatic=True)
+    undone = _undone_by(given, settings)
+    return Request("rollback", trigger, incident=undone or name, ended=name, automatic=True)
 
 
-def _undone_by(given: Mapping[str, Any]) -> str | None:
+def _undone_by(given: Mapping[str, Any], settings: Settings) -> str | None:
     """The incident that a run with this input was to undo; None if it was no undo."""
-    if given.get("mode") == "rollback":
-        return execution_name(given.get("incident"))
+    if "mode" in given and asked_mode(given) == "rollback":
+        return asked_incident(given, lambda: settings.state_machine)
     detail = given.get("detail")
     if given.get("detail-type") != EVENT or not isinstance(detail, Mapping):
         return None
-    return _undone_by(_input(detail.get("input"))) or execution_name(detail.get("name"))
+    return _undone_by(_input(detail.get("input")), settings) or execution_name(detail.get("name"))
 
 
 def _rescues(given: Mapping[str, Any]) -> int:
@@ -73,7 +74,7 @@ def _refusal(
             "UNDO_STOPPED",
             f"Run {name} was itself an undo that another run's end had started; it is {status}.",
             "What the first run changed may still be there. Undo it by hand:"
-            f' {{"mode": "rollback", "incident": "{_undone_by(given)}"}}',
+            + as_input(mode="rollback", incident=_undone_by(given, settings) or name),
         )
     return None
 

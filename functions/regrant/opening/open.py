@@ -15,7 +15,7 @@ from regrant.model.journal import LastOutcome
 from regrant.model.results import Health, Refusal
 from regrant.model.run import Incident, OpenEvent, RunState
 from regrant.opening.catalogue import read_entry
-from regrant.opening.request import EXAMPLE, Request, shown
+from regrant.opening.request import EXAMPLE, Request, as_input, shown
 from regrant.opening.trigger import read_trigger
 from regrant.parallel import both, each
 from regrant.ports import Account, Record
@@ -128,7 +128,7 @@ def find_service(task: str, aws: Account, now: str) -> Service | Refusal:
 
 
 def _unknown(message: str) -> Refusal:
-    next_step = f"Find out which service was denied, and start a run for it by hand: {EXAMPLE}"
+    next_step = f"Find out which service was denied, and start a run for it by hand:{EXAMPLE}"
     return Refusal("UNKNOWN_TASK", message, next_step)
 
 
@@ -200,7 +200,7 @@ def _service_busy(busy: Busy, incident: Incident) -> Refusal:
         "Stop that run first (docs/operations.md, Undo a run)."
         if own
         else "Read that run's report. If the service is still denied then, start a run by hand. If it has"
-        f' ended without a report, undo it: {{"mode": "rollback", "incident": "{busy.subject}"}}',
+        f" ended without a report, undo it:{as_input(mode='rollback', incident=busy.subject)}",
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
 
 import msgspec
 
 from regrant.model.catalogue import Service
 from regrant.model.denial import Denial
 from regrant.model.results import Refusal
+from regrant.model.run import Mode
 
-EXAMPLE = '{"service": "<cluster>/<service>", "mode": "contain"}'
+EXAMPLE = '\n  {"service": "<cluster>/<service>", "mode": "contain"}'
+"""On a line of its own, as as_input has it."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -32,6 +37,7 @@ class Request(msgspec.Struct, frozen=True):
     refusal: Refusal | None = None
 
 
+_SHORT = 80  # characters
 # Whatever Step Functions takes for an execution's name (API reference, StartExecution).
 _EXECUTION = re.compile(
     r"""[^\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]{1,80}"""
@@ -43,6 +49,34 @@ def execution_name(text: object) -> str | None:
     return text if isinstance(text, str) and _EXECUTION.fullmatch(text) else None
 
 
+def asked_mode(raw: Mapping[str, Any]) -> object:
+    """The mode in an execution's input, as Mode spells it if a person meant one, else whatever it is."""
+    mode = raw.get("mode", "contain")
+    meant = mode.strip().lower() if isinstance(mode, str) else mode
+    return meant if meant in get_args(Mode) else mode
+
+
+def asked_incident(raw: Mapping[str, Any], machine: Callable[[], str]) -> str | None:
+    """The incident in an execution's input: the execution's name, or its ARN. machine: the runbook's ARN."""
+    text = raw.get("incident")
+    text = text.strip() if isinstance(text, str) else ""
+    if text.startswith("arn:"):
+        text = text.removeprefix(machine().replace(":stateMachine:", ":execution:") + ":")
+    return execution_name(text)
+
+
+def as_input(**given: str) -> str:
+    """An execution's input on a line of its own, to copy."""
+    return f"\n  {json.dumps(given, ensure_ascii=False)}"
+
+
 def shown(value: object) -> str:
-    """Somebody's text, short and on one line, for a message."""
-    return ascii(value)[:80]
+    """Somebody's text, short and on one line, for a message; any other value as JSON has it."""
+    if value is None:
+        return "(none)"
+    try:
+        text = f"'{value}'" if isinstance(value, str) else json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return "(something else)"
+    text = text if len(text) <= _SHORT else f"{text[: _SHORT - 3]}..."
+    return "".join(each if each.isascii() and each.isprintable() and each != "\\" else "?" for each in text)

@@ -12,11 +12,11 @@ from typing import Any, get_args
 
 from msgspec.structs import replace
 
-from regrant.model.catalogue import parse_service
+from regrant.model.catalogue import Named, named_service, parse_service
 from regrant.model.results import Refusal
 from regrant.model.run import Mode
 from regrant.opening.ended_run import EVENT, read_ended_run
-from regrant.opening.request import EXAMPLE, Request, execution_name, shown
+from regrant.opening.request import EXAMPLE, Request, as_input, asked_incident, asked_mode, shown
 from regrant.settings import Allowed, Settings
 
 
@@ -26,22 +26,23 @@ def read_trigger(raw: object, settings: Settings, allowed: Callable[[], Allowed]
         return Request("contain", "a person", refusal=_invalid("The input is not a JSON object."))
     if "detail-type" in raw or "detail" in raw:
         return _read_event(raw, settings, allowed)
-    mode = raw.get("mode", "contain")
+    mode, named = asked_mode(raw), named_service(raw.get("service"))
     asked = Request(
         mode=mode_of(raw),
         # A schedule starts an expiry with the same input that a person types.
         trigger="a schedule or a person" if mode == "expire" else "a person",
-        service=parse_service(raw.get("service")),
-        incident=execution_name(raw.get("incident")),
+        service=named.service if named else None,
+        incident=asked_incident(raw, lambda: settings.state_machine),
     )
-    return replace(asked, refusal=_wrong_input(raw, mode, asked))
+    refusal = _wrong_input(raw, mode, asked) or (_elsewhere(named, settings) if named else None)
+    return replace(asked, refusal=refusal)
 
 
 def mode_of(raw: object) -> str:
     """The mode that an execution's input asks for, whatever that is, for a person to read."""
     if not isinstance(raw, Mapping):
         return "contain"
-    mode = raw.get("mode", "rollback" if raw.get("detail-type") == EVENT else "contain")
+    mode = "rollback" if raw.get("detail-type") == EVENT and "mode" not in raw else asked_mode(raw)
     return mode if isinstance(mode, str) and mode.isprintable() and len(mode) <= 20 else shown(mode)
 
 
@@ -55,23 +56,37 @@ def _wrong_input(raw: Mapping[str, Any], mode: object, asked: Request) -> Refusa
         return Refusal(
             "UNKNOWN_MODE",
             f"There is no mode {shown(mode)}.",
-            f"Use one of {', '.join(get_args(Mode))}: {EXAMPLE}",
+            f"Use one of {', '.join(get_args(Mode))}:{EXAMPLE}",
         )
     if mode in ("rollback", "expire", "keep"):
         return _wrong_incident(raw, asked)
     if "incident" in raw:
         return _invalid("Only modes rollback, expire and keep take an incident.")
     if asked.service is None:
+        if "service" not in raw:
+            return _invalid("The input names no service.")
         return _invalid(f"The service {shown(raw.get('service'))} is not of the form <cluster>/<service>.")
     return None
 
 
+def _elsewhere(named: Named, settings: Settings) -> Refusal | None:
+    """An ARN or an address says where the service is, and a namesake here is not meant."""
+    if named.region is None and named.account is None:
+        return None
+    region, account = settings.state_machine.split(":")[3:5]
+    if (named.region or region, named.account or account) == (region, account):
+        return None
+    there = ", ".join(filter(None, (named.account and f"account {named.account}", named.region)))
+    return _invalid(f"{named.service} is in {there}; this runbook works in account {account}, {region}.")
+
+
 def _wrong_incident(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
     if asked.incident is None:
+        given = f"The incident {shown(raw['incident'])} is not" if "incident" in raw else "The input lacks"
         return Refusal(
             "INVALID_INPUT",
-            f"The incident {shown(raw.get('incident'))} is not an execution's name.",
-            f'Give the run that made the changes: {{"mode": "{asked.mode}", "incident": "<execution name>"}}',
+            f"{given} the name of an execution of this runbook.",
+            f"Give the run that made the changes:{as_input(mode=asked.mode, incident='<execution name>')}",
         )
     if "service" in raw:
         return _invalid(
@@ -136,4 +151,4 @@ def _other_alarm(name: object, alarm_prefix: str) -> Refusal:
 
 
 def _invalid(message: str) -> Refusal:
-    return Refusal("INVALID_INPUT", message, f"Start it like this: {EXAMPLE}")
+    return Refusal("INVALID_INPUT", message, f"Start it like this:{EXAMPLE}")

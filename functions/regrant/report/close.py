@@ -67,7 +67,7 @@ def _close_unopened(failure: Failure, event: CloseEvent, aws: Account) -> Report
         health=None,
         receipt=None,
         timeline=(Stage("total", 0.0),),
-        next=f"{nothing} {again} {given[:2000]}",
+        next=f"{nothing} {again}\n  {given[:2000]}",
     )
     # The input on a line of its own, however long, because a text in it may break nowhere.
     message = f"{render(replace(report, next=nothing))}\n\n{again}\n{given[:8000]}"

@@ -10,6 +10,7 @@ from regrant.model.journal import Change, Outcome
 from regrant.model.run import Finding, Plan, Report, RunState, Stage
 from regrant.report.left_over import LeftOver
 from regrant.report.outcome import deployed_since, is_overdue, refusal_of
+from regrant.report.undone import as_shown
 
 
 def make_report(
@@ -26,7 +27,7 @@ def make_report(
         mode=state.incident.mode,
         outcome=outcome,
         findings=tuple(_findings(state, outcome, left or LeftOver())),
-        changes=changes,
+        changes=as_shown(changes, state, outcome),
         health=state.seen,
         receipt=state.receipt,
         timeline=tuple(_timeline(state, now)),

@@ -8,6 +8,7 @@ from regrant.model.aws import name_of
 from regrant.model.journal import Outcome
 from regrant.model.run import RunState
 from regrant.report.left_over import LeftOver
+from regrant.report.no_work import NO_WORK, had_no_work
 from regrant.report.outcome import deployed_since, is_overdue, refusal_of
 
 
@@ -47,8 +48,8 @@ def next_step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
         )
     if outcome == "ROLLED_BACK" and incident.mode == "cure":
         return (
-            "The service is back on its old revision, with its grant. See why it did not work with"
-            " its declared role, fix that, and start the cure again before the grant's time is over."
+            f"The service is back on its old revision, with its grant. {_why_not_cured(state)}, and start"
+            " the cure again before the grant's time is over."
         )
     if outcome == "ROLLED_BACK":
         return f"{_why_again(state)}{_left_behind(state)}"
@@ -109,11 +110,21 @@ def _after_the_end(state: RunState, left: LeftOver) -> str:
     return "Nothing: no temporary grant of the service is left."
 
 
+def _why_not_cured(state: RunState) -> str:
+    if state.failure:
+        return f"The run could not go on: see {state.failure.name}, repair that"
+    if had_no_work(state):
+        return f"{NO_WORK} Wait until there is some"
+    return "See why it did not work with its declared role, fix that"
+
+
 def _why_again(state: RunState) -> str:
     if state.failure:
         return f"The run could not go on: see {state.failure.name}, repair that, and start again."
     if state.seen and not state.seen.answered:
         return "AWS could not be asked whether the service works: start again when it answers."
+    if had_no_work(state):
+        return f"{NO_WORK} Start again when there is some: the permission may have been the whole cause."
     if state.seen and not deployed_since(state):
         return "The permission was not the whole cause: see the evidence, repair that, and start again."
     return "The new deployment did not finish, so nothing was proved: see the evidence, and start again."

@@ -77,7 +77,7 @@ def _sections(report: Report) -> Iterator[tuple[str, list[list[str]]]]:
 
 def _changes(report: Report) -> Iterator[str]:
     for change in report.changes:
-        if change.kind == "redeploy" and change.undone_at:
+        if change.kind == "redeploy" and change.undone_at and not change.done_at:
             continue  # only intended: somebody else's deployment came first
         what = {
             "attach": f"attached {name_of(change.value)} to {name_of(change.target)}",

@@ -15,11 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import yaml
-
-from sandbox.engine.core import Core
 
 Properties: TypeAlias = Mapping[str, Any]
 
@@ -30,6 +28,16 @@ class Created:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
+class Account(Protocol):
+    """Where a stack is created: an account in this process, or one that is served."""
+
+    @property
+    def account_id(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    def client(self, service: str) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Context:
     """What a creator may use: the account, and of its stack the names and the files.
@@ -38,7 +46,7 @@ class Context:
     (its name) from a folder.
     """
 
-    core: Core
+    core: Account
     physical_name: Callable[[str], str]
     file: Callable[[str, str], Path]
     use_code: Callable[[str, Path], None]

@@ -17,8 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sandbox.aws.cloudformation.resources import CREATORS, Context, Created
-from sandbox.engine.core import Core
+from sandbox.aws.cloudformation.resources import CREATORS, Account, Context, Created
 from sandbox.iam.requests import ACCOUNT, REGION
 
 _NO_VALUE = object()
@@ -31,21 +30,27 @@ class TemplateError(Exception):
 
 
 def deploy(
-    core: Core,
+    core: Account,
     path: Path,
     parameters: Mapping[str, str],
     stack: str,
-    use_code: Callable[[str, Path], None],
+    use_code: Callable[[str, Path], None] | None = None,
 ) -> dict[str, str]:
-    """Create the template's resources. Returns the stack's outputs. `use_code` as in Context."""
+    """Create the template's resources. Returns the stack's outputs. `use_code` as in Context; without it, the
+    template may have no function."""
+    use_code = use_code or _no_code
     template = json.loads(_transformed(path.read_text()))
     return Stack(core, template, path.parent, parameters, stack, use_code).create()
+
+
+def _no_code(function: str, folder: Path) -> None:
+    raise TemplateError(f"{function} is a function, which a served account takes from nobody")
 
 
 class Stack:
     def __init__(
         self,
-        core: Core,
+        core: Account,
         template: Mapping[str, Any],
         folder: Path,
         parameters: Mapping[str, str],

@@ -18,6 +18,11 @@ PARAMETERS = {
 }
 
 
-def create(account: LocalAccount) -> None:
+ABOUT = "the runbook and an empty cluster; the role and the policy in its lists are yours to make"
+
+
+def create(account: LocalAccount, cluster_arns: str = PARAMETERS["ManagedClusterArns"]) -> None:
+    """With those clusters (ARNs with commas between them)."""
     ecs: Any = account.client("ecs")
-    ecs.create_cluster(clusterName=CLUSTER)
+    for arn in cluster_arns.split(","):
+        ecs.create_cluster(clusterName=arn.strip().rpartition("/")[2])

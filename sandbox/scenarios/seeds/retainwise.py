@@ -55,6 +55,7 @@ PARAMETERS = {
     "NotifyEmail": "",
 }
 """Parameters of template.yaml for this account."""
+ABOUT = "two ECS services that run with an old role, which lost its SQS permissions"
 
 ACTIONS = {
     SEND: ["sqs:SendMessage", "sqs:GetQueueUrl", "sqs:GetQueueAttributes"],

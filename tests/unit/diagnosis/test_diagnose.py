@@ -1,6 +1,6 @@
 """What Diagnose concludes from the service, its role and its log."""
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from unittest.mock import Mock
 
 import msgspec
@@ -13,9 +13,11 @@ from regrant.model.aws import QueueDepth, ServiceState
 from regrant.model.journal import Hold
 from regrant.model.run import Depths, Diagnosis, Incident
 from tests.unit.fakes import (
+    ALLOWED,
     DEAD_LETTERS,
     DENIAL,
     ENTRY,
+    EXECUTION_ROLE,
     INCIDENT,
     INCIDENT_OF_WORKER,
     OLD,
@@ -35,6 +37,8 @@ from tests.unit.fakes import (
     at,
 )
 from tests.unit.run import Run
+
+Redeploy: TypeAlias = Literal["always", "if-needed", "never"]
 
 
 def diagnosed(world: World, incident: Incident = INCIDENT_OF_WORKER) -> Diagnosis:
@@ -115,6 +119,39 @@ def test_a_dry_run_ends_with_the_plan_that_it_would_carry_out() -> None:
     dry = diagnosed(World(), replace(INCIDENT_OF_WORKER, mode="plan"))
     assert dry.next == "PLAN"
     assert dry.plan == diagnosed(World()).plan
+
+
+def with_execution_role(redeploy: Redeploy, *, listed: bool) -> Diagnosis:
+    world = World()
+    world.services.definition = replace(TASK_DEFINITION, execution_role=EXECUTION_ROLE)
+    if not listed:
+        world.allowed.allowed = replace(ALLOWED, execution_roles=frozenset())
+    return diagnosed(world, replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, redeploy=redeploy)))
+
+
+@pytest.mark.parametrize("redeploy", ["always", "if-needed", "never"])
+def test_a_listed_execution_role_changes_nothing(redeploy: Redeploy) -> None:
+    diagnosis = with_execution_role(redeploy, listed=True)
+    assert diagnosis.next == "CHANGE" and "EXECUTION_ROLE_NOT_PASSABLE" not in codes(diagnosis)
+
+
+def test_a_redeploy_that_would_pass_an_unlisted_execution_role_is_refused_before_any_change() -> None:
+    diagnosis = with_execution_role("always", listed=False)
+    assert diagnosis.next == "REFUSE" and diagnosis.plan is None and diagnosis.planned_against is None
+    assert diagnosis.refusal is not None and diagnosis.refusal.code == "EXECUTION_ROLE_NOT_PASSABLE"
+    assert EXECUTION_ROLE in diagnosis.refusal.next
+
+
+def test_tasks_that_cannot_be_replaced_are_only_watched_and_a_finding_says_so() -> None:
+    diagnosis = with_execution_role("if-needed", listed=False)
+    assert diagnosis.next == "CHANGE" and diagnosis.plan is not None
+    assert not diagnosis.plan.redeploy_if_needed
+    assert codes(diagnosis)[-1] == "EXECUTION_ROLE_NOT_PASSABLE"
+
+
+def test_an_execution_role_is_no_matter_where_nothing_is_redeployed() -> None:
+    diagnosis = with_execution_role("never", listed=False)
+    assert diagnosis.next == "CHANGE" and "EXECUTION_ROLE_NOT_PASSABLE" not in codes(diagnosis)
 
 
 def test_only_what_is_missing_is_planned() -> None:

@@ -1,13 +1,14 @@
 """What may start a run, and what is refused with a reason."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.model.catalogue import Service, parse_service
+from regrant.model.catalogue import Service, named_service, parse_service
 from regrant.model.results import Refusal
 from regrant.opening.request import Request
 from regrant.opening.trigger import read_trigger
@@ -25,6 +26,10 @@ KEYS = st.sampled_from(
     ["service", "mode", "incident", "detail-type", "detail", "alarmName", "state", "value"]
 )
 NAME_LIKE = st.text(st.sampled_from("aZ0_-/ .\n$*é"), max_size=12)
+
+
+ELSEWHERE = "arn:aws:ecs:{region}:{account}:service/c/s"
+CONSOLE = "console.aws.amazon.com/ecs"
 
 
 def read(raw: object) -> Request:
@@ -72,6 +77,54 @@ def test_whatever_step_functions_takes_for_a_name_can_be_undone(name: str) -> No
     assert accepted({"mode": "rollback", "incident": name}).incident == name
 
 
+@pytest.mark.parametrize("mode", ["Plan", "PLAN", " plan\n", "plan"])
+def test_a_mode_is_meant_however_it_is_spelled(mode: str) -> None:
+    assert accepted({"service": "c/s", "mode": mode}).mode == "plan"
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        " c/s\n",
+        "arn:aws:ecs:us-east-1:123456789012:service/c/s",
+        f"https://us-east-1.{CONSOLE}/v2/clusters/c/services/s/health?region=us-east-1",
+        f"https://us-east-1.{CONSOLE}/v2/clusters/c/services/s",
+        f"https://{CONSOLE}/home?region=us-east-1#/clusters/c/services/s/details",
+        f"https://123456789012-abcd1234.us-east-1.{CONSOLE}/v2/clusters/c/services/s/tasks?region=us-east-1",
+    ],
+)
+def test_a_service_may_be_named_as_the_console_and_the_cli_show_it(service: str) -> None:
+    assert accepted({"service": service}).service == Service("c", "s")
+
+
+def test_a_service_of_another_account_or_region_is_refused_by_its_place() -> None:
+    elsewhere = ELSEWHERE.format(region="eu-west-1", account="210987654321")
+    assert refused({"service": elsewhere}).message == (
+        "c/s is in account 210987654321, eu-west-1; this runbook works in account 123456789012, us-east-1."
+    )
+
+
+MACHINE = SETTINGS.state_machine
+EXECUTION = MACHINE.replace(":stateMachine:", ":execution:")
+
+
+@pytest.mark.parametrize("incident", ["run-1", " run-1\n", f"{EXECUTION}:run-1"])
+def test_an_incident_may_be_named_by_its_executions_arn(incident: str) -> None:
+    assert accepted({"mode": "Rollback", "incident": incident}).incident == "run-1"
+
+
+@pytest.mark.parametrize("incident", [f"{EXECUTION}-2:run-1", MACHINE, f"{EXECUTION}:", f"{EXECUTION}:a:b"])
+def test_an_execution_of_another_state_machine_is_no_incident(incident: str) -> None:
+    assert refused({"mode": "rollback", "incident": incident}).code == "INVALID_INPUT"
+
+
+def test_the_undo_that_dies_is_taken_up_however_its_input_was_spelled() -> None:
+    ended = event("ended-run.json")
+    asked = {"mode": "Rollback ", "incident": f"{EXECUTION}:run-1"}
+    detail = ended["detail"] | {"input": json.dumps(asked), "status": "FAILED"}
+    assert accepted(ended | {"detail": detail}).incident == "run-1"
+
+
 def test_an_alarm_names_the_service_that_it_belongs_to() -> None:
     request = accepted(event("alarm.json"))
     assert (request.mode, request.service) == ("contain", Service("retainwise-cluster", "retainwise-worker"))
@@ -89,7 +142,18 @@ def test_an_alarm_names_the_service_that_it_belongs_to() -> None:
         ({"Comment": "Insert your JSON here"}, "INVALID_INPUT"),
         ({"service": "retainwise-worker"}, "INVALID_INPUT"),
         ({"service": "c/s/t"}, "INVALID_INPUT"),
-        ({"service": "c/s\n"}, "INVALID_INPUT"),
+        ({"service": "c/s\nd"}, "INVALID_INPUT"),
+        ({"service": ELSEWHERE.format(region="eu-west-1", account="123456789012")}, "INVALID_INPUT"),
+        ({"service": ELSEWHERE.format(region="us-east-1", account="210987654321")}, "INVALID_INPUT"),
+        (
+            {"service": "https://console.aws.amazon.com.evil.example/ecs/v2/clusters/c/services/s"},
+            "INVALID_INPUT",
+        ),
+        (
+            {"service": "https://eu-west-1.console.aws.amazon.com/ecs/v2/clusters/c/services/s"},
+            "INVALID_INPUT",
+        ),
+        ({"service": "arn:aws:ecs:us-east-1:123456789012:service/s"}, "INVALID_INPUT"),
         ({"service": "c/" + "s" * 256}, "INVALID_INPUT"),
         ({"service": "c/s", "incident": "x"}, "INVALID_INPUT"),
         ({"service": "c/s", "mode": "destroy"}, "UNKNOWN_MODE"),
@@ -121,6 +185,45 @@ def test_what_is_refused_says_why_and_what_to_do(raw: object, code: str) -> None
     refusal = refused(raw)
     assert refusal.code == code
     assert refusal.message.endswith(".") and refusal.next
+
+
+@given(JSON | st.dictionaries(KEYS, JSON | st.text(st.characters(max_codepoint=0x2FF))))
+def test_no_sentence_shows_what_only_a_programmer_reads(raw: object) -> None:
+    request = read(raw)
+    if request.refusal:
+        odd = {"None", "True", "False"} & set(re.findall(r"\w+", request.refusal.message))
+        given = json.dumps(raw)
+        assert not [word for word in odd if word not in given]
+        assert "\\" not in request.refusal.message and request.refusal.message.isprintable()
+    assert "\\" not in request.mode + request.trigger
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [{}, {"service": "c/s", "mode": "x"}, {"mode": "rollback"}, {"service": None}, "x"],
+)
+def test_the_input_to_copy_stands_on_a_line_of_its_own(raw: object) -> None:
+    *_, last = refused(raw).next.split("\n")
+    assert json.loads(last)
+
+
+NAMES = st.text(st.sampled_from("aZ0_-"), min_size=1, max_size=255)
+REST = st.from_regex(r"(/[a-z-]+)*(\?region=us-east-1)?(#[a-z/]*)?", fullmatch=True)
+
+
+@given(NAMES, NAMES, REST)
+def test_a_page_and_an_arn_name_the_same_service(cluster: str, name: str, rest: str) -> None:
+    page = f"https://us-east-1.{CONSOLE}/v2/clusters/{cluster}/services/{name}{rest}"
+    arn = f"arn:aws:ecs:us-east-1:123456789012:service/{cluster}/{name}"
+    for text in (page, arn, f"{cluster}/{name}"):
+        named = named_service(text)
+        assert named is not None and named.service == Service(cluster, name)
+
+
+@given(st.text() | JSON)
+def test_whatever_is_read_as_a_service_has_the_names_of_one(text: object) -> None:
+    named = named_service(text)
+    assert named is None or parse_service(str(named.service)) == named.service
 
 
 def test_an_alarm_that_is_over_is_nothing_to_fix() -> None:

@@ -18,11 +18,13 @@ from regrant.model.results import (
     KeptGrant,
     Refusal,
     Rollout,
+    Sample,
     Undo,
     Withdrawal,
 )
-from regrant.model.run import CloseEvent, Diagnosis, Failure, Report, RunState
+from regrant.model.run import CloseEvent, Diagnosis, Failure, Incident, Report, RunState
 from regrant.report.close import close_incident
+from regrant.report.render import render
 from tests.unit.cure import CURE, EXPIRY
 from tests.unit.ended import DONE, HEALTHY, OURS, RECEIPT, UNDONE, UNHEALTHY
 from tests.unit.fakes import (
@@ -190,6 +192,58 @@ def test_a_stack_trace_is_cut() -> None:
     assert len(report.findings[-1].text) <= 1000
 
 
+REFUSED_CALL = "ecs:UpdateService: AccessDeniedException: User is not authorized to perform: iam:PassRole"
+FUNCTION_ERROR = {
+    "errorMessage": REFUSED_CALL,
+    "errorType": "AwsRefused",
+    "requestId": "9b8f",
+    "stackTrace": ['  File "/var/task/regrant/step.py", line 45, in handler'],
+}
+
+
+def test_a_failure_is_shown_by_its_message_without_the_stack() -> None:
+    failure = Failure("AwsRefused", json.dumps(FUNCTION_ERROR))
+    assert closed(RunState(INCIDENT_OF_WORKER, error=failure)).findings[-1].text == REFUSED_CALL
+
+
+@pytest.mark.parametrize("cause", ["no", "{", "[]", '"no"', '{"errorType": "Sandbox.Timedout"}', "7"])
+def test_a_cause_that_is_no_functions_error_is_shown_as_it_is(cause: str) -> None:
+    assert closed(RunState(INCIDENT_OF_WORKER, error=Failure("X", cause))).findings[-1].text == cause
+
+
+def test_a_cure_that_failed_names_the_error_in_what_to_do_next() -> None:
+    failed = replace(UNDONE, incident=CURE, health=None, error=Failure("AwsRefused", "no"))
+    assert "see AwsRefused, repair that" in closed(failed).next
+    assert "did not work with its declared role" in closed(replace(UNDONE, incident=CURE)).next
+
+
+QUIET = Sample(at(220), at(240), tasks=2, successes=0, denials=0, backlog=0, dead_letters=0)
+
+
+def idle(**changed: Any) -> RunState:
+    """Undone, with a last sample that shows nothing at all but for what is changed."""
+    watched = replace(UNHEALTHY, verdict="PENDING", proof=None, last=replace(QUIET, **changed))
+    return replace(UNDONE, health=watched)
+
+
+@pytest.mark.parametrize("incident", [INCIDENT_OF_WORKER, CURE])
+def test_a_fix_that_was_undone_because_nothing_was_to_be_done_says_so(incident: Incident) -> None:
+    assert "No work arrived" in closed(replace(idle(), incident=incident)).next
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [{"denials": 1}, {"backlog": 1}, {"dead_letters": 1}, {"tasks": 0}, {"complete": False}],
+    ids=lambda trouble: next(iter(trouble)),
+)
+def test_a_service_in_trouble_or_with_work_is_not_said_to_be_idle(trouble: dict[str, Any]) -> None:
+    assert "No work arrived" not in closed(idle(**trouble)).next
+
+
+def test_a_service_without_a_queue_is_not_said_to_be_idle() -> None:
+    assert "No work arrived" not in closed(idle(backlog=None)).next
+
+
 def test_the_timeline_adds_up_to_the_whole_run() -> None:
     *stages, total = closed(UNDONE).timeline
     assert [stage.stage for stage in stages] == [
@@ -214,6 +268,35 @@ def test_a_grant_that_another_run_undid_is_not_contained() -> None:
     world.journal.intend(INCIDENT, undone)
     with pytest.raises(GrantWithdrawn):
         closed(DONE, world)
+
+
+REDEPLOYED = Change("redeploy", str(WORKER), OURS, at(5), done_at=at(5))
+
+
+def redeployed(*more: Change) -> World:
+    world = World()
+    for change in (REDEPLOYED, *more):
+        world.journal.intend(INCIDENT, change)
+    return world
+
+
+def test_a_deployment_is_undone_by_what_was_deployed_in_its_place() -> None:
+    restored = Change("restore", str(WORKER), OURS, at(245), done_at=at(246))
+    world = redeployed(restored)
+    report = closed(UNDONE, world)
+    assert report.changes == (replace(REDEPLOYED, undone_at=at(246)), restored)
+    assert f"redeployed {WORKER} as {OURS} (undone)" in " ".join(render(report).split())
+    # Where it is open, an undo that is started again looks at the service again.
+    assert world.journal.load(INCIDENT).changes == (REDEPLOYED, restored)
+
+
+def test_a_deployment_that_settled_automatically_is_undone_by_then() -> None:
+    (change,) = closed(UNDONE, redeployed()).changes
+    assert UNDONE.undo and change.undone_at == UNDONE.undo.at
+
+
+def test_a_deployment_of_a_run_that_is_not_undone_stands() -> None:
+    assert closed(DONE, redeployed()).changes == (REDEPLOYED,)
 
 
 def test_a_plan_says_what_it_would_do() -> None:
