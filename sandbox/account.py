@@ -21,7 +21,7 @@ from sandbox.aws.ecs import install as ecs
 from sandbox.aws.ecs import task_definitions
 from sandbox.aws.ecs.tasks import Timing
 from sandbox.aws.events import rules, scheduler
-from sandbox.engine import gateway, moto_time, server
+from sandbox.engine import gateway, moto_memory, moto_time, server
 from sandbox.engine.clock import START
 from sandbox.engine.core import Core
 
@@ -53,6 +53,7 @@ class LocalAccount(Core):
             self._undo = undo
             self._leave_real_aws()
             undo.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
+            moto_memory.install(self)
             self.gateway = gateway.install(self)
             self.functions = lambda_functions.install(self, self.gateway)
             self.events = rules.install(self)

@@ -14,10 +14,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
+from unittest.mock import patch
 
 running = threading.RLock()
 """Environments swap process-wide state, so one function runs at a time."""
@@ -59,6 +62,19 @@ class _Output(io.TextIOBase):
 output = _Output()
 
 
+_read_code = SourceFileLoader.get_code
+
+
+@lru_cache(maxsize=1024)
+def _compiled(loader: SourceFileLoader, changed: int) -> CodeType | None:
+    return _read_code(loader, loader.name)
+
+
+def _code(loader: SourceFileLoader, _name: str) -> CodeType | None:
+    """Each environment runs a module's code again; reading and compiling it once is enough."""
+    return _compiled(loader, Path(loader.path).stat().st_mtime_ns)
+
+
 class Environment:
     """One function's modules and variables."""
 
@@ -72,7 +88,7 @@ class Environment:
         self._foreign: set[str] = set()
         module, _, name = handler.rpartition(".")
         self._own = {path.stem for path in code.iterdir() if path.is_dir() or path.suffix == ".py"}
-        with self.active():
+        with self.active(), patch.object(SourceFileLoader, "get_code", _code):
             self.handle: Callable[[Any, Any], Any] = getattr(import_module(module), name)
 
     @contextmanager

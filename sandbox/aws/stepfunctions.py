@@ -26,6 +26,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.stepfunctions.exceptions import ValidationException
+from moto.stepfunctions.parser import utils
 from moto.stepfunctions.parser.api import (
     ExecutionFailedEventDetails,
     HistoryEventType,
@@ -92,6 +93,8 @@ def install(core: Core, status_changed: Callable[[Execution], None]) -> None:
 
 
 def _use_clock(core: Core, standins: StandIns) -> None:
+    # moto keeps every thread for good, and with it the account.
+    core.on_close(utils.TMP_THREADS.clear)
     for module, name, standin in standins.replacements("moto.stepfunctions.parser"):
         core.patch(module, name, standin)
     # Full jitter, drawn from the same row of numbers in each run.

@@ -135,6 +135,7 @@ class Core:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_DEFAULT_REGION": self.region,
+            "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # hundreds of images, which nothing here reads
         }
         self._undo.enter_context(patch.dict(os.environ, others | mine, clear=True))
         quiet = logging.NullHandler()

@@ -31,6 +31,7 @@ from tests.unit.fakes import (
     WORKER_ROLE,
 )
 
+_session = boto3.Session("testing", "testing", "testing", REGION)
 TABLE = SETTINGS.journal_table
 # Where the template puts the owner's lists.
 ALLOWED_PREFIX = "/regrant/allowed/regrant/"
@@ -56,7 +57,8 @@ ENVIRONMENT = {
 
 
 def client(service: str) -> Any:
-    return boto3.Session(region_name=REGION).client(service)
+    """A new one. All come from one session, which has read the service's description by the second time."""
+    return _session.client(service)
 
 
 def create_journal() -> Any:

@@ -20,6 +20,7 @@ from tests.statemachine.happenings import (
     somebody_holds,
     tag_the_role,
     the_image_disappears,
+    the_workloads_rest,
     when,
     without_circuit_breaker,
 )
@@ -185,7 +186,7 @@ STORIES = {
         error="RollbackIncomplete",
         outcome="ROLLBACK_INCOMPLETE",
         arrange=NO_PROOF,
-        on_state=when("PauseForHealth", somebody_holds(ROLE)),
+        on_state=when("PauseForHealth", all_of(somebody_holds(ROLE), the_workloads_rest)),
         restored=False,
         granted=True,
     ),

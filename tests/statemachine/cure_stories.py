@@ -14,6 +14,7 @@ from tests.statemachine.happenings import (
     move_to_declared_role,
     of_the_grant,
     somebody_holds,
+    the_workloads_rest,
     when,
 )
 from tests.statemachine.story import Story
@@ -123,7 +124,7 @@ STORIES = {
         error="RollbackIncomplete",
         outcome="ROLLBACK_INCOMPLETE",
         arrange=contained(),
-        on_state=when("DecideWithdrawal", all_of(somebody_holds(ROLE), NO_PROOF)),
+        on_state=when("DecideWithdrawal", all_of(somebody_holds(ROLE), NO_PROOF, the_workloads_rest)),
         given=CURE,
         never=("UndoService",),
         restored=False,
@@ -192,7 +193,7 @@ STORIES = {
         "DecideMode > PauseForService > OpenIncident > DecideMode > PageOperator",
         error="RollbackIncomplete",
         outcome="ROLLBACK_INCOMPLETE",
-        arrange=contained(somebody_holds(SERVICE)),
+        arrange=contained(somebody_holds(SERVICE), the_workloads_rest),
         given=end_of_the_grants_run("ABORTED"),
         finding="SERVICE_BUSY",
     ),

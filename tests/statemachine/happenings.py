@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from sandbox.engine.faults import Effect
+from sandbox.scenarios.play import LEISURE
 from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.story import Arrange, OnState
 from tests.statemachine.world import ALWAYS, OLD_ROLE, WORKER, World
@@ -103,6 +104,11 @@ def move_to_declared_role(world: World) -> None:
     ecs.update_service(
         cluster=retainwise.CLUSTER, service=retainwise.WORKER, taskDefinition=new["taskDefinitionArn"]
     )
+
+
+def the_workloads_rest(world: World) -> None:
+    """From here on they hardly turn: for a run that waits for most of an hour and does not look at them."""
+    world.account.idle_factor = LEISURE
 
 
 # What other runs do

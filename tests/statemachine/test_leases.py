@@ -15,6 +15,7 @@ from tests.statemachine.happenings import (
     contained,
     end_of_the_grants_run,
     somebody_holds,
+    the_workloads_rest,
 )
 from tests.statemachine.world import ALWAYS, WORKER, World, incident, report_of
 
@@ -78,7 +79,7 @@ def test_a_busy_role_is_asked_for_every_three_seconds() -> None:
 @pytest.mark.parametrize(("seconds", "rounds"), [(0, 240), (45, 60)], ids=["quick", "slow"])
 def test_an_undo_waits_for_its_service_an_hour_by_the_clock(seconds: float, rounds: int) -> None:
     with incident() as world:
-        contained(somebody_holds(SERVICE))(world)
+        contained(somebody_holds(SERVICE), the_workloads_rest)(world)
         world.account.faults.slow("regrant-open-incident", seconds, times=ALWAYS)
         ended = world.run(end_of_the_grants_run("ABORTED")(world))
         assert (ended.error, ended.codes[-1]) == ("RollbackIncomplete", "SERVICE_BUSY")

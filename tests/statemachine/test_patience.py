@@ -13,6 +13,7 @@ from tests.statemachine.happenings import (
     contain,
     end_of_the_grants_run,
     of_the_grant,
+    the_workloads_rest,
     when,
     when_sampled,
 )
@@ -96,6 +97,7 @@ def test_an_undo_whose_journal_is_throttled_for_minutes_waits_and_then_undoes(
 def test_an_undo_whose_journal_is_throttled_for_more_than_an_hour_gives_up_and_says_so() -> None:
     with incident() as world:
         contain(world)
+        the_workloads_rest(world)
         world.throttle(2 * UNDO_WAIT, ("open-incident", "dynamodb", "*"))
         ended = world.run(of_the_grant("rollback")(world))
         assert (ended.error, ended.outcome, ended.codes) == ("NothingChanged", "REFUSED", ["NOT_OPENED"])

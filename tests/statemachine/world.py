@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from moto.sns.models import sns_backends
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from sandbox.account import LocalAccount
 from sandbox.engine.faults import Effect
-from sandbox.scenarios.play import TEMPLATE
+from sandbox.scenarios.play import AWAKE, LEISURE, TEMPLATE
 from sandbox.scenarios.seeds import retainwise
 from sandbox.scenarios.snapshot import difference, snapshot
 
@@ -114,9 +115,17 @@ class World:
         return Ended(shown["name"], shown["status"], shown.get("error"), path, report_of(shown), took)
 
     def after(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let time pass: for most of an hour, the workloads hardly turn."""
         end = self.account.clock.elapsed() + seconds
-        self.account.clock.run(until=lambda: self.account.clock.elapsed() >= end, limit=seconds + 1)
+        if seconds > 2 * AWAKE:
+            self.account.idle_factor = LEISURE
+            self._until(end - AWAKE)
+            self.account.idle_factor = 1
+        self._until(end)
+
+    def _until(self, end: float) -> None:
+        clock = self.account.clock
+        clock.run(until=lambda: clock.elapsed() >= end, limit=end - clock.elapsed() + 1)
 
     def changed(self) -> list[str]:
         """What is not as it was when the world was made."""
@@ -168,9 +177,10 @@ class World:
         return [each["name"] for each in entered if each]
 
     def _events(self, arn: str) -> list[dict[str, Any]]:
-        sfn = self.account.client("stepfunctions")
-        pages = sfn.get_paginator("get_execution_history").paginate(executionArn=arn)
-        return [event for page in pages for event in page["events"]]
+        # Not through GetExecutionHistory: a run that is watched for an hour would be shown whole each time.
+        backend = stepfunctions_parser_backends[retainwise.ACCOUNT][self.account.region]
+        events: list[Any] = backend.get_execution_history(arn)["events"]
+        return events
 
 
 def report_of(execution: dict[str, Any]) -> dict[str, Any]:
