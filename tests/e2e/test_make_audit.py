@@ -110,7 +110,7 @@ def test_make_audit_fails_where_a_grant_is_overdue_and_starts_nothing(served: Lo
 def test_make_audit_fails_where_the_role_is_gone_and_the_grant_on_record(served: LocalAccount) -> None:
     record(served)
     made = make_audit(served)
-    assert (made.returncode, made.stdout.splitlines()[1].split()[0]) == (1, "recorded-but-not-attached")
+    assert (made.returncode, made.stdout.splitlines()[1].split()[0]) == (1, "taken-off-by-somebody")
 
 
 def test_make_audit_counts_what_is_not_the_runbooks(served: LocalAccount) -> None:

@@ -9,7 +9,10 @@ def test_a_role_has_its_own_statements_and_those_of_the_stacks_managed_policies(
     found = of_local_account(["regrant-undo-role"])["regrant-undo-role"]
     own, managed = (
         ["AttachAndDetach", "Journal"],
-        ["PassScheduleRole", "ScheduleExpiry", "SeeWhetherRunsEnded"],
+        [
+            *("IdentifyPolicies", "PassScheduleRole", "ReadRolesOfGrants"),
+            *("ScheduleExpiry", "SeeWhetherRunsEnded"),
+        ],
     )
     assert [each["Sid"] for each in found[:2]] == own
     assert sorted(each["Sid"] for each in found[2:]) == managed

@@ -15,7 +15,10 @@ from tests.statemachine.happenings import move_to_declared_role, somebody_deploy
 from tests.statemachine.world import POLICY, Ended, World, incident
 
 GROUP = f"/ecs/{retainwise.WORKER}"
-DENIED = "User: arn:aws:sts::123456789012:assumed-role/x/y is not authorized to perform: sqs:deletemessage"
+DENIED = (
+    f"User: arn:aws:sts::123456789012:assumed-role/{retainwise.OLD_ROLE}/y is not authorized to perform:"
+    " sqs:deletemessage"
+)
 
 
 def after_the_first_sample(act: Callable[[World], None]) -> Callable[[World], Ended]:
