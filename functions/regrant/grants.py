@@ -168,6 +168,20 @@ def look_twice(
     return look_after(aws, role, held, again, now, read_before=(tuple(there.policies), now))
 
 
+def kept_by(hold: Hold, dropped: tuple[Hold, ...]) -> str | None:
+    """The run that left this hold's attachment for good, on behalf of another incident that shared it."""
+    return next(
+        (
+            each.dropped_by or "another"
+            for each in dropped
+            if each.kept
+            and (each.policy, each.role_id) == (hold.policy, hold.role_id)
+            and seconds_between(hold.attached_at or hold.held_at, each.dropped_at or "") >= 0
+        ),
+        None,
+    )
+
+
 def standing(held: tuple[Hold, ...]) -> tuple[Hold, ...]:
     """Those that are not lost."""
     return tuple(hold for hold in held if hold.lost_at is None)

@@ -18,7 +18,8 @@ def next_step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
     if refusal:
         return refusal.next
     if is_overdue(state) and not state.failure:
-        return _before_it_ends(state)
+        first, rest = _before_it_ends(state)[:1], _before_it_ends(state)[1:]
+        return f"{first.upper()}{rest}"
     if incident.mode == "expire" and outcome == "REFUSED" and not state.failure:
         return _while_it_stays(state)
     if outcome == "CURED":
@@ -97,9 +98,17 @@ def _after_the_end(state: RunState, left: LeftOver) -> str:
     kept = {grant.policy for grant in state.withdrawal.kept} if state.withdrawal else set[str]()
     own = [grant for grant in left.grants if grant.policy not in kept]
     if own:
-        roles = sorted({name_of(grant.role) for grant in own})
+        roles = ", ".join(sorted({name_of(grant.role) for grant in own}))
+        entry = state.incident.entry
+        if entry is None:
+            return f"A temporary grant is left on {roles} until its end: see the findings."
+        lent = [each for each in own if each.role == entry.task_role and each.policy in entry.policies]
+        if lent:
+            keep = _input(mode="keep", incident=lent[0].incident)
+            names = ", ".join(sorted({name_of(each.policy) for each in lent}))
+            return f"Attach {names} to {name_of(entry.task_role)} where it is managed, and keep it:\n{keep}"
         cure = _input(service=str(state.incident.service), mode="cure")
-        return f"A temporary grant is left on {', '.join(roles)} (see the findings). To end it now:\n{cure}"
+        return f"A temporary grant is left on {roles} (see the findings). To end it now:\n{cure}"
     if kept:
         return "Nothing of this service is left to do. A grant stays for others: see the findings."
     if state.withdrawal and state.withdrawal.for_good:

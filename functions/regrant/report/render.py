@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from regrant.model.aws import name_of
 from regrant.model.journal import Change
+from regrant.model.results import Receipt
 from regrant.model.run import Report
 
 WIDTH = 80
@@ -87,10 +88,10 @@ def _changes(report: Report) -> Iterator[str]:
             "withdraw": f"withdrew {name_of(change.value)} from {name_of(change.target)}",
             "reattach": f"attached {name_of(change.value)} to {name_of(change.target)} again",
         }[change.kind]
-        yield f"{what} ({_became(change)})"
+        yield f"{what} ({_became(change, report.receipt)})"
 
 
-def _became(change: Change) -> str:
+def _became(change: Change, receipt: Receipt | None) -> str:
     """What became of the change: of one that is undone, whether that was this undo's doing."""
     undone = {"attach": "detached again", "register": "deregistered again", "withdraw": "attached again"}
     if change.left_for:
@@ -99,9 +100,22 @@ def _became(change: Change) -> str:
         return f"taken off by somebody, as seen at {change.lost_at}"
     if change.ended_by:
         return f"ended by run {change.ended_by}"
+    if change.kind == "attach" and change.undone_at and (who := _attached_since(change.value, receipt)):
+        return f"detached, and attached since by {who}"
     if change.undone_at:
         return undone.get(change.kind, "undone")
     return "done" if change.done_at else "intended"
+
+
+def _attached_since(policy: str, receipt: Receipt | None) -> str | None:
+    """Who has attached what the undo took off, by the receipt."""
+    if receipt is None:
+        return None
+    granted = next((line for line in receipt.grants_of_others if line.startswith(f"{policy} for ")), None)
+    if granted:
+        return granted.rpartition(", ")[2]
+    there = f"+ role.attached.{policy} = true"
+    return "somebody" if any(line.startswith(there) for line in receipt.changed_by_others) else None
 
 
 def _proof(report: Report) -> Iterator[str]:

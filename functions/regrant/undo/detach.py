@@ -45,8 +45,8 @@ def detach(
     comes after a crash knows no more than the first. Raises AwsUnavailable, AwsRefused.
     """
     assert record.baseline is not None  # a change has a baseline before it
-    role, kept = record.baseline.role.arn, attached_before(record.baseline)
-    ours = tuple(c for c in record.changes if c.kind == "attach" and c.value not in kept)
+    role, before = record.baseline.role.arn, attached_before(record.baseline)
+    ours = tuple(c for c in record.changes if c.kind == "attach" and c.value not in before)
     policies = tuple(change.value for change in ours)
     held, there = aws.holds.of(role), aws.roles.attachments(role, policies)
     # What an earlier try of this step began to take off is absent because of that.
@@ -54,15 +54,19 @@ def detach(
     unbegun = tuple(hold for hold in held if hold.policy not in begun)
     looked = grants.look_twice(aws, role, unbegun, there, policies, now)
     held = (*looked, *(hold for hold in held if hold.policy in begun))
-    ended = {h.policy: h for h in aws.holds.dropped(role) if h.incident == incident.subject}
+    dropped = aws.holds.dropped(role)
+    ended = {h.policy: h for h in dropped if h.incident == incident.subject}
     for change in ours:
         of_policy = tuple(hold for hold in held if hold.policy == change.value)
         own = tuple(hold for hold in of_policy if hold.incident == incident.subject)
         if change.undone_at is not None and not own:
             continue
         others = grants.standing(tuple(hold for hold in of_policy if hold not in own))
-        tagged = there is not None and is_kept_by_tag(change.value, there)
-        judged = _why_not_ours(change, own, others, ended.get(change.value), tagged, seen_absent, now)
+        kept = next((by for hold in own if (by := grants.kept_by(hold, dropped))), None)
+        for_good = f"run {kept} kept it for good" if kept else None
+        if there is not None and is_kept_by_tag(change.value, there):
+            for_good = "the role's tag regrant:keep names it"
+        judged = _why_not_ours(change, own, others, ended.get(change.value), for_good, seen_absent, now)
         if judged is None:
             _take_off(change, incident, aws, now)
         else:
@@ -77,7 +81,7 @@ def _why_not_ours(
     own: tuple[Hold, ...],
     others: tuple[Hold, ...],
     ended: Hold | None,
-    tagged: bool,
+    for_good: str | None,
     seen_absent: frozenset[str],
     now: str,
 ) -> Change | None:
@@ -93,8 +97,8 @@ def _why_not_ours(
         return replace(change, undone_at=now, shown_at=now, lost_at=lost_at)
     if change.value in seen_absent and change.undoing_at is None:
         return replace(change, undone_at=now, shown_at=now, lost_at=now)
-    if tagged:
-        return replace(change, undone_at=now, shown_at=now, left_for="the role's tag regrant:keep names it")
+    if for_good:
+        return replace(change, undone_at=now, shown_at=now, left_for=for_good)
     if others:
         runs = ", ".join(sorted({hold.incident for hold in others}))
         needs = "need" if "," in runs else "needs"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from sandbox.people.facts import PERSON, Look, RunSeen, Seen, name_of
+from sandbox.people.place import ROLES
 from sandbox.people.promises.common import OTHERS, closed, is_kept, seconds, since
 
 _MOMENT = 5
@@ -34,9 +35,16 @@ def again_is_true(seen: Seen, run: RunSeen) -> Iterator[str]:
 
 def _detached(seen: Seen, run: RunSeen, look: Look, role: str, policy: str) -> bool:
     """Whether a run took it off that is about the same incident."""
-    about = {r.name for r in seen.runs if r.subject == run.subject} | {run.name}
+    root = _incident_of(seen, run)
+    about = {r.name for r in seen.runs if _incident_of(seen, r) == root}
     deeds = (d for d in seen.deeds[: look.deeds] if d.detaches and d.is_of(role, policy))
     return any(deed.who in about for deed in deeds)
+
+
+def _incident_of(seen: Seen, run: RunSeen) -> str:
+    """What the run is about: of the undo of an undo, what that one undid."""
+    subject = seen.run(run.subject)
+    return run.subject if subject is None or subject is run else _incident_of(seen, subject)
 
 
 def what_is_said_to_stay_is_there(seen: Seen, run: RunSeen) -> Iterator[str]:
@@ -86,7 +94,8 @@ def no_task_is_overlooked(seen: Seen, run: RunSeen) -> Iterator[str]:
 
 def changes_by_others_are_named(seen: Seen, run: RunSeen) -> Iterator[str]:
     """Operations, Undo: what others changed on the role since the baseline is in the receipt."""
-    look, subject = closed(run), seen.run(run.subject)
+    look = closed(run)
+    subject = seen.run(run.subject) if run.mode == "rollback" else run
     baseline = subject.looks.get("CaptureBaseline") if subject else None
     if look is None or baseline is None or run.outcome != "ROLLED_BACK":
         return
@@ -104,7 +113,7 @@ def changes_by_others_are_named(seen: Seen, run: RunSeen) -> Iterator[str]:
     for line in receipt.get("changed_by_others", ()):
         policy = line.split(" = ")[0].rpartition("/")[2]
         theirs = any(d.who == PERSON and d.policy == policy for d in deeds)
-        kept = any(is_kept(seen, role, policy, look.deeds) for role in roles)
+        kept = any(is_kept(seen, role, policy, look.deeds) for role in {*roles, *ROLES.values()})
         if ".attached." in line and not theirs and not kept:
             yield f"no person changed that since the baseline: {line}"
 
