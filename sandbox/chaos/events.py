@@ -51,6 +51,7 @@ _JUNK = (
                 "plan",
                 "cure",
                 "expire",
+                "keep",
                 "ALARM",
                 "OK",
             ),
@@ -250,12 +251,18 @@ def _wanted(there: World, event: object) -> str | None:
         return WORKER if "AccessDenied" in code or "Unauthorized" in code else None
     if "detail" in event or "detail-type" in event or {*event} - {"service", "mode", "incident"}:
         return None
-    mode = event.get("mode", "contain")
-    if mode in ("rollback", "expire"):
-        right = event.get("incident") == there.first and "service" not in event
+    mode = _plain(event.get("mode", "contain")).lower()
+    if mode in ("rollback", "expire", "keep"):
+        right = _plain(event.get("incident")) == there.first and "service" not in event
         return (there.first if mode == "rollback" else WORKER) if right else None
     valid = mode in ("plan", "contain", "cure") and "incident" not in event
-    return event["service"] if valid and event.get("service") in (WORKER, BACKEND) else None
+    service = _plain(event.get("service"))
+    return service if valid and service in (WORKER, BACKEND) else None
+
+
+def _plain(given: object) -> str:
+    """A person's input without the blanks around it; nothing for what is no text."""
+    return given.strip() if isinstance(given, str) else ""
 
 
 def _is_of(event: object, kind: str) -> bool:

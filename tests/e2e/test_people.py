@@ -11,8 +11,6 @@ from sandbox.people.forks import play_forked, players
 from sandbox.people.found import CONTAINED, FOUND, act, run
 from sandbox.people.promises.judge import judge
 
-BEING_MENDED: tuple[str, ...] = tuple(FOUND)
-
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[ProcessPoolExecutor]:
@@ -20,12 +18,7 @@ def pool() -> Iterator[ProcessPoolExecutor]:
         yield one
 
 
-def named(name: str) -> object:
-    mended = pytest.mark.xfail(strict=False, reason="being mended")
-    return pytest.param(name, marks=mended if name in BEING_MENDED else ())
-
-
-@pytest.mark.parametrize("name", [named(name) for name in FOUND])
+@pytest.mark.parametrize("name", FOUND)
 def test_no_promise_is_broken_in_a_found_story(pool: ProcessPoolExecutor, name: str) -> None:
     seen = pool.submit(play_forked, FOUND[name].story).result()
     broken = [f"{each.promise}: {each.text}" for each in judge(seen)]
