@@ -99,7 +99,7 @@ def audit_grants(event: AuditEvent, aws: Account) -> Audit:
         marked = grants.look_after(aws, each_role.role, each_role.held, each_role.there, now)
         for hold in marked:
             if hold.lost_at and _is_late(hold.expires_at, now):
-                grants.drop(aws, each_role.role, hold, "audit", now, fired=True)
+                aws.holds.mark(each_role.role, replace(hold, dropped_at=now, dropped_by="audit"), hold)
     audit = replace(_audit(looked, now), expiries=expiries)
     _notify(looked, audit, aws, now)
     return audit
@@ -182,7 +182,7 @@ def _notify(looked: tuple[Look, ...], audit: Audit, aws: Account, now: str) -> N
     """Of the troubles that have not been notified of as they are now, each counted in its record; and the day
     before, of the ends that were not told as near as that when the grant was made or renewed."""
     of_grant = {(grant.role, grant.policy, grant.incident): grant for grant in audit.grants}
-    new, ending = [], []
+    new, ending, marks = [], [], []
     for at in looked:
         for hold in aws.holds.of(at.role):
             grant = of_grant.get((at.role, hold.policy, hold.incident))
@@ -191,14 +191,16 @@ def _notify(looked: tuple[Look, ...], audit: Audit, aws: Account, now: str) -> N
                 same = hold.notice == notice
                 new += [] if same else [grant]
                 counted = replace(hold, notice=notice, notices=hold.notices + 1 if same else 1)
-                aws.holds.mark(at.role, counted, hold)
+                marks.append((at.role, counted, hold))
             elif grant and _ends_tomorrow(hold, now):
                 ending.append(grant)
-                aws.holds.mark(at.role, replace(hold, announced=hold.expires_at), hold)
+                marks.append((at.role, replace(hold, announced=hold.expires_at), hold))
     if new:
         aws.topic.publish(_subject(new), _message(new, audit.expiries))
     if ending:
         aws.topic.publish(f"ENDING {len(ending)} temporary grants", _announcement(ending))
+    for mark in marks:  # in this order: what could not be sent is sent by the next try
+        aws.holds.mark(*mark)
 
 
 def _ends_tomorrow(hold: Hold, now: str) -> bool:

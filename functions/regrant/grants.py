@@ -27,7 +27,8 @@ STALE = 600.0
 """Seconds after which no read shows IAM as it was before a change. AWS promises no bound ("eventually
 consistent", IAM user guide, Troubleshooting); what is published are seconds to a few minutes."""
 SPREAD = 120.0
-"""The same for two reads that agree."""
+"""The same for two reads that agree. Until then an absence is not believed: what is attached is taken off all
+the same, which can be repeated."""
 
 
 def schedule_end(aws: Account, incident: str, ends: str) -> None:
@@ -100,13 +101,15 @@ def is_lost(hold: Hold, there: Attachments | None, now: str, *, twice: bool = Fa
         return False
     if hold.attached_at is None:
         # Of a version that did not record it, or of a run that ended there: its undo has had its time.
-        return bool(hold.held_at) and seconds_between(hold.held_at, now) > ACTIVE + STALE
+        since = hold.put_back_at or hold.held_at
+        return bool(since) and seconds_between(since, now) > ACTIVE + STALE
+    age = seconds_between(hold.attached_at, now)
     seen_before = hold.absent_at is not None and seconds_between(hold.absent_at, now) > 0
-    return twice or seen_before or seconds_between(hold.attached_at, now) > STALE
+    return age > STALE or (age > SPREAD and (twice or seen_before))
 
 
 def _is_another(hold: Hold, there: Attachments) -> bool:
-    """The role, or the policy, was deleted and made anew."""
+    """The role, or the policy, was deleted and made again."""
     policy_id = there.policies.get(hold.policy)
     another_policy = bool(hold.policy_id and policy_id) and hold.policy_id != policy_id
     return another_policy or (bool(hold.role_id) and hold.role_id != there.role_id)
@@ -148,9 +151,8 @@ def _look_after(
         marked = replace(hold, absent_at=now)
     else:
         return hold
-    if marked != hold:
-        aws.holds.mark(role, marked, hold)
-    return marked
+    # Whoever has changed it since it was read knows more.
+    return marked if marked == hold or aws.holds.mark(role, marked, hold) else hold
 
 
 def look_twice(
@@ -168,20 +170,6 @@ def look_twice(
     return look_after(aws, role, held, again, now, read_before=(tuple(there.policies), now))
 
 
-def kept_by(hold: Hold, dropped: tuple[Hold, ...]) -> str | None:
-    """The run that left this hold's attachment for good, on behalf of another incident that shared it."""
-    return next(
-        (
-            each.dropped_by or "another"
-            for each in dropped
-            if each.kept
-            and (each.policy, each.role_id) == (hold.policy, hold.role_id)
-            and seconds_between(hold.attached_at or hold.held_at, each.dropped_at or "") >= 0
-        ),
-        None,
-    )
-
-
 def standing(held: tuple[Hold, ...]) -> tuple[Hold, ...]:
     """Those that are not lost."""
     return tuple(hold for hold in held if hold.lost_at is None)
@@ -196,14 +184,13 @@ def drop(
     *,
     detached: bool = False,
     kept: bool = False,
-    fired: bool = False,
 ) -> None:
     """The incident `by` ends the hold; its schedule goes unless another policy of the grant still needs it.
 
-    detached: the policy was taken off for it; kept: it stays for good; fired: its schedule is gone already.
+    detached: the policy was taken off for it; kept: it stays for good.
     The hold goes last, so that a try that comes after a crash knows no more than the first.
     """
-    if hold.expires_at and not fired and not _share_its_schedule(hold, aws.holds.of(role)):
+    if hold.expires_at and not _share_its_schedule(hold, aws.holds.of(role)):
         aws.schedules.cancel(hold.incident, hold.expires_at)
     aws.holds.write(role, replace(hold, dropped_at=now, dropped_by=by, detached=detached, kept=kept))
 
@@ -214,7 +201,7 @@ def renew(aws: Account, role: str, hold: Hold, why: str, now: str) -> Hold:
     aws.schedules.put(hold.incident, until)
     if hold.expires_at not in (None, until):  # it has not fired where a person began the expiry
         aws.schedules.cancel(hold.incident, str(hold.expires_at))
-    renewed = _renewed(hold, until, why, now)
+    renewed = replace(_renewed(hold, until, why, now), tried_at=None)
     aws.holds.write(role, renewed)
     return renewed
 
@@ -254,6 +241,7 @@ def put_back(
         absent_at=None,
         lost_at=None,
         attached_at=attached_at,
+        put_back_at=now,
     )
     aws.holds.write(role, back)
 

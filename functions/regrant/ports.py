@@ -180,9 +180,9 @@ class Holds(Protocol):
     def write(self, role: str, hold: Hold) -> None:
         """Write that the incident needs the policy on the role (ARN), or that it does not any more."""
 
-    def mark(self, role: str, hold: Hold, was: Hold) -> None:
-        """Write what was seen of the hold's attachment, unless somebody changed the hold since it was
-        read."""
+    def mark(self, role: str, hold: Hold, was: Hold) -> bool:
+        """Write what was seen of the hold's attachment, unless somebody changed the hold since it was read;
+        whether it was written."""
 
     def of(self, role: str) -> tuple[Hold, ...]:
         """Everybody who needs a temporary grant on the role, as it is written now."""

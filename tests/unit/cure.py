@@ -137,7 +137,7 @@ def standing(world: World) -> Standing:
 
 def unmarked(hold: Hold) -> Hold:
     """The hold without what was seen of its attachment, which is another one once it was put back."""
-    return replace(hold, attached_at=None, absent_at=None, tried_at=None)
+    return replace(hold, attached_at=None, absent_at=None, tried_at=None, put_back_at=None)
 
 
 def another_grant(

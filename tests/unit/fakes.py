@@ -517,9 +517,11 @@ class FakeHolds:
         self.written[role, hold.policy, hold.incident] = hold
         self.fuse.pass_by()
 
-    def mark(self, role: str, hold: Hold, was: Hold) -> None:
-        if self.written.get((role, hold.policy, hold.incident)) == was:
+    def mark(self, role: str, hold: Hold, was: Hold) -> bool:
+        unchanged = self.written.get((role, hold.policy, hold.incident)) == was
+        if unchanged:
             self.write(role, hold)
+        return unchanged
 
     def of(self, role: str) -> tuple[Hold, ...]:
         return tuple(h for (on, *_), h in self.written.items() if on == role and h.dropped_at is None)

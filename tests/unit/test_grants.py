@@ -238,7 +238,7 @@ def test_a_renewal_that_changes_no_time_keeps_its_schedule() -> None:
 
 def test_what_is_put_back_has_the_rest_of_its_time() -> None:
     world = granted(DROPPED)
-    assert put_back(world, DROPPED) == replace(HOLD, attached_at=None)
+    assert put_back(world, DROPPED) == replace(HOLD, attached_at=None, put_back_at=at(600))
     assert scheduled(world) == [(INCIDENT, ENDS)]
 
 

@@ -23,14 +23,15 @@ class DynamoHolds:
         with aws_errors():
             self._dynamodb.put_item(TableName=self._table, Item=hold_item(role, hold))
 
-    def mark(self, role: str, hold: Hold, was: Hold) -> None:
-        """PutItem on condition that the hold is as it was read: whoever changed it since knows more."""
+    def mark(self, role: str, hold: Hold, was: Hold) -> bool:
+        """PutItem on condition that the hold is as it was read: whoever changed it since knows more.
+        Whether it was."""
 
         def put() -> None:
             with aws_errors():
                 self._dynamodb.put_item(TableName=self._table, **hold_put(role, hold, was))
 
-        condition_met(put)
+        return condition_met(put)
 
     def of(self, role: str) -> tuple[Hold, ...]:
         """Query, consistent: those that were not dropped."""

@@ -21,17 +21,15 @@ from regrant.model.aws import Attachments, name_of
 from regrant.model.journal import Change, Hold
 from regrant.model.results import KeptGrant, LostGrant, Withdrawal
 from regrant.model.run import Incident, Plan, RunState
-from regrant.parallel import all_three, both
+from regrant.parallel import all_three
 from regrant.ports import Account
 
 
 class Role(msgspec.Struct, frozen=True):
-    """What a withdrawal goes by: the holds on the role as they are marked, those that were dropped, what IAM
-    shows attached, and by policy (ARN) the other services (`cluster/name`) that run with the role and declare
-    it."""
+    """What a withdrawal goes by: the holds on the role as they are marked, what IAM shows attached, and by
+    policy (ARN) the other services (`cluster/name`) that run with the role and declare it."""
 
     held: tuple[Hold, ...]
-    dropped: tuple[Hold, ...]
     there: Attachments | None
     needed: Mapping[str, tuple[str, ...]]
 
@@ -50,9 +48,9 @@ def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
         waits = f"Waits for run {holder}, which is changing the role."
         return Withdrawal("WAIT", checks, now, evidence=(waits,))
     begun = {c.value for c in aws.journal.load(incident.id).changes if c.kind == "withdraw"}
-    there, (held, dropped), needed = all_three(
+    there, held, needed = all_three(
         lambda: aws.roles.attachments(plan.role, (*plan.withdraw, *plan.keep)),
-        lambda: both(lambda: aws.holds.of(plan.role), lambda: aws.holds.dropped(plan.role)),
+        lambda: aws.holds.of(plan.role),
         lambda: needed_by_others(plan.role, plan.withdraw, service, aws, now),
     )
     # What an earlier try of this step began to take off is absent because of that.
@@ -60,10 +58,11 @@ def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
     looked = grants.look_twice(aws, plan.role, unbegun, there, (*plan.withdraw, *plan.keep), now)
     rest = tuple(hold for hold in held if hold.policy in begun)
     held = (*looked, *rest)
-    removed, kept, lost = withdraw(incident, plan, Role(held, dropped, there, needed), aws, now)
-    for_good = _keep_for_good(incident, plan, held, aws, now)
+    role = Role(held, there, needed)
+    removed, kept, lost = withdraw(incident, plan, role, aws, now)
+    for_good, gone = _keep_for_good(incident, plan, role, aws, now)
     watch = bool(removed) and plan.watch
-    return Withdrawal("WATCH" if watch else "CLOSE", checks, now, removed, kept, lost, for_good)
+    return Withdrawal("WATCH" if watch else "CLOSE", checks, now, removed, kept, (*lost, *gone), for_good)
 
 
 def withdraw(
@@ -88,14 +87,10 @@ def withdraw(
         own = tuple(hold for hold in of_policy if _is_ours(hold, incident))
         others = tuple(hold for hold in grants.standing(tuple(of_policy)) if hold not in own)
         why = _why_it_is_kept(plan, others, role.needed.get(policy, ()))
-        by = next((by for hold in own if (by := grants.kept_by(hold, role.dropped))), None)
-        if own and not grants.standing(own):
+        # What an earlier try began is finished: it may be off already, and by our own doing.
+        if policy not in begun and own and not grants.standing(own):
             lost.append(_forget(policy, plan.role, own, incident, role.there, aws, now))
-        elif by and policy not in begun:
-            for hold in own:
-                grants.drop(aws, plan.role, hold, incident.id, now, kept=True)
-            kept.append(KeptGrant(policy, f"run {by} kept it for good"))
-        elif why and policy not in begun:  # what an earlier try began is finished: it may be off already
+        elif policy not in begun and why:
             kept.append(_keep(policy, why, incident, plan, own, others, aws, now))
         else:
             change = Change("withdraw", plan.role, policy, intended_at=now)
@@ -111,13 +106,21 @@ def withdraw(
 
 
 def _keep_for_good(
-    incident: Incident, plan: Plan, held: tuple[Hold, ...], aws: Account, now: str
-) -> tuple[str, ...]:
-    """End the holds of what the plan keeps; the attachment stays, and is its owner's from now on."""
-    for hold in grants.standing(held):
-        if hold.policy in plan.keep and _is_ours(hold, incident):
+    incident: Incident, plan: Plan, role: Role, aws: Account, now: str
+) -> tuple[tuple[str, ...], tuple[LostGrant, ...]]:
+    """End the holds of what the plan keeps, whoever shares it: the attachment stays, and is its owner's from
+    now on. What stays (ARNs), and what somebody had taken off."""
+    for_good, lost = [], []
+    for policy in plan.keep:
+        held = tuple(hold for hold in role.held if hold.policy == policy)
+        own = tuple(hold for hold in held if _is_ours(hold, incident))
+        if own and not grants.standing(own):
+            lost.append(_forget(policy, plan.role, own, incident, role.there, aws, now))
+            continue
+        for hold in grants.standing(held):
             grants.drop(aws, plan.role, hold, incident.id, now, kept=True)
-    return plan.keep
+        for_good.append(policy)
+    return tuple(for_good), tuple(lost)
 
 
 def _forget(

@@ -25,6 +25,7 @@ from regrant.diagnosis.no_grant import ruled_out
 from regrant.diagnosis.own_trial import own_trial
 from regrant.diagnosis.replaceable import as_far_as_replaceable
 from regrant.diagnosis.staying import KINDS, LOOK_BACK, with_staying
+from regrant.grants import is_lost
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, ServiceState, TaskDefinition, name_of
 from regrant.model.catalogue import CatalogueEntry
@@ -122,7 +123,7 @@ def plan_containment(
     if isinstance(depths, str):
         return _refused(_queue_missing(depths), now)
     # What another service was granted goes with its incident, so this one has to hold it as well.
-    standing = tuple(hold for hold in held if hold.lost_at is None)
+    standing = tuple(hold for hold in held if not is_lost(hold, permissions.shown, now))
     own = {hold.policy for hold in standing if hold.service == str(service)}
     granted = {hold.policy for hold in standing} - own
     diagnosis = conclude(incident, definition, permissions.without(granted), log, now)

@@ -40,8 +40,9 @@ def plan_keep(
         keep=tuple(sorted(hold.policy for hold in there)),
         watch=False,
     )
+    against = planned_against(was, aws.roles.read_policies(plan.keep))
     decision: Decision = "ASK" if incident.entry and incident.entry.approval == "required" else "CHANGE"
-    return Diagnosis(decision, now, findings, plan, planned_against=planned_against(was))
+    return Diagnosis(decision, now, findings, plan, planned_against=against)
 
 
 def _temporary(role: str, hold: Hold) -> str:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from regrant.iam.breadth import breadth
 from regrant.iam.policy import Policy, RoleEvaluation, evaluate_role
-from regrant.model.aws import RoleState
+from regrant.model.aws import Attachments, RoleState
 
 
 class RolePermissions(msgspec.Struct, frozen=True, dict=True):
@@ -35,6 +35,13 @@ class RolePermissions(msgspec.Struct, frozen=True, dict=True):
     def missing(self) -> tuple[Policy, ...]:
         """The declared policies that are not attached, narrowest first; sorted once for all calls."""
         return tuple(sorted((p for p in self.declared if p.arn not in self.attached), key=breadth))
+
+    @property
+    def shown(self) -> Attachments:
+        """What is attached, with the ids of the policies."""
+        assert self.state is not None
+        ids = {policy.arn: policy.id or None for policy in (*self.identity, *self.declared)}
+        return Attachments(self.state.id, {arn: ids.get(arn) for arn in self.attached}, self.state.tags)
 
     def without(self, policies: Collection[str]) -> RolePermissions:
         """As if those policies (ARNs) were not attached."""

@@ -29,7 +29,8 @@ class Hold(msgspec.Struct, frozen=True):
 
     It stands for one attachment: that of the policy with policy_id (PolicyId) to the role with role_id
     (RoleId), which IAM showed at attached_at. absent_at is when it was read as absent, once; lost_at when it
-    was certain that somebody had taken it off. What is attached after that is not this grant.
+    was certain that somebody had taken it off. What is attached after that is not this grant. put_back_at is
+    when an undo began to attach it again.
 
     The undo of the last holder takes it off. At expires_at the service is tried without it; ttl_hours is for
     how long it lasts if it is still needed then. why is what the incident was opened for, and why the grant
@@ -66,6 +67,7 @@ class Hold(msgspec.Struct, frozen=True):
     attached_at: str | None = None
     absent_at: str | None = None
     lost_at: str | None = None
+    put_back_at: str | None = None
 
 
 class Change(msgspec.Struct, frozen=True):

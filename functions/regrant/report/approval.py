@@ -68,6 +68,10 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> 
         f"- then detach {name_of(policy)} ({policy}) from {plan.role}, unless others need it"
         for policy in plan.withdraw
     ]
+    changes += [
+        f"- leave {name_of(policy)} ({policy}) on {plan.role} for good, without an end"
+        for policy in plan.keep
+    ]
     found = [f"- {finding.code}: {_line(finding.text)}" for finding in diagnosis.findings]
     return "\n".join(
         (

@@ -85,7 +85,7 @@ def _given_up(state: RunState) -> Iterator[Finding]:
         text = f"{name_of(lost.policy)} was taken off {role} by somebody (seen at {lost.at}).{again}"
         yield Finding("TAKEN_OFF", text, (lost.policy,))
     for policy in undo.lost if undo else ():
-        text = f"{name_of(policy)} was taken off {role} by somebody, and was not attached again."
+        text = f"{name_of(policy)} was taken off {role} by somebody; this undo has not attached it again."
         yield Finding("TAKEN_OFF", text, (policy,))
 
 

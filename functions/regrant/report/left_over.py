@@ -46,8 +46,10 @@ def left_over(state: RunState, outcome: Outcome, aws: Account, now: str) -> Left
     for role in concerned:
         left += _left_on(role, held[role], role in managed, state, outcome, aws, now)
     kept = state.withdrawal.kept if state.withdrawal else ()
-    again = incident.mode == "expire" and outcome == "REFUSED" and bool(kept)
-    return LeftOver(tuple(left), again and all(grant.times > 1 for grant in kept))
+    own = [hold for hold in held.get(incident.role or "", ()) if hold.incident == incident.expires]
+    as_before = f"ended {outcome} ({_code(state)}) at "
+    again = all(grant.times > 1 for grant in kept) if kept else all(as_before in hold.expiry for hold in own)
+    return LeftOver(tuple(left), incident.mode == "expire" and outcome == "REFUSED" and bool(own) and again)
 
 
 def _concerns(hold: Hold, incident: Incident) -> bool:
@@ -70,7 +72,8 @@ def _left_on(
     left = []
     for hold in own:
         ends = hold.incident == incident.expires
-        if managed and grants.is_lost(hold, there, now):
+        found_lost = ends and state.diagnosis is not None and state.diagnosis.next == "NOTHING_TO_FIX"
+        if managed and (found_lost or grants.is_lost(hold, there, now)):
             if ends and incident.mode in ("expire", "keep"):
                 grants.drop(aws, role, hold, incident.id, now)
             continue

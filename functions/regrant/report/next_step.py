@@ -29,11 +29,12 @@ def next_step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
     if outcome == "CONTAINED":
         undo = _input(mode="rollback", incident=incident.subject)
         ends = state.baseline.grant_ends_at if state.baseline else None
-        hours = f"after {incident.entry.grant_ttl_hours} hours" if incident.entry else "at its end"
+        hours = f"after {incident.entry.grant_ttl_hours} hours" if incident.entry else "when it ends"
         when = f"at {ends}" if ends else hours
+        declared = incident.entry is not None and incident.entry.task_role == state.role
         return (
             f"The grant is temporary: {when} the service is tried without it. Before that:"
-            f" {_before_it_ends(state)}\nOr undo this run:\n{undo}"
+            f" {_before_it_ends(state)}" + ("" if declared else f"\nOr undo this run:\n{undo}")
         )
     if outcome == "PLANNED":
         return f"Nothing was changed. To do it:\n{_input(service=str(incident.service), mode='contain')}"

@@ -20,7 +20,7 @@ def decide_outcome(state: RunState) -> Outcome:
     if diagnosis and diagnosis.next == "PLAN":
         return "PLANNED"
     if state.withdrawal and state.withdrawal.next != "WAIT" and not _only_renewed(state):
-        return "CURED"
+        return "NOTHING_TO_FIX" if _only_lost(state) else "CURED"
     if state.grant and state.seen and state.seen.verdict == "HEALTHY":
         return "CONTAINED"
     return "REFUSED"  # nothing was changed: `$.error`, or the grant's reason to stay, says why
@@ -29,8 +29,17 @@ def decide_outcome(state: RunState) -> Outcome:
 def _only_renewed(state: RunState) -> bool:
     """An expiry whose grant is still needed: nothing was taken off, and it is tried again."""
     withdrawal = state.withdrawal
-    renewed = withdrawal and not withdrawal.removed and all(grant.until for grant in withdrawal.kept)
-    return bool(renewed) and state.incident.mode == "expire"
+    if withdrawal is None or withdrawal.removed or withdrawal.for_good or not withdrawal.kept:
+        return False
+    return all(grant.until for grant in withdrawal.kept) and state.incident.mode == "expire"
+
+
+def _only_lost(state: RunState) -> bool:
+    """What was to end had been taken off by somebody."""
+    withdrawal = state.withdrawal
+    if withdrawal is None or withdrawal.removed or withdrawal.for_good or withdrawal.kept:
+        return False
+    return bool(withdrawal.lost) and state.rollout is None
 
 
 def refusal_of(state: RunState) -> Refusal | None:

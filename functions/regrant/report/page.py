@@ -80,12 +80,16 @@ def _planned_changes(state: RunState) -> tuple[Change, ...]:
 
 
 def left_by(state: RunState, record: Record, holds: Holds) -> tuple[Change, ...]:
-    """What is not undone, without what was there before us or another incident needs."""
-    kept = attached_before(record.baseline)
-    held = standing(holds.of(state.role)) if state.role else ()
-    needed = granted_by_others(held, state.incident.subject)
+    """What is not undone, without what was there before us, another incident needs, or is not ours any more:
+    somebody took it off, or another run has ended it."""
+    subject, role = state.incident.subject, state.role
+    held, dropped = (holds.of(role), holds.dropped(role)) if role else ((), ())
+    standing_now = standing(held)
+    own = {hold.policy for hold in standing_now if hold.incident == subject}
+    gone = {hold.policy for hold in (*held, *dropped) if hold.incident == subject} - own
+    not_ours = {*attached_before(record.baseline), *granted_by_others(standing_now, subject), *gone}
     return tuple(
         change
         for change in record.changes
-        if change.undone_at is None and not (change.kind == "attach" and change.value in (*kept, *needed))
+        if change.undone_at is None and not (change.kind == "attach" and change.value in not_ours)
     )

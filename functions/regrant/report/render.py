@@ -12,7 +12,7 @@ from regrant.model.run import Report
 
 WIDTH = 80
 # Lines of each part, so that the report stays short however much there is to say.
-_HEIGHT = {"found": 24, "changed": 8, "proof": 13, "receipt": 6, "took": 4}
+_HEIGHT = {"found": 24, "changed": 8, "proof": 13, "receipt": 12, "took": 4}
 _INDENT = " " * 9
 # Lines of one text, and characters of one word: what a log holds has any length.
 _TALLEST, _LONGEST = 10, 512
@@ -115,7 +115,8 @@ def _attached_since(policy: str, receipt: Receipt | None) -> str | None:
     if granted:
         return granted.rpartition(", ")[2]
     there = f"+ role.attached.{policy} = true"
-    return "somebody" if any(line.startswith(there) for line in receipt.changed_by_others) else None
+    # A long line is cut in the receipt.
+    return "somebody" if any(there.startswith(line) for line in receipt.changed_by_others) else None
 
 
 def _proof(report: Report) -> Iterator[str]:
@@ -139,12 +140,13 @@ def _receipt(report: Report) -> Iterator[str]:
     assert receipt is not None
     apart = f", apart from {_count(len(receipt.changed_by_others), 'change')} by others"
     yield f"equal{apart if receipt.changed_by_others else ''}" if receipt.equal else "NOT EQUAL"
-    yield f"before {receipt.before}"
-    yield f" after {receipt.after}"
+    # What stays, and for whom, comes before the hashes.
     for line in receipt.grants_of_others:
         yield f"  still granted: {line}"
     for line in receipt.changed_by_others:
         yield f"  changed by others: {line}"
+    yield f"before {receipt.before}"
+    yield f" after {receipt.after}"
 
 
 def _seconds(seconds: float) -> str:

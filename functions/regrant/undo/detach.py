@@ -54,19 +54,15 @@ def detach(
     unbegun = tuple(hold for hold in held if hold.policy not in begun)
     looked = grants.look_twice(aws, role, unbegun, there, policies, now)
     held = (*looked, *(hold for hold in held if hold.policy in begun))
-    dropped = aws.holds.dropped(role)
-    ended = {h.policy: h for h in dropped if h.incident == incident.subject}
+    ended = {h.policy: h for h in aws.holds.dropped(role) if h.incident == incident.subject}
     for change in ours:
         of_policy = tuple(hold for hold in held if hold.policy == change.value)
         own = tuple(hold for hold in of_policy if hold.incident == incident.subject)
         if change.undone_at is not None and not own:
             continue
         others = grants.standing(tuple(hold for hold in of_policy if hold not in own))
-        kept = next((by for hold in own if (by := grants.kept_by(hold, dropped))), None)
-        for_good = f"run {kept} kept it for good" if kept else None
-        if there is not None and is_kept_by_tag(change.value, there):
-            for_good = "the role's tag regrant:keep names it"
-        judged = _why_not_ours(change, own, others, ended.get(change.value), for_good, seen_absent, now)
+        tagged = there is not None and is_kept_by_tag(change.value, there)
+        judged = _why_not_ours(change, own, others, ended.get(change.value), tagged, seen_absent, now)
         if judged is None:
             _take_off(change, incident, aws, now)
         else:
@@ -81,7 +77,7 @@ def _why_not_ours(
     own: tuple[Hold, ...],
     others: tuple[Hold, ...],
     ended: Hold | None,
-    for_good: str | None,
+    tagged: bool,
     seen_absent: frozenset[str],
     now: str,
 ) -> Change | None:
@@ -92,13 +88,13 @@ def _why_not_ours(
         if ended.lost_at:
             how = {"lost_at": ended.lost_at}
         return replace(change, undone_at=ended.dropped_at or now, shown_at=now, **how)
-    if own and not grants.standing(own):
+    if own and not grants.standing(own) and change.undoing_at is None:
         lost_at = max(hold.lost_at or now for hold in own)
         return replace(change, undone_at=now, shown_at=now, lost_at=lost_at)
     if change.value in seen_absent and change.undoing_at is None:
         return replace(change, undone_at=now, shown_at=now, lost_at=now)
-    if for_good:
-        return replace(change, undone_at=now, shown_at=now, left_for=for_good)
+    if tagged:
+        return replace(change, undone_at=now, shown_at=now, left_for="the role's tag regrant:keep names it")
     if others:
         runs = ", ".join(sorted({hold.incident for hold in others}))
         needs = "need" if "," in runs else "needs"

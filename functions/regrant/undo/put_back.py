@@ -74,7 +74,7 @@ def _undo_withdrawal(
     if another:
         # The role was deleted: whoever made it anew decided what is on it.
         take_back(aws.journal, incident.subject, replace(change, lost_at=now, shown_at=now), _nothing, now)
-    elif _is_a_persons(change, there, aws, now):
+    elif not _is_granted(policy, incident, role, aws) and _is_a_persons(change, there, aws, now):
         theirs = replace(change, left_for="somebody attached it again", shown_at=now)
         take_back(aws.journal, incident.subject, theirs, _nothing, now)
     else:
@@ -86,6 +86,14 @@ def _undo_withdrawal(
 
 def _nothing() -> None:
     """There is nothing to take back."""
+
+
+def _is_granted(policy: str, incident: Incident, role: str, aws: Account) -> bool:
+    """Another run has attached it since, so that this one's hold stands beside that run's."""
+    return any(
+        hold.policy == policy and hold.service != str(incident.service)
+        for hold in grants.standing(aws.holds.of(role))
+    )
 
 
 def _is_a_persons(change: Change, there: Attachments | None, aws: Account, now: str) -> bool:
