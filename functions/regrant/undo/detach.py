@@ -88,7 +88,8 @@ def _why_not_ours(
         if ended.lost_at:
             how = {"lost_at": ended.lost_at}
         return replace(change, undone_at=ended.dropped_at or now, shown_at=now, **how)
-    if own and not grants.standing(own) and change.undoing_at is None:
+    was_there = change.done_at is not None or any(hold.attached_at for hold in own)
+    if own and not grants.standing(own) and was_there and change.undoing_at is None:
         lost_at = max(hold.lost_at or now for hold in own)
         return replace(change, undone_at=now, shown_at=now, lost_at=lost_at)
     if change.value in seen_absent and change.undoing_at is None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from regrant import grants
 from regrant.clock import seconds_between
 from regrant.journal import carry_out, note_shown, take_back
+from regrant.leases import ACTIVE
 from regrant.model.aws import Attachments
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
@@ -107,9 +108,17 @@ def _is_a_persons(change: Change, there: Attachments | None, aws: Account, now: 
 
 def _holds_of(change: Change, incident: Incident, aws: Account) -> tuple[Hold, ...]:
     """Those that the withdrawal dropped, and after a crash in it those that it had not dropped yet."""
-    dropped = tuple(h for h in aws.holds.dropped(change.target) if h.dropped_by == incident.subject)
+    dropped = tuple(h for h in aws.holds.dropped(change.target) if _dropped_for(change, h, incident))
     standing = tuple(hold for hold in aws.holds.of(change.target) if hold.service == str(incident.service))
     return tuple(hold for hold in (*dropped, *standing) if hold.policy == change.value)
+
+
+def _dropped_for(change: Change, hold: Hold, incident: Incident) -> bool:
+    """By the withdrawal; or by the audit, which came between our detaching and the end of the record."""
+    # The step may have been tried again, and its record bears the time of the last try.
+    around = seconds_between(hold.dropped_at or change.intended_at, change.intended_at) <= ACTIVE
+    of_service = hold.service == str(incident.service)
+    return hold.dropped_by == incident.subject or (hold.dropped_by == "audit" and of_service and around)
 
 
 def _go_on(

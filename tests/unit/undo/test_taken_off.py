@@ -6,10 +6,23 @@ import pytest
 from msgspec.structs import replace
 
 from regrant import grants
+from regrant.audit import AuditEvent, audit_grants
 from regrant.model.aws import Attachments
 from regrant.model.journal import Change
-from tests.unit.cure import BACKEND, LATER, UNDO_OF_CURE, another_grant, granted, let_go, run, undo
-from tests.unit.fakes import INCIDENT, OLD_ROLE, RECEIVE, ROLE, UNDO, World, at
+from tests.unit.cure import (
+    BACKEND,
+    DAY,
+    EXPIRY,
+    LATER,
+    UNDO_OF_CURE,
+    UNDO_OF_EXPIRY,
+    another_grant,
+    granted,
+    let_go,
+    run,
+    undo,
+)
+from tests.unit.fakes import INCIDENT, OLD_ROLE, RECEIVE, ROLE, UNDO, Crash, World, at
 from tests.unit.run import Run
 from tests.unit.undone import contained
 
@@ -164,3 +177,22 @@ def test_what_iam_goes_on_to_show_was_attached_by_somebody(monkeypatch: pytest.M
     world.services.finish()
     monkeypatch.setattr(world.roles, "attachments", Stale(world, 99))
     assert Run(world, replace(UNDO, role=OLD_ROLE)).undo(200).next == "CONFIRM"
+
+
+def test_what_the_audit_closed_between_our_detaching_and_its_record_is_put_back() -> None:
+    """A step that crashed after DetachRolePolicy looks as if somebody had taken the policy off."""
+    world = granted()
+    going = Run(world, EXPIRY)
+    late = DAY + 2 * 3600
+    going.diagnose(late)
+    going.capture(late + 1)
+    world.fuse.passed, world.fuse.blows_at = 0, 4  # after IAM, before the hold
+    with pytest.raises(Crash):
+        going.withdraw(late + 2)
+    world.fuse.blows_at = 0
+    audit_grants(AuditEvent(at(late + 30)), world)
+    assert going.withdraw(late + 40).removed == (RECEIVE,)
+    let_go(world)
+    undo(world, UNDO_OF_EXPIRY, late + 300)
+    assert world.roles.role.attached == (RECEIVE,)
+    assert [hold.incident for hold in world.holds.of(OLD_ROLE)] == [INCIDENT]
