@@ -1,7 +1,7 @@
 """`make audit`: what the deployed runbook has attached for a time, asked of the stack's own function.
 
 A look: it starts nothing and notifies nobody. The AWS environment is the usual one, AWS_ENDPOINT_URL too.
-Exit code 0; 1 if a grant is overdue or recorded but not attached; 2 if the stack could not be asked.
+Exit code 0; 1 if a grant is in any state but held; 2 if the stack could not be asked.
 """
 
 from __future__ import annotations
