@@ -116,11 +116,12 @@ class Gateway:
             raise S3ClientError(error.code, error.message) from error
         self._record(incoming, None)
 
-    def demand(self, service: str, principal: Principal, asked: list[Ask]) -> None:
-        """Raise AwsError, as `service` words it, unless IAM allows all that is asked."""
+    def _demand(self, incoming: _Incoming) -> None:
+        """Raise AwsError, as the service words it, unless IAM allows all that is asked."""
+        principal, service = incoming.principal, incoming.service
         if self._recorder and principal.role and principal.of_a_stack:
-            self._recorder.record(principal.role, asked)
-        for ask in asked:
+            self._recorder.record(principal.role, f"{service}:{incoming.operation}", incoming.asks)
+        for ask in incoming.asks:
             verdict = self._verdict(principal, ask)
             if not verdict.allowed:
                 raise denial(service, principal.arn, ask, verdict)
@@ -166,7 +167,7 @@ class Gateway:
             refused = Verdict(Decision.IMPLICIT_DENY, Layer.IDENTITY)
             raise denial(service, incoming.principal.arn, incoming.asks[0], refused)
         if (service, operation) != ("sts", "GetCallerIdentity"):  # needs no permission
-            self.demand(service, incoming.principal, incoming.asks)
+            self._demand(incoming)
         if service == "iam" and "PolicyArn" in parameters:
             provide_aws_policy(parameters["PolicyArn"])
         if (service, operation) == ("iam", "AttachRolePolicy"):

@@ -1,7 +1,7 @@
 """What the roles of stacks ask of AWS, written down for `make privileges`.
 
-RECORD_CALLS=<file> has each distinct question appended to that file as a line of JSON, by every process that
-plays something. Unset, nothing is written down.
+RECORD_CALLS=<file> has each distinct call, with all that IAM is asked about it, appended to that file as a
+line of JSON, by every process that plays something. Unset, nothing is written down.
 """
 
 from __future__ import annotations
@@ -32,6 +32,23 @@ class Asked:
         return cls(role, action, resource, tuple(sorted(listed.items())))
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """A call of a role: the API operation (`ecs:UpdateService`) and all that IAM was asked about it."""
+
+    operation: str
+    asked: tuple[Asked, ...]
+
+    @classmethod
+    def of(cls, role: str, operation: str, asks: Iterable[Ask]) -> Recorded:
+        return cls(operation, tuple(Asked.of(role, a.action, a.resource, a.context) for a in asks))
+
+
+def questions(calls: Iterable[Recorded]) -> set[Asked]:
+    """What was asked, whatever the call."""
+    return {asked for call in calls for asked in call.asked}
+
+
 class Recorder:
     """Appends to `path`. Each line is one write to a file that is only appended to, so forks do not mix."""
 
@@ -43,24 +60,28 @@ class Recorder:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._known: set[Asked] = set()
+        self._known: set[Recorded] = set()
 
-    def record(self, role: str, asks: Iterable[Ask]) -> None:
-        for ask in asks:
-            asked = Asked.of(role, ask.action, ask.resource, ask.context)
-            if asked not in self._known:
-                self._known.add(asked)
-                line = {
-                    "role": role,
-                    "action": ask.action,
-                    "resource": ask.resource,
-                    "context": dict(asked.context),
-                }
-                with self._path.open("ab", buffering=0) as file:
-                    file.write((json.dumps(line) + "\n").encode())
+    def record(self, role: str, operation: str, asks: Iterable[Ask]) -> None:
+        call = Recorded.of(role, operation, asks)
+        if call not in self._known:
+            self._known.add(call)
+            asked = [
+                {"action": a.action, "resource": a.resource, "context": dict(a.context)} for a in call.asked
+            ]
+            line = {"role": role, "operation": operation, "asked": asked}
+            with self._path.open("ab", buffering=0) as file:
+                file.write((json.dumps(line) + "\n").encode())
 
 
-def read(path: Path) -> set[Asked]:
+def read(path: Path) -> set[Recorded]:
     """Raises OSError; ValueError or KeyError where a line is none of Recorder's."""
     lines = map(json.loads, path.read_text().splitlines())
-    return {Asked.of(line["role"], line["action"], line["resource"], line["context"]) for line in lines}
+    return {
+        Recorded.of(
+            line["role"],
+            line["operation"],
+            [Ask(asked["action"], asked["resource"], asked["context"]) for asked in line["asked"]],
+        )
+        for line in lines
+    }

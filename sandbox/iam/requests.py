@@ -2,10 +2,12 @@
 
 Source: the Service Authorization Reference, one page per service ("Actions, resources, and condition keys for
 ..."). Only what the runbook and the seeds call is here; a call that is not known is asked about resource "*".
+`make privileges` compares it with scripts/privileges/reference.yaml, which has those pages' rows.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -49,6 +51,8 @@ def asks(service: str, operation: str, parameters: Parameters) -> list[Ask]:
     if service == "ecs" and operation in _TAGGING and parameters.get("tags"):
         created = context | {"ecs:createaction": operation}
         asked += [Ask("ecs:TagResource", resource, created) for resource in resources]
+    if (service, operation) == ("states", "StartExecution") and (taken := _taken(parameters)):
+        asked.append(Ask("states:DescribeExecution", taken))
     return asked
 
 
@@ -89,8 +93,14 @@ def _unknown(operation: str, p: Parameters) -> Answer:
     return ["*"], {}, None
 
 
+_BOUNDED = ("AttachRolePolicy", "DetachRolePolicy", "GetRole", "PutRolePolicy", "DeleteRolePolicy")
+"""They are asked about with the boundary that the role has."""
+
+
 def _iam(operation: str, p: Parameters) -> Answer:
     context = {}
+    if operation in _BOUNDED and (boundary := _boundary(p["RoleName"])):
+        context["iam:permissionsboundary"] = boundary
     if "PolicyArn" in p:
         context["iam:policyarn"] = p["PolicyArn"]
     if "PermissionsBoundary" in p:
@@ -107,12 +117,19 @@ def _iam(operation: str, p: Parameters) -> Answer:
 
 def role_arn(name: str) -> str:
     """The ARN of a role, with its path if the role exists."""
+    role = _role(name)
+    return str(role.arn) if role else arn("iam", f"role/{name}", "")
+
+
+def _boundary(name: str) -> str | None:
+    return getattr(_role(name), "permissions_boundary_arn", None)
+
+
+def _role(name: str) -> Any:
+    """None if there is no such role."""
     from moto.iam.models import iam_backends
 
-    for role in iam_backends[ACCOUNT]["aws"].roles.values():
-        if role.name == name:
-            return str(role.arn)
-    return arn("iam", f"role/{name}", "")
+    return next((role for role in iam_backends[ACCOUNT]["aws"].roles.values() if role.name == name), None)
 
 
 def _ecs(operation: str, p: Parameters) -> Answer:
@@ -121,14 +138,20 @@ def _ecs(operation: str, p: Parameters) -> Answer:
     name = cluster.rpartition("/")[2]
     if "service" in p or "services" in p or ("serviceName" in p and operation != "ListTasks"):
         services = p.get("services") or [p.get("service") or p.get("serviceName")]
+        if p.get("taskDefinition"):
+            context["ecs:task-definition"] = _named("ecs", "task-definition/", p["taskDefinition"])
         return [_named("ecs", f"service/{name}/", service) for service in services], context, None
     if operation in ("DescribeTasks", "StopTask"):
         tasks = p.get("tasks") or [p.get("task")]
         return [_named("ecs", f"task/{name}/", task) for task in tasks], context, None
-    if operation in ("ListTasks", "ListServices", "DescribeClusters", "DeleteCluster"):
-        # ListTasks is granted on container instances, and ListServices has no resource: both are granted on *
-        # with the condition ecs:cluster.
-        resources = ["*"] if operation in ("ListTasks", "ListServices") else [cluster]
+    if operation == "ListTasks":
+        # The reference names container instances, and so does a denial that was reported from Fargate; others
+        # name * (cdklabs/construct-hub#1207). So a policy has to allow both.
+        return ["*", arn("ecs", f"container-instance/{name}/*")], context, None
+    if operation == "ListServices":
+        return ["*"], context, None  # it has no resource
+    if operation in ("DescribeClusters", "DeleteCluster"):
+        resources = [cluster]
         if "clusters" in p:
             resources = [_named("ecs", "cluster/", each) for each in p["clusters"]]
         return resources, context, None
@@ -155,17 +178,24 @@ def _sns(operation: str, p: Parameters) -> Answer:
 def _dynamodb(operation: str, p: Parameters) -> Answer:
     tables = dict.fromkeys(p.get("RequestItems", {}) or ([p["TableName"]] if "TableName" in p else []))
     index = f"/index/{p['IndexName']}" if p.get("IndexName") else ""
-    item = p.get("Item") or p.get("Key")
+    item = p.get("Item") or p.get("Key") or _condition(p)
     context = {"dynamodb:leadingkeys": keys} if item and (keys := _leading_keys(p["TableName"], item)) else {}
     return [_named("dynamodb", "table/", table) + index for table in tables] or ["*"], context, None
 
 
 def _leading_keys(table: str, item: Parameters) -> list[str]:
-    """The partition key of the one item that is read or written. A Query's is in an expression."""
+    """The partition key of the items that are read or written."""
     from moto.dynamodb.models import dynamodb_backends
 
     known = dynamodb_backends[ACCOUNT][REGION].tables.get(table.rpartition("/")[2])
     return list(item.get(known.hash_key_attr, {}).values()) if known else []
+
+
+def _condition(p: Parameters) -> Parameters:
+    """A Query's KeyConditionExpression, as far as it says what something is equal to."""
+    names, values = p.get("ExpressionAttributeNames", {}), p.get("ExpressionAttributeValues", {})
+    equal = re.findall(r"([#\w.-]+)\s*=\s*(:\w+)", p.get("KeyConditionExpression", ""))
+    return {names.get(name, name): values[value] for name, value in equal if value in values}
 
 
 def _s3(operation: str, p: Parameters) -> Answer:
@@ -196,6 +226,22 @@ def _lambda(operation: str, p: Parameters) -> Answer:
 
 def _states(operation: str, p: Parameters) -> Answer:
     return [p.get("stateMachineArn") or p.get("executionArn") or "*"], {}, None
+
+
+def _taken(p: Parameters) -> str | None:
+    """The ARN of an execution that has the name already.
+
+    The reference lists states:DescribeExecution for StartExecution, and does not say when it is asked about.
+    AWS's own roles for EventBridge and Scheduler may only start executions, so it is not each time; and only
+    where the name is taken does the answer describe an execution that is there.
+    """
+    from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+    for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
+        for execution in machine.executions if machine.arn == p.get("stateMachineArn") else ():
+            if execution.name == p.get("name"):
+                return str(execution.execution_arn)
+    return None
 
 
 def _events(operation: str, p: Parameters) -> Answer:

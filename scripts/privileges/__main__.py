@@ -1,9 +1,11 @@
 """`make privileges`: each role of the template may do what it does, needs what it may, and may nothing else.
 
-Plays stories on the local account and writes down each question that IAM is asked. Those, each permission of
-the template, and thousands of hostile requests are put to @cloud-copilot/iam-simulate, with their conditions.
-Exit code 0; 1 if anything is missing, unneeded or too much without a written reason (reasons.py), or if a
-reason is not needed any more; 2 if it could not be found out.
+Plays stories on the local account and writes down each call and the questions that IAM is asked about it.
+Those are compared with AWS's own reference (reference.yaml). They, each permission of the template, and
+thousands of hostile requests are put to @cloud-copilot/iam-simulate, with their conditions.
+Exit code 0; 1 if the local account or the template differs from the reference, if anything is missing,
+unneeded or too much without a written reason (reasons.py), or if a reason is not needed any more; 2 if it
+could not be found out.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sandbox.engine.recording import Asked, read
-from scripts.privileges import simulation
+from sandbox.engine.recording import Asked, questions, read
+from scripts.privileges import reference, simulation
 from scripts.privileges.judge import Finding, Judgement, Unanswered, bare, judge
 from scripts.privileges.permissions import Role, deployed
 from scripts.privileges.stories import STORIES, record
@@ -54,17 +56,21 @@ def main(arguments: list[str] | None = None) -> int:
             flush=True,
         )
         roles, calls = deployed(), calls | more
-        judgement = judge(roles, calls)
+        aws = reference.load()
+        differing = [*aws.differences(calls), *aws.untried(calls), *aws.misnamed(roles)]
+        judgement = judge(roles, asked := questions(calls))
+        judgement.differing = differing
     except (OSError, ValueError, Unanswered, simulation.Unavailable) as error:
         print(error, file=sys.stderr)
         return 2
-    print(table(roles, calls, judgement))
+    print(table(roles, asked, judgement))
     print(_LEGEND)
     for line in judgement.wrong:
         print(line)
     result = figures(judgement)
     print(
-        f"insufficient {result['insufficient']}, unneeded {result['unneeded']}, hostile allowed"
+        f"differing {result['differing']}, insufficient {result['insufficient']},"
+        f" unneeded {result['unneeded']}, hostile allowed"
         f" {result['hostile_allowed']} of {result['hostile_tried']}, in {time.monotonic() - began:.0f} s"
     )
     if options.json:
@@ -74,8 +80,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def figures(judgement: Judgement) -> dict[str, Any]:
-    """The first three count what has no reason; `exceptions` are those that have one."""
+    """`differing` is from AWS's reference. The next three count what has no reason; `exceptions` are those
+    that have one."""
     return {
+        "differing": len(judgement.differing),
         "insufficient": len(bare(judgement.insufficient)),
         "unneeded": len(bare(judgement.unneeded)),
         "hostile_allowed": len(bare(judgement.hostile)),

@@ -28,7 +28,8 @@ class Finding:
 
 @dataclass
 class Judgement:
-    """unneeded and hostile hold the excused ones, too. idle: exceptions that nothing needs."""
+    """unneeded and hostile hold the excused ones, too. idle: exceptions that nothing needs. differing: from
+    AWS's reference, which judge() does not look at."""
 
     insufficient: list[Finding] = field(default_factory=list)
     unneeded: list[Finding] = field(default_factory=list)
@@ -36,16 +37,18 @@ class Judgement:
     idle: list[str] = field(default_factory=list)
     tried: dict[str, int] = field(default_factory=dict)
     """How many hostile requests of each role (its title)."""
+    differing: list[str] = field(default_factory=list)
 
     @property
     def wrong(self) -> list[str]:
-        """One line for each finding without a reason, and for each reason without a finding."""
+        """One line for each difference, each finding without a reason, and each reason without a finding."""
         kinds = {
             "DENIED BUT NEEDED": self.insufficient,
             "ALLOWED BUT NOT NEEDED": self.unneeded,
             "ALLOWED BUT HOSTILE": self.hostile,
         }
         wrong = [f"{kind}  {each.role}: {each.what}" for kind, found in kinds.items() for each in bare(found)]
+        wrong = [*(f"DIFFERS FROM AWS'S REFERENCE  {each}" for each in self.differing), *wrong]
         return [*wrong, *(f"AN EXCEPTION THAT NOTHING NEEDS  {each}" for each in self.idle)]
 
 

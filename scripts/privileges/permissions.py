@@ -41,8 +41,12 @@ class Permission:
     @property
     def fitting(self) -> dict[str, str]:
         """Condition keys, in lower case, with a value each that the condition lets in."""
-        keys = (keys for operator, keys in self.condition.items() if operator != "Null")
-        return {key.lower(): values[0] for each in keys for key, values in each.items()}
+        return {
+            key.lower(): "any" if "Not" in operator else values[0]
+            for operator, keys in self.condition.items()
+            if operator != "Null"
+            for key, values in keys.items()
+        }
 
     def __str__(self) -> str:
         more = f" and {len(self.resources) - 1} more" if len(self.resources) > 1 else ""

@@ -76,6 +76,13 @@ UNUSED = (
         f"arn:aws:ssm:{_HERE}:parameter/regrant/services",
         ("WithdrawGrants",),
     ),
+    Reason(
+        "AWS does not document whether EventBridge Scheduler names the executions that it starts, and would"
+        " start one again under its name; the local account's gives none.",
+        ("states:DescribeExecution",),
+        f"arn:aws:states:{_HERE}:execution:regrant-runbook:*",
+        ("ScheduleRole",),
+    ),
 )
 """What no recorded call uses."""
 
@@ -203,15 +210,40 @@ COVERED = (
         ("dynamodb:PutItem",),
         f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
         (
-            *("AttachPolicies", "CaptureBaseline", "CloseIncident", "PageOperator"),
-            *("RedeployService", "UndoRole", "UndoService", "WithdrawGrants"),
+            *("AttachPolicies", "CaptureBaseline", "CloseIncident"),
+            *("PageOperator", "UndoRole", "WithdrawGrants"),
         ),
+    ),
+    Reason(
+        "A change is written under its incident, whose name is any. RedeployService may write leases of roles"
+        " besides, UndoService no other item.",
+        ("dynamodb:PutItem",),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        ("RedeployService", "UndoService"),
+        (("dynamodb:leadingkeys", "*"),),
     ),
     Reason(
         "The journal has items of every incident, service and role. It reads.",
         ("dynamodb:GetItem",),
         f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
         ("CaptureBaseline", "OpenIncident", "UndoRole", "WithdrawGrants"),
+    ),
+    Reason(
+        "The same.",
+        ("dynamodb:Query",),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        (
+            *("AttachPolicies", "CaptureBaseline", "CloseIncident", "ConfirmBaseline", "Diagnose"),
+            *("OpenIncident", "PageOperator", "RedeployService", "UndoRole", "UndoService"),
+            "WithdrawGrants",
+        ),
+    ),
+    Reason(
+        "Every managed role may have grants on record. AuditGrants reads no other item.",
+        ("dynamodb:Query",),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        ("AuditGrants",),
+        (("dynamodb:leadingkeys", "role#*"),),
     ),
     Reason(
         "The group is the stack's own, and holds nothing but the ends of its grants.",
@@ -229,7 +261,18 @@ COVERED = (
         "Any run of the stack's own state machine may hold the lease. Whether it has ended is read.",
         ("states:DescribeExecution",),
         f"arn:aws:states:{_HERE}:execution:regrant-runbook:*",
-        ("CaptureBaseline", "OpenIncident", "UndoRole", "WithdrawGrants"),
+        (
+            *("AlarmRuleRole", "AuditGrants", "CaptureBaseline", "OpenIncident"),
+            *("ScheduleRole", "UndoRole", "WithdrawGrants"),
+        ),
+    ),
+    Reason(
+        "The resource is *, since AWS asks about that, too. A container instance is in the cluster that is"
+        " asked with.",
+        ("ecs:ListTasks",),
+        "*",
+        ("VerifyHealth",),
+        (("ecs:cluster", f"arn:aws:ecs:{_HERE}:cluster/retainwise-cluster"),),
     ),
     Reason(
         "AWSLambdaBasicExecutionRole, which SAM attaches to every function, names no log group. So a function"

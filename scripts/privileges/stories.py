@@ -19,7 +19,7 @@ from sandbox.account import LocalAccount
 from sandbox.chaos.explorer import watch_states
 from sandbox.chaos.world import WORKER, World, world
 from sandbox.engine.faults import Effect
-from sandbox.engine.recording import VARIABLE, Asked, read
+from sandbox.engine.recording import VARIABLE, Recorded, read
 from sandbox.scenarios.play import play as play_scenario
 from sandbox.scenarios.scenarios import SCENARIOS
 from sandbox.scenarios.seeds import retainwise
@@ -55,8 +55,10 @@ def incident(variant: str = "broken", uploads: int = 60, *, second: bool = False
 
 
 def alarms() -> None:
-    """Alarms start the runs, for both services."""
+    """Alarms start the runs, for both services. EventBridge does not hear that it has started the first, and
+    starts it again under its name."""
     with LocalAccount() as account:
+        account.faults.add(Effect.RESPONSE_LOST, "states", "StartExecution")
         result = play_scenario(account, SCENARIOS["contained"])
         assert result.ok, result.complaints
 
@@ -138,8 +140,11 @@ def cure_stuck() -> None:
 
 
 def expired() -> None:
-    """The grant has expired. It is still needed; then no schedule fires, and the audit finds it."""
+    """The grant has expired. It is still needed; then no schedule fires, and the audit finds it. It does not
+    hear that it has started the expiry, and starts it again under its name."""
     with incident() as there:
+        audit = "regrant-audit-grants"
+        there.account.faults.add(Effect.RESPONSE_LOST, "states", "StartExecution", function=audit)
         _enrol(there, grant_ttl_hours=1)
         _run(there, {"service": WORKER}, "CONTAINED")
         _pass(there, HOUR, "ROLLED_BACK")
@@ -182,6 +187,15 @@ def attached_by_hand() -> None:
         _run(there, {"service": WORKER}, "CONTAINED")
 
 
+def taken_off() -> None:
+    """Somebody detaches the grant before its end, so the expiry has nothing to take off."""
+    with incident() as there:
+        _run(there, {"service": WORKER}, "CONTAINED")
+        _client(there, "iam").detach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=RECEIVE)
+        there.account.clock.run_for(HOUR)
+        _run(there, {"mode": "expire", "incident": there.first}, "NOTHING_TO_FIX")
+
+
 def full_role() -> None:
     """The role has as many policies as the account allows."""
     with incident() as there:
@@ -215,13 +229,14 @@ STORIES: tuple[Callable[[], None], ...] = (
     taken_off_by_hand,
     needed_by_another,
     attached_by_hand,
+    taken_off,
     full_role,
     paged,
 )
 
 
-def record(calls: Path) -> set[Asked]:
-    """Play all of them, one on each processor; what was asked is appended to that file.
+def record(calls: Path) -> set[Recorded]:
+    """Play all of them, one on each processor; each call is appended to that file.
 
     Raises AssertionError if a story does not end as it says.
     """

@@ -39,6 +39,7 @@ def test_the_audit_may_read_start_the_runbook_notify_and_nothing_else(
         "dynamodb:Query": "<JournalTable.Arn>",
         "dynamodb:PutItem": "<JournalTable.Arn>",
         "states:StartExecution": "arn:aws:states:us-east-1:123456789012:stateMachine:regrant-runbook",
+        "states:DescribeExecution": "arn:aws:states:us-east-1:123456789012:execution:regrant-runbook:*",
         "sns:Publish": "<Topic>",
         # Lambda sends there what came of an audit that failed.
         "sqs:SendMessage": "<DeadLetterQueue.Arn>",

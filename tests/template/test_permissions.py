@@ -41,7 +41,7 @@ UNLIMITED = {
     "ecs:DeregisterTaskDefinition": "ECS has no resource for it; undone by registering again, tasks go on",
     "ecs:ListServices": "ECS has no resource for it; limited by ecs:cluster",
     "ecs:ListTaskDefinitions": "ECS has no resource for it; it only reads names",
-    "ecs:ListTasks": "authorized on container instances, which Fargate has none of; limited by ecs:cluster",
+    "ecs:ListTasks": "AWS has been seen to ask about *, too; limited by ecs:cluster",
     "iam:GetAccountSummary": "IAM has no resource for it; it only reads counts",
     "logs:CreateLogDelivery": "log delivery has no resource",
     "logs:DeleteLogDelivery": "log delivery has no resource",
@@ -184,22 +184,42 @@ def test_each_of_the_stacks_managed_policies_is_used(stack: Template) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "items"),
-    [("OpenIncident", "lease#service/*"), ("AskApproval", "lease#role/*"), ("AuditGrants", "role#*")],
+    ("step", "actions", "operator", "items"),
+    [
+        ("OpenIncident", ["PutItem"], "StringLike", "lease#service/*"),
+        ("AskApproval", ["PutItem"], "StringLike", "lease#role/*"),
+        ("AuditGrants", ["Query", "PutItem"], "StringLike", "role#*"),
+        ("RedeployService", ["PutItem"], "StringNotLike", ["role#*", "service#*", "lease#service/*"]),
+        ("UndoService", ["PutItem"], "StringNotLike", "*#*"),
+    ],
 )
-def test_a_step_writes_only_the_items_that_it_is_for(stack: Template, step: str, items: str) -> None:
+def test_a_step_writes_only_the_items_that_it_is_for(
+    stack: Template, step: str, actions: list[str], operator: str, items: str | list[str]
+) -> None:
     writes = [
         each
         for owner, each in statements(stack)
         if owner == step and "dynamodb:PutItem" in as_list(each["Action"])
     ]
     (statement,) = writes
-    assert as_list(statement["Action"]) == ["dynamodb:PutItem"]
+    assert as_list(statement["Action"]) == [f"dynamodb:{each}" for each in actions]
     assert statement["Condition"] == {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": items},
+        f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": items},
         # ForAllValues also holds where there is no key at all.
         "Null": {"dynamodb:LeadingKeys": "false"},
     }
+
+
+@pytest.mark.parametrize("step", ["AlarmRuleRole", "ScheduleRole", "AuditGrants"])
+def test_who_starts_a_run_may_see_whether_its_name_is_taken(
+    stack: Template, values: Values, step: str
+) -> None:
+    seen = {
+        str(values(each["Resource"]))
+        for owner, each in statements(stack)
+        if owner == step and "states:DescribeExecution" in as_list(each["Action"])
+    }
+    assert seen == {"arn:aws:states:us-east-1:123456789012:execution:regrant-runbook:*"}
 
 
 def test_a_function_reads_only_the_lists_that_it_needs(stack: Template, values: Values) -> None:

@@ -176,6 +176,31 @@ def test_who_opens_an_incident_may_write_leases_of_services_only(roles: dict[str
 
 
 @needs_node
+@pytest.mark.parametrize(
+    ("step", "others"),
+    [
+        ("RedeployService", {"role#any", "service#any", "lease#service/any"}),
+        ("UndoService", {"role#any", "service#any", "lease#service/any", "lease#role/any"}),
+    ],
+)
+def test_who_deploys_writes_no_grants_and_no_leases_of_services(
+    roles: dict[str, Role], step: str, others: set[str]
+) -> None:
+    role, closing, audit = roles[step], roles["CloseIncident"], roles["AuditGrants"]
+    (table,) = {each.resources[0] for each in closing.permissions if each.action == "dynamodb:PutItem"}
+    written = {Asked.of(closing.name, "dynamodb:PutItem", table, {ITEM: [key]}) for key in others}
+    calls = used(role, closing, audit) | written
+    puts = {f"dynamodb:PutItem on {table} with {{'{ITEM}': '{key}'}}" for key in others}
+
+    def allowed(role: Role) -> set[str]:
+        found = judge([role, closing, audit], calls).hostile
+        return {each.what for each in found if each.role == step} & puts
+
+    assert allowed(role) == set()
+    assert allowed(bent(role, lambda each: statement(each, "WriteJournal").pop("Condition"))) == puts
+
+
+@needs_node
 def test_a_call_of_a_role_that_is_not_there_is_insufficient(roles: dict[str, Role]) -> None:
     attach, audit = roles["AttachPolicies"], roles["AuditGrants"]
     stranger = replace(audit, name="regrant-GoneFunctionRole-0123456789AB")
