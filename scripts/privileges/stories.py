@@ -162,15 +162,6 @@ def needed_no_more() -> None:
         _run(there, {"mode": "expire", "incident": there.first}, "CURED")
 
 
-def taken_off_by_hand() -> None:
-    """A person takes the grant off, and later its record is ended before its time."""
-    with incident() as there:
-        _run(there, {"service": WORKER}, "CONTAINED")
-        there.account.clock.run_for(HOUR / 4)
-        _client(there, "iam").detach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=RECEIVE)
-        _run(there, {"mode": "expire", "incident": there.first}, "NOTHING_TO_FIX")
-
-
 def needed_by_another() -> None:
     """The grant has expired, but another service depends on it, so it stays for one more period."""
     with incident(uploads=8, second=True) as there:
@@ -226,7 +217,6 @@ STORIES: tuple[Callable[[], None], ...] = (
     cure_lost,
     cure_stuck,
     needed_no_more,
-    taken_off_by_hand,
     needed_by_another,
     attached_by_hand,
     taken_off,
