@@ -196,6 +196,12 @@ def full_role() -> None:
         _run(there, {"service": WORKER}, "REFUSED")
 
 
+def undeclared() -> None:
+    """No declared policy allows the call; the execution role is looked at, and what it has of its own."""
+    with incident("table-lost", uploads=15) as there:
+        _run(there, {"service": WORKER}, "REFUSED")
+
+
 def paged() -> None:
     """The catalogue cannot be read; then an undo cannot get the role. A person is notified of both."""
     with incident() as there:
@@ -221,6 +227,7 @@ STORIES: tuple[Callable[[], None], ...] = (
     attached_by_hand,
     taken_off,
     full_role,
+    undeclared,
     paged,
 )
 

@@ -169,13 +169,20 @@ def test_no_role_may_both_change_policies_and_start_a_deployment(stack: Template
     assert not [owner for owner, actions in able.items() if actions & attaching and actions & deploying]
 
 
-def test_an_execution_role_is_only_passed_by_the_steps_that_deploy(stack: Template, values: Values) -> None:
+def test_an_execution_role_is_read_by_diagnose_and_only_passed_by_the_steps_that_deploy(
+    stack: Template, values: Values
+) -> None:
     found = [
         (owner, each["Action"])
         for owner, each in statements(stack)
         if EXECUTION_ROLE in as_list(values(each["Resource"]))
     ]
-    assert found == [("RedeployService", "iam:PassRole"), ("UndoService", "iam:PassRole")]
+    reading = ["iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy"]
+    assert found == [
+        ("Diagnose", reading),
+        ("RedeployService", "iam:PassRole"),
+        ("UndoService", "iam:PassRole"),
+    ]
 
 
 def test_each_of_the_stacks_managed_policies_is_used(stack: Template) -> None:

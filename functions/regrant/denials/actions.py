@@ -1,8 +1,9 @@
 """IAM's spelling of actions. Services print `sqs:receivemessage` and `SNS:Publish` in their denials.
 
 The table is iam_actions.txt: a service prefix and its actions on each line, made by
-scripts/generate/iam_actions.py. It is read at the first use, not at import, and only the line of the service
-asked for is taken apart.
+scripts/generate/iam_actions.py. A mark follows the actions that manage permissions (!), and those that take
+no resource (*). It is read at the first use, not at import, and only the line of the service asked for is
+taken apart.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from functools import cache
 from pathlib import Path
 
 _TABLE = Path(__file__).with_name("iam_actions.txt")
+_MARKS = "!*"
+# Of AssumeRole, PassRole or CreateAccount the reference says Write; they lead to permissions all the same.
+_PERMISSIONS = ("iam", "organizations", "sts")
 
 
 def canonical_action(service: str, name: str) -> str:
@@ -31,6 +35,17 @@ def begins_action(service: str, name: str) -> bool:
     return name.lower() not in names and any(known.startswith(name.lower()) for known in names)
 
 
+def manages_permissions(service: str, name: str) -> bool:
+    """Whether it changes who may do what, or lends another's permissions: AWS's access level "Permissions
+    management", and all of IAM, STS and Organizations."""
+    return service.lower() in _PERMISSIONS or "!" in _marks(service, name)
+
+
+def takes_no_resource(service: str, name: str) -> bool:
+    """Whether a policy can allow it on `*` only."""
+    return "*" in _marks(service, name)
+
+
 @cache
 def _services() -> Mapping[str, str]:
     lines = _TABLE.read_text(encoding="ascii").splitlines()
@@ -44,4 +59,11 @@ def _names(prefix: str) -> Mapping[str, str]:
 
 @cache
 def _names_of(prefix: str) -> Mapping[str, str]:
-    return {name.lower(): name for name in _services()[prefix].split(" ")[1:]}
+    names = (marked.rstrip(_MARKS) for marked in _services()[prefix].split(" ")[1:])
+    return {name.lower(): name for name in names}
+
+
+def _marks(service: str, name: str) -> str:
+    line = _services().get(service.lower(), "")
+    found = (marked for marked in line.split(" ")[1:] if marked.rstrip(_MARKS).lower() == name.lower())
+    return "".join(marked[len(name) :] for marked in found)

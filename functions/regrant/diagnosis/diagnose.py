@@ -15,6 +15,8 @@ from regrant.diagnosis.cause import IGNORED, Judgement, cause_of
 from regrant.diagnosis.choice import choose, nonexistent
 from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.diagnosis.findings import (
+    MISSING_STATEMENT,
+    Judged,
     denial_findings,
     missing_findings,
     ranked,
@@ -40,6 +42,8 @@ from regrant.settings import Allowed, ListName
 _RECENT = 120.0
 # What an entry and a plan are judged by.
 _LISTS: tuple[ListName, ...] = ("roles", "policies", "clusters", "execution_roles")
+# What a statement in one more policy would repair. Of the others something else is in the way.
+_STATEMENT_HELPS = ("NOT_DECLARED", "POLICY_MISSING")
 
 
 def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
@@ -130,11 +134,16 @@ def plan_containment(
     if diagnosis.next == "NOTHING_TO_FIX" and (refusal := own_trial(incident, standing, log)):
         diagnosis = replace(diagnosis, refusal=refusal)
     diagnosis = as_far_as_replaceable(diagnosis, definition, allowed)
+    found = diagnosis.findings
+    if any(finding.code == MISSING_STATEMENT for finding in found):
+        from regrant.diagnosis.missing import on_other_roles
+
+        found = (*found, *on_other_roles(found, definition, entry, allowed, aws))
     return replace(
         diagnosis,
         depths=depths,
         granted=granted_by_others(standing, incident.id),
-        findings=(*diagnosis.findings, *taken_off_findings(role, held, permissions.attached)),
+        findings=(*found, *taken_off_findings(role, held, permissions.attached)),
     )
 
 
@@ -184,6 +193,7 @@ def conclude(
     by_catalogue = attach and not any(judgement.covering for _, judgement in judged)
     findings = (
         *denial_findings(judged, complete, goes_on=not refusal),
+        *_statement(judged, permissions, refusal),
         *nonexistent(permissions),
         *role_findings(permissions.role, entry.task_role),
         *(missing_findings(permissions) if by_catalogue else ()),
@@ -215,6 +225,17 @@ def conclude(
         planned_against=against,
         stays_denied=stays_denied,
     )
+
+
+def _statement(
+    judged: tuple[Judged, ...], permissions: RolePermissions, refusal: Refusal | None
+) -> tuple[Finding, ...]:
+    undeclared = tuple(one for one in judged if one[1].cause == "NOT_DECLARED")
+    if not undeclared or (refusal and refusal.code not in _STATEMENT_HELPS):
+        return ()
+    from regrant.diagnosis.missing import statement_findings
+
+    return statement_findings(undeclared, permissions)
 
 
 def _judge(call: DeniedCall, ignored: tuple[str, ...], permissions: RolePermissions) -> Judgement:

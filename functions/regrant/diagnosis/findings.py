@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from regrant.denials.calls import DeniedCall
 from regrant.diagnosis.cause import IN_THE_WAY, Cause, Judgement
@@ -12,6 +13,9 @@ from regrant.model.journal import Hold
 from regrant.model.run import Finding
 
 Judged = tuple[DeniedCall, Judgement]
+
+MISSING_STATEMENT: Final = "MISSING_STATEMENT"
+"""The code of the finding whose evidence is the least policy that allows what nobody declared, as JSON."""
 
 # A report of any number of calls still fits on a screen, and in the 256 KB that a state's data may have.
 _MOST = 12

@@ -47,6 +47,10 @@ def with_staying(diagnosis: Diagnosis, incident: Incident, aws: Account, now: st
     staying = bounded([one for one in judged if one[1].cause == "NOT_DECLARED"], judged)
     ignored = [one for one in judged if one[1].cause == "IGNORED"]
     findings = denial_findings((*staying, *ignored), log.complete, goes_on=True)
+    if staying:
+        from regrant.diagnosis.missing import statement_findings
+
+        findings += statement_findings(staying, next(role for role in roles if role.role == then))
     return replace(diagnosis, findings=(*diagnosis.findings, *findings), stays_denied=kinds_of(staying))
 
 

@@ -8,12 +8,17 @@ from regrant.model.aws import name_of
 from regrant.model.journal import Outcome
 from regrant.model.run import RunState
 from regrant.report.left_over import LeftOver
+from regrant.report.missing import with_statement
 from regrant.report.no_work import NO_WORK, had_no_work
 from regrant.report.outcome import deployed_since, is_overdue, refusal_of
 
 
 def next_step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
-    """What to do now; an input or a command to copy stands on a line of its own."""
+    """What to do now; what is to be copied (an input, a command, a statement) stands on lines of its own."""
+    return with_statement(_step(state, outcome, left), state.diagnosis)
+
+
+def _step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
     incident, refusal = state.incident, refusal_of(state)
     if refusal:
         return refusal.next

@@ -15,6 +15,7 @@ from regrant.parallel import within
 from regrant.ports import Account, Holds, Record
 from regrant.report.by_hand import There, look, manual_steps
 from regrant.report.compose import make_report
+from regrant.report.missing import with_statement
 from regrant.report.notify import not_notified, send
 
 LOOK = 20.0
@@ -38,7 +39,8 @@ def page_operator(state: RunState, aws: Account, now: str) -> Report:
     except (AwsRefused, AwsUnavailable) as error:
         where = "is taken from the plan" if changes else f"is in the journal, at {state.incident.subject}"
         troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done {where}: {error}"))
-    report = make_report(state, "ROLLBACK_INCOMPLETE", changes, manual_steps(state, left, there), now)
+    steps = with_statement(manual_steps(state, left, there), state.diagnosis)
+    report = make_report(state, "ROLLBACK_INCOMPLETE", changes, steps, now)
     report, unsent = replace(report, findings=(*report.findings, *troubles)), None
     try:
         send(report, aws.topic)

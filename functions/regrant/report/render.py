@@ -53,7 +53,7 @@ def render(report: Report) -> str:
     first, *more = report.next.split("\n")
     lines += wrap(first, "next     ", _INDENT)
     for line in more:
-        lines += [f"  {printable(line).strip()}"] if line.startswith("  ") else wrap(line, _INDENT, _INDENT)
+        lines += [printable(line).rstrip()] if line.startswith("  ") else wrap(line, _INDENT, _INDENT)
     return "\n".join(lines)
 
 
@@ -62,6 +62,8 @@ def _sections(report: Report) -> Iterator[tuple[str, list[list[str]]]]:
     found = []
     for finding in report.findings:
         found.append(wrap_log(finding.text, _INDENT, _INDENT))
+        if finding.code == "MISSING_STATEMENT":
+            continue  # the next step has it whole, to copy
         # One piece of evidence.
         found += [wrap_log(text, f"{_INDENT}  ", f"{_INDENT}  ") for text in finding.evidence[:1]]
     yield "found", found

@@ -5,7 +5,12 @@ import sys
 
 import pytest
 
-from regrant.denials.actions import canonical_action, is_action
+from regrant.denials.actions import (
+    canonical_action,
+    is_action,
+    manages_permissions,
+    takes_no_resource,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,3 +46,32 @@ def test_the_table_is_not_read_at_import() -> None:
         [sys.executable, "-c", code], cwd="functions", capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "0"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        *("iam:PassRole", "iam:GetRole", "sts:AssumeRole", "organizations:CreateAccount", "kms:PutKeyPolicy"),
+        *("s3:PutBucketPolicy", "lambda:addpermission", "sqs:AddPermission", "ecr:SetRepositoryPolicy"),
+    ],
+)
+def test_an_action_that_leads_to_permissions_is_known(action: str) -> None:
+    assert manages_permissions(*action.split(":"))
+
+
+@pytest.mark.parametrize(
+    "action", ["sqs:ReceiveMessage", "kms:Decrypt", "s3:PutObject", "no:Such", "sqs:Fly"]
+)
+def test_no_other_is(action: str) -> None:
+    assert not manages_permissions(*action.split(":"))
+
+
+def test_an_action_that_a_policy_can_allow_on_everything_only_is_known() -> None:
+    everything = ("ecr:GetAuthorizationToken", "XRay:puttracesegments", "sqs:ListQueues")
+    assert all(takes_no_resource(*action.split(":")) for action in everything)
+    assert not any(takes_no_resource(*action.split(":")) for action in ("s3:GetObject", "no:Such", "ecr:Fly"))
+
+
+def test_no_name_has_a_mark() -> None:
+    assert canonical_action("kms", "putkeypolicy") == "kms:PutKeyPolicy"
+    assert is_action("ecr", "getauthorizationtoken")
