@@ -137,11 +137,17 @@ def _service(shape: dict[str, Any]) -> ServiceState:
         status=shape["status"],
         # Absent means ECS (DeploymentController).
         controller=shape.get("deploymentController", {}).get("type", "ECS"),
-        task_definition=shape["taskDefinition"],
+        # Task sets name it where the controller is EXTERNAL (API reference, CreateService and TaskSet).
+        task_definition=shape.get("taskDefinition", ""),
         desired_count=shape["desiredCount"],
         deployment_configuration=shape.get("deploymentConfiguration", {}),
         deployments=tuple(_deployment(d) for d in shape.get("deployments", [])),
         last_events=tuple(event["message"] for event in shape.get("events", [])[:3]),
+        # CUSTOMER, or ECS for an Express service (API reference, Service).
+        task_sets=tuple(
+            each["taskDefinition"] for each in shape.get("taskSets", []) if "taskDefinition" in each
+        ),
+        express=shape.get("resourceManagementType") == "ECS",
     )
 
 

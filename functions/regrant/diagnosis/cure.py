@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from regrant.baseline.drift import planned_against
 from regrant.diagnosis.declared_role import problems
-from regrant.diagnosis.eligibility import judge_role, judge_service
+from regrant.diagnosis.eligibility import judge_role, judge_service, judge_strategy
 from regrant.diagnosis.terraform import patch
 from regrant.grants import attachments_of, is_there, standing
 from regrant.iam.keep_tag import is_kept_by_tag
@@ -43,6 +43,9 @@ def plan_cure(
     )
     if entry.managed_by == "terraform":
         refusal = _terraform(entry, definition)
+        return Diagnosis("REFUSE", now, (wrong_role,), refusal=refusal)
+    by_hand = f"Deploy a revision with {entry.task_role} yourself; the grant then ends at its time."
+    if refusal := judge_strategy(service, state, by_hand):
         return Diagnosis("REFUSE", now, (wrong_role,), refusal=refusal)
     old, new, (held, temporary, (execution_role, status)) = all_three(
         lambda: aws.roles.read(definition.task_role or ""),

@@ -128,7 +128,7 @@ def plan_containment(
     diagnosis = conclude(incident, definition, permissions.without(granted), log, now)
     if diagnosis.next == "NOTHING_TO_FIX" and (refusal := own_trial(incident, standing, log)):
         diagnosis = replace(diagnosis, refusal=refusal)
-    diagnosis = as_far_as_replaceable(diagnosis, definition, allowed)
+    diagnosis = as_far_as_replaceable(diagnosis, service, state, definition, allowed)
     return replace(
         diagnosis,
         depths=depths,

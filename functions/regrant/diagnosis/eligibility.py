@@ -27,6 +27,13 @@ def judge_service(service: Service, state: ServiceState | None) -> Refusal | Non
             f"{service} is deployed by {state.controller}; ECS lets only that controller redeploy it.",
             "Redeploy it there. Regrant works with the ECS deployment controller.",
         )
+    if state.express:
+        return Refusal(
+            "EXPRESS_SERVICE",
+            f"{service} is an Express service: ECS manages its revisions, and with them its task role.",
+            "Give that role what it lacks where it is managed, or name another one for the service"
+            " (aws ecs update-express-gateway-service --task-role-arn).",
+        )
     if state.desired_count == 0:
         return Refusal(
             "DESIRED_COUNT_ZERO",
@@ -40,6 +47,22 @@ def judge_service(service: Service, state: ServiceState | None) -> Refusal | Non
             "Wait until it is completed, or roll it back, and start again.",
         )
     return None
+
+
+def judge_strategy(service: Service, state: ServiceState, instead: str) -> Refusal | None:
+    """Why this service's tasks cannot be replaced by this runbook, if so.
+
+    A shift of traffic bakes for up to a day, and a hook may pause it without an end (API reference,
+    DeploymentConfiguration): longer than a run may watch. `instead` is what a person can do.
+    """
+    if state.strategy == "ROLLING":
+        return None
+    return Refusal(
+        "UNSUPPORTED_STRATEGY",
+        f"{service} is deployed by the strategy {state.strategy}; Regrant replaces tasks by rolling updates"
+        " only.",
+        instead,
+    )
 
 
 def judge_role(definition: TaskDefinition, allowed: Allowed) -> Refusal | None:

@@ -38,14 +38,16 @@ def plan_expiry(
     was = aws.roles.read(role) if own else None
     if was is None or all(is_lost(hold, attachments_of(was), now) for hold in own):
         return Diagnosis("NOTHING_TO_FIX", now, tuple(nothing_left(incident, own, was)))
-    definition = aws.services.task_definition(state.task_definition) if state else None
+    definition = (
+        aws.services.task_definition(state.task_definition) if state and state.task_definition else None
+    )
     depends, postpone = _judge(incident, role, state, definition, allowed, aws)
     keep = tuple(sorted(hold.policy for hold in own if is_kept_by_tag(hold.policy, was)))
     plan = Plan(
         role=role,
         attach=(),
         redeploy=False,
-        task_definition=state.task_definition if state else None,
+        task_definition=(state.task_definition or None) if state else None,
         withdraw=tuple(sorted(hold.policy for hold in own if hold.policy not in keep)),
         keep=keep,
         postpone=postpone,

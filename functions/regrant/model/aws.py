@@ -43,7 +43,8 @@ class Deployment(msgspec.Struct, frozen=True):
 
 
 class ServiceState(msgspec.Struct, frozen=True):
-    """An ECS service as DescribeServices shows it."""
+    """An ECS service as DescribeServices shows it. One of an EXTERNAL controller may name no task definition
+    (empty); task_sets are the revisions (ARNs) of its task sets. express: ECS manages its resources."""
 
     arn: str
     status: str
@@ -53,6 +54,13 @@ class ServiceState(msgspec.Struct, frozen=True):
     deployment_configuration: dict[str, Any]
     deployments: tuple[Deployment, ...]
     last_events: tuple[str, ...] = ()
+    express: bool = False
+    task_sets: tuple[str, ...] = ()
+
+    @property
+    def strategy(self) -> str:
+        """Absent means a rolling update (DeploymentConfiguration)."""
+        return str(self.deployment_configuration.get("strategy") or "ROLLING")
 
     @property
     def primary(self) -> Deployment | None:
@@ -62,6 +70,12 @@ class ServiceState(msgspec.Struct, frozen=True):
     def steady_state(self) -> bool:
         """One deployment, and it is completed."""
         return len(self.deployments) == 1 and self.deployments[0].completed
+
+    @property
+    def revisions(self) -> tuple[str, ...]:
+        """Those (ARNs) that its tasks may be of, each once."""
+        found = (self.task_definition, *(d.task_definition for d in self.deployments), *self.task_sets)
+        return tuple(dict.fromkeys(filter(None, found)))
 
     def deployment(self, deployment_id: str) -> Deployment | None:
         return next((d for d in self.deployments if d.id == deployment_id), None)

@@ -199,6 +199,38 @@ def test_the_catalogue_says_whether_tasks_are_replaced() -> None:
     assert plan is not None and plan.redeploy is False
 
 
+# API reference, DeploymentConfiguration.
+SHIFTS = ["BLUE_GREEN", "LINEAR", "CANARY"]
+
+
+def of_strategy(strategy: str, redeploy: Redeploy) -> Diagnosis:
+    world = World()
+    world.services.state = replace(RUNNING, deployment_configuration={"strategy": strategy})
+    return diagnosed(world, replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, redeploy=redeploy)))
+
+
+@pytest.mark.parametrize("redeploy", ["always", "if-needed"])
+@pytest.mark.parametrize("strategy", [*SHIFTS, "ONE_THAT_AWS_ADDS_LATER"])
+def test_tasks_that_no_rolling_update_replaces_are_refused_by_the_strategy(
+    strategy: str, redeploy: Redeploy
+) -> None:
+    diagnosis = of_strategy(strategy, redeploy)
+    assert diagnosis.next == "REFUSE" and diagnosis.plan is None and diagnosis.planned_against is None
+    assert diagnosis.refusal is not None and diagnosis.refusal.code == "UNSUPPORTED_STRATEGY"
+    assert strategy in diagnosis.refusal.message and "Redeploy=never" in diagnosis.refusal.next
+    assert "MISSING_ATTACHMENT" in codes(diagnosis)
+
+
+@pytest.mark.parametrize("strategy", SHIFTS)
+def test_a_strategy_is_no_matter_where_nothing_is_redeployed(strategy: str) -> None:
+    assert of_strategy(strategy, "never").next == "CHANGE"
+
+
+@pytest.mark.parametrize("redeploy", ["always", "if-needed", "never"])
+def test_a_rolling_update_by_name_is_one(redeploy: Redeploy) -> None:
+    assert of_strategy("ROLLING", redeploy).next == "CHANGE"
+
+
 IN_FLIGHT = replace(OLD, id="ecs-svc/7", rollout_state="IN_PROGRESS")
 
 
@@ -210,6 +242,11 @@ IN_FLIGHT = replace(OLD, id="ecs-svc/7", rollout_state="IN_PROGRESS")
         (replace(RUNNING, status="DRAINING"), "SERVICE_INACTIVE"),
         (replace(RUNNING, controller="CODE_DEPLOY", deployments=()), "UNSUPPORTED_CONTROLLER"),
         (replace(RUNNING, controller="EXTERNAL", deployments=()), "UNSUPPORTED_CONTROLLER"),
+        (
+            replace(RUNNING, controller="EXTERNAL", deployments=(), task_definition=""),
+            "UNSUPPORTED_CONTROLLER",
+        ),
+        (replace(RUNNING, express=True), "EXPRESS_SERVICE"),
         (replace(RUNNING, desired_count=0), "DESIRED_COUNT_ZERO"),
         (replace(RUNNING, deployments=(IN_FLIGHT,)), "DEPLOYMENT_IN_FLIGHT"),
         (replace(RUNNING, deployments=(OLD, replace(OLD, id="ecs-svc/6"))), "DEPLOYMENT_IN_FLIGHT"),

@@ -136,6 +136,14 @@ def of_another_controller(world: World) -> None:
     world.services.state = replace(RUNNING, controller="CODE_DEPLOY")
 
 
+def of_task_sets(world: World) -> None:
+    world.services.state = replace(RUNNING, controller="EXTERNAL", task_definition="", deployments=())
+
+
+def of_express(world: World) -> None:
+    world.services.state = replace(RUNNING, express=True)
+
+
 def without_logs(world: World) -> None:
     world.services.definition = TaskDefinition(DEFINITION, OLD_ROLE, ())
 
@@ -145,6 +153,8 @@ def without_logs(world: World) -> None:
     [
         (in_a_rollout, "another deployment in flight"),
         (of_another_controller, "CODE_DEPLOY"),
+        (of_task_sets, "EXTERNAL"),
+        (of_express, "Express service"),
         (without_logs, "no container that logs"),
     ],
 )
