@@ -45,6 +45,11 @@ class Settings:
         self._environment = environment
 
     @property
+    def region(self) -> str:
+        """Lambda sets it (Lambda developer guide, Defined runtime environment variables)."""
+        return self._environment["AWS_REGION"]
+
+    @property
     def journal_table(self) -> str:
         return self._environment["JOURNAL_TABLE"]
 

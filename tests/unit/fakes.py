@@ -75,6 +75,7 @@ def text_of(entry: CatalogueEntry) -> str:
 
 SETTINGS = Settings(
     {
+        "AWS_REGION": REGION,
         "ALARM_NAME_PREFIX": "regrant/",
         "JOURNAL_TABLE": "regrant-journal",
         "STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:regrant-runbook",

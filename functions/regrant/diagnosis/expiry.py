@@ -33,7 +33,7 @@ def plan_expiry(
     role = incident.role
     assert role is not None  # OpenIncident has it from the journal
     own = [hold for hold in aws.holds.of(role) if hold.incident == incident.expires]
-    if refusal := out_of_reach(own, role, allowed):
+    if refusal := out_of_reach(own, role, allowed, aws.settings.region):
         return Diagnosis("REFUSE", now, (_expired(own, role, now),), refusal=refusal)
     was = aws.roles.read(role) if own else None
     if was is None or all(is_lost(hold, attachments_of(was), now) for hold in own):
@@ -70,13 +70,13 @@ def nothing_left(incident: Incident, own: list[Hold], role: RoleState | None) ->
         yield Finding("TAKEN_OFF", text, (hold.policy,))
 
 
-def out_of_reach(own: list[Hold], role: str, allowed: Allowed) -> Refusal | None:
+def out_of_reach(own: list[Hold], role: str, allowed: Allowed, region: str) -> Refusal | None:
     """A grant that this stack may not take off any more."""
     out = [hold.policy for hold in own if role not in allowed.roles or hold.policy not in allowed.policies]
     if not out:
         return None
     arguments = [f"--role-name {name_of(role)} --policy-arn {policy}" for policy in out]
-    commands = "; ".join(f"aws iam detach-role-policy {each}" for each in arguments)
+    commands = "; ".join(f"aws iam detach-role-policy {each} --region {region}" for each in arguments)
     return Refusal(
         "GRANT_OUT_OF_REACH",
         f"{', '.join(map(name_of, out))} on {name_of(role)} is no longer in this stack's lists.",

@@ -38,7 +38,8 @@ def page_operator(state: RunState, aws: Account, now: str) -> Report:
     except (AwsRefused, AwsUnavailable) as error:
         where = "is taken from the plan" if changes else f"is in the journal, at {state.incident.subject}"
         troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done {where}: {error}"))
-    report = make_report(state, "ROLLBACK_INCOMPLETE", changes, manual_steps(state, left, there), now)
+    steps = manual_steps(state, left, there, aws.settings.region)
+    report = make_report(state, "ROLLBACK_INCOMPLETE", changes, steps, now)
     report, unsent = replace(report, findings=(*report.findings, *troubles)), None
     try:
         send(report, aws.topic)
