@@ -119,6 +119,7 @@ def test_alarms_on_the_runbook_tell_the_topic(stack: Template) -> None:
         "ExecutionsFailed",
         "ExecutionsTimedOut",
         "ExecutionsAborted",
+        "NumberOfMessagesSent",
         "ApproximateNumberOfMessagesVisible",
     }
     assert all(each["AlarmActions"] == [{"Ref": "Topic"}] for each in alarms)
@@ -135,7 +136,11 @@ def test_an_alarm_on_the_runbook_cannot_start_the_runbook(source: Template, stac
 def test_the_record_outlives_the_stack(stack: Template) -> None:
     for name in ("JournalTable", "DeadLetterQueue"):
         resource = stack["Resources"][name]
-        assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+        # A first deployment that fails leaves nothing (CloudFormation user guide, DeletionPolicy attribute).
+        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == (
+            "RetainExceptOnCreate",
+            "Retain",
+        )
     journal = stack["Resources"]["JournalTable"]["Properties"]
     assert journal["BillingMode"] == "PAY_PER_REQUEST"
     assert journal["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
