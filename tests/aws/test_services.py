@@ -223,6 +223,24 @@ def test_only_awslogs_with_group_and_prefix_is_a_route(logging: Any, routes: tup
     assert EcsServices(ecs).task_definition(register(ecs, container("app", logging))).logs == routes
 
 
+def test_a_route_of_another_region_is_said_apart() -> None:
+    """ECS developer guide, awslogs log driver: awslogs-region."""
+    ecs = client("ecs")
+
+    def logging(region: str) -> Any:
+        options = {
+            "awslogs-group": f"/ecs/{region}",
+            "awslogs-region": region,
+            "awslogs-stream-prefix": "ecs",
+        }
+        return {"logDriver": "awslogs", "options": options}
+
+    here, there = (container(f"at-{region}", logging(region)) for region in ("us-east-1", "eu-west-1"))
+    definition = EcsServices(ecs).task_definition(register(ecs, here, there))
+    assert definition.logs == (LogRoute("/ecs/us-east-1", "ecs/at-us-east-1"),)
+    assert definition.elsewhere == ("/ecs/eu-west-1 of at-eu-west-1 (eu-west-1)",)
+
+
 def test_a_policy_is_no_task_definition() -> None:
     with pytest.raises(AwsRefused):
         EcsServices(client("ecs")).task_definition(RECEIVE)

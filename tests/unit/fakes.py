@@ -462,11 +462,16 @@ class FakeLogs:
     lag: float = 0  # seconds until a line is shown
     endless: tuple[str, ...] = ()  # terms of which there is more than is read
     most: int = 10_000  # lines that one search reads, the oldest first
+    unread: dict[str, str] = field(default_factory=dict)  # AWS's code, by log group
 
     def write(self, seconds: float, message: str, task: str = "new-1", *, container: str = "worker") -> None:
         self.written.append(LogLine(at(seconds), f"ecs/{container}/{task}", message))
 
     def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
+        if code := self.unread.get(route.group):
+            if code == "ResourceNotFoundException":
+                return LogLines((), exists=False)
+            raise AwsRefused(f"FilterLogEvents of {route.group}", code)
         start, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
         found = [x for x in self.written if term in x.message]
         shown = end - timedelta(seconds=self.lag)

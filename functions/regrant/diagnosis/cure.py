@@ -6,6 +6,7 @@ from regrant.baseline.drift import planned_against
 from regrant.diagnosis.declared_role import problems
 from regrant.diagnosis.eligibility import judge_role, judge_service, judge_strategy
 from regrant.diagnosis.terraform import patch
+from regrant.diagnosis.unread import elsewhere
 from regrant.grants import attachments_of, is_there, standing
 from regrant.iam.keep_tag import is_kept_by_tag
 from regrant.iam.permissions import RolePermissions
@@ -85,7 +86,8 @@ def plan_cure(
         keep=keep,
     )
     against = planned_against(old, permissions.declared, new)
-    return Diagnosis(decision, now, (wrong_role,), plan, definition.logs, planned_against=against)
+    found_here = (wrong_role, *elsewhere(definition))
+    return Diagnosis(decision, now, found_here, plan, definition.logs, planned_against=against)
 
 
 def _plan_leftovers(
@@ -115,7 +117,8 @@ def _plan_leftovers(
         return Diagnosis("NOTHING_TO_FIX", now, (right, nothing))
     withdraw, keep = _ending(own[role], service, state)
     plan = Plan(role, (), redeploy=False, task_definition=definition.arn, withdraw=withdraw, keep=keep)
-    return Diagnosis(decision, now, (right,), plan, definition.logs, planned_against=planned_against(state))
+    findings = (right, *elsewhere(definition))
+    return Diagnosis(decision, now, findings, plan, definition.logs, planned_against=planned_against(state))
 
 
 def _ending(

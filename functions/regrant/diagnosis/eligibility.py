@@ -79,6 +79,13 @@ def judge_role(definition: TaskDefinition, allowed: Allowed) -> Refusal | None:
             f"The role in use, {definition.task_role}, is not one that this stack may change.",
             "If it should be, the stack's owner adds it to ManagedRoleArns.",
         )
+    if not definition.logs and definition.elsewhere:
+        return Refusal(
+            "LOGS_ELSEWHERE",
+            f"{definition.arn} logs to another Region only, which this runbook does not read:"
+            f" {', '.join(definition.elsewhere)}.",
+            "Let the container that does the work log to the service's own Region (awslogs-region).",
+        )
     if not definition.logs:
         return Refusal(
             "NO_LOGS",

@@ -8,6 +8,7 @@ from regrant.baseline.drift import planned_against
 from regrant.clock import seconds_between
 from regrant.denials.search import read_depths
 from regrant.diagnosis.eligibility import judge_role, judge_service
+from regrant.diagnosis.unread import elsewhere
 from regrant.grants import attachments_of, is_lost
 from regrant.iam.keep_tag import is_kept_by_tag
 from regrant.model.aws import RoleState, ServiceState, TaskDefinition, name_of
@@ -54,6 +55,8 @@ def plan_expiry(
         watch=depends,
     )
     findings = (_expired(own, role, now), *_use(depends, definition, role))
+    if definition and depends:
+        findings = (*findings, *elsewhere(definition))
     routes = definition.logs if definition else ()
     return Diagnosis("CHANGE", now, findings, plan, routes, planned_against=planned_against(was))
 

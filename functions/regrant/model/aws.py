@@ -82,12 +82,14 @@ class ServiceState(msgspec.Struct, frozen=True):
 
 
 class TaskDefinition(msgspec.Struct, frozen=True):
-    """The parts of a task definition that matter here. Roles are ARNs."""
+    """The parts of a task definition that matter here. Roles are ARNs. logs are the routes of this Region;
+    elsewhere says where else containers log to."""
 
     arn: str
     task_role: str | None
     logs: tuple[LogRoute, ...]
     execution_role: str | None = None
+    elsewhere: tuple[str, ...] = ()
 
 
 class RoleState(msgspec.Struct, frozen=True):
@@ -143,10 +145,12 @@ class LogLine(msgspec.Struct, frozen=True):
 
 
 class LogLines(msgspec.Struct, frozen=True):
-    """What a search of a log found, oldest first. Where not `complete`, there is more that was not read."""
+    """What a search of a log found, oldest first. Where not `complete`, there is more that was not read;
+    where not `exists`, there is no such log group."""
 
     lines: tuple[LogLine, ...]
     complete: bool = True
+    exists: bool = True
 
 
 class QueueDepth(msgspec.Struct, frozen=True):

@@ -150,6 +150,13 @@ def test_a_revision_to_which_ecs_would_not_go_back_is_not_left() -> None:
     assert code == "REVISION_NOT_ACTIVE" and "retainwise-worker:1" in message
 
 
+def test_a_service_of_which_no_log_can_be_read_is_not_moved() -> None:
+    world = granted()
+    world.logs.unread = {ROUTE.group: "AccessDeniedException"}
+    code, message = refused(planned(world))
+    assert code == "LOGS_UNREADABLE" and ROUTE.group in message
+
+
 @pytest.mark.parametrize("strategy", ["BLUE_GREEN", "LINEAR", "CANARY"])
 def test_a_service_that_no_rolling_update_deploys_is_not_moved(strategy: str) -> None:
     world = granted()

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from regrant.baseline.drift import ROUNDS
 from regrant.denials.search import DENIAL_TERM
-from regrant.model.aws import QueueDepth, ServiceState
+from regrant.errors import AwsRefused
+from regrant.model.aws import LogRoute, QueueDepth, ServiceState
 from regrant.model.journal import Hold
 from regrant.model.run import Depths, Diagnosis, Incident
 from tests.unit.fakes import (
@@ -231,6 +232,48 @@ def test_a_rolling_update_by_name_is_one(redeploy: Redeploy) -> None:
     assert of_strategy("ROLLING", redeploy).next == "CHANGE"
 
 
+ABROAD = ("/ecs/worker of worker (eu-west-1)",)
+SIDECAR = LogRoute("/custom/agent", "ecs/agent")
+
+
+def test_a_log_of_another_region_beside_one_that_is_read_is_a_finding() -> None:
+    world = World()
+    world.services.definition = replace(TASK_DEFINITION, elsewhere=ABROAD)
+    diagnosis = diagnosed(world)
+    assert diagnosis.next == "CHANGE" and codes(diagnosis)[-1] == "LOGS_ELSEWHERE"
+    assert ABROAD[0] in diagnosis.findings[-1].text
+
+
+# API reference, FilterLogEvents, and Common errors.
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+def test_a_sidecar_whose_log_cannot_be_read_is_left_out_with_a_finding(code: str) -> None:
+    world = World()
+    world.services.definition = replace(TASK_DEFINITION, logs=(ROUTE, SIDECAR))
+    world.logs.unread = {SIDECAR.group: code}
+    world.logs.write(-60, DENIAL, "old-1")
+    diagnosis = diagnosed(world)
+    assert diagnosis.next == "CHANGE" and diagnosis.logs == (ROUTE,)
+    assert [f.text for f in diagnosis.findings if f.code == "LOGS_UNREADABLE"] == [
+        f"Not read: /custom/agent of agent ({code}). What is denied there is not seen."
+    ]
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+def test_a_service_of_which_no_log_can_be_read_is_refused(code: str) -> None:
+    world = World()
+    world.logs.unread = {ROUTE.group: code}
+    found = diagnosed(world).refusal
+    assert found is not None and found.code == "LOGS_UNREADABLE"
+    assert f"{ROUTE.group} of worker ({code})" in found.message and "LogGroupPrefix" in found.next
+
+
+def test_another_refusal_of_a_log_is_a_failure() -> None:
+    world = World()
+    world.logs.unread = {ROUTE.group: "InvalidParameterException"}
+    with pytest.raises(AwsRefused):
+        diagnosed(world)
+
+
 IN_FLIGHT = replace(OLD, id="ecs-svc/7", rollout_state="IN_PROGRESS")
 
 
@@ -272,6 +315,7 @@ def test_the_deployment_in_flight_is_named() -> None:
         (FakeServices(definition=replace(TASK_DEFINITION, task_role=None)), "NO_TASK_ROLE"),
         (FakeServices(definition=replace(TASK_DEFINITION, task_role=f"{OLD_ROLE}-2")), "ROLE_NOT_MANAGED"),
         (FakeServices(definition=replace(TASK_DEFINITION, logs=())), "NO_LOGS"),
+        (FakeServices(definition=replace(TASK_DEFINITION, logs=(), elsewhere=ABROAD)), "LOGS_ELSEWHERE"),
     ],
 )
 def test_a_task_definition_that_cannot_be_helped_is_refused(services: FakeServices, code: str) -> None:
