@@ -78,6 +78,11 @@ class Settings:
         return self._environment["ALARM_NAME_PREFIX"]
 
     @property
+    def catalogue_prefix(self) -> str:
+        """The SSM parameters with the catalogue's entries are named this, then CLUSTER/SERVICE."""
+        return self._environment["CATALOGUE_PREFIX"]
+
+    @property
     def expiry_window(self) -> ExpiryWindow:
         """Raises ValueError for what is none."""
         from regrant.expiry_window import parse_window  # few functions need it at their cold start

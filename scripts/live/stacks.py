@@ -206,6 +206,7 @@ def _kept(cloudformation: Any) -> dict[str, str]:
 @contextmanager
 def enrolment_stack(session: Any, account: Mapping[str, str]) -> Iterator[None]:
     parameters = {
+        "Runbook": RUNBOOK_STACK,
         "Cluster": ACCOUNT_STACK,
         "Service": "worker",
         "TaskRoleArn": account["NewRoleArn"],

@@ -29,6 +29,7 @@ NEEDED_FOR = {
 # Those that no call is made with.
 NEEDED_BY = {
     "ALARM_NAME_PREFIX": {"OpenIncident"},
+    "CATALOGUE_PREFIX": {"OpenIncident", "Diagnose", "AskApproval", "CaptureBaseline", "WithdrawGrants"},
     "EXPIRY_WINDOW": {"CaptureBaseline", "WithdrawGrants", "UndoRole", "AuditGrants"},
     "POWERTOOLS_METRICS_NAMESPACE": {"CloseIncident", "PageOperator"},
 }

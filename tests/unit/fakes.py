@@ -51,6 +51,7 @@ NEWER_DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-w
 OLD_DEPLOYMENT = "ecs-svc/4026531840000000041"
 THEIRS = "ecs-svc/77"  # somebody else's deployment
 ROUTE = LogRoute("/ecs/retainwise-worker", "ecs/worker")
+CATALOGUE = "/regrant/services/"
 OPENED = "2025-11-11T21:52:14.102Z"
 INCIDENT = "5e3b7f0a-4c1d-4a7e-9a54-0d6f2f8f1c11_7c0f64be-8d4b-4f0e-b8d5-1f7f2a9f3f52"
 
@@ -77,6 +78,7 @@ SETTINGS = Settings(
     {
         "AWS_REGION": REGION,
         "ALARM_NAME_PREFIX": "regrant/",
+        "CATALOGUE_PREFIX": CATALOGUE,
         "JOURNAL_TABLE": "regrant-journal",
         "STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:regrant-runbook",
         "TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:regrant-incidents",

@@ -54,7 +54,9 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
     found, (text, allowed) = both(
         lambda: aws.services.describe(service), lambda: aws.allowed.read_with_entry(service, now, *_LISTS)
     )
-    incident, refusal = _by_entry(state.incident, read_entry(text, service, allowed))
+    incident, refusal = _by_entry(
+        state.incident, read_entry(text, service, allowed, aws.settings.catalogue_prefix)
+    )
     diagnosis = _refused(refusal, now) if refusal else _make_plan(incident, found, allowed, aws, now)
     if incident.mode in ("cure", "expire"):
         diagnosis = with_staying(diagnosis, incident, aws, now)

@@ -20,6 +20,7 @@ from regrant.model.results import Refusal
 from regrant.model.run import AskEvent, Diagnosis, Failure, PlannedAgainst, RunState
 from regrant.opening.request import shown
 from regrant.ports import Account
+from regrant.settings import Settings
 
 TIME_LIMIT = 3600.0
 """Seconds for an answer; the state's TimeoutSeconds (a test ties the two)."""
@@ -37,7 +38,7 @@ def ask_approval(event: AskEvent, aws: Account) -> str:
     assert diagnosis and diagnosis.plan and diagnosis.planned_against  # DecidePlan sends only plans here
     release_role(diagnosis.plan.role, state.incident, aws, event.now)
     until = later(event.now, TIME_LIMIT)
-    question = _question(state, diagnosis, event.token, until, aws.settings.region)
+    question = _question(state, diagnosis, event.token, until, aws.settings)
     aws.topic.publish(f"APPROVAL NEEDED {state.incident.service}", question)
     return until
 
@@ -74,7 +75,7 @@ def _said_no(answer: Mapping[Any, Any]) -> str:
     return f"The plan was not approved: SendTaskFailure{f', {said}' if said else ', without a reason'}."
 
 
-def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str, region: str) -> str:
+def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str, settings: Settings) -> str:
     plan, against = diagnosis.plan, diagnosis.planned_against
     assert plan and against
     changes = [f"- attach {name_of(policy)} ({policy}) to {plan.role}" for policy in plan.attach]
@@ -99,26 +100,26 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str, reg
             "Would be changed, and undone if it does not help:",
             *changes,
             "As it is now, and a yes is to no other text:",
-            *_texts(state, against),
+            *_texts(state, against, settings.catalogue_prefix),
             "",
             "Yes:",
-            _answer(token, "true", region),
+            _answer(token, "true", settings.region),
             "No:",
-            _answer(token, "false", region),
+            _answer(token, "false", settings.region),
             "",
             "If a role, the task definition or a text changes before that, you are asked again.",
         )
     )
 
 
-def _texts(state: RunState, against: PlannedAgainst) -> Iterator[str]:
+def _texts(state: RunState, against: PlannedAgainst, prefix: str) -> Iterator[str]:
     """Each policy that is attached, or that the role of a cure needs, and the entry that says so. A hash on
     a line of its own can be compared with a command's (docs/operations.md, Approval)."""
     for arn, mark in sorted(against.policies.items()):
         yield f"- policy {arn}: id {mark.id}, version {mark.version}, SHA-256"
         yield f"  {mark.sha256}"
     if state.incident.service and against.entry:
-        yield f"- catalogue entry {parameter_name(state.incident.service)}: SHA-256"
+        yield f"- catalogue entry {parameter_name(prefix, state.incident.service)}: SHA-256"
         yield f"  {against.entry}"
 
 
