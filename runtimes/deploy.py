@@ -206,7 +206,7 @@ def _retained(account: Ministack) -> set[tuple[str, str]]:
     kept = {
         logical_id
         for logical_id, resource in built_template()["Resources"].items()
-        if resource.get("DeletionPolicy") == "Retain"
+        if resource.get("DeletionPolicy", "").startswith("Retain")
     }
     pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
     return {

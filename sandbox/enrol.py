@@ -72,7 +72,9 @@ def enrol(account: Served, parameters: dict[str, str]) -> dict[str, str]:
         if error.response["Error"]["Code"] != "ParameterAlreadyExists":
             raise
     # A stack is only created here. Its other parts replace what is there.
-    entry = f"/regrant/services/{parameters['Cluster']}/{parameters['Service']}"
+    entry = (
+        f"/{parameters.get('Runbook', 'regrant')}/services/{parameters['Cluster']}/{parameters['Service']}"
+    )
     account.client("ssm").delete_parameter(Name=entry)
     return deploy(account, TEMPLATE, parameters, stack)
 

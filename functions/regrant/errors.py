@@ -14,7 +14,8 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     ├── RoleGone              not retried: the role was deleted during the run
     ├── ServiceGone           not retried: the service was deleted during the run
     ├── ServiceChanged        not retried: somebody else deployed during the run
-    └── ServiceNotSettled     not retried: undone, but the service did not settle
+    ├── ServiceNotSettled     not retried: undone, but the service did not settle
+    └── SdkTooOld             not retried: the runtime's botocore lacks a call, so no function can start
 
 What a check concludes is not a failure: verdicts and refusals are returned (regrant.model.results).
 """
@@ -72,3 +73,7 @@ class ServiceChanged(RegrantError):
 
 class ServiceNotSettled(RegrantError):
     """Everything of ours is undone, but the service has not settled within the loop's bound."""
+
+
+class SdkTooOld(RegrantError):
+    """The Lambda runtime's botocore lacks a call that the adapters make. The message names both."""

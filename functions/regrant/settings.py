@@ -45,6 +45,11 @@ class Settings:
         self._environment = environment
 
     @property
+    def region(self) -> str:
+        """Lambda sets it (Lambda developer guide, Defined runtime environment variables)."""
+        return self._environment["AWS_REGION"]
+
+    @property
     def journal_table(self) -> str:
         return self._environment["JOURNAL_TABLE"]
 
@@ -71,6 +76,11 @@ class Settings:
     def alarm_prefix(self) -> str:
         """Alarms of enrolled services are named this, then CLUSTER/SERVICE."""
         return self._environment["ALARM_NAME_PREFIX"]
+
+    @property
+    def catalogue_prefix(self) -> str:
+        """The SSM parameters with the catalogue's entries are named this, then CLUSTER/SERVICE."""
+        return self._environment["CATALOGUE_PREFIX"]
 
     @property
     def expiry_window(self) -> ExpiryWindow:

@@ -3,10 +3,11 @@ role.
 
 Differences from moto that AWS's documentation or recordings ask for: a name is made up for an unnamed
 execution (StartExecution); times in the context object are ISO text with Z (Context object); a client error
-of Lambda is named Lambda.<code>, and a refused invocation Lambda.AWSLambdaException ("Handling errors in Step
-Functions workflows"); names and inputs have limits, and a history can be asked for backwards (Service quotas;
-GetExecutionHistory); a change of status goes to EventBridge ("Step Functions Execution Status Change"); a
-Choice that compares what is not there fails the execution with States.Runtime (IsPresent may ask for it).
+of Lambda is named Lambda.<code>, and a refused invocation Lambda.AWSLambdaException ("Handling errors in
+Step Functions workflows"); SendTaskFailure's cause is handed on (API reference); names and inputs have
+limits, and a history can be asked for backwards (Service quotas; GetExecutionHistory); a change of status
+goes to EventBridge ("Step Functions Execution Status Change"); a Choice that compares what is not there
+fails the execution with States.Runtime (IsPresent may ask for it).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as retr
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.exceptions import ValidationException
 from moto.stepfunctions.parser import utils
 from moto.stepfunctions.parser.api import (
@@ -180,6 +182,12 @@ def _name_errors(core: Core) -> None:
             EventDetails(lambdaFunctionFailedEventDetails=details),  # type: ignore[typeddict-item]  # one of many
         )
 
+    def with_cause(self: Any) -> ActionResult:
+        given = (self._get_param(name) for name in ("taskToken", "error", "cause"))
+        self.stepfunction_backend.send_task_failure(*given)
+        return EmptyResult()
+
+    core.patch(StepFunctionResponse, "send_task_failure", with_cause)
     core.patch(StateTaskServiceLambda, "_error_cause_from_client_error", staticmethod(named))
     core.patch(StateTaskLambda, "_from_error", with_client_errors)
 

@@ -44,6 +44,8 @@ def _call(place: Place, words: list[str]) -> None:
     names = {re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower(): name for name in shape.members}
     given: dict[str, Any] = {}
     for option, value in zip(words[3::2], words[4::2], strict=True):
+        if option == "--region":
+            continue  # there is one
         name = names[option.removeprefix("--")]
         given[name] = [value] if shape.members[name].type_name == "list" else value
     getattr(client, method)(**given)

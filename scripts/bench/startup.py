@@ -104,6 +104,7 @@ def environment() -> dict[str, str]:
         "EXPIRY_WINDOW": "always",
         "SCHEDULE_ROLE_ARN": "arn:aws:iam::123456789012:role/scheduler",
         "ALARM_NAME_PREFIX": "regrant/",
+        "CATALOGUE_PREFIX": "/regrant/services/",
         "POWERTOOLS_SERVICE_NAME": "regrant",
         "POWERTOOLS_METRICS_NAMESPACE": "Regrant",
         "POWERTOOLS_LOG_LEVEL": "INFO",

@@ -49,7 +49,7 @@ def mermaid(definition: Mapping[str, Any]) -> str:
         lines.append(f'  subgraph frame{number}["{_FRAMES.get(handler, handler)}"]')
         lines += [f"    {_node(name, states[name])}" for name in members]
         lines.append("  end")
-    framed = {name for members in frames.values() for name in members}
+    framed = {name: handler for handler, members in frames.items() for name in members}
     lines += [f"  {_node(name, state)}" for name, state in states.items() if name not in framed]
     happy = set(_happy_path(definition["StartAt"], states))
     lines += [f"  {edge}" for name, state in states.items() for edge in _arrows(name, state, happy)]
@@ -57,7 +57,7 @@ def mermaid(definition: Mapping[str, Any]) -> str:
     for name, state in states.items():
         for catch in state.get("Catch", []):
             named = ", ".join(catch["ErrorEquals"])
-            if named != _ANY:
+            if named != _ANY and framed.get(name) != catch["Next"]:
                 lines.append(f"  {name} -. {named} .-> {catch['Next']}")
             elif name not in framed:
                 lines.append(f"  {name} -. any error .-> {catch['Next']}")

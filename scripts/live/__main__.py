@@ -2,8 +2,9 @@
 
 It costs a few cents: one small Fargate task for about half an hour, and what the runbook itself costs.
 Everything it makes has a name that begins with regrant-live, and is deleted at the end, whatever happened;
-what could not be is listed, and SAM's own bucket stays. It never runs without the account's id, not in
-another account than that, and not where something of those names is already.
+what could not be is listed; SAM's own bucket stays, and so does ECS's service-linked role. It never runs
+without the account's id, not in another account than that, and not where something of those names is
+already.
 """
 
 from __future__ import annotations

@@ -16,7 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT_STACK, RUNBOOK_STACK, ENROLMENT_STACK = "regrant-live", "regrant-live-runbook", "regrant-live-worker"
 RETAINED = ("JournalTable", "DeadLetterQueue")
 """What template.yaml keeps when its stack is deleted."""
-STAYS = "SAM's own stack aws-sam-cli-managed-default and its bucket stay: other deployments may use them."
+STAYS = (
+    "SAM's own stack aws-sam-cli-managed-default and its bucket stay, and ECS's service-linked role:"
+    " other deployments may use them."
+)
 
 
 class Refused(Exception):
@@ -45,7 +48,9 @@ def check_names(session: Any) -> None:
 @contextmanager
 def account_stack(session: Any) -> Iterator[dict[str, str]]:
     """The worker's stack. What the runbook put beside it, and would keep it from going, goes first."""
-    with _stack(session, ACCOUNT_STACK, "scripts/live/account.yaml", _network(session)) as account:
+    network = _network(session)
+    ecs_role(session)
+    with _stack(session, ACCOUNT_STACK, "scripts/live/account.yaml", network) as account:
         try:
             yield account
         finally:
@@ -73,6 +78,18 @@ def _revisions(ecs: Any) -> list[str]:
     pages = ecs.get_paginator("list_task_definitions").paginate(familyPrefix=ACCOUNT_STACK, status="ACTIVE")
     found = [arn for page in pages for arn in page["taskDefinitionArns"]]
     return [arn for arn in found if arn.rpartition("/")[2].rpartition(":")[0] == ACCOUNT_STACK]
+
+
+def ecs_role(session: Any) -> None:
+    """ECS's service-linked role, which an account has from its first cluster on. CloudFormation does not wait
+    until it can be assumed, so it is made first (ECS developer guide, Using service-linked roles)."""
+    try:
+        session.client("iam").create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
+        say("Made ECS's service-linked role.")
+    except ClientError as error:
+        # "Service role name AWSServiceRoleForECS has been taken in this account" (IAM API reference).
+        if error.response["Error"]["Code"] != "InvalidInput" or "taken" not in str(error):
+            raise
 
 
 def _network(session: Any) -> dict[str, str]:
@@ -189,6 +206,7 @@ def _kept(cloudformation: Any) -> dict[str, str]:
 @contextmanager
 def enrolment_stack(session: Any, account: Mapping[str, str]) -> Iterator[None]:
     parameters = {
+        "Runbook": RUNBOOK_STACK,
         "Cluster": ACCOUNT_STACK,
         "Service": "worker",
         "TaskRoleArn": account["NewRoleArn"],

@@ -8,15 +8,19 @@ from msgspec.structs import replace
 
 from regrant.aws.allowed import ParameterLists
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.model.catalogue import Service
+from regrant.model.catalogue import Service, parameter_name
 from regrant.opening.catalogue import read_entry
 from regrant.settings import Allowed
 from tests.aws.account import ALLOWED_PREFIX as PREFIX
 from tests.aws.account import create_lists, enrol
-from tests.unit.fakes import ALLOWED, ENTRY, WORKER, at
+from tests.unit.fakes import ALLOWED, CATALOGUE, ENTRY, WORKER, at
 
 # The seed's lists, but no execution roles are listed.
 SEED = replace(ALLOWED, execution_roles=frozenset())
+
+
+def named(service: Service) -> str:
+    return parameter_name(CATALOGUE, service)
 
 
 @pytest.fixture
@@ -35,33 +39,33 @@ def asked(ssm: Any) -> list[list[str]]:
 
 
 def test_the_lists_that_are_asked_for_come_in_one_call(ssm: Any, asked: list[list[str]]) -> None:
-    allowed = ParameterLists(ssm, PREFIX).read(at(0), "roles", "policies")
+    allowed = ParameterLists(ssm, PREFIX, named).read(at(0), "roles", "policies")
     assert allowed == Allowed(roles=ALLOWED.roles, policies=ALLOWED.policies)
     assert asked == [[f"{PREFIX}roles", f"{PREFIX}policies"]]
 
 
 def test_a_list_that_is_not_asked_for_allows_nothing(ssm: Any) -> None:
-    assert ParameterLists(ssm, PREFIX).read(at(0), "roles").policies == frozenset()
+    assert ParameterLists(ssm, PREFIX, named).read(at(0), "roles").policies == frozenset()
 
 
 def test_a_list_may_be_empty(ssm: Any) -> None:
-    assert ParameterLists(ssm, PREFIX).read(at(0), "execution_roles") == Allowed()
+    assert ParameterLists(ssm, PREFIX, named).read(at(0), "execution_roles") == Allowed()
 
 
 def test_an_entry_comes_in_the_same_call_as_the_lists(ssm: Any, asked: list[list[str]]) -> None:
-    text, allowed = ParameterLists(ssm, PREFIX).read_with_entry(WORKER, at(0), "policies", "clusters")
-    assert read_entry(text, WORKER, ALLOWED) == ENTRY
+    text, allowed = ParameterLists(ssm, PREFIX, named).read_with_entry(WORKER, at(0), "policies", "clusters")
+    assert read_entry(text, WORKER, ALLOWED, CATALOGUE) == ENTRY
     assert allowed == Allowed(policies=ALLOWED.policies, clusters=ALLOWED.clusters)
     assert asked == [[f"{PREFIX}policies", f"{PREFIX}clusters", f"/regrant/services/{WORKER}"]]
 
 
 def test_a_service_that_is_not_enrolled_has_no_entry(ssm: Any) -> None:
-    text, allowed = ParameterLists(ssm, PREFIX).read_with_entry(Service("c", "s"), at(0), "clusters")
+    text, allowed = ParameterLists(ssm, PREFIX, named).read_with_entry(Service("c", "s"), at(0), "clusters")
     assert text is None and allowed.clusters == ALLOWED.clusters
 
 
 def test_lists_are_kept_for_a_minute_but_an_entry_is_read_each_time(ssm: Any, asked: list[list[str]]) -> None:
-    lists = ParameterLists(ssm, PREFIX)
+    lists = ParameterLists(ssm, PREFIX, named)
     lists.read(at(0), "clusters")
     lists.read(at(59), "clusters")
     lists.read_with_entry(WORKER, at(59), "policies", "clusters")
@@ -69,7 +73,7 @@ def test_lists_are_kept_for_a_minute_but_an_entry_is_read_each_time(ssm: Any, as
 
 
 def test_a_list_that_was_changed_is_known_a_minute_later(ssm: Any) -> None:
-    lists = ParameterLists(ssm, PREFIX)
+    lists = ParameterLists(ssm, PREFIX, named)
     lists.read(at(0), "roles")
     create_lists(replace(SEED, roles=frozenset()))
     assert lists.read(at(60), "roles") == Allowed()
@@ -78,7 +82,7 @@ def test_a_list_that_was_changed_is_known_a_minute_later(ssm: Any) -> None:
 def test_a_list_that_is_missing_is_refused_and_not_taken_to_be_empty(ssm: Any) -> None:
     ssm.delete_parameter(Name=f"{PREFIX}roles")
     with pytest.raises(AwsRefused, match=f"{PREFIX}roles") as refused:
-        ParameterLists(ssm, PREFIX).read(at(0), "roles")
+        ParameterLists(ssm, PREFIX, named).read(at(0), "roles")
     assert refused.value.code == "ParameterNotFound"
 
 
@@ -89,4 +93,4 @@ def test_lists_that_cannot_be_read_are_a_failure(ssm: Any, code: str, error: typ
     with Stubber(ssm) as stub:
         stub.add_client_error("get_parameters", code)
         with pytest.raises(error):
-            ParameterLists(ssm, PREFIX).read(at(0), "roles")
+            ParameterLists(ssm, PREFIX, named).read(at(0), "roles")

@@ -154,6 +154,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     made = Made()
     monkeypatch.setattr(clients, "_clients", {})
     monkeypatch.setattr(clients, "_new_client", made)
+    monkeypatch.setattr(clients, "_check", lambda *_: None)
     return made
 
 
@@ -191,6 +192,7 @@ def test_threads_that_need_a_client_at_the_same_time_share_one(
 def test_a_client_is_made_without_the_collector(monkeypatch: pytest.MonkeyPatch, working: bool) -> None:
     at_work = []
     monkeypatch.setattr(clients, "_clients", {})
+    monkeypatch.setattr(clients, "_check", lambda *_: None)
     monkeypatch.setattr(clients, "_new_client", lambda *_args, **_more: at_work.append(gc.isenabled()))
     (gc.enable if working else gc.disable)()
     try:

@@ -87,6 +87,7 @@ def test_the_search_is_for_the_quoted_term_in_the_containers_own_streams() -> No
 
 def test_a_group_that_nobody_has_written_to_is_empty() -> None:
     assert found(client("logs")) == ()
+    assert not CloudWatchLogs(client("logs")).search(ROUTE, "x", at(0), at(1)).exists
 
 
 def test_a_group_that_may_not_be_read_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -11,7 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
 
-from regrant.aws.revisions import EcsRevisions
+from regrant.aws.revisions import EcsRevisions, _copying, _refuse_unknown
 from regrant.aws.services import EcsServices
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.ports import Revisions
@@ -345,3 +346,18 @@ def test_a_refused_deregistration_counts_if_the_revision_is_still_active(status:
 def test_the_execution_role_is_known_if_there_is_one(ecs: Any, revisions: Revisions) -> None:
     assert revisions.execution_role(register(ecs)) == EXECUTION_ROLE
     assert revisions.execution_role(register(ecs, SHAPES["fargate without an execution role"])) is None
+
+
+@pytest.mark.parametrize("version", [{}, {"resolved_protocol": "json"}])
+def test_an_answer_that_a_botocore_of_any_version_parsed_is_looked_at(version: dict[str, str]) -> None:
+    """botocore has resolved_protocol since 1.37.39; its service-2.json of ECS says `protocol: json`."""
+    ecs = client("ecs")
+    model = SimpleNamespace(metadata={"protocol": "json"}, **version)
+    output = ecs.meta.service_model.operation_model("DescribeTaskDefinition").output_shape
+    answer = {"status_code": 200, "body": b'{"taskDefinition": {"family": "f", "ofTomorrow": 1}}'}
+    token = _copying.set(True)
+    try:
+        with pytest.raises(AwsRefused, match="ofTomorrow"):
+            _refuse_unknown(SimpleNamespace(service_model=model, output_shape=output), answer)
+    finally:
+        _copying.reset(token)

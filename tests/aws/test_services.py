@@ -61,6 +61,29 @@ def test_a_controller_is_reported() -> None:
     assert described(BARE | {"deploymentController": {"type": "CODE_DEPLOY"}}).controller == "CODE_DEPLOY"
 
 
+def test_a_service_of_task_sets_names_its_revisions_there_and_has_no_deployments() -> None:
+    """API reference, CreateService (an EXTERNAL controller takes no task definition) and TaskSet."""
+    revision = BARE["taskDefinition"]
+    sets = [{"id": "ecs-svc/1", "status": "PRIMARY", "taskDefinition": revision}, {"id": "ecs-svc/2"}]
+    shape = {name: value for name, value in BARE.items() if name != "taskDefinition"}
+    state = described(shape | {"deploymentController": {"type": "EXTERNAL"}, "taskSets": sets})
+    assert (state.controller, state.task_definition, state.deployments) == ("EXTERNAL", "", ())
+    assert state.revisions == (revision,)
+
+
+@pytest.mark.parametrize(("managed", "express"), [({}, False), ("CUSTOMER", False), ("ECS", True)])
+def test_a_service_whose_resources_ecs_manages_is_an_express_service(managed: Any, express: bool) -> None:
+    """API reference, Service: resourceManagementType."""
+    shape = {"resourceManagementType": managed} if managed else {}
+    assert described(BARE | shape).express is express
+
+
+@pytest.mark.parametrize("strategy", [None, "ROLLING", "BLUE_GREEN", "LINEAR", "CANARY"])
+def test_a_service_that_names_no_strategy_is_updated_by_rolling(strategy: str | None) -> None:
+    configuration = {"strategy": strategy} if strategy else {}
+    assert described(BARE | {"deploymentConfiguration": configuration}).strategy == (strategy or "ROLLING")
+
+
 def test_a_service_without_deployments_is_not_settled() -> None:
     state = described(BARE)
     assert state.primary is None and not state.steady_state
@@ -198,6 +221,24 @@ GROUP, PREFIX = {"awslogs-group": "/ecs/x"}, {"awslogs-stream-prefix": "ecs"}
 def test_only_awslogs_with_group_and_prefix_is_a_route(logging: Any, routes: tuple[LogRoute, ...]) -> None:
     ecs = client("ecs")
     assert EcsServices(ecs).task_definition(register(ecs, container("app", logging))).logs == routes
+
+
+def test_a_route_of_another_region_is_said_apart() -> None:
+    """ECS developer guide, awslogs log driver: awslogs-region."""
+    ecs = client("ecs")
+
+    def logging(region: str) -> Any:
+        options = {
+            "awslogs-group": f"/ecs/{region}",
+            "awslogs-region": region,
+            "awslogs-stream-prefix": "ecs",
+        }
+        return {"logDriver": "awslogs", "options": options}
+
+    here, there = (container(f"at-{region}", logging(region)) for region in ("us-east-1", "eu-west-1"))
+    definition = EcsServices(ecs).task_definition(register(ecs, here, there))
+    assert definition.logs == (LogRoute("/ecs/us-east-1", "ecs/at-us-east-1"),)
+    assert definition.elsewhere == ("/ecs/eu-west-1 of at-eu-west-1 (eu-west-1)",)
 
 
 def test_a_policy_is_no_task_definition() -> None:

@@ -11,7 +11,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.catalogue import Service
 from regrant.opening.catalogue import read_entry
 from tests.aws.account import client, create_lists, create_topic, enrol
-from tests.unit.fakes import ALLOWED, ENTRY, SETTINGS, WORKER
+from tests.unit.fakes import ALLOWED, CATALOGUE, ENTRY, SETTINGS, WORKER
 
 
 def published(subject: str) -> dict[str, Any]:
@@ -41,34 +41,37 @@ def test_every_enrolled_service_has_its_entry() -> None:
     ssm = enrol()
     create_lists()
     ssm.put_parameter(Name="/regrant/services/cluster/other", Type="String", Value="{}")
-    entries = ParameterCatalogue(ssm).entries()
+    entries = ParameterCatalogue(ssm, CATALOGUE).entries()
     assert set(entries) == {WORKER, Service("cluster", "other")}
-    assert read_entry(entries[WORKER], WORKER, ALLOWED) == ENTRY
+    assert read_entry(entries[WORKER], WORKER, ALLOWED, CATALOGUE) == ENTRY
 
 
 def test_one_entry_is_read_as_it_is_now() -> None:
     ssm = enrol()
-    assert ParameterCatalogue(ssm).entry(WORKER) == ParameterCatalogue(ssm).entries()[WORKER]
+    assert (
+        ParameterCatalogue(ssm, CATALOGUE).entry(WORKER)
+        == ParameterCatalogue(ssm, CATALOGUE).entries()[WORKER]
+    )
     ssm.put_parameter(Name=f"/regrant/services/{WORKER}", Value="{}", Overwrite=True)
-    assert ParameterCatalogue(ssm).entry(WORKER) == "{}"
+    assert ParameterCatalogue(ssm, CATALOGUE).entry(WORKER) == "{}"
 
 
 def test_a_service_that_is_not_enrolled_has_no_entry() -> None:
-    assert ParameterCatalogue(client("ssm")).entry(WORKER) is None
+    assert ParameterCatalogue(client("ssm"), CATALOGUE).entry(WORKER) is None
 
 
 def test_a_parameter_that_is_named_after_no_service_is_no_entry() -> None:
     ssm = enrol()
     ssm.put_parameter(Name="/regrant/services/notes", Type="String", Value="x")
     ssm.put_parameter(Name="/regrant/services/a/b/c", Type="String", Value="x")
-    assert set(ParameterCatalogue(ssm).entries()) == {WORKER}
+    assert set(ParameterCatalogue(ssm, CATALOGUE).entries()) == {WORKER}
 
 
 def test_entries_are_read_page_by_page() -> None:
     ssm = enrol()
     for number in range(25):
         ssm.put_parameter(Name=f"/regrant/services/cluster/s{number}", Type="String", Value="{}")
-    assert len(ParameterCatalogue(ssm).entries()) == 26
+    assert len(ParameterCatalogue(ssm, CATALOGUE).entries()) == 26
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_a_catalogue_that_cannot_be_read_is_not_an_empty_one(code: str, error: t
     with Stubber(ssm) as stub:
         stub.add_client_error("get_parameters_by_path", code)
         with pytest.raises(error):
-            ParameterCatalogue(ssm).entries()
+            ParameterCatalogue(ssm, CATALOGUE).entries()
         stub.add_client_error("get_parameter", code)
         with pytest.raises(error):
-            ParameterCatalogue(ssm).entry(WORKER)
+            ParameterCatalogue(ssm, CATALOGUE).entry(WORKER)

@@ -367,6 +367,35 @@ def test_a_task_token_is_waited_for(account: LocalAccount) -> None:
     assert (ended["status"], ended["output"]) == ("SUCCEEDED", '"yes"')
 
 
+@pytest.mark.parametrize(
+    ("given", "caught"),
+    [
+        ({"error": "Declined", "cause": "not tonight"}, {"Error": "Declined", "Cause": "not tonight"}),
+        ({}, {"Error": None, "Cause": None}),
+    ],
+)
+def test_a_failure_that_is_sent_for_a_task_token_is_caught_with_its_cause(
+    account: LocalAccount, given: dict[str, str], caught: dict[str, str | None]
+) -> None:
+    """Both are optional (API reference, SendTaskFailure)."""
+    queue = account.client("sqs").create_queue(QueueName="q")["QueueUrl"]
+    definition = task(
+        "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        Parameters={"QueueUrl": queue, "MessageBody.$": "$$.Task.Token"},
+        TimeoutSeconds=600,
+        Catch=[{"ErrorEquals": ["States.ALL"], "Next": "C"}],
+    )
+    definition["States"]["C"] = {"Type": "Pass", "End": True}
+
+    def decline() -> None:
+        token = account.client("sqs").receive_message(QueueUrl=queue)["Messages"][0]["Body"]
+        account.client("stepfunctions").send_task_failure(taskToken=token, **given)
+
+    account.clock.call_later(300, decline)
+    ended = run(account, definition, role(account, "machine", allow("sqs:SendMessage")))
+    assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", caught)
+
+
 def test_branches_run_side_by_side(account: LocalAccount) -> None:
     wait = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 100, "End": True}}}
     definition = {

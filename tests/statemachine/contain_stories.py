@@ -13,6 +13,7 @@ from tests.statemachine.happenings import (
     contain,
     crash_after,
     deny,
+    fail_the_task,
     of_the_grant,
     say,
     somebody_deletes,
@@ -96,6 +97,14 @@ STORIES = {
         outcome="REFUSED",
         arrange=ask_first,
         on_state=answering(say("No")),
+        finding="NOT_APPROVED",
+    ),
+    "a person says no by a failure, without a reason": Story(
+        "AskApproval > CloseIncident > DecideOutcome > Done",
+        error=None,
+        outcome="REFUSED",
+        arrange=ask_first,
+        on_state=answering(fail_the_task),
         finding="NOT_APPROVED",
     ),
     "nobody says anything": Story(

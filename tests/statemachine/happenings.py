@@ -211,6 +211,13 @@ def say(word: str) -> Arrange:
     return answer
 
 
+def fail_the_task(world: World) -> None:
+    """SendTaskFailure takes no more than the token."""
+    question = [text for subject, text in world.messages() if "APPROVAL" in subject][-1]
+    token = shlex.split(next(line for line in question.splitlines() if line.startswith("aws ")))[4]
+    world.account.client("stepfunctions").send_task_failure(taskToken=token)
+
+
 def tag_the_role(world: World, value: str = "a colleague") -> None:
     iam = world.account.client("iam")
     iam.tag_role(RoleName=retainwise.OLD_ROLE, Tags=[{"Key": "seen-by", "Value": value}])

@@ -409,10 +409,15 @@ def test_only_a_plan_that_needs_no_yes_or_a_plain_yes_is_carried_out() -> None:
     assert (ask["Next"], STATES["DecidePlan"]["Default"]) == (ASKING, "CloseIncident")
 
 
-def test_no_answer_is_no_error() -> None:
-    (silence, _) = STATES[ASKING]["Catch"]
-    assert (silence["ErrorEquals"], silence["Next"]) == (["States.Timeout"], "CloseIncident")
-    assert silence["ResultPath"] == TASKS[ASKING]["ResultPath"]
+def test_no_answer_is_no_error_and_neither_is_a_no_by_send_task_failure() -> None:
+    """Its error is anything, or null; only what the function and Lambda fail by is a failure of the run."""
+    failed, answered = STATES[ASKING]["Catch"]
+    assert set(failed["ErrorEquals"]) == (AWS_ERRORS - {"States.ALL", "States.Timeout"}) | {
+        "AwsUnavailable",
+        "AwsRefused",
+    }
+    assert (answered["ErrorEquals"], answered["Next"]) == (["States.ALL"], "CloseIncident")
+    assert answered["ResultPath"] == TASKS[ASKING]["ResultPath"]
 
 
 # Ends

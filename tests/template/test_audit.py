@@ -77,5 +77,12 @@ def test_an_audit_that_fails_is_seen(stack: Template) -> None:
     config = properties(stack, "AuditGrantsFunctionEventInvokeConfig")
     assert config["FunctionName"] == {"Ref": "AuditGrantsFunction"}
     assert config["DestinationConfig"] == {"OnFailure": {"Destination": QUEUE}}
-    (watched,) = properties(stack, "UndeliveredAlarmsAlarm")["Dimensions"]
-    assert watched["Value"] == {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}
+    for alarm, metric in (
+        # Of each loss, and as long as one is left (SQS developer guide, CloudWatch metrics).
+        ("UndeliveredAlarmsAlarm", ("NumberOfMessagesSent", "Sum")),
+        ("DeadLettersLeftAlarm", ("ApproximateNumberOfMessagesVisible", "Maximum")),
+    ):
+        watching = properties(stack, alarm)
+        assert (watching["MetricName"], watching["Statistic"]) == metric
+        (watched,) = watching["Dimensions"]
+        assert watched["Value"] == {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}

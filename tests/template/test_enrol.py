@@ -76,7 +76,24 @@ def test_its_alarm_watches_its_own_filter_and_starts_the_runbook(
     (metric,) = resources["DenialFilter"]["MetricTransformations"]
     alarm = resources["DenialAlarm"]
     assert (alarm["Namespace"], alarm["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
-    assert alarm["AlarmName"] == source["Parameters"]["AlarmNamePrefix"]["Default"] + "shop/worker"
+    assert alarm["AlarmName"] == Values(source)(source["Outputs"]["AlarmNamePrefix"]["Value"]) + "shop/worker"
+
+
+@pytest.mark.parametrize(("prefix", "of_alarms"), [("", "regrant-prod/"), ("ours/", "ours/")])
+def test_two_runbooks_of_one_account_share_neither_alarms_nor_entries(
+    template: Template, source: Template, prefix: str, of_alarms: str
+) -> None:
+    runbook = Values(source, **{"AWS::StackName": "regrant-prod", "AlarmNamePrefix": prefix})
+    enrolment = enrolled(template, Runbook="regrant-prod", AlarmNamePrefix=prefix)
+    outputs = {name: runbook(each["Value"]) for name, each in source["Outputs"].items() if "Prefix" in name}
+    assert outputs == {"AlarmNamePrefix": of_alarms, "CataloguePrefix": "/regrant-prod/services/"}
+    assert enrolment["DenialAlarm"]["AlarmName"] == f"{of_alarms}shop/worker"
+    assert enrolment["CatalogueEntry"]["Name"] == "/regrant-prod/services/shop/worker"
+    pattern = runbook(source["Resources"]["AlarmRule"]["Properties"]["EventPattern"])
+    assert pattern["detail"]["alarmName"] == [{"prefix": of_alarms}]
+    for step in ("OpenIncident", "Diagnose", "AskApproval", "CaptureBaseline", "WithdrawGrants"):
+        variables = source["Resources"][f"{step}Function"]["Properties"]["Environment"]["Variables"]
+        assert runbook(variables["CATALOGUE_PREFIX"]) == outputs["CataloguePrefix"]
 
 
 def test_a_quiet_service_neither_alarms_nor_costs_a_metric(template: Template) -> None:

@@ -29,9 +29,12 @@ NEEDED_FOR = {
 # Those that no call is made with.
 NEEDED_BY = {
     "ALARM_NAME_PREFIX": {"OpenIncident"},
+    "CATALOGUE_PREFIX": {"OpenIncident", "Diagnose", "AskApproval", "CaptureBaseline", "WithdrawGrants"},
     "EXPIRY_WINDOW": {"CaptureBaseline", "WithdrawGrants", "UndoRole", "AuditGrants"},
     "POWERTOOLS_METRICS_NAMESPACE": {"CloseIncident", "PageOperator"},
 }
+# Lambda developer guide, Defined runtime environment variables.
+BY_LAMBDA = {"AWS_REGION"}
 FOR_ALL = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_LOG_LEVEL"}
 
 
@@ -107,4 +110,4 @@ def test_the_template_sets_every_variable_that_the_code_reads_and_no_others(
     stack: Template, read: set[str]
 ) -> None:
     given = {name for variables in environments(stack).values() for name in variables}
-    assert {name for name in given if not name.startswith("POWERTOOLS_")} == read
+    assert {name for name in given if not name.startswith("POWERTOOLS_")} == read - BY_LAMBDA

@@ -196,6 +196,40 @@ def test_what_cannot_be_deleted_is_listed(capsys: pytest.CaptureFixture[str]) ->
     assert "LEFT BEHIND: table journal" in capsys.readouterr().out
 
 
+def _iam(monkeypatch: pytest.MonkeyPatch, error: ClientError | None) -> list[str]:
+    """The services for which a role was asked, of an IAM that answers so."""
+    asked: list[str] = []
+
+    def create(*, AWSServiceName: str) -> None:  # noqa: N803
+        asked.append(AWSServiceName)
+        if error:
+            raise error
+
+    iam = SimpleNamespace(create_service_linked_role=create)
+    monkeypatch.setattr(Session, "client", lambda *_: iam)
+    return asked
+
+
+def test_ecs_has_its_service_linked_role_before_there_is_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it: "Unable to assume the service linked role" (CreateCluster, CreateService)."""
+    asked = _iam(monkeypatch, None)
+    live_stacks.ecs_role(Session(Stacks()))
+    assert asked == ["ecs.amazonaws.com"]
+
+
+def test_an_account_that_has_the_role_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IAM's words, as users of Terraform report them."""
+    words = "Service role name AWSServiceRoleForECS has been taken in this account, please try another."
+    _iam(monkeypatch, _error("InvalidInput", words))
+    live_stacks.ecs_role(Session(Stacks()))
+
+
+def test_another_refusal_of_the_role_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    _iam(monkeypatch, _error("AccessDenied", "no"))
+    with pytest.raises(ClientError):
+        live_stacks.ecs_role(Session(Stacks()))
+
+
 def test_it_knows_all_that_the_runbooks_stack_keeps() -> None:
     template = (live_stacks.ROOT / "template.yaml").read_text()
     resources = re.split(r"^  (?=\w+:$)", template, flags=re.MULTILINE)

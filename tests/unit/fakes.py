@@ -51,6 +51,7 @@ NEWER_DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-w
 OLD_DEPLOYMENT = "ecs-svc/4026531840000000041"
 THEIRS = "ecs-svc/77"  # somebody else's deployment
 ROUTE = LogRoute("/ecs/retainwise-worker", "ecs/worker")
+CATALOGUE = "/regrant/services/"
 OPENED = "2025-11-11T21:52:14.102Z"
 INCIDENT = "5e3b7f0a-4c1d-4a7e-9a54-0d6f2f8f1c11_7c0f64be-8d4b-4f0e-b8d5-1f7f2a9f3f52"
 
@@ -75,7 +76,9 @@ def text_of(entry: CatalogueEntry) -> str:
 
 SETTINGS = Settings(
     {
+        "AWS_REGION": REGION,
         "ALARM_NAME_PREFIX": "regrant/",
+        "CATALOGUE_PREFIX": CATALOGUE,
         "JOURNAL_TABLE": "regrant-journal",
         "STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:regrant-runbook",
         "TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:regrant-incidents",
@@ -461,11 +464,16 @@ class FakeLogs:
     lag: float = 0  # seconds until a line is shown
     endless: tuple[str, ...] = ()  # terms of which there is more than is read
     most: int = 10_000  # lines that one search reads, the oldest first
+    unread: dict[str, str] = field(default_factory=dict)  # AWS's code, by log group
 
     def write(self, seconds: float, message: str, task: str = "new-1", *, container: str = "worker") -> None:
         self.written.append(LogLine(at(seconds), f"ecs/{container}/{task}", message))
 
     def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
+        if code := self.unread.get(route.group):
+            if code == "ResourceNotFoundException":
+                return LogLines((), exists=False)
+            raise AwsRefused(f"FilterLogEvents of {route.group}", code)
         start, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
         found = [x for x in self.written if term in x.message]
         shown = end - timedelta(seconds=self.lag)

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from regrant.aws.clients import client
+from regrant.model.catalogue import Service, parameter_name
 from regrant.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,13 +46,17 @@ class Account:
     def allowed(self) -> ParameterLists:
         from regrant.aws.allowed import ParameterLists
 
-        return ParameterLists(client("ssm"), self.settings.allowed_prefix)
+        return ParameterLists(client("ssm"), self.settings.allowed_prefix, self._entry_name)
+
+    def _entry_name(self, service: Service) -> str:
+        # Not every function that reads lists reads entries.
+        return parameter_name(self.settings.catalogue_prefix, service)
 
     @cached_property
     def catalogue(self) -> ParameterCatalogue:
         from regrant.aws.catalogue import ParameterCatalogue
 
-        return ParameterCatalogue(client("ssm"))
+        return ParameterCatalogue(client("ssm"), self.settings.catalogue_prefix)
 
     @cached_property
     def services(self) -> EcsServices:

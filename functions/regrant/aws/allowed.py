@@ -5,12 +5,13 @@ API reference: GetParameters. A list of 50 ARNs is about 4 KB, and all variables
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.clock import seconds_between
 from regrant.errors import AwsRefused
-from regrant.model.catalogue import Service, parameter_name
+from regrant.model.catalogue import Service
 from regrant.settings import Allowed, ListName
 
 FRESH = 60.0
@@ -20,11 +21,13 @@ EMPTY = "none"
 
 
 class ParameterLists:
-    """Implements ports.AllowedLists. A parameter is named `prefix` (which ends in a slash), then its list."""
+    """Implements ports.AllowedLists. A parameter is named `prefix` (which ends in a slash), then its list;
+    `entry_name` names that of a service's entry."""
 
-    def __init__(self, ssm: Any, prefix: str) -> None:
+    def __init__(self, ssm: Any, prefix: str, entry_name: Callable[[Service], str]) -> None:
         self._ssm = ssm
         self._prefix = prefix
+        self._entry_name = entry_name
         self._known: dict[ListName, tuple[str, frozenset[str]]] = {}
 
     def read(self, now: str, *lists: ListName) -> Allowed:
@@ -36,7 +39,7 @@ class ParameterLists:
 
     def read_with_entry(self, service: Service, now: str, *lists: ListName) -> tuple[str | None, Allowed]:
         """GetParameters of the entry, too, which need not be there. Raises the same."""
-        return self._read(now, lists, parameter_name(service))
+        return self._read(now, lists, self._entry_name(service))
 
     def _read(
         self, now: str, lists: tuple[ListName, ...], beside: str | None = None

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any
 
-from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.errors import AwsRefused, AwsUnavailable, SdkTooOld
 
 
 @contextmanager
@@ -71,8 +71,39 @@ _UNMET = "ConditionalCheckFailedException"
 # What cancels a transaction however often it is sent.
 _MISTAKES = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 
-SERVICES = ("dynamodb", "ecs", "iam", "logs", "scheduler", "sns", "sqs", "ssm", "stepfunctions")
-"""Those that the adapters call."""
+OPERATIONS = {
+    "dynamodb": ("get_item", "put_item", "query", "transact_write_items"),
+    "ecs": (
+        "deregister_task_definition",
+        "describe_services",
+        "describe_task_definition",
+        "describe_tasks",
+        "list_services",
+        "list_task_definitions",
+        "list_tasks",
+        "register_task_definition",
+        "update_service",
+    ),
+    "iam": (
+        "attach_role_policy",
+        "detach_role_policy",
+        "get_account_summary",
+        "get_policy",
+        "get_policy_version",
+        "get_role",
+        "get_role_policy",
+        "list_attached_role_policies",
+        "list_role_policies",
+    ),
+    "logs": ("filter_log_events",),
+    "scheduler": ("create_schedule", "delete_schedule"),
+    "sns": ("publish",),
+    "sqs": ("get_queue_attributes", "get_queue_url"),
+    "ssm": ("get_parameters", "get_parameters_by_path", "get_parameter"),
+    "stepfunctions": ("describe_execution", "start_execution"),
+}
+"""What the adapters call, by service: all that is asked of the runtime's botocore."""
+SERVICES = tuple(OPERATIONS)
 
 
 class Descriptions(Loader):  # type: ignore[misc]  # botocore has no types
@@ -115,8 +146,21 @@ def client(service: str, *, retry: bool = True) -> Any:
     with _making:
         if (service, retry) not in _clients:
             with _collector_at_rest():
-                _clients[service, retry] = _new_client(service, config=_READS if retry else _ONCE)
+                made = _new_client(service, config=_READS if retry else _ONCE)
+            _check(made, service)
+            _clients[service, retry] = made
         return _clients[service, retry]
+
+
+def _check(made: Any, service: str) -> None:
+    """Raises SdkTooOld. The zip has no botocore of its own (ADR 20), and AWS promises no version in a
+    runtime: this ends a function while it starts, and not in the middle of a run."""
+    missing = [name for name in OPERATIONS[service] if name not in made.meta.method_to_api_mapping]
+    if missing:
+        raise SdkTooOld(
+            f"botocore {botocore.__version__} of this runtime has no {', '.join(missing)} of {service}."
+            " Put a newer one into functions/requirements.in, and deploy again."
+        )
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class CloudWatchLogs:
         except AwsRefused as refused:
             # No task has logged anything yet.
             if refused.code == "ResourceNotFoundException":
-                return LogLines(())
+                return LogLines((), exists=False)
             raise
         events = sorted((e for page in pages for e in page["events"]), key=lambda event: event["timestamp"])
         return LogLines(tuple(map(_line, events)), complete="nextToken" not in pages[-1])

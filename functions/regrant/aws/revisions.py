@@ -231,7 +231,10 @@ def _refuse_unknown(operation_model: Any, response_dict: dict[str, Any], **_: An
     """
     if not _copying.get() or response_dict["status_code"] >= 300:
         return
-    if operation_model.service_model.resolved_protocol != "json":
+    model = operation_model.service_model
+    # botocore has resolved_protocol since 1.37.39, and a description of one protocol said it in its metadata.
+    protocol = getattr(model, "resolved_protocol", None) or model.metadata["protocol"]
+    if protocol != "json":
         return
     unknown = sorted(_unknown("", json.loads(response_dict["body"]), operation_model.output_shape))
     if unknown:

@@ -63,12 +63,18 @@ class EcsServices:
         """DescribeTaskDefinition: roles and log routes. Raises AwsUnavailable, AwsRefused (unknown)."""
         with aws_errors():
             shape = self._ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
-        routes = tuple(route for c in shape["containerDefinitions"] if (route := _log_route(c)))
+        here = shape["taskDefinitionArn"].split(":")[3]
+        routes = [(*route, c) for c in shape["containerDefinitions"] if (route := _log_route(c))]
         return TaskDefinition(
             arn=shape["taskDefinitionArn"],
             task_role=shape.get("taskRoleArn") or None,
-            logs=routes,
+            logs=tuple(route for route, region, _ in routes if region in (None, here)),
             execution_role=shape.get("executionRoleArn") or None,
+            elsewhere=tuple(
+                f"{route.group} of {c['name']} ({region})"
+                for route, region, c in routes
+                if region not in (None, here)
+            ),
         )
 
     def redeploy(self, service: Service) -> str:
@@ -137,11 +143,17 @@ def _service(shape: dict[str, Any]) -> ServiceState:
         status=shape["status"],
         # Absent means ECS (DeploymentController).
         controller=shape.get("deploymentController", {}).get("type", "ECS"),
-        task_definition=shape["taskDefinition"],
+        # Task sets name it where the controller is EXTERNAL (API reference, CreateService and TaskSet).
+        task_definition=shape.get("taskDefinition", ""),
         desired_count=shape["desiredCount"],
         deployment_configuration=shape.get("deploymentConfiguration", {}),
         deployments=tuple(_deployment(d) for d in shape.get("deployments", [])),
         last_events=tuple(event["message"] for event in shape.get("events", [])[:3]),
+        # CUSTOMER, or ECS for an Express service (API reference, Service).
+        task_sets=tuple(
+            each["taskDefinition"] for each in shape.get("taskSets", []) if "taskDefinition" in each
+        ),
+        express=shape.get("resourceManagementType") == "ECS",
     )
 
 
@@ -171,11 +183,12 @@ def _moment(at: datetime | None) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else ""
 
 
-def _log_route(container: dict[str, Any]) -> LogRoute | None:
-    """The awslogs driver writes to the stream `prefix/container/task id` (awslogs-stream-prefix)."""
+def _log_route(container: dict[str, Any]) -> tuple[LogRoute, str | None] | None:
+    """The awslogs driver writes to the stream `prefix/container/task id` (awslogs-stream-prefix), in the
+    Region that awslogs-region names."""
     logging = container.get("logConfiguration") or {}
     options = logging.get("options") or {}
     group, prefix = options.get("awslogs-group"), options.get("awslogs-stream-prefix")
     if logging.get("logDriver") != "awslogs" or not group or not prefix:
         return None
-    return LogRoute(group=group, stream_prefix=f"{prefix}/{container['name']}")
+    return LogRoute(group=group, stream_prefix=f"{prefix}/{container['name']}"), options.get("awslogs-region")

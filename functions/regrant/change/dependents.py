@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from regrant.model.catalogue import CatalogueEntry, Service
+from regrant.model.results import Refusal
 from regrant.opening.catalogue import read_entry
 from regrant.parallel import both, each
 from regrant.ports import Account, Services
-from regrant.settings import Allowed
 
 
 def needed_by_others(
@@ -21,20 +21,20 @@ def needed_by_others(
     An entry that cannot be read may declare any of them.
     """
     entries, allowed = both(aws.catalogue.entries, lambda: aws.allowed.read(now, "policies", "clusters"))
+    prefix = aws.settings.catalogue_prefix
     others = {
         other: declared
         for other, text in entries.items()
         if other != service
         and allowed.cluster_is_managed(other.cluster)
-        and (declared := _declared(text, other, allowed, policies))
+        and (declared := _declared(read_entry(text, other, allowed, prefix), policies))
     }
     running = each(lambda other: _runs_with(role, other, aws.services), tuple(others))
     dependents = [other for other, runs in zip(others, running, strict=True) if runs]
     return {policy: tuple(sorted(str(o) for o in dependents if policy in others[o])) for policy in policies}
 
 
-def _declared(text: str, service: Service, allowed: Allowed, policies: tuple[str, ...]) -> frozenset[str]:
-    entry = read_entry(text, service, allowed)
+def _declared(entry: CatalogueEntry | Refusal, policies: tuple[str, ...]) -> frozenset[str]:
     declared = entry.policies if isinstance(entry, CatalogueEntry) else policies
     return frozenset(declared) & frozenset(policies)
 
@@ -44,6 +44,5 @@ def _runs_with(role: str, service: Service, services: Services) -> bool:
     if state is None or state.status != "ACTIVE":
         return False
     # During a rollout the tasks of either revision may depend on it.
-    revisions = tuple(dict.fromkeys((state.task_definition, *(d.task_definition for d in state.deployments))))
     # One after the other: whoever waits for the pool in one of its threads may wait for ever.
-    return any(services.task_definition(revision).task_role == role for revision in revisions)
+    return any(services.task_definition(revision).task_role == role for revision in state.revisions)

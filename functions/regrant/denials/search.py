@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from regrant.errors import AwsRefused
 from regrant.model.aws import LogLines, LogRoute
 from regrant.model.catalogue import HealthPolicy
 from regrant.model.run import Depths
@@ -19,6 +22,34 @@ def read_lines(logs: Logs, routes: tuple[LogRoute, ...], term: str, since: str, 
     """Lines with the term in (since, until], oldest first; a sidecar's count like the main container's."""
     found = each(lambda route: logs.search(route, term, since, until), routes)
     return joined(*found)
+
+
+class Found(NamedTuple):
+    """What a search found, the routes that could be read, and the others with AWS's code for why not."""
+
+    log: LogLines
+    routes: tuple[LogRoute, ...]
+    unread: tuple[tuple[LogRoute, str], ...]
+
+
+def find_lines(logs: Logs, routes: tuple[LogRoute, ...], term: str, since: str, until: str) -> Found:
+    """As read_lines, without the routes whose log group does not exist or may not be read."""
+
+    def search(route: LogRoute) -> LogLines | str:
+        try:
+            lines = logs.search(route, term, since, until)
+        except AwsRefused as refused:
+            if refused.code != "AccessDeniedException":
+                raise
+            return refused.code
+        return lines if lines.exists else "ResourceNotFoundException"
+
+    found = list(zip(routes, each(search, routes), strict=True))
+    return Found(
+        joined(*(lines for _, lines in found if isinstance(lines, LogLines))),
+        tuple(route for route, lines in found if isinstance(lines, LogLines)),
+        tuple((route, lines) for route, lines in found if isinstance(lines, str)),
+    )
 
 
 def joined(*parts: LogLines) -> LogLines:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from regrant.baseline.drift import planned_against
 from regrant.diagnosis.declared_role import problems
-from regrant.diagnosis.eligibility import judge_role, judge_service
+from regrant.diagnosis.eligibility import judge_role, judge_service, judge_strategy
 from regrant.diagnosis.terraform import patch
+from regrant.diagnosis.unread import elsewhere
 from regrant.grants import attachments_of, is_there, standing
 from regrant.iam.keep_tag import is_kept_by_tag
 from regrant.iam.permissions import RolePermissions
@@ -43,6 +44,9 @@ def plan_cure(
     )
     if entry.managed_by == "terraform":
         refusal = _terraform(entry, definition)
+        return Diagnosis("REFUSE", now, (wrong_role,), refusal=refusal)
+    by_hand = f"Deploy a revision with {entry.task_role} yourself; the grant then ends at its time."
+    if refusal := judge_strategy(service, state, by_hand):
         return Diagnosis("REFUSE", now, (wrong_role,), refusal=refusal)
     old, new, (held, temporary, (execution_role, status)) = all_three(
         lambda: aws.roles.read(definition.task_role or ""),
@@ -82,7 +86,8 @@ def plan_cure(
         keep=keep,
     )
     against = planned_against(old, permissions.declared, new)
-    return Diagnosis(decision, now, (wrong_role,), plan, definition.logs, planned_against=against)
+    found_here = (wrong_role, *elsewhere(definition))
+    return Diagnosis(decision, now, found_here, plan, definition.logs, planned_against=against)
 
 
 def _plan_leftovers(
@@ -112,7 +117,8 @@ def _plan_leftovers(
         return Diagnosis("NOTHING_TO_FIX", now, (right, nothing))
     withdraw, keep = _ending(own[role], service, state)
     plan = Plan(role, (), redeploy=False, task_definition=definition.arn, withdraw=withdraw, keep=keep)
-    return Diagnosis(decision, now, (right,), plan, definition.logs, planned_against=planned_against(state))
+    findings = (right, *elsewhere(definition))
+    return Diagnosis(decision, now, findings, plan, definition.logs, planned_against=planned_against(state))
 
 
 def _ending(

@@ -10,7 +10,7 @@ from regrant.baseline.facts import granted_by_others
 from regrant.clock import earlier, seconds_between
 from regrant.denials.calls import DeniedCall, calls_from_trigger, read_calls
 from regrant.denials.own import is_ignored
-from regrant.denials.search import DENIAL_TERM, joined, read_depths, read_lines
+from regrant.denials.search import DENIAL_TERM, Found, find_lines, joined, read_depths, read_lines
 from regrant.diagnosis.cause import IGNORED, Judgement, cause_of
 from regrant.diagnosis.choice import choose, nonexistent
 from regrant.diagnosis.eligibility import judge_role, judge_service
@@ -23,10 +23,10 @@ from regrant.diagnosis.findings import (
     role_findings,
     taken_off_findings,
 )
-from regrant.diagnosis.no_grant import ruled_out
-from regrant.diagnosis.own_trial import own_trial
+from regrant.diagnosis.no_grant import own_trial, ruled_out
 from regrant.diagnosis.replaceable import as_far_as_replaceable
 from regrant.diagnosis.staying import KINDS, LOOK_BACK, with_staying
+from regrant.diagnosis.unread import elsewhere, no_log, unread
 from regrant.grants import is_lost
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, ServiceState, TaskDefinition, name_of
@@ -58,7 +58,9 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
     found, (text, allowed) = both(
         lambda: aws.services.describe(service), lambda: aws.allowed.read_with_entry(service, now, *_LISTS)
     )
-    incident, refusal = _by_entry(state.incident, read_entry(text, service, allowed))
+    incident, refusal = _by_entry(
+        state.incident, read_entry(text, service, allowed, aws.settings.catalogue_prefix)
+    )
     diagnosis = _refused(refusal, now) if refusal else _make_plan(incident, found, allowed, aws, now)
     if incident.mode in ("cure", "expire"):
         diagnosis = with_staying(diagnosis, incident, aws, now)
@@ -116,7 +118,7 @@ def plan_containment(
         return _refused(refusal, now)
     role = definition.task_role
     since = _begin_of_window(state, now)
-    (permissions, held), log, depths = all_three(
+    (permissions, held), found, depths = all_three(
         lambda: both(
             lambda: aws.roles.permissions(role, tuple(dict.fromkeys(entry.policies))),
             lambda: aws.holds.of(role),
@@ -126,36 +128,44 @@ def plan_containment(
     )
     if isinstance(depths, str):
         return _refused(_queue_missing(depths), now)
+    if refusal := no_log(definition.arn, found):
+        return _refused(refusal, now)
     # What another service was granted goes with its incident, so this one has to hold it as well.
     standing = tuple(hold for hold in held if not is_lost(hold, permissions.shown, now))
     own = {hold.policy for hold in standing if hold.service == str(service)}
     granted = {hold.policy for hold in standing} - own
-    diagnosis = conclude(incident, definition, permissions.without(granted), log, now)
+    log = found.log
+    read = replace(definition, logs=found.routes)
+    diagnosis = conclude(incident, read, permissions.without(granted), log, now)
     if diagnosis.next == "NOTHING_TO_FIX" and (refusal := own_trial(incident, standing, log)):
         diagnosis = replace(diagnosis, refusal=refusal)
-    diagnosis = as_far_as_replaceable(diagnosis, definition, allowed)
-    found = diagnosis.findings
-    if any(finding.code == MISSING_STATEMENT for finding in found):
+    diagnosis = as_far_as_replaceable(diagnosis, service, state, definition, allowed)
+    findings = diagnosis.findings
+    if any(finding.code == MISSING_STATEMENT for finding in findings):
         from regrant.diagnosis.missing import on_other_roles
 
-        found = (*found, *on_other_roles(found, definition, entry, allowed, aws))
+        findings = (*findings, *on_other_roles(findings, definition, entry, allowed, aws))
     return replace(
         diagnosis,
         depths=depths,
         granted=granted_by_others(standing, incident.id),
-        findings=(*found, *taken_off_findings(role, held, permissions.attached)),
+        findings=(
+            *findings,
+            *taken_off_findings(role, held, permissions.attached),
+            *elsewhere(definition),
+            *unread(found),
+        ),
     )
 
 
-def _denials(logs: Logs, definition: TaskDefinition, since: str, now: str) -> LogLines:
-    found = read_lines(logs, definition.logs, DENIAL_TERM, since, now)
+def _denials(logs: Logs, definition: TaskDefinition, since: str, now: str) -> Found:
+    found = find_lines(logs, definition.logs, DENIAL_TERM, since, now)
     recent = earlier(now, _RECENT)
-    if found.complete or seconds_between(since, recent) <= 0:
+    if found.log.complete or seconds_between(since, recent) <= 0:
         return found
-    older = tuple(line for line in found.lines if seconds_between(line.at, recent) >= 0)
-    return joined(
-        LogLines(older, complete=False), read_lines(logs, definition.logs, DENIAL_TERM, recent, now)
-    )
+    older = tuple(line for line in found.log.lines if seconds_between(line.at, recent) >= 0)
+    lately = read_lines(logs, found.routes, DENIAL_TERM, recent, now)
+    return found._replace(log=joined(LogLines(older, complete=False), lately))
 
 
 def _begin_of_window(state: ServiceState, now: str) -> str:

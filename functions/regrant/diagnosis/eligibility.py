@@ -27,6 +27,13 @@ def judge_service(service: Service, state: ServiceState | None) -> Refusal | Non
             f"{service} is deployed by {state.controller}; ECS lets only that controller redeploy it.",
             "Redeploy it there. Regrant works with the ECS deployment controller.",
         )
+    if state.express:
+        return Refusal(
+            "EXPRESS_SERVICE",
+            f"{service} is an Express service: ECS manages its revisions, and with them its task role.",
+            "Give that role what it lacks where it is managed, or name another one for the service"
+            " (aws ecs update-express-gateway-service --task-role-arn).",
+        )
     if state.desired_count == 0:
         return Refusal(
             "DESIRED_COUNT_ZERO",
@@ -42,6 +49,22 @@ def judge_service(service: Service, state: ServiceState | None) -> Refusal | Non
     return None
 
 
+def judge_strategy(service: Service, state: ServiceState, instead: str) -> Refusal | None:
+    """Why this service's tasks cannot be replaced by this runbook, if so.
+
+    A shift of traffic bakes for up to a day, and a hook may pause it without an end (API reference,
+    DeploymentConfiguration): longer than a run may watch. `instead` is what a person can do.
+    """
+    if state.strategy == "ROLLING":
+        return None
+    return Refusal(
+        "UNSUPPORTED_STRATEGY",
+        f"{service} is deployed by the strategy {state.strategy}; Regrant replaces tasks by rolling updates"
+        " only.",
+        instead,
+    )
+
+
 def judge_role(definition: TaskDefinition, allowed: Allowed) -> Refusal | None:
     """Why this task definition's role cannot be granted anything, if so."""
     if definition.task_role is None:
@@ -55,6 +78,13 @@ def judge_role(definition: TaskDefinition, allowed: Allowed) -> Refusal | None:
             "ROLE_NOT_MANAGED",
             f"The role in use, {definition.task_role}, is not one that this stack may change.",
             "If it should be, the stack's owner adds it to ManagedRoleArns.",
+        )
+    if not definition.logs and definition.elsewhere:
+        return Refusal(
+            "LOGS_ELSEWHERE",
+            f"{definition.arn} logs to another Region only, which this runbook does not read:"
+            f" {', '.join(definition.elsewhere)}.",
+            "Let the container that does the work log to the service's own Region (awslogs-region).",
         )
     if not definition.logs:
         return Refusal(

@@ -8,6 +8,7 @@ from regrant.baseline.drift import planned_against
 from regrant.clock import seconds_between
 from regrant.denials.search import read_depths
 from regrant.diagnosis.eligibility import judge_role, judge_service
+from regrant.diagnosis.unread import elsewhere
 from regrant.grants import attachments_of, is_lost
 from regrant.iam.keep_tag import is_kept_by_tag
 from regrant.model.aws import RoleState, ServiceState, TaskDefinition, name_of
@@ -33,25 +34,29 @@ def plan_expiry(
     role = incident.role
     assert role is not None  # OpenIncident has it from the journal
     own = [hold for hold in aws.holds.of(role) if hold.incident == incident.expires]
-    if refusal := out_of_reach(own, role, allowed):
+    if refusal := out_of_reach(own, role, allowed, aws.settings.region):
         return Diagnosis("REFUSE", now, (_expired(own, role, now),), refusal=refusal)
     was = aws.roles.read(role) if own else None
     if was is None or all(is_lost(hold, attachments_of(was), now) for hold in own):
         return Diagnosis("NOTHING_TO_FIX", now, tuple(nothing_left(incident, own, was)))
-    definition = aws.services.task_definition(state.task_definition) if state else None
+    definition = (
+        aws.services.task_definition(state.task_definition) if state and state.task_definition else None
+    )
     depends, postpone = _judge(incident, role, state, definition, allowed, aws)
     keep = tuple(sorted(hold.policy for hold in own if is_kept_by_tag(hold.policy, was)))
     plan = Plan(
         role=role,
         attach=(),
         redeploy=False,
-        task_definition=state.task_definition if state else None,
+        task_definition=(state.task_definition or None) if state else None,
         withdraw=tuple(sorted(hold.policy for hold in own if hold.policy not in keep)),
         keep=keep,
         postpone=postpone,
         watch=depends,
     )
     findings = (_expired(own, role, now), *_use(depends, definition, role))
+    if definition and depends:
+        findings = (*findings, *elsewhere(definition))
     routes = definition.logs if definition else ()
     return Diagnosis("CHANGE", now, findings, plan, routes, planned_against=planned_against(was))
 
@@ -68,13 +73,13 @@ def nothing_left(incident: Incident, own: list[Hold], role: RoleState | None) ->
         yield Finding("TAKEN_OFF", text, (hold.policy,))
 
 
-def out_of_reach(own: list[Hold], role: str, allowed: Allowed) -> Refusal | None:
+def out_of_reach(own: list[Hold], role: str, allowed: Allowed, region: str) -> Refusal | None:
     """A grant that this stack may not take off any more."""
     out = [hold.policy for hold in own if role not in allowed.roles or hold.policy not in allowed.policies]
     if not out:
         return None
     arguments = [f"--role-name {name_of(role)} --policy-arn {policy}" for policy in out]
-    commands = "; ".join(f"aws iam detach-role-policy {each}" for each in arguments)
+    commands = "; ".join(f"aws iam detach-role-policy {each} --region {region}" for each in arguments)
     return Refusal(
         "GRANT_OUT_OF_REACH",
         f"{', '.join(map(name_of, out))} on {name_of(role)} is no longer in this stack's lists.",

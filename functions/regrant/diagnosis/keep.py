@@ -25,7 +25,7 @@ def plan_keep(
     role = incident.role
     assert role is not None  # OpenIncident has it from the journal
     own = [hold for hold in aws.holds.of(role) if hold.incident == incident.expires]
-    if refusal := out_of_reach(own, role, allowed):
+    if refusal := out_of_reach(own, role, allowed, aws.settings.region):
         return Diagnosis("REFUSE", now, refusal=refusal)
     was = aws.roles.read(role) if own else None
     there = [hold for hold in own if was and is_there(hold, attachments_of(was)) and not hold.lost_at]

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from regrant.clock import earlier
 from regrant.denials.calls import read_calls
 from regrant.denials.own import is_ignored, is_other_principal
-from regrant.denials.search import DENIAL_TERM, read_lines
+from regrant.denials.search import DENIAL_TERM, find_lines
 from regrant.diagnosis.cause import IGNORED, Judgement, cause_of
 from regrant.diagnosis.choice import bounded, kinds_of
 from regrant.diagnosis.findings import denial_findings, ranked
+from regrant.diagnosis.unread import no_log, unread
 from regrant.iam.permissions import RolePermissions
 from regrant.model.denial import Denial
 from regrant.model.run import Diagnosis, Incident
@@ -29,13 +30,20 @@ KINDS = 2_000
 def with_staying(diagnosis: Diagnosis, incident: Incident, aws: Account, now: str) -> Diagnosis:
     """The plan of a cure or an expiry, with the denied calls that nobody declared and that it leaves so.
 
-    Only a call that neither the role in use nor the one that the tasks will have may make: what works now
-    has to work then. Raises AwsUnavailable, AwsRefused.
+    A cure whose service has no log that can be read is refused, and an expiry tried again later. Only a call
+    that neither the role in use nor the one that the tasks will have may make: what works now has to work
+    then. Raises AwsUnavailable, AwsRefused.
     """
     plan, entry = diagnosis.plan, incident.entry
     if plan is None or entry is None or not plan.watch or plan.postpone:
         return diagnosis
-    log = read_lines(aws.logs, diagnosis.logs, DENIAL_TERM, earlier(now, LOOK_BACK), now)
+    found = find_lines(aws.logs, diagnosis.logs, DENIAL_TERM, earlier(now, LOOK_BACK), now)
+    if (refusal := no_log(plan.task_definition or "", found)) and incident.mode == "expire":
+        return replace(diagnosis, plan=replace(plan, postpone=refusal.message))
+    if refusal:
+        return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
+    log, findings = found.log, (*diagnosis.findings, *unread(found))
+    diagnosis = replace(diagnosis, logs=found.routes, findings=findings)
     then = entry.task_role if incident.mode == "cure" else plan.role
     used = plan.role if plan.new_role else then
     calls = [call for call in read_calls(log.lines) if not is_other_principal(call.denial, used)][:KINDS]

@@ -43,7 +43,8 @@ class Deployment(msgspec.Struct, frozen=True):
 
 
 class ServiceState(msgspec.Struct, frozen=True):
-    """An ECS service as DescribeServices shows it."""
+    """An ECS service as DescribeServices shows it. One of an EXTERNAL controller may name no task definition
+    (empty); task_sets are the revisions (ARNs) of its task sets. express: ECS manages its resources."""
 
     arn: str
     status: str
@@ -53,6 +54,13 @@ class ServiceState(msgspec.Struct, frozen=True):
     deployment_configuration: dict[str, Any]
     deployments: tuple[Deployment, ...]
     last_events: tuple[str, ...] = ()
+    express: bool = False
+    task_sets: tuple[str, ...] = ()
+
+    @property
+    def strategy(self) -> str:
+        """Absent means a rolling update (DeploymentConfiguration)."""
+        return str(self.deployment_configuration.get("strategy") or "ROLLING")
 
     @property
     def primary(self) -> Deployment | None:
@@ -63,17 +71,25 @@ class ServiceState(msgspec.Struct, frozen=True):
         """One deployment, and it is completed."""
         return len(self.deployments) == 1 and self.deployments[0].completed
 
+    @property
+    def revisions(self) -> tuple[str, ...]:
+        """Those (ARNs) that its tasks may be of, each once."""
+        found = (self.task_definition, *(d.task_definition for d in self.deployments), *self.task_sets)
+        return tuple(dict.fromkeys(filter(None, found)))
+
     def deployment(self, deployment_id: str) -> Deployment | None:
         return next((d for d in self.deployments if d.id == deployment_id), None)
 
 
 class TaskDefinition(msgspec.Struct, frozen=True):
-    """The parts of a task definition that matter here. Roles are ARNs."""
+    """The parts of a task definition that matter here. Roles are ARNs. logs are the routes of this Region;
+    elsewhere says where else containers log to."""
 
     arn: str
     task_role: str | None
     logs: tuple[LogRoute, ...]
     execution_role: str | None = None
+    elsewhere: tuple[str, ...] = ()
 
 
 class RoleState(msgspec.Struct, frozen=True):
@@ -129,10 +145,12 @@ class LogLine(msgspec.Struct, frozen=True):
 
 
 class LogLines(msgspec.Struct, frozen=True):
-    """What a search of a log found, oldest first. Where not `complete`, there is more that was not read."""
+    """What a search of a log found, oldest first. Where not `complete`, there is more that was not read;
+    where not `exists`, there is no such log group."""
 
     lines: tuple[LogLine, ...]
     complete: bool = True
+    exists: bool = True
 
 
 class QueueDepth(msgspec.Struct, frozen=True):

@@ -7,8 +7,6 @@ from typing import Literal
 
 import msgspec
 
-PREFIX = "/regrant/services/"
-
 # ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
 _NAME = r"[A-Za-z0-9_-]{1,255}"
 _SERVICE = re.compile(rf"({_NAME})/({_NAME})")
@@ -61,9 +59,9 @@ def named_service(text: object) -> Named | None:
     return None
 
 
-def parameter_name(service: Service) -> str:
-    """Name of the SSM parameter with the service's entry."""
-    return f"{PREFIX}{service}"
+def parameter_name(prefix: str, service: Service) -> str:
+    """Name of the SSM parameter with the service's entry. prefix is the stack's, and ends in a slash."""
+    return f"{prefix}{service}"
 
 
 class HealthPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,7 +77,7 @@ class HealthPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one service is entitled to: SSM parameter `/regrant/services/<cluster>/<service>`.
+    """What one service is entitled to: SSM parameter `/<stack>/services/<cluster>/<service>`.
 
     task_role and policies are ARNs. redeploy says whether a contained service's tasks are replaced, approval
     whether a person must say yes before anything is changed. grant_ttl_hours is how long a grant lasts before

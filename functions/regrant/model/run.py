@@ -171,9 +171,18 @@ class Failure(msgspec.Struct, frozen=True):
             cause = msgspec.json.decode(cause, type=_FunctionError).error_message or cause
         return cause[:1000]
 
+    @property
+    def of_function(self) -> bool:
+        """Whether a function raised it, and not Step Functions or a person."""
+        with suppress(msgspec.MsgspecError):
+            raised = msgspec.json.decode(self.Cause or "", type=_FunctionError)
+            return bool(raised.error_type) and raised.error_type == self.Error
+        return False
+
 
 class _FunctionError(msgspec.Struct, frozen=True, rename="camel"):
     error_message: str = ""
+    error_type: str = ""
 
 
 class RunState(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -26,9 +26,9 @@ _ACTION = re.compile(r"[A-Za-z0-9-]{1,63}:[A-Za-z0-9]{1,128}")
 _MOST_IGNORED = 20
 
 
-def read_entry(text: str | None, service: Service, allowed: Allowed) -> CatalogueEntry | Refusal:
-    """The entry in the parameter's text, or why it cannot be used."""
-    name = parameter_name(service)
+def read_entry(text: str | None, service: Service, allowed: Allowed, prefix: str) -> CatalogueEntry | Refusal:
+    """The entry in the parameter's text, or why it cannot be used. prefix is that of the parameter's name."""
+    name = parameter_name(prefix, service)
     if text is None:
         return Refusal(
             "NOT_ENROLLED",

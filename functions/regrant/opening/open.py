@@ -64,7 +64,7 @@ def _read(event: OpenEvent, request: Request, aws: Account) -> Incident:
         lambda: aws.journal.last_outcome(service) if request.automatic else None,
     )
     request = replace(request, service=service)
-    entry = read_entry(text, service, allowed)
+    entry = read_entry(text, service, allowed, aws.settings.catalogue_prefix)
     if isinstance(entry, Refusal):
         return _incident(event, request, refusal=entry)
     refusal = judge_last_outcome(last, event.now)
@@ -166,7 +166,7 @@ def _read_expiry(event: OpenEvent, request: Request, granted: str, aws: Account)
         return _incident(event, request, refusal=_unknown_incident(granted))
     request = replace(request, service=service)
     text, allowed = aws.allowed.read_with_entry(service, event.now, "policies", "clusters")
-    entry = read_entry(text, service, allowed)
+    entry = read_entry(text, service, allowed, aws.settings.catalogue_prefix)
     known = {"no_entry": entry} if isinstance(entry, Refusal) else {"entry": entry}
     return _incident(event, request, role=record.baseline.role.arn, expires=granted, **known)
 

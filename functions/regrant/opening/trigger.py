@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from msgspec.structs import replace
 
-from regrant.model.catalogue import Named, named_service, parse_service
+from regrant.model.catalogue import Named, Service, named_service, parse_service
 from regrant.model.results import Refusal
 from regrant.model.run import Mode
 from regrant.opening.ended_run import EVENT, read_ended_run
@@ -121,6 +121,8 @@ def _read_alarm(detail: Mapping[str, Any], alarm_prefix: str) -> Request:
     service = parse_service(str(name).removeprefix(alarm_prefix)) if ours else None
     if service is None:
         return Request("contain", f"alarm {shown(name)}", refusal=_other_alarm(name, alarm_prefix))
+    if refusal := _other_kind(service, detail.get("configuration")):
+        return Request("contain", f"alarm {name}", service=service, automatic=True, refusal=refusal)
     value = state.get("value") if isinstance(state, Mapping) else None
     since = state.get("timestamp") if isinstance(state, Mapping) else None
     at = f" at {since}" if isinstance(since, str) and re.fullmatch(r"[0-9T:.+Z-]{10,40}", since) else ""
@@ -130,6 +132,19 @@ def _read_alarm(detail: Mapping[str, Any], alarm_prefix: str) -> Request:
         service=service,
         automatic=True,
         refusal=None if value == "ALARM" else _not_firing(str(name), value),
+    )
+
+
+def _other_kind(service: Service, configuration: object) -> Refusal | None:
+    """A metric alarm's configuration has metrics, a composite one's a rule (CloudWatch user guide,
+    Alarm events and EventBridge). What a log alarm has, and when it goes to ALARM, was never tried."""
+    if not isinstance(configuration, Mapping) or configuration.keys() & {"metrics", "alarmRule"}:
+        return None
+    return Refusal(
+        "UNSUPPORTED_ALARM",
+        f"The alarm for {service} is neither a metric alarm nor a composite one, such as a log alarm.",
+        "Let the alarm of enrol/service.yaml start the runs of this service, and name the other one"
+        f" differently. Start this one by hand:{as_input(service=str(service), mode='contain')}",
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from msgspec import UNSET
 
@@ -16,12 +17,16 @@ from regrant.leases import release_role
 from regrant.model.aws import name_of
 from regrant.model.catalogue import parameter_name
 from regrant.model.results import Refusal
-from regrant.model.run import AskEvent, Diagnosis, PlannedAgainst, RunState
+from regrant.model.run import AskEvent, Diagnosis, Failure, PlannedAgainst, RunState
 from regrant.opening.request import shown
 from regrant.ports import Account
+from regrant.settings import Settings
 
 TIME_LIMIT = 3600.0
 """Seconds for an answer; the state's TimeoutSeconds (a test ties the two)."""
+
+_LINE = 800
+"""Characters of a token on one line of a mail; the rest of the command has some 150."""
 
 
 def ask_approval(event: AskEvent, aws: Account) -> str:
@@ -33,7 +38,7 @@ def ask_approval(event: AskEvent, aws: Account) -> str:
     assert diagnosis and diagnosis.plan and diagnosis.planned_against  # DecidePlan sends only plans here
     release_role(diagnosis.plan.role, state.incident, aws, event.now)
     until = later(event.now, TIME_LIMIT)
-    question = _question(state, diagnosis, event.token, until)
+    question = _question(state, diagnosis, event.token, until, aws.settings)
     aws.topic.publish(f"APPROVAL NEEDED {state.incident.service}", question)
     return until
 
@@ -50,10 +55,27 @@ def judge_answer(state: RunState) -> Refusal | None:
     if isinstance(answer, Mapping) and answer.get("Error") == "States.Timeout":
         minutes = f"{TIME_LIMIT / 60:.0f}"
         return Refusal("NOT_ANSWERED", f"Nobody approved the plan within {minutes} minutes.", again)
+    if isinstance(answer, Mapping) and "Error" in answer:
+        return _not_asked(answer, again) or Refusal("NOT_APPROVED", _said_no(answer), again)
     return Refusal("NOT_APPROVED", f"The plan was not approved: {shown(answer)}.", again)
 
 
-def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> str:
+def _not_asked(answer: Mapping[Any, Any], again: str) -> Refusal | None:
+    """Where the function failed by an error that the state machine does not name."""
+    name, cause = answer.get("Error"), answer.get("Cause")
+    failure = Failure(name, cause) if isinstance(name, str) and isinstance(cause, str) else None
+    if failure is None or not failure.of_function:
+        return None
+    return Refusal("NOT_ASKED", f"Nobody could be asked: {shown(name)}: {shown(failure.cause)}.", again)
+
+
+def _said_no(answer: Mapping[Any, Any]) -> str:
+    """SendTaskFailure may leave out error and cause; a Catch has null for each then (API reference)."""
+    said = ", ".join(shown(each) for each in (answer.get("Error"), answer.get("Cause")) if each)
+    return f"The plan was not approved: SendTaskFailure{f', {said}' if said else ', without a reason'}."
+
+
+def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str, settings: Settings) -> str:
     plan, against = diagnosis.plan, diagnosis.planned_against
     assert plan and against
     changes = [f"- attach {name_of(policy)} ({policy}) to {plan.role}" for policy in plan.attach]
@@ -82,32 +104,38 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str) -> 
             "Would be changed, and undone if it does not help:",
             *changes,
             "As it is now, and a yes is to no other text:",
-            *_texts(state, against),
+            *_texts(state, against, settings.catalogue_prefix),
             "",
             "Yes:",
-            _answer(token, "true"),
+            _answer(token, "true", settings.region),
             "No:",
-            _answer(token, "false"),
+            _answer(token, "false", settings.region),
             "",
             "If a role, the task definition or a text changes before that, you are asked again.",
         )
     )
 
 
-def _texts(state: RunState, against: PlannedAgainst) -> Iterator[str]:
+def _texts(state: RunState, against: PlannedAgainst, prefix: str) -> Iterator[str]:
     """Each policy that is attached, or that the role of a cure needs, and the entry that says so. A hash on
     a line of its own can be compared with a command's (docs/operations.md, Approval)."""
     for arn, mark in sorted(against.policies.items()):
         yield f"- policy {arn}: id {mark.id}, version {mark.version}, SHA-256"
         yield f"  {mark.sha256}"
     if state.incident.service and against.entry:
-        yield f"- catalogue entry {parameter_name(state.incident.service)}: SHA-256"
+        yield f"- catalogue entry {parameter_name(prefix, state.incident.service)}: SHA-256"
         yield f"  {against.entry}"
 
 
-def _answer(token: str, approved: str) -> str:
+def _answer(token: str, approved: str, region: str) -> str:
+    """One command. A line of a mail has 998 characters at most (RFC 5321, 4.5.3.1.6) and a token up to 2,048
+    (API reference, SendTaskSuccess), so a long one goes on after a backslash, which a shell takes away."""
     output = shlex.quote(f'{{"approved": {approved}}}')
-    return f"aws stepfunctions send-task-success --task-token {shlex.quote(token)} --task-output {output}"
+    parts = [shlex.quote(token[at : at + _LINE]) for at in range(0, len(token), _LINE)]
+    given = "\\\n".join(parts)
+    return (
+        f"aws stepfunctions send-task-success --task-token {given} --task-output {output} --region {region}"
+    )
 
 
 def _line(text: str) -> str:

@@ -59,7 +59,7 @@ def _attached(role: str, aws: Account) -> tuple[str, ...] | None:
         raise
 
 
-def manual_steps(state: RunState, left: tuple[Change, ...] | None, there: There | None) -> str:
+def manual_steps(state: RunState, left: tuple[Change, ...] | None, there: There | None, region: str) -> str:
     """What a person does, in an order in which each command succeeds, and the run that checks and records it.
 
     left: what is not undone, None if that is not known. there: what is there of it, None if AWS could not be
@@ -77,7 +77,8 @@ def manual_steps(state: RunState, left: tuple[Change, ...] | None, there: There 
     if not steps:
         return f"No command is needed. To finish the undo, {again}: {checks}."
     unchecked = "AWS could not be asked what is there, so this is not checked: see whether it still applies."
-    return "\n".join((*([] if there else [unchecked]), *steps, f"Then {again}: {checks}."))
+    commands = (f"{step} --region {region}" if step.startswith("  ") else step for step in steps)
+    return "\n".join((*([] if there else [unchecked]), *commands, f"Then {again}: {checks}."))
 
 
 def _on_roles(kind: str, left: tuple[Change, ...], there: There | None) -> Iterator[str]:

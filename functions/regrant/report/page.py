@@ -39,7 +39,8 @@ def page_operator(state: RunState, aws: Account, now: str) -> Report:
     except (AwsRefused, AwsUnavailable) as error:
         where = "is taken from the plan" if changes else f"is in the journal, at {state.incident.subject}"
         troubles.append(Finding("JOURNAL_UNREADABLE", f"What was done {where}: {error}"))
-    steps = with_statement(manual_steps(state, left, there), state.diagnosis)
+    steps = manual_steps(state, left, there, aws.settings.region)
+    steps = with_statement(steps, state.diagnosis)
     report = make_report(state, "ROLLBACK_INCOMPLETE", changes, steps, now)
     report, unsent = replace(report, findings=(*report.findings, *troubles)), None
     try:

@@ -150,6 +150,25 @@ def test_a_revision_to_which_ecs_would_not_go_back_is_not_left() -> None:
     assert code == "REVISION_NOT_ACTIVE" and "retainwise-worker:1" in message
 
 
+def test_a_service_of_which_no_log_can_be_read_is_not_moved() -> None:
+    world = granted()
+    world.logs.unread = {ROUTE.group: "AccessDeniedException"}
+    code, message = refused(planned(world))
+    assert code == "LOGS_UNREADABLE" and ROUTE.group in message
+
+
+@pytest.mark.parametrize("strategy", ["BLUE_GREEN", "LINEAR", "CANARY"])
+def test_a_service_that_no_rolling_update_deploys_is_not_moved(strategy: str) -> None:
+    world = granted()
+    state = world.services.state
+    assert state is not None
+    world.services.state = replace(state, deployment_configuration={"strategy": strategy})
+    diagnosis = planned(world)
+    code, message = refused(diagnosis)
+    assert code == "UNSUPPORTED_STRATEGY" and strategy in message
+    assert diagnosis.refusal is not None and WORKER_ROLE in diagnosis.refusal.next
+
+
 def test_a_service_that_is_managed_by_terraform_is_refused_with_the_change() -> None:
     diagnosis = planned(granted(), replace(CURE, entry=replace(ENTRY, managed_by="terraform")))
     assert refused(diagnosis)[0] == "MANAGED_BY_TERRAFORM" and diagnosis.refusal is not None

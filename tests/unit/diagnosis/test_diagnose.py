@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from regrant.baseline.drift import ROUNDS
 from regrant.denials.search import DENIAL_TERM
-from regrant.model.aws import QueueDepth, ServiceState
+from regrant.errors import AwsRefused
+from regrant.model.aws import LogRoute, QueueDepth, ServiceState
 from regrant.model.journal import Hold
 from regrant.model.run import Depths, Diagnosis, Incident
 from tests.unit.fakes import (
@@ -199,6 +200,80 @@ def test_the_catalogue_says_whether_tasks_are_replaced() -> None:
     assert plan is not None and plan.redeploy is False
 
 
+# API reference, DeploymentConfiguration.
+SHIFTS = ["BLUE_GREEN", "LINEAR", "CANARY"]
+
+
+def of_strategy(strategy: str, redeploy: Redeploy) -> Diagnosis:
+    world = World()
+    world.services.state = replace(RUNNING, deployment_configuration={"strategy": strategy})
+    return diagnosed(world, replace(INCIDENT_OF_WORKER, entry=replace(ENTRY, redeploy=redeploy)))
+
+
+@pytest.mark.parametrize("redeploy", ["always", "if-needed"])
+@pytest.mark.parametrize("strategy", [*SHIFTS, "ONE_THAT_AWS_ADDS_LATER"])
+def test_tasks_that_no_rolling_update_replaces_are_refused_by_the_strategy(
+    strategy: str, redeploy: Redeploy
+) -> None:
+    diagnosis = of_strategy(strategy, redeploy)
+    assert diagnosis.next == "REFUSE" and diagnosis.plan is None and diagnosis.planned_against is None
+    assert diagnosis.refusal is not None and diagnosis.refusal.code == "UNSUPPORTED_STRATEGY"
+    assert strategy in diagnosis.refusal.message and "Redeploy=never" in diagnosis.refusal.next
+    assert "MISSING_ATTACHMENT" in codes(diagnosis)
+
+
+@pytest.mark.parametrize("strategy", SHIFTS)
+def test_a_strategy_is_no_matter_where_nothing_is_redeployed(strategy: str) -> None:
+    assert of_strategy(strategy, "never").next == "CHANGE"
+
+
+@pytest.mark.parametrize("redeploy", ["always", "if-needed", "never"])
+def test_a_rolling_update_by_name_is_one(redeploy: Redeploy) -> None:
+    assert of_strategy("ROLLING", redeploy).next == "CHANGE"
+
+
+ABROAD = ("/ecs/worker of worker (eu-west-1)",)
+SIDECAR = LogRoute("/custom/agent", "ecs/agent")
+
+
+def test_a_log_of_another_region_beside_one_that_is_read_is_a_finding() -> None:
+    world = World()
+    world.services.definition = replace(TASK_DEFINITION, elsewhere=ABROAD)
+    diagnosis = diagnosed(world)
+    assert diagnosis.next == "CHANGE" and codes(diagnosis)[-1] == "LOGS_ELSEWHERE"
+    assert ABROAD[0] in diagnosis.findings[-1].text
+
+
+# API reference, FilterLogEvents, and Common errors.
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+def test_a_sidecar_whose_log_cannot_be_read_is_left_out_with_a_finding(code: str) -> None:
+    world = World()
+    world.services.definition = replace(TASK_DEFINITION, logs=(ROUTE, SIDECAR))
+    world.logs.unread = {SIDECAR.group: code}
+    world.logs.write(-60, DENIAL, "old-1")
+    diagnosis = diagnosed(world)
+    assert diagnosis.next == "CHANGE" and diagnosis.logs == (ROUTE,)
+    assert [f.text for f in diagnosis.findings if f.code == "LOGS_UNREADABLE"] == [
+        f"Not read: /custom/agent of agent ({code}). What is denied there is not seen."
+    ]
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+def test_a_service_of_which_no_log_can_be_read_is_refused(code: str) -> None:
+    world = World()
+    world.logs.unread = {ROUTE.group: code}
+    found = diagnosed(world).refusal
+    assert found is not None and found.code == "LOGS_UNREADABLE"
+    assert f"{ROUTE.group} of worker ({code})" in found.message and "LogGroupPrefix" in found.next
+
+
+def test_another_refusal_of_a_log_is_a_failure() -> None:
+    world = World()
+    world.logs.unread = {ROUTE.group: "InvalidParameterException"}
+    with pytest.raises(AwsRefused):
+        diagnosed(world)
+
+
 IN_FLIGHT = replace(OLD, id="ecs-svc/7", rollout_state="IN_PROGRESS")
 
 
@@ -210,6 +285,11 @@ IN_FLIGHT = replace(OLD, id="ecs-svc/7", rollout_state="IN_PROGRESS")
         (replace(RUNNING, status="DRAINING"), "SERVICE_INACTIVE"),
         (replace(RUNNING, controller="CODE_DEPLOY", deployments=()), "UNSUPPORTED_CONTROLLER"),
         (replace(RUNNING, controller="EXTERNAL", deployments=()), "UNSUPPORTED_CONTROLLER"),
+        (
+            replace(RUNNING, controller="EXTERNAL", deployments=(), task_definition=""),
+            "UNSUPPORTED_CONTROLLER",
+        ),
+        (replace(RUNNING, express=True), "EXPRESS_SERVICE"),
         (replace(RUNNING, desired_count=0), "DESIRED_COUNT_ZERO"),
         (replace(RUNNING, deployments=(IN_FLIGHT,)), "DEPLOYMENT_IN_FLIGHT"),
         (replace(RUNNING, deployments=(OLD, replace(OLD, id="ecs-svc/6"))), "DEPLOYMENT_IN_FLIGHT"),
@@ -235,6 +315,7 @@ def test_the_deployment_in_flight_is_named() -> None:
         (FakeServices(definition=replace(TASK_DEFINITION, task_role=None)), "NO_TASK_ROLE"),
         (FakeServices(definition=replace(TASK_DEFINITION, task_role=f"{OLD_ROLE}-2")), "ROLE_NOT_MANAGED"),
         (FakeServices(definition=replace(TASK_DEFINITION, logs=())), "NO_LOGS"),
+        (FakeServices(definition=replace(TASK_DEFINITION, logs=(), elsewhere=ABROAD)), "LOGS_ELSEWHERE"),
     ],
 )
 def test_a_task_definition_that_cannot_be_helped_is_refused(services: FakeServices, code: str) -> None:

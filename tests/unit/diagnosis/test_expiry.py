@@ -136,6 +136,18 @@ def of_another_controller(world: World) -> None:
     world.services.state = replace(RUNNING, controller="CODE_DEPLOY")
 
 
+def of_task_sets(world: World) -> None:
+    world.services.state = replace(RUNNING, controller="EXTERNAL", task_definition="", deployments=())
+
+
+def of_express(world: World) -> None:
+    world.services.state = replace(RUNNING, express=True)
+
+
+def with_logs_that_may_not_be_read(world: World) -> None:
+    world.logs.unread = {ROUTE.group: "AccessDeniedException"}
+
+
 def without_logs(world: World) -> None:
     world.services.definition = TaskDefinition(DEFINITION, OLD_ROLE, ())
 
@@ -145,6 +157,9 @@ def without_logs(world: World) -> None:
     [
         (in_a_rollout, "another deployment in flight"),
         (of_another_controller, "CODE_DEPLOY"),
+        (of_task_sets, "EXTERNAL"),
+        (with_logs_that_may_not_be_read, "No log of retainwise-worker:1 can be read"),
+        (of_express, "Express service"),
         (without_logs, "no container that logs"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from regrant.model.catalogue import CatalogueEntry, Service, parameter_name
 from regrant.model.results import Refusal
 from regrant.opening.catalogue import read_entry
-from tests.unit.fakes import ALLOWED, ENTRY, RECEIVE, WORKER
+from tests.unit.fakes import ALLOWED, CATALOGUE, ENTRY, RECEIVE, WORKER
 
 SOUND: dict[str, Any] = msgspec.to_builtins(ENTRY)
 
@@ -24,17 +24,19 @@ def health(**changed: Any) -> str:
 
 
 def refused(parameter: str | None, service: Service = WORKER) -> Refusal:
-    answer = read_entry(parameter, service, ALLOWED)
+    answer = read_entry(parameter, service, ALLOWED, CATALOGUE)
     assert isinstance(answer, Refusal)
     return answer
 
 
 def test_a_sound_entry_is_read() -> None:
-    assert read_entry(text(), WORKER, ALLOWED) == ENTRY
+    assert read_entry(text(), WORKER, ALLOWED, CATALOGUE) == ENTRY
 
 
 def test_health_and_redeploy_have_defaults() -> None:
-    answer = read_entry(text(health={"success": "Successfully received"}, redeploy="always"), WORKER, ALLOWED)
+    answer = read_entry(
+        text(health={"success": "Successfully received"}, redeploy="always"), WORKER, ALLOWED, CATALOGUE
+    )
     assert isinstance(answer, CatalogueEntry)
     assert (answer.health.samples, answer.health.queue, answer.redeploy) == (3, None, "always")
 
@@ -42,7 +44,7 @@ def test_health_and_redeploy_have_defaults() -> None:
 def test_a_service_without_an_entry_is_not_enrolled() -> None:
     refusal = refused(None)
     assert refusal.code == "NOT_ENROLLED"
-    assert parameter_name(WORKER) in refusal.message and "enrol/service.yaml" in refusal.next
+    assert parameter_name(CATALOGUE, WORKER) in refusal.message and "enrol/service.yaml" in refusal.next
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_a_service_without_an_entry_is_not_enrolled() -> None:
 def test_an_entry_that_is_not_sound_is_refused(parameter: str) -> None:
     refusal = refused(parameter)
     assert refusal.code == "INVALID_CATALOGUE"
-    assert parameter_name(WORKER) in refusal.message
+    assert parameter_name(CATALOGUE, WORKER) in refusal.message
 
 
 def test_a_policy_outside_the_owners_list_is_refused_by_name() -> None:
@@ -89,7 +91,7 @@ def test_a_cluster_outside_the_owners_list_is_refused() -> None:
 
 def test_a_fifo_queue_keeps_its_suffix() -> None:
     queue = "arn:aws:sqs:us-east-1:123456789012:orders.fifo"
-    answer = read_entry(health(queue=queue), WORKER, ALLOWED)
+    answer = read_entry(health(queue=queue), WORKER, ALLOWED, CATALOGUE)
     assert isinstance(answer, CatalogueEntry) and answer.health.queue == queue
 
 
@@ -97,20 +99,20 @@ def test_a_fifo_queue_keeps_its_suffix() -> None:
     st.text() | st.builds(lambda part: text(**part), st.dictionaries(st.sampled_from(list(SOUND)), st.text()))
 )
 def test_whatever_the_text_only_grantable_policies_come_out(parameter: str) -> None:
-    answer = read_entry(parameter, WORKER, ALLOWED)
+    answer = read_entry(parameter, WORKER, ALLOWED, CATALOGUE)
     assert isinstance(answer, Refusal) or set(answer.policies) <= ALLOWED.policies
 
 
 @given(st.text(st.characters(max_codepoint=0x7F), max_size=20))
 def test_no_success_text_can_end_the_quotes_of_a_log_filter(success: str) -> None:
-    answer = read_entry(health(success=success), WORKER, ALLOWED)
+    answer = read_entry(health(success=success), WORKER, ALLOWED, CATALOGUE)
     if isinstance(answer, CatalogueEntry):
         assert not set(answer.health.success) & {'"', "\\", "\n", "\r", "\0"}
 
 
 @pytest.mark.parametrize("hours", [1, 24, 720])
 def test_a_grant_lasts_an_hour_at_least_and_thirty_days_at_most(hours: int) -> None:
-    answer = read_entry(text(grant_ttl_hours=hours), WORKER, ALLOWED)
+    answer = read_entry(text(grant_ttl_hours=hours), WORKER, ALLOWED, CATALOGUE)
     assert isinstance(answer, CatalogueEntry) and answer.grant_ttl_hours == hours
 
 
@@ -137,7 +139,7 @@ def test_another_time_or_manager_is_not_used(changed: dict[str, Any]) -> None:
     ],
 )
 def test_an_address_is_one_of_a_task_definition(address: str | None) -> None:
-    answer = read_entry(text(managed_by="terraform", terraform_address=address), WORKER, ALLOWED)
+    answer = read_entry(text(managed_by="terraform", terraform_address=address), WORKER, ALLOWED, CATALOGUE)
     assert isinstance(answer, CatalogueEntry) and answer.terraform_address == address
 
 
@@ -167,7 +169,7 @@ def test_another_address_is_not_used(address: object) -> None:
 
 @pytest.mark.parametrize("ignored", [[], ["xray:PutTraceSegments"], [f"xray:Call{n}" for n in range(20)]])
 def test_up_to_twenty_actions_may_be_ignored(ignored: list[str]) -> None:
-    answer = read_entry(text(ignore_actions=ignored), WORKER, ALLOWED)
+    answer = read_entry(text(ignore_actions=ignored), WORKER, ALLOWED, CATALOGUE)
     assert isinstance(answer, CatalogueEntry) and answer.ignore_actions == tuple(ignored)
 
 
@@ -195,6 +197,6 @@ def test_other_actions_are_refused_and_the_sentence_says_why(ignored: object, wh
 
 @given(st.lists(st.text(max_size=30), max_size=25))
 def test_whatever_is_to_be_ignored_names_whole_actions_only(ignored: list[str]) -> None:
-    answer = read_entry(text(ignore_actions=ignored), WORKER, ALLOWED)
+    answer = read_entry(text(ignore_actions=ignored), WORKER, ALLOWED, CATALOGUE)
     if isinstance(answer, CatalogueEntry):
         assert len(ignored) <= 20 and not any(set("*? ") & set(action) for action in ignored)

@@ -226,6 +226,33 @@ def test_whatever_is_read_as_a_service_has_the_names_of_one(text: object) -> Non
     assert named is None or parse_service(str(named.service)) == named.service
 
 
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {"description": "d", "scheduledQueryConfiguration": {"queryString": "filter @message like /x/"}},
+        {"description": "d"},
+        {},
+    ],
+)
+def test_an_alarm_that_is_on_no_metric_is_refused_by_its_kind(configuration: dict[str, Any]) -> None:
+    """CloudWatch API reference, PutLogAlarm: its parameters name no metric."""
+    refusal = refused(alarm(configuration=configuration))
+    assert refusal.code == "UNSUPPORTED_ALARM" and "log alarm" in refusal.message
+    assert '{"service": "retainwise-cluster/retainwise-worker", "mode": "contain"}' in refusal.next
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {"metrics": [{"id": "e1", "expression": "m1 + m2", "returnData": True}]},
+        {"alarmRule": 'ALARM("regrant/c/s")', "actionsSuppressor": "deploying"},
+    ],
+)
+def test_an_alarm_on_metrics_or_on_other_alarms_starts_a_run(configuration: dict[str, Any]) -> None:
+    """CloudWatch user guide, Alarm events and EventBridge: metric math, composite."""
+    assert str(accepted(alarm(configuration=configuration)).service) == "retainwise-cluster/retainwise-worker"
+
+
 def test_an_alarm_that_is_over_is_nothing_to_fix() -> None:
     assert refused(alarm(state={"value": "OK"})).outcome == "NOTHING_TO_FIX"
 

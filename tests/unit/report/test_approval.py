@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import subprocess
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from tests.unit.fakes import (
     OLD_ROLE,
     POLICY_IDS,
     RECEIVE,
+    REGION,
     ROLE,
     SEND,
     WORKER,
@@ -44,9 +46,9 @@ TOKEN = "AQCEAAAAKgAAAAMAAAAA+/token=="
 YES = {"approved": True}
 
 
-def asked(diagnosis: Diagnosis = ASK, world: World | None = None) -> str:
+def asked(diagnosis: Diagnosis = ASK, world: World | None = None, token: str = TOKEN) -> str:
     world = world or World()
-    ask_approval(AskEvent(RunState(CAREFUL, diagnosis), at(3), TOKEN), world)
+    ask_approval(AskEvent(RunState(CAREFUL, diagnosis), at(3), token), world)
     ((_, message),) = world.topic.sent
     return message
 
@@ -82,7 +84,23 @@ def test_the_question_has_the_change_its_reason_the_time_limit_and_both_answers(
     assert "force a new deployment" in message
     yes, no = [shlex.split(line) for line in message.splitlines() if line.startswith("aws ")]
     assert yes[:5] == no[:5] == ["aws", "stepfunctions", "send-task-success", "--task-token", TOKEN]
-    assert (yes[-1], no[-1]) == ('{"approved": true}', '{"approved": false}')
+    assert (yes[5:], no[5:]) == (
+        ["--task-output", '{"approved": true}', "--region", REGION],
+        ["--task-output", '{"approved": false}', "--region", REGION],
+    )
+
+
+@pytest.mark.parametrize("length", [1, 799, 800, 801, 1600, 2048])
+def test_a_token_of_any_length_survives_a_mail_and_a_shell(length: int) -> None:
+    """998 characters a line: RFC 5321, 4.5.3.1.6. Up to 2,048 of a token: API reference, SendTaskSuccess."""
+    token = (TOKEN * 100)[:length]
+    message = asked(token=token)
+    assert max(map(len, message.splitlines())) <= 998
+    command = message.partition("\nYes:\n")[2].partition("\nNo:\n")[0]
+    shell = ["sh", "-c", command.replace("aws ", "printf '%s\\n' ", 1)]
+    words = subprocess.run(shell, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert words[words.index("--task-token") + 1] == token
+    assert words[-2:] == ["--region", REGION]
 
 
 def test_the_question_says_which_texts_a_yes_is_to() -> None:
@@ -150,6 +168,11 @@ def test_where_nobody_can_be_asked_the_run_fails() -> None:
         (None, "NOT_APPROVED"),
         ([{"approved": True}], "NOT_APPROVED"),
         ({"Error": "States.Timeout", "Cause": ""}, "NOT_ANSWERED"),
+        ({"Error": None, "Cause": None}, "NOT_APPROVED"),
+        ({"Error": "Declined", "Cause": "not tonight"}, "NOT_APPROVED"),
+        ({"Error": "Declined", "Cause": '{"errorType": "ticket 7"}'}, "NOT_APPROVED"),
+        ({"Error": "KeyError", "Cause": '{"errorType": "KeyError", "errorMessage": "X"}'}, "NOT_ASKED"),
+        ({"Error": 7, "Cause": {}}, "NOT_APPROVED"),
     ],
 )
 def test_only_a_plain_yes_is_a_yes(answer: object, code: str | None) -> None:
@@ -161,6 +184,21 @@ def test_a_no_ends_refused_and_says_so() -> None:
     run = Run(World(), CAREFUL, replace(ASK, answer={"approved": False}))
     report = run.close(60)
     assert (report.outcome, report.findings[-1].code, report.changes) == ("REFUSED", "NOT_APPROVED", ())
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"Error": None, "Cause": None}, "SendTaskFailure, without a reason."),
+        ({"Error": "Declined", "Cause": "not tonight"}, "SendTaskFailure, 'Declined', 'not tonight'."),
+        ({"Error": None, "Cause": "not tonight"}, "SendTaskFailure, 'not tonight'."),
+    ],
+)
+def test_a_no_by_send_task_failure_says_what_it_gave_as_a_reason(answer: object, said: str) -> None:
+    """It may leave out both (API reference, SendTaskFailure)."""
+    report = Run(World(), CAREFUL, replace(ASK, answer=answer)).close(60)
+    assert (report.outcome, report.findings[-1].code) == ("REFUSED", "NOT_APPROVED")
+    assert report.findings[-1].text.endswith(said) and "start the run again" in report.next
 
 
 def test_a_plan_that_nobody_was_asked_about_needs_no_answer() -> None:

@@ -29,6 +29,7 @@ from tests.unit.fakes import (
     NEWER_DEFINITION,
     OLD_ROLE,
     RECEIVE,
+    REGION,
     RUNNING,
     SEND,
     UNDO,
@@ -51,11 +52,14 @@ def left(world: World, state: RunState) -> tuple[Change, ...]:
 
 def steps(world: World, state: RunState) -> str:
     changes = left(world, state)
-    return manual_steps(state, changes, look(WORKER, changes, world, at(310)))
+    return manual_steps(state, changes, look(WORKER, changes, world, at(310)), REGION)
 
 
 def commands(text: str) -> list[str]:
-    return [line.strip() for line in text.split("\n") if line.startswith("  ")]
+    """Without the Region, which every one has at its end."""
+    found = [line.strip() for line in text.split("\n") if line.startswith("  ")]
+    assert all(line.endswith(f" --region {REGION}") for line in found)
+    return [line.removesuffix(f" --region {REGION}") for line in found]
 
 
 def cured() -> World:
@@ -176,11 +180,11 @@ def test_what_a_cure_has_taken_off_since_is_not_left_by_the_containment() -> Non
 
 def test_what_is_not_checked_deregisters_nothing() -> None:
     world = cured()
-    text = manual_steps(RunState(UNDO_OF_CURE), left(world, RunState(UNDO_OF_CURE)), None)
+    text = manual_steps(RunState(UNDO_OF_CURE), left(world, RunState(UNDO_OF_CURE)), None, REGION)
     assert commands(text) == [ATTACH, f"{UPDATE} {DEFINITION}"]
     assert "this is not checked" in text
 
 
 def test_what_is_not_known_has_no_commands() -> None:
-    text = manual_steps(UNDO_OF_THE_GRANT, None, None)
+    text = manual_steps(UNDO_OF_THE_GRANT, None, None, REGION)
     assert commands(text) == [] and '"mode": "rollback"' in text

@@ -23,6 +23,7 @@ from tests.unit.fakes import (
     INCIDENT,
     OLD_ROLE,
     RECEIVE,
+    REGION,
     ROLE,
     RUNNING,
     SEND,
@@ -114,7 +115,7 @@ def test_a_person_is_paged_even_if_aws_cannot_be_asked_what_is_there() -> None:
         world = with_changes()
         world.roles.attached = failing(trouble)  # type: ignore[method-assign]
         report = paged(STUCK, world)
-        assert f"  aws iam detach-role-policy {POLICY}" in report.next.split("\n")
+        assert f"  aws iam detach-role-policy {POLICY} --region {REGION}" in report.next.split("\n")
         assert "not checked" in report.next and codes(report)[-1] == "NOT_CHECKED"
         assert world.topic.sent
 

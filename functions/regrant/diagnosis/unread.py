@@ -1,0 +1,41 @@
+"""The logs that cannot be read, each by name; and whether that leaves none to prove anything with."""
+
+from __future__ import annotations
+
+from regrant.denials.search import Found
+from regrant.model.aws import LogRoute, TaskDefinition, name_of
+from regrant.model.results import Refusal
+from regrant.model.run import Finding
+
+_UNSEEN = "What is denied there is not seen."
+
+
+def elsewhere(definition: TaskDefinition) -> tuple[Finding, ...]:
+    """The logs of another Region, where others are in this one."""
+    if not definition.elsewhere:
+        return ()
+    text = f"Not read, because it is in another Region: {', '.join(definition.elsewhere)}. {_UNSEEN}"
+    return (Finding("LOGS_ELSEWHERE", text),)
+
+
+def unread(found: Found) -> tuple[Finding, ...]:
+    """The logs that are left out: a sidecar's must not keep the service from its repair."""
+    if not found.unread:
+        return ()
+    return (Finding("LOGS_UNREADABLE", f"Not read: {_each(found.unread)}. {_UNSEEN}"),)
+
+
+def no_log(revision: str, found: Found) -> Refusal | None:
+    """Why nothing can be proved, if no log of the revision (ARN) can be read."""
+    if found.routes or not found.unread:
+        return None
+    return Refusal(
+        "LOGS_UNREADABLE",
+        f"No log of {name_of(revision)} can be read: {_each(found.unread)}.",
+        "Create the log group if there is none. If it may not be read, let the stack's owner make"
+        " LogGroupPrefix the start of its name. Then start again.",
+    )
+
+
+def _each(routes: tuple[tuple[LogRoute, str], ...]) -> str:
+    return ", ".join(f"{route.group} of {name_of(route.stream_prefix)} ({code})" for route, code in routes)
