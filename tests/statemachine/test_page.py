@@ -58,7 +58,9 @@ def follow(world: World, page: Ended) -> None:
         shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[call])
         names = {re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower(): name for name in shape.input_shape.members}
         given = zip(options[::2], options[1::2], strict=True)
-        getattr(client, call)(**{names[name.removeprefix("--")]: value for name, value in given})
+        asked = {name.removeprefix("--"): value for name, value in given}
+        assert asked.pop("region") == retainwise.REGION
+        getattr(client, call)(**{names[name]: value for name, value in asked.items()})
 
 
 def undo_again(world: World, page: Ended) -> Ended:
@@ -131,7 +133,7 @@ def test_a_page_has_only_commands_for_what_is_left() -> None:
         world.deny("undo-role", "iam", "DetachRolePolicy", times=1)
         page = world.run({"mode": "rollback", "incident": world.contained})
         (command,) = commands(page)
-        assert command[2] == "detach-role-policy" and command[-1] == POLICY
+        assert command[2] == "detach-role-policy" and POLICY in command
         follow(world, page)
         assert not world.granted()
         assert world.run({"mode": "rollback", "incident": world.contained}).outcome == "ROLLED_BACK"

@@ -1,4 +1,4 @@
-"""What rules a grant out, whatever the catalogue declares: a leaked key, words that are not AWS's, and
+"""What rules a grant out, whatever the catalogue declares: a leaked key, words that AWS did not write, and
 denials of a time in which an expiry tried the service without its grant."""
 
 from __future__ import annotations
