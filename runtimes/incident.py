@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from regrant.aws.roles import IamRoles
+from regrant.baseline.drift import digest_of_entry, rest_of
+from regrant.iam.policy import Policy
 from runtimes.steps import STACK, Step
 from sandbox.account import LocalAccount
 from sandbox.engine.core import Call
@@ -33,6 +36,12 @@ NEW_DEPLOYMENT = "ecs-svc/4026531840000000042"
 """The deployments that events/ names, before the incident and of its run."""
 ROLE_ID = "AROARZPUZDIKEXAMPLEID"
 """The RoleId of the role in use there."""
+POLICY_ID = "ANPARZPUZDIKRECEIVEID"
+POLICY_TEXT = "eab5db3be135179755ba106353bf86d013fe6ebbf8f3493d4503c27e9566ac15"
+ENTRY_TEXT = "da191ed067f07a2b9741fce2d4f2331a484155f9b56fd640b7de14fb43b9c414"
+ROLE_TEXT = "4afb3b761496200ea615ae29314f6465e6d55fba2dc769cd697f4f6babe9956c"
+"""The worker's policy there: its PolicyId, the SHA-256 of its document, that of the worker's entry, and that
+of the role in use without its attachments."""
 CURE = "withdraw_grants"
 """A cure that comes after the undo, so that both the undo and the cure have a grant to detach."""
 
@@ -70,7 +79,7 @@ def account_of_the_incident(http_host: str | None = None) -> Iterator[LocalAccou
 def play(account: LocalAccount, steps: Sequence[Step], runtime: Runtime, times: int) -> Outcome:
     """Send each event that often, as any step may run twice, with this account's own ids in it."""
     answers = []
-    ids = {BASELINE_DEPLOYMENT: _primary(account), ROLE_ID: _role_id(account)}
+    ids = {BASELINE_DEPLOYMENT: _primary(account), ROLE_ID: _role_id(account), **_texts(account)}
     for step in steps:
         if step.name == CURE:
             _grant_again(account, steps, ids)
@@ -118,6 +127,21 @@ def _primary(account: LocalAccount) -> str:
 def _role_id(account: LocalAccount) -> str:
     iam: Any = account.client("iam")
     return str(iam.get_role(RoleName=retainwise.OLD_ROLE)["Role"]["RoleId"])
+
+
+def _texts(account: LocalAccount) -> dict[str, str]:
+    """Which texts this account has, in the place of those that events/ names."""
+    iam: Any = account.client("iam")
+    ssm: Any = account.client("ssm")
+    arn = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.RECEIVE}"
+    shape = iam.get_policy(PolicyArn=arn)["Policy"]
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=shape["DefaultVersionId"])["PolicyVersion"]
+    mark = Policy(arn, version["Document"], shape["DefaultVersionId"], shape["PolicyId"]).mark
+    name = f"/regrant/services/{retainwise.CLUSTER}/{retainwise.WORKER}"
+    entry = digest_of_entry(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+    role = IamRoles(iam).read(f"arn:aws:iam::{retainwise.ACCOUNT}:role/{retainwise.OLD_ROLE}")
+    assert role is not None
+    return {ROLE_TEXT: rest_of(role), POLICY_ID: mark.id, POLICY_TEXT: mark.sha256, ENTRY_TEXT: str(entry)}
 
 
 def in_process(steps: Sequence[Step], times: int) -> Outcome:

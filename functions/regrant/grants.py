@@ -26,9 +26,11 @@ from regrant.ports import Account
 STALE = 600.0
 """Seconds after which no read shows IAM as it was before a change. AWS promises no bound ("eventually
 consistent", IAM user guide, Troubleshooting); what is published are seconds to a few minutes."""
+TWICE = 45.0
+"""The same for two reads that agree. Until then an absence is not believed: what was attached is taken off
+all the same, which can be repeated."""
 SPREAD = 120.0
-"""The same for two reads that agree. Until then an absence is not believed: what is attached is taken off all
-the same, which can be repeated."""
+"""The same for a state that two reads show after a change of our own."""
 
 
 def schedule_end(aws: Account, incident: str, ends: str) -> None:
@@ -105,7 +107,7 @@ def is_lost(hold: Hold, there: Attachments | None, now: str, *, twice: bool = Fa
         return bool(since) and seconds_between(since, now) > ACTIVE + STALE
     age = seconds_between(hold.attached_at, now)
     seen_before = hold.absent_at is not None and seconds_between(hold.absent_at, now) > 0
-    return age > STALE or (age > SPREAD and (twice or seen_before))
+    return age > STALE or (age > TWICE and (twice or seen_before))
 
 
 def _is_another(hold: Hold, there: Attachments) -> bool:

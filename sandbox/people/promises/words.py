@@ -69,7 +69,7 @@ def whoever_is_named_is_so(seen: Seen, run: RunSeen) -> Iterator[str]:
         if look is None:
             continue
         persons = [d for d in seen.deeds[: look.deeds] if d.who == PERSON and d.role == role]
-        if "by somebody" in state and not any(
+        if "taken off by somebody" in state and not any(
             d.call == "iam:DeleteRole" or (d.detaches and d.policy == policy) for d in persons
         ):
             yield f"nobody took {policy} off {role}; the page says: {state}"
