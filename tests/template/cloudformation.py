@@ -66,7 +66,7 @@ class Values:
 
     def __init__(self, template: Template, **given: str | list[str]) -> None:
         declared = template.get("Parameters", {})
-        defaults = {name: _default(each) for name, each in declared.items() if "Default" in each}
+        defaults = {name: each["Default"] for name, each in declared.items() if "Default" in each}
         self.names: dict[str, Any] = {**PSEUDO, **defaults, **given}
         self.conditions = {name: self(each) for name, each in template.get("Conditions", {}).items()}
 
@@ -95,8 +95,6 @@ class Values:
                 return str(argument[0]).join(self(argument[1]))
             case "Fn::Split":
                 return self(argument[1]).split(argument[0])
-            case "Fn::Select":
-                return self(argument[1])[int(argument[0])]
             case "Fn::If":
                 return self(argument[1] if self.conditions[argument[0]] else argument[2])
             case "Fn::Not":
@@ -104,11 +102,6 @@ class Values:
             case "Fn::Equals":
                 return self(argument[0]) == self(argument[1])
         return {name: self(argument)}
-
-
-def _default(parameter: dict[str, Any]) -> str | list[str]:
-    text: str = parameter["Default"]
-    return text.split(",") if parameter["Type"] == "CommaDelimitedList" else text
 
 
 def as_list(value: Any) -> list[Any]:

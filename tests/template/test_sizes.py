@@ -60,7 +60,7 @@ def values(request: pytest.FixtureRequest, source: Template, stack: Template) ->
         **{f"{name}.Arn": arn + physical for name, physical in names.items()},
         **{name: request.param(start) for name, start in LISTS.items()},
         AlarmNamePrefix="a" * 200 + "/",
-        LogGroupPrefix=["/" + letter * 500 for letter in "abcde"],
+        LogGroupPrefix="/" + "g" * 500,
         **{"AWS::StackName": STACK, "AWS::Region": REGION, "AWS::Partition": "aws-us-gov"},
     )
 
@@ -102,28 +102,6 @@ def test_every_managed_policy_fits(stack: Template, values: Values) -> None:
         if each["Type"] == "AWS::IAM::ManagedPolicy"
     }
     assert {name: characters for name, characters in sizes.items() if characters > MANAGED} == {}
-
-
-def test_each_start_of_a_log_groups_name_may_be_read_and_a_sixth_is_refused(
-    source: Template, stack: Template
-) -> None:
-    document = stack["Resources"]["ReadLogsPolicy"]["Properties"]["PolicyDocument"]
-    groups = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:"
-    for count in range(1, 6):
-        prefixes = [f"/{letter}/" for letter in "abcde"[:count]]
-        (statement,) = Values(source, LogGroupPrefix=prefixes)(document)["Statement"]
-        assert set(statement["Resource"]) == {f"{groups}{prefix}*" for prefix in prefixes}
-    six = Values(source, LogGroupPrefix=[f"/{letter}/" for letter in "abcdef"])
-    # IAM: 'Resource … must be in ARN format or "*"'.
-    assert six(document)["Statement"][0]["Resource"][0] == "LogGroupPrefix-takes-five-at-most"
-
-
-def test_the_start_of_a_log_groups_name_is_one_as_before_where_none_is_given(
-    source: Template, stack: Template
-) -> None:
-    document = stack["Resources"]["ReadLogsPolicy"]["Properties"]["PolicyDocument"]
-    (statement,) = Values(source)(document)["Statement"]
-    assert set(statement["Resource"]) == {f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/ecs/*"}
 
 
 def test_no_role_has_too_many_policies(stack: Template) -> None:
