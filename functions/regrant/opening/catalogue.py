@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import msgspec
+from msgspec.structs import replace
 
 from regrant.denials.search import DENIAL_TERM
 from regrant.model.catalogue import CatalogueEntry, Service, parameter_name
@@ -39,6 +40,9 @@ def read_entry(text: str | None, service: Service, allowed: Allowed, prefix: str
         entry = msgspec.json.decode(text, type=CatalogueEntry)
     except msgspec.MsgspecError as error:
         return _unusable(name, f"does not parse: {error}")
+    # A template's empty list may come as one empty text.
+    if entry.ignore_actions == ("",):
+        entry = replace(entry, ignore_actions=())
     wrong = _wrong_field(entry)
     if wrong:
         return _unusable(name, wrong)

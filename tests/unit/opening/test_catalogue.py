@@ -183,7 +183,6 @@ def test_up_to_twenty_actions_may_be_ignored(ignored: list[str]) -> None:
         (["xray:"], "not an IAM action"),
         (["xray:PutTraceSegments\n"], "not an IAM action"),
         (["xray:Put:Trace"], "not an IAM action"),
-        ([""], "not an IAM action"),
         ([f"xray:Call{n}" for n in range(21)], "21 actions"),
         ("xray:PutTraceSegments", "does not parse"),
         ([7], "does not parse"),
@@ -200,3 +199,7 @@ def test_whatever_is_to_be_ignored_names_whole_actions_only(ignored: list[str]) 
     answer = read_entry(text(ignore_actions=ignored), WORKER, ALLOWED, CATALOGUE)
     if isinstance(answer, CatalogueEntry):
         assert len(ignored) <= 20 and not any(set("*? ") & set(action) for action in ignored)
+
+
+def test_an_empty_list_of_a_template_ignores_nothing() -> None:
+    assert read_entry(text(ignore_actions=[""]), WORKER, ALLOWED, CATALOGUE) == ENTRY
