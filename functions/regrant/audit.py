@@ -180,7 +180,7 @@ def _end_late(looked: tuple[Look, ...], aws: Account, now: str) -> tuple[Expiry,
 
 def _notify(looked: tuple[Look, ...], audit: Audit, aws: Account, now: str) -> None:
     """Of the troubles that have not been notified of as they are now, each counted in its record; and the day
-    before, of the ends that were not told as near as that when the grant was made or renewed."""
+    before, of the ends that were not that near when the grant was made or renewed."""
     of_grant = {(grant.role, grant.policy, grant.incident): grant for grant in audit.grants}
     new, ending, marks = [], [], []
     for at in looked:
@@ -206,8 +206,9 @@ def _notify(looked: tuple[Look, ...], audit: Audit, aws: Account, now: str) -> N
 def _ends_tomorrow(hold: Hold, now: str) -> bool:
     if hold.expires_at is None or hold.announced == hold.expires_at or not hold.held_at:
         return False
-    told = hold.renewed_at or hold.held_at
-    return 0 < seconds_between(now, hold.expires_at) <= DAY < seconds_between(told, hold.expires_at) - GRACE
+    reported = hold.renewed_at or hold.held_at  # its report had the end
+    ahead = seconds_between(reported, hold.expires_at) - GRACE
+    return 0 < seconds_between(now, hold.expires_at) <= DAY < ahead
 
 
 def _announcement(ending: list[AuditedGrant]) -> str:

@@ -165,7 +165,7 @@ def look_twice(
     policies: tuple[str, ...],
     now: str,
 ) -> tuple[Hold, ...]:
-    """The same, certain at once: where something is not there, IAM is asked again."""
+    """The same, certain with one call of it: where something is not there, IAM is asked again."""
     if all(is_there(hold, there) for hold in held) or there is None:
         return look_after(aws, role, held, there, now)
     again = aws.roles.attachments(role, policies)

@@ -68,11 +68,16 @@ def note_shown(journal: Journal, incident: str, change: Change, now: str) -> Non
     journal.record(incident, replace(change, shown_at=now))
 
 
+def note_undone(journal: Journal, incident: str, change: Change, undone_at: str) -> Change:
+    """Record that a change is undone without a call: there is nothing of it, or it is not ours any more."""
+    undone = replace(change, undone_at=undone_at)
+    journal.record(incident, undone)
+    return undone
+
+
 def take_back(
     journal: Journal, incident: str, change: Change, act: Callable[[], object], undone_at: str
 ) -> Change:
     """Take a change back, then record that it is undone."""
     act()
-    undone = replace(change, undone_at=undone_at)
-    journal.record(incident, undone)
-    return undone
+    return note_undone(journal, incident, change, undone_at)

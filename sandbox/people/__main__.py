@@ -33,7 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox.people", description=__doc__)
     parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="the first random story's seed")
     parser.add_argument("--runs", type=int, metavar="N", help="how many random stories; else as time allows")
-    parser.add_argument("--minutes", type=float, default=MINUTES, metavar="N", help="no story begins later")
+    parser.add_argument(
+        "--minutes", type=float, default=MINUTES, metavar="N", help="no random story begins later"
+    )
     parser.add_argument(
         "--only", default="", metavar="STORY", help="a found story's name, or a story as JSON"
     )
@@ -45,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         if only:
             search.show(only)
         else:
-            search.play(_stories(options.seed, options.runs))
+            search.play(iter(_found_stories()), _random_stories(options.seed, options.runs))
     result = search.result(options.seed)
     _print(result)
     if options.json:
@@ -60,9 +62,12 @@ def _found(name: str) -> Story:
     return FOUND[name].story
 
 
-def _stories(seed: int, runs: int | None) -> Iterator[tuple[str, Story]]:
-    """All that were found, then random ones. A story with the seed N is the same in every search."""
-    yield from ((name, found.story) for name, found in FOUND.items())
+def _found_stories() -> list[tuple[str, Story]]:
+    return [(name, found.story) for name, found in FOUND.items()]
+
+
+def _random_stories(seed: int, runs: int | None) -> Iterator[tuple[str, Story]]:
+    """A story with the seed N is the same in every search."""
     number = seed
     while runs is None or number < seed + runs:
         yield f"seed {number}", draw(number)
@@ -79,7 +84,7 @@ class Failure:
 
 
 class Search:
-    """Plays stories until they, or the time, are over."""
+    """Plays the found stories, and random ones until they, or the time, are over."""
 
     def __init__(self, pool: ProcessPoolExecutor, minutes: float) -> None:
         self._pool = pool
@@ -89,11 +94,14 @@ class Search:
         self._played = 0
         self._failures: list[Failure] = []
 
-    def play(self, stories: Iterator[tuple[str, Story]]) -> None:
-        """As many at a time as there are processors."""
+    def play(self, found: Iterator[tuple[str, Story]], drawn: Iterator[tuple[str, Story]]) -> None:
+        """As many at a time as there are processors. The time bounds those that are drawn only."""
         while True:
-            while len(self._going) < (os.cpu_count() or 1) and time.time() < self._until:
-                if (named := next(stories, None)) is None:
+            while len(self._going) < (os.cpu_count() or 1):
+                named = next(found, None)
+                if named is None and time.time() < self._until:
+                    named = next(drawn, None)
+                if named is None:
                     break
                 self._going[self._pool.submit(play_forked, named[1])] = partial(self._judge, *named)
             if not self._going:

@@ -140,15 +140,18 @@ def approved_another_text(seen: Seen) -> Seen:
     return as_if(seen, 0, looks=looks | {"AskApproval": replace(looks["AskApproval"], texts=texts)})
 
 
-def on_another_role(seen: Seen) -> Seen:
+def with_service(seen: Seen, **changed: str) -> Seen:
+    """When the second run closed, its service was otherwise."""
     service = seen.runs[1].report["service"]
 
-    def moved(look: Look) -> Look:
-        return replace(
-            look, services=look.services | {service: replace(look.services[service], role="other")}
-        )
+    def other(look: Look) -> Look:
+        return replace(look, services=look.services | {service: replace(look.services[service], **changed)})
 
-    return closed_as(seen, 1, moved)
+    return closed_as(seen, 1, other)
+
+
+def on_another_role(seen: Seen) -> Seen:
+    return with_service(seen, role="other")
 
 
 def denied(seen: Seen) -> Seen:
@@ -198,14 +201,7 @@ def not_put_back(seen: Seen) -> Seen:
 
 
 def another_revision(seen: Seen) -> Seen:
-    service = seen.runs[1].report["service"]
-
-    def other(look: Look) -> Look:
-        return replace(
-            look, services=look.services | {service: replace(look.services[service], revision="x:9")}
-        )
-
-    return closed_as(seen, 1, other)
+    return with_service(seen, revision="x:9")
 
 
 def replaces_a_persons(seen: Seen) -> Seen:

@@ -91,16 +91,22 @@ def test_a_terminal_gets_no_colour_where_none_is_wanted(
     assert terminal.getvalue() == "HEALTHY\n"
 
 
-def test_a_reader_that_goes_ends_the_demo_quietly() -> None:
-    """As `make demo | head -1`."""
-    with subprocess.Popen(
+def started() -> subprocess.Popen[str]:
+    """The demo in a process, and a session, of its own."""
+    return subprocess.Popen(
         [sys.executable, "-m", "sandbox.demo"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT / "functions")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as demo:
+        start_new_session=True,
+    )
+
+
+def test_a_reader_that_goes_ends_the_demo_quietly() -> None:
+    """As `make demo | head -1`."""
+    with started() as demo:
         assert demo.stdout is not None and demo.stderr is not None
         demo.stdout.readline()
         demo.stdout.close()
@@ -117,15 +123,7 @@ def test_a_scenario_that_is_none_is_answered_in_makes_words(
 
 
 def test_ctrl_c_ends_the_demo_in_one_line() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "sandbox.demo"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "functions")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as demo:
+    with started() as demo:
         assert demo.stdout is not None
         assert any("is not authorized to perform" in line for line in demo.stdout)
         os.killpg(demo.pid, signal.SIGINT)  # as a terminal does: the workloads' processes get it, too

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from regrant.model.aws import name_of
 from regrant.model.results import Receipt
+from regrant.model.run import RunState
 from tests.unit import cure
-from tests.unit.fakes import INCIDENT, UNDO, Crash, Fuse, World, at
+from tests.unit.fakes import INCIDENT, OLD_ROLE, RECEIVE, UNDO, WORKER, Crash, Fuse, World, at
 from tests.unit.run import Run, contain
+
+UNDO_OF_THE_GRANT = RunState(replace(UNDO, role=OLD_ROLE))
+POLICY = f"--role-name {name_of(OLD_ROLE)} --policy-arn {RECEIVE}"
+SERVICE = f"--cluster {WORKER.cluster} --service {WORKER.name}"
 
 
 def contained(moment: int = 0, world: World | None = None) -> World:

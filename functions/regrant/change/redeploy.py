@@ -6,7 +6,7 @@ from __future__ import annotations
 from regrant import leases
 from regrant.baseline.capture import existing_service
 from regrant.errors import RevisionDiffers, ServiceChanged, ServiceGone
-from regrant.journal import carry_out, take_back
+from regrant.journal import carry_out, note_undone
 from regrant.model.aws import Deployment
 from regrant.model.catalogue import Service
 from regrant.model.journal import Change
@@ -79,7 +79,7 @@ def redeploy(
         if primary.task_definition == (revision or baseline.task_definition) and not first:
             return primary.id
         if first:  # nothing was sent, so there is nothing of ours to wait for or to put right
-            take_back(aws.journal, incident.id, intent, lambda: None, now)
+            note_undone(aws.journal, incident.id, intent, now)
         raise ServiceChanged(f"{primary.id} of {primary.task_definition} was deployed since the baseline")
 
     intent = Change("redeploy", str(service), baseline.primary_deployment, intended_at=now)

@@ -47,7 +47,8 @@ def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
     if holder := take_role(plan.role, incident, aws, now):
         waits = f"Waits for run {holder}, which is changing the role."
         return Withdrawal("WAIT", checks, now, evidence=(waits,))
-    begun = {c.value for c in aws.journal.load(incident.id).changes if c.kind == "withdraw"}
+    changes = aws.journal.load(incident.id).changes
+    begun = {change.value: change for change in changes if change.kind == "withdraw"}
     there, held, needed = all_three(
         lambda: aws.roles.attachments(plan.role, (*plan.withdraw, *plan.keep)),
         lambda: aws.holds.of(plan.role),
@@ -59,22 +60,21 @@ def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
     rest = tuple(hold for hold in held if hold.policy in begun)
     held = (*looked, *rest)
     role = Role(held, there, needed)
-    removed, kept, lost = withdraw(incident, plan, role, aws, now)
+    removed, kept, lost = withdraw(incident, plan, role, begun, aws, now)
     for_good, gone = _keep_for_good(incident, plan, role, aws, now)
     watch = bool(removed) and plan.watch
     return Withdrawal("WATCH" if watch else "CLOSE", checks, now, removed, kept, (*lost, *gone), for_good)
 
 
 def withdraw(
-    incident: Incident, plan: Plan, role: Role, aws: Account, now: str
+    incident: Incident, plan: Plan, role: Role, begun: Mapping[str, Change], aws: Account, now: str
 ) -> tuple[tuple[str, ...], tuple[KeptGrant, ...], tuple[LostGrant, ...]]:
     """Detach what the plan withdraws and nobody else needs; renew or leave the rest. What was removed (ARNs),
     what was kept, and what somebody had taken off: of that only the record goes.
 
-    Raises GrantWithdrawn if this incident has been undone (a run that is redriven after its undo).
+    begun: what an earlier try has begun to withdraw, by policy (ARN). Raises GrantWithdrawn if this incident
+    has been undone (a run that is redriven after its undo).
     """
-    changes = aws.journal.load(incident.id).changes
-    begun = {change.value: change for change in changes if change.kind == "withdraw"}
     if any(change.undone_at for change in begun.values()):
         raise GrantWithdrawn(f"{incident.id} has been undone; start a new run instead of going on with it.")
     # What an earlier try of this step took off has no hold any more.

@@ -41,7 +41,7 @@ def close_incident(event: CloseEvent, aws: Account) -> Report:
     report = make_report(state, outcome, changes, next_step(state, outcome, left), now, left)
     give_back_role(state, aws, now)
     aws.journal.close(report.incident, report, now, leased_service(state.incident))
-    return report if left.told_before else notify(report, aws.topic)
+    return report if left.notified_before else notify(report, aws.topic)
 
 
 def _ends_grants(state: RunState) -> bool:

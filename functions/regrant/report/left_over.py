@@ -24,11 +24,11 @@ class LeftGrant(msgspec.Struct, frozen=True):
 
 
 class LeftOver(msgspec.Struct, frozen=True):
-    """The service's temporary grants that are left. told_before: that they stay, and why, was notified after
-    the expiry before this one."""
+    """The service's temporary grants that are left. notified_before: that they stay, and why, was notified
+    after the expiry before this one."""
 
     grants: tuple[LeftGrant, ...] = ()
-    told_before: bool = False
+    notified_before: bool = False
 
 
 def left_over(state: RunState, outcome: Outcome, aws: Account, now: str) -> LeftOver:

@@ -15,7 +15,7 @@ from regrant import grants
 from regrant.baseline.facts import attached_before
 from regrant.clock import seconds_between
 from regrant.iam.keep_tag import is_kept_by_tag
-from regrant.journal import begin_to_take_back, note_shown, take_back
+from regrant.journal import begin_to_take_back, note_shown, note_undone, take_back
 from regrant.model.aws import Attachments
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
@@ -66,7 +66,7 @@ def detach(
         if judged is None:
             _take_off(change, incident, aws, now)
         else:
-            take_back(aws.journal, incident.subject, judged, _nothing, judged.undone_at or now)
+            note_undone(aws.journal, incident.subject, judged, judged.undone_at or now)
         for hold in own:
             grants.drop(aws, role, hold, incident.subject, now, detached=judged is None)
     return _read_back(incident, role, policies, aws, now)
@@ -109,10 +109,6 @@ def _take_off(change: Change, incident: Incident, aws: Account, now: str) -> Non
     begun = begin_to_take_back(aws.journal, incident.subject, change, now)
     detach = partial(aws.roles.detach, change.target, change.value)
     take_back(aws.journal, incident.subject, begun, detach, now)
-
-
-def _nothing() -> None:
-    """There is nothing to take back."""
 
 
 def _read_back(incident: Incident, role: str, policies: tuple[str, ...], aws: Account, now: str) -> Detached:

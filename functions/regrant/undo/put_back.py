@@ -1,7 +1,7 @@
 """Put back on the role what a cure or an expiry took off, with the holds that it ended.
 
-Only what a run took off is attached again: what a person took off meanwhile stays off, and what a person
-attached meanwhile is theirs, without a hold of ours.
+Only what a run took off is attached again: what a person has taken off since stays off, and what a person has
+attached since is theirs, without a hold of ours.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from regrant import grants
 from regrant.clock import seconds_between
-from regrant.journal import carry_out, note_shown, take_back
+from regrant.journal import carry_out, note_shown, note_undone, take_back
 from regrant.leases import ACTIVE
 from regrant.model.aws import Attachments
 from regrant.model.journal import Change, Hold
@@ -73,20 +73,16 @@ def _undo_withdrawal(
     holds = _holds_of(change, incident, aws)
     another = there is None or any(hold.role_id not in ("", there.role_id) for hold in holds)
     if another:
-        # The role was deleted: whoever made it anew decided what is on it.
-        take_back(aws.journal, incident.subject, replace(change, lost_at=now, shown_at=now), _nothing, now)
+        # The role was deleted: whoever made it again decided what is on it.
+        note_undone(aws.journal, incident.subject, replace(change, lost_at=now, shown_at=now), now)
     elif not _is_granted(policy, incident, role, aws) and _is_a_persons(change, there, aws, now):
         theirs = replace(change, left_for="somebody attached it again", shown_at=now)
-        take_back(aws.journal, incident.subject, theirs, _nothing, now)
+        note_undone(aws.journal, incident.subject, theirs, now)
     else:
         for hold in holds:
             grants.put_back(aws, role, hold, now, tried_at=change.done_at)
         attach = partial(aws.roles.attach, role, policy)
         take_back(aws.journal, incident.subject, change, attach, now)
-
-
-def _nothing() -> None:
-    """There is nothing to take back."""
 
 
 def _is_granted(policy: str, incident: Incident, role: str, aws: Account) -> bool:

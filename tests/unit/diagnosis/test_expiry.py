@@ -116,7 +116,7 @@ def test_what_the_roles_tag_names_stays_for_good() -> None:
     assert (world.roles.role.attached, world.holds.of(OLD_ROLE)) == ((RECEIVE,), ())
 
 
-@pytest.mark.parametrize("happened", ["role deleted", "role made anew"])
+@pytest.mark.parametrize("happened", ["role deleted", "role made again"])
 def test_of_a_role_that_is_gone_nothing_is_left(happened: str) -> None:
     world = granted()
     world.roles.gone = happened == "role deleted"

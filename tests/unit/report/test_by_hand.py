@@ -37,10 +37,8 @@ from tests.unit.fakes import (
     World,
     at,
 )
+from tests.unit.undone import POLICY, SERVICE, UNDO_OF_THE_GRANT
 
-UNDO_OF_THE_GRANT = RunState(replace(UNDO, role=OLD_ROLE))
-POLICY = f"--role-name {name_of(OLD_ROLE)} --policy-arn {RECEIVE}"
-SERVICE = f"--cluster {WORKER.cluster} --service {WORKER.name}"
 ATTACH, DETACH = (f"aws iam {verb}-role-policy {POLICY}" for verb in ("attach", "detach"))
 UPDATE = f"aws ecs update-service {SERVICE} --task-definition"
 DEREGISTER = f"aws ecs deregister-task-definition --task-definition {NEWER_DEFINITION}"

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.leases import take_role, take_service
-from regrant.model.aws import Baseline, name_of
+from regrant.model.aws import Baseline
 from regrant.model.journal import Change
 from regrant.model.results import Refusal
 from regrant.model.run import Failure, Report, RunState
@@ -33,10 +33,7 @@ from tests.unit.fakes import (
     World,
     at,
 )
-
-UNDO_OF_THE_GRANT = RunState(replace(UNDO, role=OLD_ROLE))
-POLICY = f"--role-name {name_of(OLD_ROLE)} --policy-arn {RECEIVE}"
-SERVICE = f"--cluster {WORKER.cluster} --service {WORKER.name}"
+from tests.unit.undone import POLICY
 
 
 def with_changes(*before: str) -> World:

@@ -60,7 +60,7 @@ def test_what_a_person_took_off_is_off_by_their_doing() -> None:
     assert world.holds.of(OLD_ROLE) == () and world.schedules.at == {}
 
 
-def test_a_role_that_was_made_anew_keeps_what_is_on_it() -> None:
+def test_a_role_that_was_made_again_keeps_what_is_on_it() -> None:
     world = contained()
     world.services.finish()
     world.roles.role = replace(world.roles.role, id="AROAANOTHER", attached=(RECEIVE,))
@@ -71,7 +71,7 @@ def test_a_role_that_was_made_anew_keeps_what_is_on_it() -> None:
     assert run_.confirm(LONG + 100).equal
 
 
-def test_a_policy_that_was_made_anew_is_not_what_was_attached() -> None:
+def test_a_policy_that_was_made_again_is_not_what_was_attached() -> None:
     world = contained()
     world.services.finish()
     (hold,) = world.holds.of(OLD_ROLE)
