@@ -244,8 +244,9 @@ def _wanted(there: World, event: object) -> str | None:
         state = detail.get("state")
         firing = isinstance(state, dict) and state.get("value") == "ALARM"
         names = {f"regrant/{service}": service for service in (WORKER, BACKEND)}
-        alarm = detail.get("alarmName")
-        return names.get(alarm) if firing and isinstance(alarm, str) else None
+        alarm, configured = detail.get("alarmName"), detail.get("configuration")
+        known = not isinstance(configured, dict) or "metrics" in configured or "alarmRule" in configured
+        return names.get(alarm) if firing and known and isinstance(alarm, str) else None
     if _is_of(event, "AWS API Call via CloudTrail"):
         code = str(detail.get("errorCode"))
         return WORKER if "AccessDenied" in code or "Unauthorized" in code else None
