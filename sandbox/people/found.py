@@ -194,6 +194,9 @@ _WORDS = {
     "said to be detached again, and shared": Found(
         "again_is_true", (*SHARED, run("rollback", service="second", of=1))
     ),
+    "said to be attached again, and another undo took it off": Found(
+        "again_is_true", (*CONTAINED, run("expire", of=1), run("rollback"), run("rollback", of=3))
+    ),
     "said to be detached again, and a person did it": Found(
         "again_is_true", (*CONTAINED, act("detach"), Wait(60), run("rollback"))
     ),

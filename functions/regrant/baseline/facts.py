@@ -73,13 +73,15 @@ def compare(
     others: tuple[Hold, ...],
     now: str,
     active: tuple[str, ...] = (),
+    ended: tuple[Hold, ...] = (),
 ) -> Receipt:
     """The receipt: equal hashes once others' changes are set aside; `diff` is what is left of ours.
 
     Ours can only be what `changes` say (see `_ours`), so every other difference is somebody else's. The
     temporary grants of `others` (incidents) are no state of the role's, neither in the baseline nor now,
     unless this incident withdrew them. A role that was deleted and made again is somebody else's change,
-    too. active: the revisions (ARNs) that it registered and that still are.
+    too. active: the revisions (ARNs) that it registered and that still are. ended: the grants on the role
+    that other runs have ended since the baseline.
     """
     was = without(before.role, before.granted)
     if role and not was.id:  # of a version that did not read ids
@@ -92,6 +94,7 @@ def compare(
     added, removed = _ours(changes, old, new, now)
     foreign_added, foreign_removed = new - old - added, old - new - removed
     own = (new - foreign_added) | foreign_removed
+    by_runs = {_attached(hold.policy): hold for hold in ended if _attached(hold.policy) in foreign_removed}
     return Receipt(
         before=fingerprint(old),
         after=fingerprint(own),
@@ -101,8 +104,9 @@ def compare(
         diff=(*(f"+ {line}" for line in sorted(own - old)), *(f"- {line}" for line in sorted(old - own))),
         changed_by_others=tuple(
             [f"+ {line}"[:_LINE] for line in sorted(foreign_added)]
-            + [f"- {line}"[:_LINE] for line in sorted(foreign_removed)]
+            + [f"- {line}"[:_LINE] for line in sorted(foreign_removed - {*by_runs})]
         ),
+        ended_by_others=tuple(_ended_by(by_runs[line]) for line in sorted(by_runs)),
         grants_of_others=tuple(
             f"{hold.policy} for {hold.service}, run {hold.incident}"
             for hold in foreign
@@ -126,8 +130,7 @@ def _ours(
         late = undone_at is not None and seconds_between(undone_at, now) > _SETTLED
         settled = undone_at is not None and (change.shown_at is not None or late)
         if change.kind in ("attach", "withdraw") and not settled:
-            fact = f"role.attached.{change.value} = true"
-            (added if change.kind == "attach" else removed).add(fact)
+            (added if change.kind == "attach" else removed).add(_attached(change.value))
         elif change.kind == "register":
             in_use = f'service.task_definition = "{change.value}"'
             added |= {in_use, f"service.revisions.{change.value} = true"}
@@ -138,6 +141,15 @@ def _ours(
                     line for line in old if line.startswith(("service.task_def", "service.revisions."))
                 }
     return frozenset(added), frozenset(removed)
+
+
+def _ended_by(hold: Hold) -> str:
+    undo = "the undo of " if hold.dropped_by == hold.incident else ""
+    return f"{hold.policy}, by {undo}run {hold.dropped_by}"
+
+
+def _attached(policy: str) -> str:
+    return f"role.attached.{policy} = true"
 
 
 def without(role: RoleState, policies: tuple[str, ...]) -> RoleState:

@@ -200,8 +200,9 @@ class Receipt(msgspec.Struct, frozen=True):
     """The proof of an exact rollback, as SHA-256 hashes.
 
     `before` is the baseline's. `after` is that of what is there now with others' changes set aside, each
-    named in `changed_by_others`, and without the grants of other incidents, each in `grants_of_others`;
-    `observed` is that of what is there now, whoever made it so, apart from those grants.
+    named in `changed_by_others` or (attachments that another run has ended since, and which) in
+    `ended_by_others`, and without the grants of other incidents, each in `grants_of_others`; `observed` is
+    that of what is there now, whoever made it so, apart from those grants.
     """
 
     before: str
@@ -212,3 +213,4 @@ class Receipt(msgspec.Struct, frozen=True):
     diff: tuple[str, ...] = ()
     changed_by_others: tuple[str, ...] = ()
     grants_of_others: tuple[str, ...] = ()
+    ended_by_others: tuple[str, ...] = ()

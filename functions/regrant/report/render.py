@@ -104,6 +104,8 @@ def _became(change: Change, receipt: Receipt | None) -> str:
         return f"ended by run {change.ended_by}"
     if change.kind == "attach" and change.undone_at and (who := _attached_since(change.value, receipt)):
         return f"detached, and attached since by {who}"
+    if change.kind == "withdraw" and change.undone_at and (who := _taken_off_since(change.value, receipt)):
+        return f"attached again, and taken off since by {who}"
     if change.undone_at:
         return undone.get(change.kind, "undone")
     return "done" if change.done_at else "intended"
@@ -119,6 +121,17 @@ def _attached_since(policy: str, receipt: Receipt | None) -> str | None:
     there = f"+ role.attached.{policy} = true"
     # A long line is cut in the receipt.
     return "somebody" if any(there.startswith(line) for line in receipt.changed_by_others) else None
+
+
+def _taken_off_since(policy: str, receipt: Receipt | None) -> str | None:
+    """Who has taken off what the undo attached again, by the receipt."""
+    if receipt is None:
+        return None
+    ended = next((line for line in receipt.ended_by_others if line.startswith(f"{policy}, by ")), None)
+    if ended:
+        return ended.rpartition(", by ")[2]
+    gone = f"- role.attached.{policy} = true"
+    return "somebody" if any(gone.startswith(line) for line in receipt.changed_by_others) else None
 
 
 def _proof(report: Report) -> Iterator[str]:
@@ -145,6 +158,8 @@ def _receipt(report: Report) -> Iterator[str]:
     # What stays, and for whom, comes before the hashes.
     for line in receipt.grants_of_others:
         yield f"  still granted: {line}"
+    for line in receipt.ended_by_others:
+        yield f"  ended since: {line}"
     for line in receipt.changed_by_others:
         yield f"  changed by others: {line}"
     yield f"before {receipt.before}"

@@ -29,8 +29,12 @@ def again_is_true(seen: Seen, run: RunSeen) -> Iterator[str]:
                 yield f"no run detached {policy} from {role}; the page says: {state}"
         if verb == "withdrew" and "attached again" in state and there is None:
             last = [d for d in seen.deeds[: look.deeds] if d.is_of(role, policy)]
-            if not last or last[-1].who != PERSON:
+            person = "taken off since by somebody" in state or "taken off since" not in state
+            if not last or (last[-1].who == PERSON) != person:
                 yield f"{policy} is not on {role}; the page says: {state}"
+            named = _RUN.findall(state)
+            if named and last and _incident_of(seen, seen.run(last[-1].who) or run) not in named:
+                yield f"{policy} was taken off {role} by {last[-1].who}; the page says: {state}"
 
 
 def _detached(seen: Seen, run: RunSeen, look: Look, role: str, policy: str) -> bool:

@@ -230,6 +230,14 @@ def test_a_grant_that_somebody_took_off_long_after_it_was_put_back_is_their_doin
     assert receipt.equal and receipt.changed_by_others == (f"- role.attached.{RECEIVE} = true",)
 
 
+def test_a_grant_that_another_run_ended_after_it_was_put_back_is_that_runs_doing() -> None:
+    back = replace(WITHDRAWN, undone_at=at(30), shown_at=at(31))
+    ended = Hold(RECEIVE, "contain-1", str(WORKER), dropped_at=at(50), dropped_by="contain-1", detached=True)
+    receipt = compare(GRANTED, ROLE, RUNNING, (back,), (), at(60), (), (ended,))
+    assert receipt.equal and receipt.changed_by_others == ()
+    assert receipt.ended_by_others == (f"{RECEIVE}, by the undo of run contain-1",)
+
+
 def test_what_somebody_else_deployed_after_the_cure_is_theirs() -> None:
     theirs = f"{DEFINITION}0"
     deployed = replace(OLD, task_definition=theirs)
