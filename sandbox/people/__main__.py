@@ -25,6 +25,8 @@ from sandbox.people.story import Story, read, write
 
 MINUTES = 4.0
 SEED = 2025
+_EACH = 100
+"""Stories after which the search says how far it is."""
 _SHORTENED = 2
 """How many stories are made shorter for each promise."""
 
@@ -131,6 +133,9 @@ class Search:
 
     def _judge(self, name: str, story: Story, seen: Seen) -> None:
         self._played += 1
+        if self._played % _EACH == 0:
+            minutes = (time.monotonic() - self._began) / 60
+            _say(f"{self._played} stories in {minutes:.0f} min, {len(self._failures)} broken promises")
         firsts: dict[str, Broken] = {}
         for broken in judge(seen):
             firsts.setdefault(broken.promise, broken)

@@ -19,7 +19,7 @@ _STATES: dict[Mode, tuple[str, ...]] = {
     "cure": (*_BEGIN, "RedeployService", *_PROOF, "WithdrawGrants", *_UNDO),
     "expire": ("Diagnose", "CaptureBaseline", "WithdrawGrants", *_PROOF, *_UNDO),
     "rollback": _UNDO,
-    "keep": ("Diagnose", "CaptureBaseline", "CloseIncident"),
+    "keep": ("Diagnose", "CaptureBaseline", "WithdrawGrants", "CloseIncident"),
 }
 """Where others may come between; a run does not pass all of them."""
 _ANSWERS: dict[Literal["Yes", "No", ""], float] = {"Yes": 6, "No": 1, "": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import traceback
 from concurrent.futures import ProcessPoolExecutor
@@ -16,8 +17,8 @@ from sandbox.people.place import Place, place
 from sandbox.people.play import Player
 from sandbox.people.story import Story
 
-LIMIT = 180
-"""Real seconds after which a story is given up. It takes a few."""
+LIMIT, PATIENCE = 120, 1800
+"""Seconds of work, and of real time, after which a story is given up. It takes a few."""
 
 _here = ExitStack()
 _place: Place | None = None
@@ -40,14 +41,15 @@ def play_forked(story: Story) -> Seen:
     child = os.fork()
     if not child:
         os.close(read)
-        signal.alarm(LIMIT)
+        resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT))
+        signal.alarm(PATIENCE)
         _answer(_place, story, write)
         os._exit(0)
     os.close(write)
     with os.fdopen(read, "rb") as answers:
         text = answers.read()
     os.waitpid(child, 0)
-    return msgspec.json.decode(text, type=Seen) if text else Seen(failed=f"not over after {LIMIT} s")
+    return msgspec.json.decode(text, type=Seen) if text else Seen(failed=f"not over after {LIMIT} s of work")
 
 
 def _answer(there: Place, story: Story, pipe: int) -> None:

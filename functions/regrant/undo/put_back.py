@@ -34,6 +34,11 @@ def withdrawn_by(record: Record) -> tuple[Change, ...]:
     return tuple(change for change in record.changes if change.kind == "withdraw")
 
 
+def reattached_by(record: Record) -> tuple[Change, ...]:
+    """What the undo attached in place of what another run had taken off."""
+    return tuple(change for change in record.changes if change.kind == "reattach" and change.done_at)
+
+
 def let_go_by(incident: Incident, record: Record, aws: Account) -> tuple[Hold, ...]:
     """The holds that this incident dropped without taking the policy off; of a containment, none."""
     taken_off = {change.value for change in withdrawn_by(record)}
@@ -57,13 +62,10 @@ def put_back(incident: Incident, record: Record, let_go: tuple[Hold, ...], aws: 
     there = aws.roles.attachments(role, policies)
     for change in withdrawn:
         _undo_withdrawal(change, incident, there, aws, now)
-    attached, lost = [], []
-    for hold in let_go:
-        if hold.lost_at or not _go_on(hold, role, incident, there, aws, now):
-            lost.append(hold.policy)
-        else:
-            attached.append(hold.policy)
-    return _read_back(incident, role, tuple(attached), tuple(lost), aws, now)
+    lost = [
+        hold.policy for hold in let_go if hold.lost_at or not _go_on(hold, role, incident, there, aws, now)
+    ]
+    return _read_back(incident, role, tuple(lost), aws, now)
 
 
 def _undo_withdrawal(
@@ -140,25 +142,18 @@ def _go_on(
     return True
 
 
-def _read_back(
-    incident: Incident,
-    role: str,
-    attached: tuple[str, ...],
-    lost: tuple[str, ...],
-    aws: Account,
-    now: str,
-) -> PutBack:
+def _read_back(incident: Incident, role: str, lost: tuple[str, ...], aws: Account, now: str) -> PutBack:
     """What of it IAM shows; the journal says so of each."""
     record = aws.journal.load(incident.subject)
     ours = tuple(c for c in withdrawn_by(record) if c.lost_at is None and c.left_for is None)
     there = aws.roles.attachments(role)
     showing = there.policies if there else {}
-    for change in ours:
+    attached = (*ours, *reattached_by(record))
+    for change in attached:
         if change.shown_at is None and change.value in showing:
             note_shown(aws.journal, incident.subject, change, now)
     for hold in aws.holds.of(role):
         if hold.attached_at is None and hold.policy in showing:
             grants.shown(aws, role, hold, now)
-    policies = tuple(change.value for change in ours)
-    wanted = {*(change.value for change in ours), *attached}
-    return PutBack(policies, tuple(sorted(wanted - {*showing})), lost)
+    wanted = {change.value for change in attached}
+    return PutBack(tuple(change.value for change in ours), tuple(sorted(wanted - {*showing})), lost)

@@ -16,7 +16,7 @@ from regrant.model.results import Undo
 from regrant.model.run import Incident, RunState
 from regrant.ports import Account, Record
 from regrant.undo.detach import SHOWS, detach
-from regrant.undo.put_back import let_go_by, put_back, withdrawn_by
+from regrant.undo.put_back import let_go_by, put_back, reattached_by, withdrawn_by
 
 
 def undo_role(state: RunState, aws: Account, now: str) -> Undo:
@@ -57,13 +57,16 @@ def _put_back(undo: Undo, incident: Incident, record: Record, aws: Account, now:
     if record.closed and incident.id == incident.subject:
         aws.journal.reopen(incident.id)  # so that the undo is taken up if this run is stopped in it
     withdrawn, let_go = withdrawn_by(record), let_go_by(incident, record, aws)
-    if not let_go and all(change.undone_at and change.shown_at for change in withdrawn):
+    back = (*withdrawn, *reattached_by(record))
+    if not let_go and all((c.undone_at or c.kind == "reattach") and c.shown_at for c in back):
+        if back:  # an earlier try may have ended before it gave the role back
+            release_role(_role(record), incident, aws, now)
         return replace(undo, put_back=tuple(change.value for change in withdrawn))
     if holder := take_role(_role(record), incident, aws, now):
         return _wait(replace(undo, phase="PUT_BACK"), holder)
     done = put_back(incident, record, let_go, aws, now)
     undo = replace(undo, phase="PUT_BACK", lost=tuple(dict.fromkeys((*undo.lost, *done.lost))))
-    began = [change.undone_at or now for change in withdrawn]
+    began = [change.undone_at or change.done_at or now for change in back]
     if done.unshown and all(seconds_between(at, now) < SHOWS for at in began):
         return _wait(undo)
     release_role(_role(record), incident, aws, now)

@@ -134,7 +134,29 @@ def test_what_another_run_took_off_since_is_attached_again_with_a_change_that_sa
     grants.drop(world, OLD_ROLE, theirs, "undo-of-2", at(LATER + 500), detached=True)
     undo(world)
     assert world.roles.role.attached == (RECEIVE,)
-    assert change(world, "reattach", "cure-1").done_at is not None
+    back = change(world, "reattach", "cure-1")
+    assert back.done_at is not None and back.shown_at is not None
+
+
+def test_a_role_on_which_that_does_not_show_yet_is_read_again_and_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = granted()
+    theirs = another_grant(world, "run-2", BACKEND)
+    run(world)
+    let_go(world)
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    grants.drop(world, OLD_ROLE, theirs, "undo-of-2", at(LATER + 500), detached=True)
+    before, attachments = world.roles.attachments(OLD_ROLE), world.roles.attachments
+    undo_ = Run(world, UNDO_OF_CURE)
+    monkeypatch.setattr(world.roles, "attachments", lambda *_: before)
+    first = undo_.undo_role(LATER + 600)
+    assert (first.next, first.phase, first.put_back) == ("WAIT", "PUT_BACK", None)
+    monkeypatch.setattr(world.roles, "attachments", attachments)
+    assert undo_.undo_role(LATER + 615).put_back is not None
+    assert change(world, "reattach", "cure-1").shown_at == at(LATER + 615)
+    lease = next(lease for key, lease in world.leases.held.items() if "role" in key)
+    assert lease.ends_at == at(LATER + 615)
 
 
 def test_what_a_person_attached_after_a_withdrawal_gets_no_hold_of_ours() -> None:
