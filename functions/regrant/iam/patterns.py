@@ -107,9 +107,59 @@ def encode_resource(pattern: str, variables: bool) -> str:
 def within(narrow: str, wide: str) -> bool:
     """Whether everything that one encoded pattern stands for, the other stands for too.
 
-    A yes is certain. A no may be wrong for unusual mixtures of both wildcards, such as *? and ?*.
+    A yes is certain; so is a no, but for patterns of so many wildcards that it would take too long.
     """
-    return narrow == wide or ((RUN in wide or ANY in wide) and bool(_regex(wide, False).fullmatch(narrow)))
+    if narrow == wide or not (RUN in wide or ANY in wide):
+        return narrow == wide
+    return bool(_regex(wide, False).fullmatch(narrow)) or (RUN in narrow and _includes(wide, narrow))
+
+
+_MOST = 2000
+"""Steps after which inclusion is given up as not known."""
+
+
+def _includes(wide: str, narrow: str) -> bool:
+    """Whether no text is of the narrow pattern and not of the wide one.
+
+    The text hardest to match has, for each wildcard, only a character that stands in neither: nothing but a
+    wildcard takes that. So it is enough to try each length of each *.
+    """
+    places: set[tuple[int, frozenset[int]]] = set()
+    ahead = [(0, _at(wide, {0}))]
+    while ahead:
+        place = ahead.pop()
+        if place in places:
+            continue
+        places.add(place)
+        number, matched = place
+        if number == len(narrow):
+            if len(wide) not in matched:
+                return False
+            continue
+        character = narrow[number]
+        if character == RUN:
+            ahead += [(number + 1, matched), (number, _after(wide, matched, ANY))]
+        else:
+            ahead.append((number + 1, _after(wide, matched, character)))
+        if len(places) > _MOST:
+            return False
+    return True
+
+
+def _after(wide: str, places: frozenset[int], character: str) -> frozenset[int]:
+    """The places in the wide pattern after one more character; ANY is one that does not stand in it."""
+    stay = {place for place in places if wide[place : place + 1] == RUN}
+    go_on = {place + 1 for place in places if wide[place : place + 1] in (ANY, character)}
+    return _at(wide, stay | go_on)
+
+
+def _at(wide: str, places: set[int]) -> frozenset[int]:
+    """These places, and those beyond each * there."""
+    for place in tuple(places):
+        while wide[place : place + 1] == RUN:
+            place += 1
+            places.add(place)
+    return frozenset(places)
 
 
 @lru_cache(maxsize=2048)
@@ -126,7 +176,7 @@ def _encode_variables(pattern: str, variables: bool) -> tuple[str, tuple[str, ..
             encoded += RUN
             names.append(name.partition(",")[0].strip())
     encoded += _encode_wildcards(pattern[start:])
-    return re.sub(f"{RUN}+", RUN, encoded), tuple(dict.fromkeys(names))
+    return _in_order(encoded), tuple(dict.fromkeys(names))
 
 
 def _complete(encoded: str) -> str:
@@ -143,7 +193,14 @@ def _has_wildcard(text: str) -> bool:
 
 
 def _encode_wildcards(text: str) -> str:
-    return re.sub(r"\*+", RUN, text).replace("?", ANY)
+    return _in_order(text.replace("*", RUN).replace("?", ANY))
+
+
+def _in_order(encoded: str) -> str:
+    """Wildcards side by side in one order, which changes nothing of what they stand for."""
+    return re.sub(
+        f"[{RUN}{ANY}]+", lambda found: ANY * found[0].count(ANY) + RUN * (RUN in found[0]), encoded
+    )
 
 
 def _type_is_wild(encoded: str) -> bool:

@@ -1,6 +1,7 @@
 """Wildcards match as they would if every way to place them were tried."""
 
 from functools import cache
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,28 @@ def test_a_certain_match_fits_field_by_field(pattern: list[str], arn: list[str])
 def test_what_a_pattern_within_another_stands_for_the_other_does_too(a: str, b: str, text: str) -> None:
     if within(encode_action(a), encode_action(b)) and by_trying(a, text):
         assert by_trying(b, text)
+
+
+few = st.text("ab*?", min_size=1, max_size=4)
+
+
+@given(few, few)
+def test_what_is_not_within_another_stands_for_a_text_that_the_other_does_not(a: str, b: str) -> None:
+    """The text can be chosen: each * nothing, or as long as the other pattern, of what stands in neither."""
+    if not within(encode_action(a), encode_action(b)):
+        lengths = product(range(len(b) + 1), repeat=a.count("*"))
+        texts = (filled(a, each) for each in lengths)
+        assert any(by_trying(a, text) and not by_trying(b, text) for text in texts)
+
+
+def filled(pattern: str, lengths: tuple[int, ...]) -> str:
+    left = iter(lengths)
+    return "".join("#" * next(left) if c == "*" else "#" if c == "?" else c for c in pattern)
+
+
+def test_inclusion_ends_whatever_the_patterns_are() -> None:
+    narrow, wide = ("*a" * 40 + "?*b" * 40, "*a?" * 60 + "*c")
+    assert not within(encode_action(narrow), encode_action(wide))
 
 
 def test_a_pattern_is_within_itself_and_everything() -> None:
