@@ -5,7 +5,7 @@ Every method raises AwsUnavailable (try again) or AwsRefused (AWS said no).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 # Nearly every function imports this module, and few of them what it speaks of.
@@ -99,8 +99,18 @@ class Roles(Protocol):
 
 
 class Logs(Protocol):
-    def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
-        """Lines with the quoted term in (since, until]; bounded, and it says so where the bound was met."""
+    def search(
+        self, route: LogRoute, term: str, since: str, until: str, tasks: Callable[[], tuple[str, ...]]
+    ) -> LogLines:
+        """Lines with the quoted term in (since, until]; bounded, and it says so where the bound was met.
+
+        `tasks` gives the ids of those whose lines are enough where reading all takes long.
+        """
+
+    def search_tasks(
+        self, route: LogRoute, tasks: tuple[str, ...], term: str, since: str, until: str
+    ) -> LogLines:
+        """As search, of those tasks (ids) alone; one that has not logged yet has no lines."""
 
 
 class Queues(Protocol):

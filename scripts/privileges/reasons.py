@@ -271,7 +271,7 @@ COVERED = (
         " asked with.",
         ("ecs:ListTasks",),
         "*",
-        ("VerifyHealth",),
+        ("Diagnose", "VerifyHealth"),
         (("ecs:cluster", f"arn:aws:ecs:{_HERE}:cluster/retainwise-cluster"),),
     ),
     Reason(

@@ -33,7 +33,12 @@ def found(logs: Any, term: str = "Successfully received", since: float = 0, unti
 
 
 def search(logs: Any, term: str = "Successfully received", since: float = 0, until: float = 20) -> LogLines:
-    return CloudWatchLogs(logs).search(ROUTE, term, at(since), at(until))
+    return CloudWatchLogs(logs).search(ROUTE, term, at(since), at(until), nobody)
+
+
+def nobody() -> tuple[str, ...]:
+    """The ids of no task."""
+    return ()
 
 
 @pytest.fixture
@@ -87,7 +92,7 @@ def test_the_search_is_for_the_quoted_term_in_the_containers_own_streams() -> No
 
 def test_a_group_that_nobody_has_written_to_is_empty() -> None:
     assert found(client("logs")) == ()
-    assert not CloudWatchLogs(client("logs")).search(ROUTE, "x", at(0), at(1)).exists
+    assert not CloudWatchLogs(client("logs")).search(ROUTE, "x", at(0), at(1), nobody).exists
 
 
 def test_a_group_that_may_not_be_read_is_refused() -> None:
@@ -142,3 +147,113 @@ def test_a_group_that_ends_with_the_twentieth_page_is_complete() -> None:
             stub.add_response("filter_log_events", page(EVENT, more=str(number)))
         stub.add_response("filter_log_events", page(EVENT))
         assert search(logs).complete
+
+
+UNKNOWN = ("ResourceNotFoundException", "The specified log stream does not exist.")
+
+
+def of_tasks(logs: Any, *tasks: str) -> LogLines:
+    return CloudWatchLogs(logs).search_tasks(ROUTE, tasks, "Successfully received", at(0), at(20))
+
+
+def named(*tasks: str, token: str = "") -> dict[str, Any]:
+    """The request for the streams of those tasks."""
+    query = {
+        "logGroupName": "/ecs/retainwise-worker",
+        "logStreamNames": [f"ecs/worker/{task}" for task in tasks],
+        "filterPattern": '"Successfully received"',
+        "startTime": milliseconds(0) + 1,
+        "endTime": milliseconds(20),
+    }
+    return query | ({"nextToken": token} if token else {})
+
+
+def refuse(stub: Stubber, query: dict[str, Any]) -> None:
+    stub.add_client_error("filter_log_events", *UNKNOWN, expected_params=query)
+
+
+def event_of(task: str) -> dict[str, Any]:
+    return EVENT | {"logStreamName": f"ecs/worker/{task}"}
+
+
+def tasks_in(read: LogLines) -> list[str]:
+    return [line.task for line in read.lines]
+
+
+def test_tasks_are_asked_for_by_the_names_of_their_streams() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        stub.add_response("filter_log_events", page(EVENT, more="a"), named("1", "2"))
+        stub.add_response("filter_log_events", page(EVENT), named("1", "2", token="a"))
+        read = of_tasks(logs, "1", "2", "1")
+        assert (len(read.lines), read.complete) == (2, True)
+
+
+def test_a_task_that_has_not_logged_yet_hides_no_other() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        refuse(stub, named("1", "2", "3", "4"))
+        stub.add_response("filter_log_events", page(event_of("1")), named("1", "2"))
+        refuse(stub, named("3", "4"))
+        refuse(stub, named("3"))
+        stub.add_response("filter_log_events", page(event_of("4")), named("4"))
+        read = of_tasks(logs, "1", "2", "3", "4")
+        assert (tasks_in(read), read.complete) == (["1", "4"], True)
+        stub.assert_no_pending_responses()
+
+
+def test_tasks_of_which_none_has_logged_yet_have_no_lines() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        for tasks in (("1", "2"), ("1",), ("2",)):
+            refuse(stub, named(*tasks))
+        assert of_tasks(logs, "1", "2") == LogLines(())
+
+
+def test_tasks_in_a_group_that_does_not_exist_are_asked_for_once() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        text = "The specified log group does not exist."
+        stub.add_client_error("filter_log_events", "ResourceNotFoundException", text)
+        assert not of_tasks(logs, "1", "2").exists
+
+
+def test_more_than_a_hundred_tasks_are_asked_for_in_several_calls() -> None:
+    tasks, logs = [f"{number}" for number in range(101)], client("logs")
+    with Stubber(logs) as stub:
+        stub.add_response("filter_log_events", page(event_of("0")), named(*tasks[:100]))
+        stub.add_response("filter_log_events", page(event_of("100")), named("100"))
+        read = of_tasks(logs, *tasks)
+        assert (tasks_in(read), read.complete) == (["0", "100"], True)
+
+
+def test_tasks_that_the_bound_leaves_unread_are_called_incomplete() -> None:
+    tasks, logs = [f"{number}" for number in range(101)], client("logs")
+    with Stubber(logs) as stub:
+        for number in range(19):
+            stub.add_response("filter_log_events", page(EVENT, more=str(number)))
+        stub.add_response("filter_log_events", page(EVENT))
+        assert not of_tasks(logs, *tasks).complete
+        stub.assert_no_pending_responses()
+
+
+def test_behind_old_streams_the_tasks_that_are_known_are_asked_for_and_what_was_found_stays() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        stub.add_response("filter_log_events", page(event_of("1"), event_of("of another"), more="a"))
+        stub.add_response("filter_log_events", page(more="b"))
+        stub.add_response("filter_log_events", page(event_of("1"), event_of("2")), named("1", "2"))
+        read = CloudWatchLogs(logs).search(ROUTE, "Successfully received", at(0), at(20), lambda: ("1", "2"))
+        assert (sorted(tasks_in(read)), read.complete) == (["1", "2", "of another"], True)
+        stub.assert_no_pending_responses()
+
+
+def test_a_log_without_old_streams_is_read_without_asking_for_tasks() -> None:
+    def asked() -> tuple[str, ...]:
+        raise AssertionError
+
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        stub.add_response("filter_log_events", page(EVENT, more="a"))
+        stub.add_response("filter_log_events", page())
+        assert CloudWatchLogs(logs).search(ROUTE, "x", at(0), at(20), asked).complete

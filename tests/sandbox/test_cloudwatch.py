@@ -223,6 +223,46 @@ def test_pages_may_be_empty_although_more_follows(watch: Watch) -> None:
     assert watch.found(limit=2) == ["one", "two", "three"]
 
 
+def test_each_old_stream_is_an_empty_page_unless_streams_are_named(watch: Watch) -> None:
+    for task in range(3):
+        watch.log("old", stream=f"ecs/app/{task}")
+    watch.account.clock.run_for(3600)
+    watch.log("new", stream="ecs/app/2")
+    since = {"startTime": int(watch.account.clock.now().timestamp() * 1000) - 60_000}
+    pages = watch.logs.get_paginator("filter_log_events")
+    found = [
+        [event["message"] for event in page["events"]]
+        for page in pages.paginate(logGroupName=GROUP, logStreamNamePrefix="ecs/app/", **since)
+    ]
+    assert found == [[], [], ["new"]]
+    named = watch.logs.filter_log_events(
+        logGroupName=GROUP, logStreamNames=["ecs/app/0", "ecs/app/2"], **since
+    )
+    assert [event["message"] for event in named["events"]] == ["new"] and "nextToken" not in named
+
+
+@pytest.mark.parametrize(
+    ("streams", "code", "text"),
+    [
+        ({"logStreamNames": ["ecs/app/1", "none"]}, "ResourceNotFoundException", "log stream does not exist"),
+        ({"logStreamNames": ["ecs/app/1"] * 101}, "InvalidParameterException", "less than or equal to 100"),
+        (
+            {"logStreamNames": ["ecs/app/1"], "logStreamNamePrefix": "ecs/"},
+            "InvalidParameterException",
+            "exclude each other",
+        ),
+    ],
+    ids=["unknown", "too many", "names and a prefix"],
+)
+def test_streams_that_cannot_be_searched_are_refused(
+    watch: Watch, streams: dict[str, Any], code: str, text: str
+) -> None:
+    watch.log("one")
+    with pytest.raises(ClientError, match=text) as error:
+        watch.logs.filter_log_events(logGroupName=GROUP, **streams)
+    assert error.value.response["Error"]["Code"] == code
+
+
 def test_a_page_ends_at_ten_thousand_events(watch: Watch) -> None:
     for stream in ("a/1", "b/1"):
         watch.log(*(f"{stream} {number}" for number in range(6_000)), stream=stream)

@@ -6,7 +6,7 @@ deployment becomes PRIMARY with counts 0/0/0, the journal's conditional put keep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -469,13 +469,23 @@ class FakeLogs:
     def write(self, seconds: float, message: str, task: str = "new-1", *, container: str = "worker") -> None:
         self.written.append(LogLine(at(seconds), f"ecs/{container}/{task}", message))
 
-    def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
+    def search(
+        self, route: LogRoute, term: str, since: str, until: str, tasks: Callable[[], tuple[str, ...]]
+    ) -> LogLines:
+        return self._read(route, term, since, until, self.written)
+
+    def search_tasks(
+        self, route: LogRoute, tasks: tuple[str, ...], term: str, since: str, until: str
+    ) -> LogLines:
+        return self._read(route, term, since, until, [x for x in self.written if x.task in tasks])
+
+    def _read(self, route: LogRoute, term: str, since: str, until: str, written: list[LogLine]) -> LogLines:
         if code := self.unread.get(route.group):
             if code == "ResourceNotFoundException":
                 return LogLines((), exists=False)
             raise AwsRefused(f"FilterLogEvents of {route.group}", code)
         start, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
-        found = [x for x in self.written if term in x.message]
+        found = [x for x in written if term in x.message]
         shown = end - timedelta(seconds=self.lag)
         within = tuple(x for x in found if start < datetime.fromisoformat(x.at) <= shown)
         return LogLines(within[: self.most], complete=term not in self.endless and len(within) <= self.most)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 from regrant.aws.clients import aws_errors
@@ -15,49 +14,142 @@ from regrant.model.aws import LogLine, LogLines, LogRoute
 _PAGES = 20
 _PAGES_WITH_EMPTY_ONES = 60
 _CHARACTERS = 4_000_000
+# As many stream names as FilterLogEvents takes (API reference).
+_NAMES = 100
+_NOT_FOUND = "ResourceNotFoundException"
 
 
 class CloudWatchLogs:
-    """Implements ports.Logs."""
+    """Implements ports.Logs.
+
+    A search by prefix goes through the streams of all tasks that there ever were, with an empty page for
+    much of what is old (boto/boto3#2265, #4258; aws/aws-sdk-go#1967); one by streams' names does not. So the
+    names are asked for where they are known, or as soon as a page was empty.
+
+    Pages are read until there are twenty with lines, sixty in all, or four million characters; `complete`
+    says whether there were more. All raise AwsUnavailable, AwsRefused.
+    """
 
     def __init__(self, logs: Any) -> None:
         self._logs = logs
 
-    def search(self, route: LogRoute, term: str, since: str, until: str) -> LogLines:
-        """FilterLogEvents: the lines of the group's streams, none for a group that nobody wrote to.
+    def search(
+        self, route: LogRoute, term: str, since: str, until: str, tasks: Callable[[], tuple[str, ...]]
+    ) -> LogLines:
+        """FilterLogEvents: the lines of the route's streams, none for a group that nobody wrote to.
 
-        Pages are read until there are twenty with lines, sixty in all, or four million characters; `complete`
-        says whether there were more. Raises AwsUnavailable, AwsRefused.
+        `tasks` is called where old streams are in the way: then those tasks' are enough. Where it knows none
+        the search goes on through all.
         """
-        query = {
-            "logGroupName": route.group,
-            "logStreamNamePrefix": f"{route.stream_prefix}/",
-            "filterPattern": f'"{term}"',
-            # Both ends are inclusive (API reference, FilterLogEvents); windows side by side share no line.
-            "startTime": _milliseconds(since) + 1,
-            "endTime": _milliseconds(until),
-        }
+        asked, read = False, _Reading()
+        query = _query(route, term, since, until) | {"logStreamNamePrefix": f"{route.stream_prefix}/"}
         try:
-            with aws_errors():
-                paginator = self._logs.get_paginator("filter_log_events")
-                pages = list(_bounded(paginator.paginate(**query)))
+            for page in self._pages(query):
+                more = "nextToken" in page
+                read.add(page, more)
+                if more and not page["events"] and not asked:
+                    asked, known = True, tasks()
+                    if known:
+                        found = self.search_tasks(route, known, term, since, until)
+                        return read.lines(without=known, and_also=found)
+                if read.full:
+                    break
         except AwsRefused as refused:
             # No task has logged anything yet.
-            if refused.code == "ResourceNotFoundException":
+            if refused.code == _NOT_FOUND:
                 return LogLines((), exists=False)
             raise
-        events = sorted((e for page in pages for e in page["events"]), key=lambda event: event["timestamp"])
-        return LogLines(tuple(map(_line, events)), complete="nextToken" not in pages[-1])
+        return read.lines()
 
+    def search_tasks(
+        self, route: LogRoute, tasks: tuple[str, ...], term: str, since: str, until: str
+    ) -> LogLines:
+        """FilterLogEvents: the lines of those tasks' streams; of a task that has none yet there are none."""
+        query, read = _query(route, term, since, until), _Reading()
+        names = tuple(f"{route.stream_prefix}/{task}" for task in dict.fromkeys(tasks))
+        batches = [names[first : first + _NAMES] for first in range(0, len(names), _NAMES)]
+        try:
+            for batch in batches:
+                for page, more in self._of_streams(query, batch, more=batch is not batches[-1]):
+                    read.add(page, more)
+                    if read.full:
+                        return read.lines()
+        except AwsRefused as refused:
+            if refused.code == _NOT_FOUND:
+                return LogLines((), exists=False)
+            raise
+        read.more = False
+        return read.lines()
 
-def _bounded(pages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    read = filled = 0
-    for page in islice(pages, _PAGES_WITH_EMPTY_ONES):
-        yield page
-        read += sum(len(event["message"]) for event in page["events"])
-        filled += bool(page["events"])
-        if read >= _CHARACTERS or filled >= _PAGES:
+    def _of_streams(
+        self, query: dict[str, Any], names: tuple[str, ...], *, more: bool
+    ) -> Iterator[tuple[dict[str, Any], bool]]:
+        """The pages, and whether there is more after each.
+
+        One name that does not exist has the whole call refused, "The specified log stream does not exist."
+        (percona/rds_exporter#81), and it is not said which; so each half is asked for on its own.
+        """
+        try:
+            for page in self._pages(query | {"logStreamNames": list(names)}):
+                yield page, more or "nextToken" in page
             return
+        except AwsRefused as refused:
+            if refused.code != _NOT_FOUND or "log group" in str(refused):
+                raise
+        if len(names) > 1:
+            half = len(names) // 2
+            yield from self._of_streams(query, names[:half], more=True)
+            yield from self._of_streams(query, names[half:], more=more)
+
+    def _pages(self, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        pages = iter(self._logs.get_paginator("filter_log_events").paginate(**query))
+        while True:
+            with aws_errors():
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
+
+
+class _Reading:
+    """The pages of one search; `more` says whether more follows."""
+
+    def __init__(self) -> None:
+        self.more = False
+        self._events: list[dict[str, Any]] = []
+        self._pages = self._filled = self._characters = 0
+
+    def add(self, page: dict[str, Any], more: bool) -> None:
+        self.more = more
+        self._events += page["events"]
+        self._pages += 1
+        self._filled += bool(page["events"])
+        self._characters += sum(len(event["message"]) for event in page["events"])
+
+    @property
+    def full(self) -> bool:
+        return (
+            self._characters >= _CHARACTERS or self._filled >= _PAGES or self._pages >= _PAGES_WITH_EMPTY_ONES
+        )
+
+    def lines(self, without: tuple[str, ...] = (), and_also: LogLines | None = None) -> LogLines:
+        """What was read, oldest first. and_also: what else was found, of the tasks to leave out here."""
+        events = sorted(self._events, key=lambda event: event["timestamp"])
+        lines = tuple(line for line in map(_line, events) if line.task not in without)
+        if and_also is None:
+            return LogLines(lines, complete=not self.more)
+        both = sorted((*lines, *and_also.lines), key=lambda line: line.at)
+        return LogLines(tuple(both), complete=and_also.complete)
+
+
+def _query(route: LogRoute, term: str, since: str, until: str) -> dict[str, Any]:
+    return {
+        "logGroupName": route.group,
+        "filterPattern": f'"{term}"',
+        # Both ends are inclusive (API reference, FilterLogEvents); windows side by side share no line.
+        "startTime": _milliseconds(since) + 1,
+        "endTime": _milliseconds(until),
+    }
 
 
 def _line(event: dict[str, Any]) -> LogLine:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 from regrant.errors import AwsRefused
 from regrant.model.aws import LogLines, LogRoute
-from regrant.model.catalogue import HealthPolicy
+from regrant.model.catalogue import HealthPolicy, Service
 from regrant.model.run import Depths
-from regrant.parallel import each
-from regrant.ports import Logs, Queues
+from regrant.parallel import both, each
+from regrant.ports import Logs, Queues, Services
 
 # botocore, the Java, JavaScript and Go SDKs all pass on AWS's own sentence, which has these words; so has
 # EC2's, "You are not authorized to perform this operation".
@@ -18,10 +20,27 @@ DENIAL_TERM = "not authorized to perform"
 SENTENCE = 800
 
 
-def read_lines(logs: Logs, routes: tuple[LogRoute, ...], term: str, since: str, until: str) -> LogLines:
-    """Lines with the term in (since, until], oldest first; a sidecar's count like the main container's."""
-    found = each(lambda route: logs.search(route, term, since, until), routes)
-    return joined(*found)
+def tasks_of(services: Services, service: Service) -> Callable[[], tuple[str, ...]]:
+    """Ids of the tasks that run or have stopped in the last hour. They are read when first asked for."""
+
+    @cache
+    def ids() -> tuple[str, ...]:
+        running, stopped = both(
+            lambda: services.task_ids(service, None), lambda: services.stopped_task_ids(service)
+        )
+        return (*running, *stopped)
+
+    return ids
+
+
+def read_lines(
+    logs: Logs, routes: tuple[LogRoute, ...], tasks: tuple[str, ...], term: str, since: str, until: str
+) -> LogLines:
+    """Lines of those tasks with the term in (since, until], oldest first; a sidecar's count like the main
+    container's."""
+    if not tasks:
+        return LogLines(())
+    return joined(*each(lambda route: logs.search_tasks(route, tasks, term, since, until), routes))
 
 
 class Found(NamedTuple):
@@ -32,12 +51,20 @@ class Found(NamedTuple):
     unread: tuple[tuple[LogRoute, str], ...]
 
 
-def find_lines(logs: Logs, routes: tuple[LogRoute, ...], term: str, since: str, until: str) -> Found:
-    """As read_lines, without the routes whose log group does not exist or may not be read."""
+def find_lines(
+    logs: Logs,
+    routes: tuple[LogRoute, ...],
+    tasks: Callable[[], tuple[str, ...]],
+    term: str,
+    since: str,
+    until: str,
+) -> Found:
+    """As read_lines, of every stream unless old ones are in the way; without the routes whose log group does
+    not exist or may not be read."""
 
     def search(route: LogRoute) -> LogLines | str:
         try:
-            lines = logs.search(route, term, since, until)
+            lines = logs.search(route, term, since, until, tasks)
         except AwsRefused as refused:
             if refused.code != "AccessDeniedException":
                 raise

@@ -10,7 +10,7 @@ from regrant.baseline.facts import granted_by_others
 from regrant.clock import earlier, seconds_between
 from regrant.denials.calls import DeniedCall, calls_from_trigger, read_calls
 from regrant.denials.own import is_ignored
-from regrant.denials.search import DENIAL_TERM, Found, find_lines, joined, read_depths, read_lines
+from regrant.denials.search import DENIAL_TERM, Found, find_lines, joined, read_depths, tasks_of
 from regrant.diagnosis.cause import IGNORED, Judgement, cause_of
 from regrant.diagnosis.choice import choose, nonexistent
 from regrant.diagnosis.eligibility import judge_role, judge_service
@@ -30,12 +30,12 @@ from regrant.diagnosis.unread import elsewhere, no_log, unread
 from regrant.grants import is_lost
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, ServiceState, TaskDefinition, name_of
-from regrant.model.catalogue import CatalogueEntry
+from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.results import Refusal
 from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan, RunState
 from regrant.opening.catalogue import read_entry
 from regrant.parallel import all_three, both
-from regrant.ports import Account, Logs
+from regrant.ports import Account
 from regrant.settings import Allowed, ListName
 
 # CloudWatch Logs answers oldest first and reads are bounded, so what is denied now is read on its own.
@@ -123,7 +123,7 @@ def plan_containment(
             lambda: aws.roles.permissions(role, tuple(dict.fromkeys(entry.policies))),
             lambda: aws.holds.of(role),
         ),
-        lambda: _denials(aws.logs, definition, since, now),
+        lambda: _denials(aws, service, definition, since, now),
         lambda: read_depths(aws.queues, entry.health),
     )
     if isinstance(depths, str):
@@ -158,14 +158,15 @@ def plan_containment(
     )
 
 
-def _denials(logs: Logs, definition: TaskDefinition, since: str, now: str) -> Found:
-    found = find_lines(logs, definition.logs, DENIAL_TERM, since, now)
+def _denials(aws: Account, service: Service, definition: TaskDefinition, since: str, now: str) -> Found:
+    tasks = tasks_of(aws.services, service)
+    found = find_lines(aws.logs, definition.logs, tasks, DENIAL_TERM, since, now)
     recent = earlier(now, _RECENT)
     if found.log.complete or seconds_between(since, recent) <= 0:
         return found
     older = tuple(line for line in found.log.lines if seconds_between(line.at, recent) >= 0)
-    lately = read_lines(logs, found.routes, DENIAL_TERM, recent, now)
-    return found._replace(log=joined(LogLines(older, complete=False), lately))
+    lately = find_lines(aws.logs, found.routes, tasks, DENIAL_TERM, recent, now)
+    return found._replace(log=joined(LogLines(older, complete=False), lately.log))
 
 
 def _begin_of_window(state: ServiceState, now: str) -> str:

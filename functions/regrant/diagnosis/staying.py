@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from regrant.clock import earlier
 from regrant.denials.calls import read_calls
 from regrant.denials.own import is_ignored, is_other_principal
-from regrant.denials.search import DENIAL_TERM, find_lines
+from regrant.denials.search import DENIAL_TERM, find_lines, tasks_of
 from regrant.diagnosis.cause import IGNORED, Judgement, cause_of
 from regrant.diagnosis.choice import bounded, kinds_of
 from regrant.diagnosis.findings import denial_findings, ranked
@@ -37,7 +37,9 @@ def with_staying(diagnosis: Diagnosis, incident: Incident, aws: Account, now: st
     plan, entry = diagnosis.plan, incident.entry
     if plan is None or entry is None or not plan.watch or plan.postpone:
         return diagnosis
-    found = find_lines(aws.logs, diagnosis.logs, DENIAL_TERM, earlier(now, LOOK_BACK), now)
+    assert incident.service is not None  # it has an entry
+    tasks = tasks_of(aws.services, incident.service)
+    found = find_lines(aws.logs, diagnosis.logs, tasks, DENIAL_TERM, earlier(now, LOOK_BACK), now)
     if (refusal := no_log(plan.task_definition or "", found)) and incident.mode == "expire":
         return replace(diagnosis, plan=replace(plan, postpone=refusal.message))
     if refusal:

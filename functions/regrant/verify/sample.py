@@ -105,25 +105,16 @@ def _take(
     aws: Account,
     now: str,
 ) -> tuple[Sample, ServiceState | None]:
-    """The sample, and the service as it is. Everything is read at the same time."""
+    """The sample, and the service as it is. The logs are those of the tasks, so these are read first;
+    everything else is read at the same time."""
     grant, deployment = watch.grant, watch.rollout.deployment if watch.rollout else None
     last = watch.previous.last if watch.previous else None
     back = _window(watch.since, last)
     dark = last is not None and last.succeeded_at is None and not watch.after_withdrawal
     since = last.since if last and dark else back
-    (state, tasks, stopped, attached), (succeeded, denied), (backlog, dead) = all_three(
-        lambda: (
-            *all_three(
-                lambda: aws.services.describe(service),
-                lambda: aws.services.task_ids(service, deployment),
-                lambda: aws.services.stopped_task_ids(service),
-            ),
-            _attached(watch, aws.roles),
-        ),
-        lambda: both(
-            lambda: read_lines(aws.logs, routes, entry.health.success, since, now),
-            lambda: read_lines(aws.logs, routes, DENIAL_TERM, since, now),
-        ),
+    (state, attached), (tasks, stopped, (succeeded, denied)), (backlog, dead) = all_three(
+        lambda: (aws.services.describe(service), _attached(watch, aws.roles)),
+        lambda: _of_its_tasks(service, entry, routes, deployment, since, aws, now),
         lambda: both(
             lambda: visible(aws.queues, entry.health.queue),
             lambda: visible(aws.queues, entry.health.dead_letter_queue),
@@ -156,6 +147,26 @@ def _take(
         again=tuple(policy for policy in watch.withdrawn if policy in attached),
     )
     return sample, state
+
+
+def _of_its_tasks(
+    service: Service,
+    entry: CatalogueEntry,
+    routes: tuple[LogRoute, ...],
+    deployment: str | None,
+    since: str,
+    aws: Account,
+    now: str,
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[LogLines, LogLines]]:
+    """Tasks that are to run, those that have stopped, and lines of success and of denial in their logs."""
+    tasks, stopped = both(
+        lambda: aws.services.task_ids(service, deployment), lambda: aws.services.stopped_task_ids(service)
+    )
+    lines = both(
+        lambda: read_lines(aws.logs, routes, tasks, entry.health.success, since, now),
+        lambda: read_lines(aws.logs, routes, (*tasks, *stopped), DENIAL_TERM, since, now),
+    )
+    return tasks, stopped, lines
 
 
 def _known(line: LogLine, back: str, last: Sample | None) -> bool:

@@ -1,9 +1,14 @@
 """CloudWatch Logs: filter patterns, pages, and metric filters that make datapoints as events arrive.
 
 Stands for: the API action FilterLogEvents (a page ends at 10,000 events or 1 MB, and may be empty although a
-nextToken follows; events in order of time across streams; `searchedLogStreams` always empty), the size that
-PutLogEvents takes, and Creating metrics from log events using filters (a filter sees only events that arrive
-after it was made; defaultValue counts in minutes that took in events without a match).
+nextToken follows; events in order of time across streams; `searchedLogStreams` always empty; streams by name
+or by prefix, not both, and by the names of existing ones only), the size that PutLogEvents takes, and
+Creating metrics from log events using filters (a filter sees only events that arrive after it was made;
+defaultValue counts in minutes that took in events without a match).
+
+A search that does not name its streams goes through old ones, too, and answers with empty pages for them
+(boto/boto3#2265, #4258; aws/aws-sdk-go#1967): here one for each stream without an event in the time asked
+for. How many there are on AWS is documented nowhere.
 
 A log may hold very many lines, so a search reads only from where its time or its token says, and stops at the
 end of the page.
@@ -31,6 +36,8 @@ from sandbox.engine.core import Core
 Position: TypeAlias = tuple[int, int]
 """An event's place in the order of a log group: its time in milliseconds, its id."""
 
+STREAM_NAMES = 100
+"""FilterLogEvents: the most names that `logStreamNames` takes."""
 PAGE_EVENTS, PAGE_BYTES = 10_000, 1_048_576
 """FilterLogEvents: "as many log events as can fit in 1 MB (up to 10,000 log events)"."""
 BATCH_BYTES, EVENT_OVERHEAD = 1_048_576, 26
@@ -50,7 +57,8 @@ REQUEST = (
 
 
 class Logs:
-    """`empty_pages`: how many empty pages with a nextToken FilterLogEvents sends before a full one.
+    """`empty_pages`: how many empty pages with a nextToken FilterLogEvents sends before a full one, besides
+    those for old streams.
 
     `lag`: seconds after an event's own time until FilterLogEvents shows it and metric filters count it. AWS:
     a few, as awslogs sends in batches (FilteredLogEvent has a timestamp of the producer's and an
@@ -114,16 +122,20 @@ class Logs:
         names, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix")
         if names and prefix:
             raise InvalidParameterException("logStreamNames and logStreamNamePrefix exclude each other.")
+        if names and len(names) > STREAM_NAMES:
+            raise InvalidParameterException(
+                f"logStreamNames: Member must have length less than or equal to {STREAM_NAMES}"
+            )
         group = self.backend.groups.get(_group_name(request))
         if group is None:
             raise ResourceNotFoundException
+        if names and not {*names} <= group.streams.keys():
+            # Seen with FilterLogEvents: percona/rds_exporter#81.
+            raise ResourceNotFoundException("The specified log stream does not exist.")
         limit = int(request.get("limit") or PAGE_EVENTS)
         if limit > PAGE_EVENTS:
             raise InvalidParameterException("limit: Member must have value less than or equal to 10000")
         pattern = _parsed(request.get("filterPattern") or "")
-        first, empty = _position(request.get("nextToken"), self.empty_pages)
-        if empty:
-            return {"events": [], "nextToken": _token(first, empty - 1), "searchedLogStreams": []}
         lag = round(self.lag * 1000)
         last = round(self.core.clock.now().timestamp() * 1000) - lag
         if request.get("endTime") is not None:
@@ -133,9 +145,14 @@ class Logs:
             for name, stream in group.streams.items()
             if (not names or name in names) and name.startswith(prefix or "")
         ]
+        begin = request.get("startTime") or 0
+        old = 0 if names else sum(_is_silent(stream, begin, last) for stream in streams)
+        first, empty = _position(request.get("nextToken"), self.empty_pages + old)
+        if empty:
+            return {"events": [], "nextToken": _token(first, empty - 1), "searchedLogStreams": []}
         page: dict[str, Any] = {"events": [], "searchedLogStreams": []}
         size = 0
-        for position, event, name in _events(streams, max(first, (request.get("startTime") or 0, 0)), last):
+        for position, event, name in _events(streams, max(first, (begin, 0)), last):
             if not pattern.matches(event.message):
                 continue
             size += len(event.message.encode())
@@ -157,6 +174,12 @@ def _events(streams: list[LogStream], first: Position, last: int) -> Iterator[tu
             yield _place(event), event, stream.log_stream_name
 
     return heapq.merge(*map(of, streams), key=lambda found: found[0])
+
+
+def _is_silent(stream: LogStream, begin: int, last: int) -> bool:
+    """Whether it has no event from `begin` to `last` (milliseconds)."""
+    index = bisect_left(stream.events, (begin, 0), key=_place)
+    return index == len(stream.events) or bool(stream.events[index].timestamp > last)
 
 
 def _place(event: LogEvent) -> Position:

@@ -200,7 +200,7 @@ READS = [
     ("services", "task_ids"),
     ("services", "stopped_task_ids"),
     ("roles", "attached"),
-    ("logs", "search"),
+    ("logs", "search_tasks"),
     ("queues", "depth"),
 ]
 
@@ -218,7 +218,9 @@ class Failing:
         raise self._error
 
 
-def look_unanswered(watch: Watch, port: str = "logs", method: str = "search", after: float = 20) -> Health:
+def look_unanswered(
+    watch: Watch, port: str = "logs", method: str = "search_tasks", after: float = 20
+) -> Health:
     """A look in which AWS throttles that call."""
     heard, throttled = getattr(watch.world, port), AwsUnavailable("ThrottlingException: Rate exceeded")
     setattr(watch.world, port, Failing(heard, method, throttled))
@@ -314,6 +316,6 @@ def test_tasks_that_could_not_be_looked_at_are_not_replaced_as_soon_as_those_tha
 
 def test_what_aws_refuses_fails_the_step() -> None:
     watch = Watch()
-    watch.world.logs = Failing(watch.world.logs, "search", AwsRefused("AccessDenied"))  # type: ignore[assignment]
+    watch.world.logs = Failing(watch.world.logs, "search_tasks", AwsRefused("AccessDenied"))  # type: ignore[assignment]
     with pytest.raises(AwsRefused):
         watch.look()
