@@ -62,8 +62,6 @@ class Functions:
         self._warm: dict[tuple[object, ...], Environment] = {}
         self._requests = 0
         self._environments = random.Random(core.seed)
-        self.owed_sleep: float = 0
-        """Seconds that the SDK wanted to sleep between its tries, in the invocation that runs."""
 
     def use_code(self, function_name: str, folder: Path) -> None:
         """Run the function from this folder instead of from its zip, so that traces name the real files."""
@@ -87,12 +85,13 @@ class Functions:
         )
         result: object
         with running:
-            self.owed_sleep = 0
+            self._core.owed_sleep = 0
             try:
                 result, failed = self._run(function, event, context)
-                duration = self.owed_sleep + self._core.faults.duration(function.function_name)
+                duration = self._core.owed_sleep + self._core.faults.duration(function.function_name)
             except FunctionTimedOut:
                 result, failed, duration = None, True, timeout
+            self._core.owed_sleep = 0
             log = output.take()
         # Outside the lock: others run while this function takes its time.
         if duration > 0:
@@ -232,7 +231,7 @@ def install(core: Core, gateway: Gateway) -> Functions:
         @staticmethod
         def sleep(seconds: float) -> None:
             if inside() or not core.clock.can_sleep():
-                functions.owed_sleep += seconds
+                core.owed_sleep += seconds
             else:
                 core.clock.sleep(seconds)
 

@@ -23,6 +23,7 @@ from moto.sts.models import sts_backends
 
 from sandbox.engine.clock import START, Clock
 from sandbox.engine.faults import Faults
+from sandbox.engine.rates import Rates
 from sandbox.iam.requests import ACCOUNT, REGION, role_arn
 
 _ADMINISTRATOR_KEY = "AKIAADMINISTRATOR000"
@@ -62,6 +63,10 @@ class Core:
         self.clock = Clock(start, pace)
         self.faults = Faults()
         self.calls: list[Call] = []
+        self.owed_sleep: float = 0
+        """Seconds that the SDK wanted to sleep between its tries, in the function that runs: it sleeps in the
+        end, because it runs with a lock held."""
+        self.rates = Rates(lambda: self.clock.elapsed() + self.owed_sleep, seed)
         self.processes = processes
         self.seed = seed
         self.idle_factor: float = 1

@@ -1,7 +1,7 @@
 """The front door: every AWS request, in process or over HTTP, passes here before and after moto answers it.
 
-Identify the caller, apply faults, ask IAM, record the call. Requests signed with credentials of a role are
-enforced, as AWS evaluates each request; all others are the administrator's and unchecked.
+Identify the caller, apply faults and rates, ask IAM, record the call. Requests signed with credentials of a
+role are enforced, as AWS evaluates each request; all others are the administrator's and unchecked.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ class Gateway:
         if effect is Effect.CRASH_BEFORE:
             self._record(incoming, None)
             raise FunctionCrashed
-        if effect is Effect.THROTTLE:
+        within_rate = incoming.principal.role is None or self._core.rates.take(service, operation)
+        if effect is Effect.THROTTLE or not within_rate:
             raise AwsError(*throttled(service))
         if effect is Effect.SERVER_ERROR:
             raise AwsError(*server_error(service))

@@ -28,6 +28,9 @@ def misjudged_runs(scenario: Scenario, result: Result) -> Iterator[str]:
         attached = run.attached
         if run.service in scenario.attached and attached != scenario.attached[run.service]:
             yield f"{run.service}: attached {attached}, not {scenario.attached[run.service]}"
+    spared = [function for function in scenario.throttled if not result.throttled.get(function)]
+    if spared:
+        yield f"no request of {', '.join(spared)} was throttled"
     for number, chapter in enumerate(scenario.then, 1):
         mine = [run for run in result.runs if run.chapter == number]
         yield from (f"{chapter.story} {text}" for text in _misjudged_chapter(chapter, mine))

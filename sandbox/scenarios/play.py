@@ -11,7 +11,14 @@ from pathlib import Path
 from sandbox.account import LocalAccount
 from sandbox.scenarios.judgement import granted, misjudged_account, misjudged_predictions, misjudged_runs
 from sandbox.scenarios.narrator import Narrator
-from sandbox.scenarios.results import ChapterResult, Result, read_log_reads, read_messages, read_run
+from sandbox.scenarios.results import (
+    ChapterResult,
+    Result,
+    read_log_reads,
+    read_messages,
+    read_run,
+    read_throttled,
+)
 from sandbox.scenarios.scenarios import Chapter, Scenario
 from sandbox.scenarios.seeds import retainwise
 from sandbox.scenarios.snapshot import fingerprint, snapshot
@@ -39,6 +46,7 @@ def play(account: LocalAccount, scenario: Scenario, say: Callable[[str], None] =
     retainwise.create(account, variant=scenario.variant)
     # What the seed attached has been there for long, so only later changes are felt late.
     account.clock.call_later(IAM_LAG, lambda: setattr(account.faults, "iam_lag", IAM_LAG))
+    account.rates.others = scenario.others
     narrator = Narrator(account, outputs["RunbookArn"], say)
     states = [snapshot(account)]
     narrator.watch()
@@ -61,6 +69,7 @@ def play(account: LocalAccount, scenario: Scenario, say: Callable[[str], None] =
         runs=[read_run(account, arn, seen.chapter, seen.alarm) for arn, seen in narrator.runs.items()],
         predictions=dict(narrator.predictions),
         log_reads=read_log_reads(account),
+        throttled=read_throttled(account),
         account_before=fingerprint(states[0]),
         account_after=fingerprint(states[-1]),
         simulated_seconds=account.clock.elapsed(),

@@ -67,7 +67,8 @@ class Message:
 class Result:
     """How the scenario ended; `complaints` is empty if it passed.
 
-    log_reads: how many pages of each log group Diagnose read.
+    log_reads: how many pages of each log group Diagnose read. throttled: how many requests of each function
+    AWS refused because there were too many.
     """
 
     scenario: str
@@ -76,6 +77,7 @@ class Result:
     runs: list[Run] = field(default_factory=list)
     predictions: dict[str, int] = field(default_factory=dict)
     log_reads: dict[str, int] = field(default_factory=dict)
+    throttled: dict[str, int] = field(default_factory=dict)
     account_before: str = ""
     account_after: str = ""
     simulated_seconds: float = 0
@@ -115,5 +117,15 @@ def read_log_reads(account: LocalAccount) -> dict[str, int]:
             str(call.parameters.get("logGroupName"))
             for call in account.calls
             if call.operation == "FilterLogEvents" and str(call.function).endswith("-diagnose")
+        )
+    )
+
+
+def read_throttled(account: LocalAccount) -> dict[str, int]:
+    return dict(
+        Counter(
+            call.function.partition("-")[2]
+            for call in account.calls
+            if call.function and call.error and call.error.startswith("Throttling")
         )
     )

@@ -52,8 +52,10 @@ class Scenario:
     then be exactly what it was; `repaired`: predictions must go from QUEUED to COMPLETED.
     findings: the code that must be among what the service's run found. attached: the policies that its run
     must have attached to the old role; nothing else may have been attached to any. most_log_reads: how many
-    pages of one service's log Diagnose may read. then: what follows, in order; `restored` and `repaired` are
-    judged at the end of it all.
+    pages of one service's log Diagnose may read. others: how many requests others in the account send for
+    each that its rates allow (sandbox.engine.rates). throttled: the functions of which AWS must have refused
+    requests for that. then: what follows, in order; `restored` and `repaired` are judged at the end of it
+    all.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Scenario:
     findings: Mapping[str, str] = field(default_factory=dict)
     attached: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     most_log_reads: int | None = None
+    others: float = 0
+    throttled: tuple[str, ...] = ()
     then: tuple[Chapter, ...] = ()
 
 
@@ -111,6 +115,16 @@ SCENARIOS = {
             {WORKER: "CONTAINED"},
             attached={WORKER: (RECEIVE,)},
             most_log_reads=20,
+        ),
+        Scenario(
+            "throttled",
+            "Others use up the account's request rates, so AWS refuses one in three. The worker is repaired.",
+            "worker-lost",
+            {WORKER: "CONTAINED"},
+            repaired=True,
+            attached={WORKER: (RECEIVE,)},
+            others=1.5,
+            throttled=("diagnose", "attach-policies", "verify-health"),
         ),
         _refused(
             "refused-explicit-deny",

@@ -67,6 +67,9 @@ def ending(scenario: Scenario, result: Result, seconds: float) -> Iterator[str]:
     if result.chapters:
         left = [f"{', '.join(names)} on {role}" for role, names in result.chapters[-1].granted.items()]
         yield from _fact("grants left", "; ".join(left) or "none")
+    if scenario.others:
+        refused = sorted(result.throttled.items(), key=lambda each: -each[1])
+        yield from _fact("throttled", ", ".join(f"{n} of {function}" for function, n in refused) or "none")
     if result.predictions:
         yield from _fact("predictions", ", ".join(f"{n} {s}" for s, n in sorted(result.predictions.items())))
     yield from wrap(_verdict(scenario, result, seconds), rest="  ")
