@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.account import LocalAccount
 from sandbox.aws.cloudformation.template import TemplateError
+from sandbox.scenarios.play import TEMPLATE as STACK
+from sandbox.scenarios.seeds import retainwise
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
@@ -144,3 +147,13 @@ def test_an_unknown_type_is_named(account: LocalAccount, tmp_path: Path) -> None
     path.write_text("Resources: {Thing: {Type: AWS::Kinesis::Stream}}")
     with pytest.raises(TemplateError, match="Thing: the local account has no AWS::Kinesis::Stream"):
         account.deploy(path, {})
+
+
+def test_the_stack_reserves_concurrency_for_an_undo_where_asked_to(account: LocalAccount) -> None:
+    account.deploy(STACK, retainwise.PARAMETERS | {"UndoConcurrency": "3"})
+    functions: Any = account.client("lambda")
+    reserved = {
+        name: functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+        for name in ("regrant-undo-role", "regrant-page-operator", "regrant-diagnose")
+    }
+    assert reserved == {"regrant-undo-role": 3, "regrant-page-operator": 3, "regrant-diagnose": None}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from regrant.aws.allowed import EMPTY
+from tests.statemachine.definition import reachable
 from tests.template.cloudformation import ROOT, Template, Values
 
 # Functions that are no step of a run.
@@ -162,6 +163,20 @@ def test_execution_roles_are_passed_only_where_some_are_listed(source: Template,
     assert (none(listed), some(listed)) == (EMPTY, role)
 
 
+def test_concurrency_is_reserved_only_where_asked_for_and_for_every_function_of_an_undo(
+    source: Template, stack: Template
+) -> None:
+    none, some = Values(source), Values(source, UndoConcurrency="5")
+    none.names["AWS::NoValue"] = None
+    functions = {
+        name.removesuffix("Function"): each["Properties"].get("ReservedConcurrentExecutions")
+        for name, each in of_type(stack, "AWS::Lambda::Function").items()
+    }
+    undo = {"OpenIncident", *reachable("UndoRole") & functions.keys()}
+    assert {name: some(each) for name, each in functions.items() if each} == dict.fromkeys(undo, "5")
+    assert {none(each) for each in functions.values()} == {None}
+
+
 @pytest.mark.parametrize(
     ("parameter", "good", "bad"),
     [
@@ -187,6 +202,7 @@ def test_execution_roles_are_passed_only_where_some_are_listed(source: Template,
         ),
         ("AlarmNamePrefix", "regrant/", ["/", "regrant", "a/b/", "*/"]),
         ("LogGroupPrefix", "/ecs/", ["", "*", "/ecs/*"]),
+        ("UndoConcurrency", "5", ["0", "05", "-1", "5.5", "1000", "five"]),
         ("NotifyEmail", "ops@example.com", ["ops", "ops@example", "a b@example.com"]),
     ],
 )

@@ -120,6 +120,12 @@ def _function(context: Context, logical_id: str, p: Properties) -> Created:
         **_only(p, "Role", "Handler", "Runtime", "Timeout", "MemorySize", "Description", "Environment"),
         **_only(p, "TracingConfig", "Architectures", "LoggingConfig"),
     )["FunctionArn"]
+    if "ReservedConcurrentExecutions" in p:
+        # A template's numbers may be texts, such as a parameter's.
+        reserved = int(p["ReservedConcurrentExecutions"])
+        context.core.client("lambda").put_function_concurrency(
+            FunctionName=name, ReservedConcurrentExecutions=reserved
+        )
     return Created(name, {"Arn": arn})
 
 
