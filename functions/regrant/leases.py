@@ -18,7 +18,7 @@ from regrant.model.run import Incident, RunState
 from regrant.ports import Account, Journal
 
 # Seconds. Longer than the state machine's TimeoutSeconds, so that no run loses its lease while it goes on.
-LIFE = 37_000.0
+LIFE = 40_000.0
 # A function goes on for up to its time limit (50) after its execution was stopped.
 STRAGGLERS = 60.0
 # How long a step may be tried again with the `now` of its first try: 15 tries and 662 seconds of waits in the

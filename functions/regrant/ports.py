@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         QueueDepth,
         RoleState,
         ServiceState,
+        StoppedTask,
         TaskDefinition,
     )
     from regrant.model.catalogue import Service
@@ -65,6 +66,9 @@ class Services(Protocol):
 
     def stopped_task_ids(self, service: Service) -> tuple[str, ...]:
         """The service's tasks that stopped within about the last hour, of whichever deployment."""
+
+    def stopped_tasks(self, service: Service) -> tuple[StoppedTask, ...]:
+        """The same tasks, each with its deployment and why it stopped; a thousand of them at most."""
 
     def running_in(self, cluster: str) -> dict[Service, tuple[str, ...]]:
         """Every service of the cluster with the revisions (ARNs) that it runs or is to run, sorted; empty if

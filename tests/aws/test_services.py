@@ -7,7 +7,7 @@ from botocore.stub import Stubber
 
 from regrant.aws.services import EcsServices
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.model.aws import LogRoute
+from regrant.model.aws import LogRoute, StoppedTask
 from regrant.model.catalogue import Service
 from tests.aws.account import client, container, create_service, register
 from tests.unit.fakes import CLUSTER, EXECUTION_ROLE, OLD_ROLE, RECEIVE, ROUTE, WORKER
@@ -259,6 +259,33 @@ def test_a_task_or_a_cluster_that_is_not_known_is_none() -> None:
         stub.add_response("describe_tasks", {"tasks": [], "failures": [{"reason": "MISSING"}]})
         stub.add_client_error("describe_tasks", "ClusterNotFoundException", http_status_code=400)
         assert [EcsServices(ecs).task_group(CLUSTER, "t") for _ in range(2)] == [None, None]
+
+
+def test_a_stopped_task_says_which_deployment_started_it_and_why_it_stopped() -> None:
+    ecs, prefix = client("ecs"), f"arn:aws:ecs:us-east-1:123456789012:task/{CLUSTER}"
+    asked = {"cluster": CLUSTER, "serviceName": WORKER.name, "desiredStatus": "STOPPED"}
+    reason = "Essential container in task exited"
+    crashed = {"taskArn": f"{prefix}/a", "startedBy": "ecs-svc/7", "stoppedReason": reason}
+    with Stubber(ecs) as stub:
+        stub.add_response("list_tasks", {"taskArns": [f"{prefix}/{name}" for name in "ab"]}, asked)
+        answer = {
+            "tasks": [crashed | {"containers": [{"exitCode": 1}, {}]}],
+            "failures": [{"arn": f"{prefix}/b", "reason": "MISSING"}],
+        }
+        stub.add_response("describe_tasks", answer, {"cluster": CLUSTER, "tasks": ["a", "b"]})
+        (task,) = EcsServices(ecs).stopped_tasks(WORKER)
+    assert task == StoppedTask("a", "ecs-svc/7", f"{reason} (exit code 1)")
+
+
+def test_stopped_tasks_are_described_by_hundreds_and_a_thousand_at_most() -> None:
+    ecs, prefix = client("ecs"), f"arn:aws:ecs:us-east-1:123456789012:task/{CLUSTER}"
+    with Stubber(ecs) as stub:
+        stub.add_response("list_tasks", {"taskArns": [f"{prefix}/{number}" for number in range(1_001)]})
+        for first in range(0, 1_000, 100):
+            ids = [str(number) for number in range(first, first + 100)]
+            stub.add_response("describe_tasks", {"tasks": []}, {"cluster": CLUSTER, "tasks": ids})
+        assert EcsServices(ecs).stopped_tasks(WORKER) == ()
+        stub.assert_no_pending_responses()
 
 
 def test_every_service_of_a_cluster_is_known_with_what_it_runs() -> None:

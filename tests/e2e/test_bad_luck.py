@@ -124,7 +124,9 @@ STORIES = {
     "a queue that does not exist": Story("QUEUE_MISSING", arrange=queue_with_a_typo),
     "a deleted service": Story("SERVICE_INACTIVE", arrange=deleted),
     "a service scaled to zero": Story("DESIRED_COUNT_ZERO", arrange=scaled_to_zero),
-    "a deployment in flight": Story("DEPLOYMENT_IN_FLIGHT", arrange=update(forceNewDeployment=True)),
+    "a deployment in flight, and a dry run": Story(
+        "DEPLOYMENT_IN_FLIGHT", {"service": WORKER, "mode": "plan"}, arrange=update(forceNewDeployment=True)
+    ),
     "a CodeDeploy service": Story("UNSUPPORTED_CONTROLLER", arrange=code_deploy),
     "a role at its policy limit": Story("POLICY_LIMIT", arrange=role_at_its_limit),
     "somebody else's alarm": Story("OTHER_ALARM", alarm(alarmName="billing-too-high")),

@@ -174,6 +174,16 @@ STORIES = {
         restored=False,
         granted=True,
     ),
+    "somebody deploys, so it waits for that": Story(
+        "Diagnose > DecidePlan > PauseForDeployment > Diagnose > DecidePlan > PauseForDeployment"
+        "; PauseForDeployment > Diagnose > DecidePlan > CaptureBaseline > DecideChange > AttachPolicies",
+        error=None,
+        outcome="CONTAINED",
+        arrange=somebody_deploys,
+        finding="WAITED_FOR_DEPLOYMENT",
+        restored=False,
+        granted=True,
+    ),
     "the role is another run's for a minute": Story(
         "DecideChange > PauseForRole > CaptureBaseline > DecideChange",
         error=None,

@@ -88,7 +88,7 @@ def snake(name: str) -> str:
 
 def test_the_graph_stays_small() -> None:
     arrows = {(name, target) for name in STATES for target in targets(name)}
-    assert len(STATES) <= 30 and len(arrows) <= 60
+    assert len(STATES) <= 30 and len(arrows) <= 62
     assert len(TEXT.splitlines()) <= 420
 
 
@@ -275,7 +275,9 @@ def leaves(cycle: tuple[str, ...], rule: dict[str, Any], stays: list[dict[str, A
     left = [condition for condition in conditions(rule) if condition not in stays]
     if len(left) != 1 or not written_on(cycle, left[0]["Variable"]):
         return False
-    counted = str(left[0]["Variable"]).endswith(".checks") and "NumericGreaterThanEquals" in left[0]
+    # While a deployment is waited for Diagnose counts its looks, and nothing else.
+    count = ".looks" if "PauseForDeployment" in cycle else ".checks"
+    counted = str(left[0]["Variable"]).endswith(count) and "NumericGreaterThanEquals" in left[0]
     return counted or left[0].get("IsPresent") is True
 
 
@@ -396,7 +398,7 @@ def test_a_person_is_asked_for_as_long_as_the_question_says() -> None:
 
 
 def test_only_a_plan_that_needs_no_yes_or_a_plain_yes_is_carried_out() -> None:
-    _, change, yes, answered, ask = STATES["DecidePlan"]["Choices"]
+    _, _, change, yes, answered, ask, _ = STATES["DecidePlan"]["Choices"]
     assert change == {"Variable": "$.diagnosis.next", "StringEquals": "CHANGE", "Next": "CaptureBaseline"}
     assert yes == {
         "And": [

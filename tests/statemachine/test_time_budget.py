@@ -7,6 +7,7 @@ import re
 import pytest
 
 from regrant.baseline.capture import ROLE_WAIT_LIMIT
+from regrant.diagnosis.containment.waiting import WAIT_LIMIT
 from regrant.leases import PATIENCE
 from regrant.model.results import PAUSE
 from regrant.opening.open import UNDO_WAIT, WAIT
@@ -26,9 +27,9 @@ def seconds(text: str) -> int:
     return int(text.replace(",", ""))
 
 
-def bound(choice: str) -> int:
+def bound(choice: str, counted: str = "checks") -> int:
     """At how many checks the Choice ends its loop."""
-    checks = [rule for rule in STATES[choice]["Choices"] if rule.get("Variable", "").endswith(".checks")]
+    checks = [rule for rule in STATES[choice]["Choices"] if rule.get("Variable", "").endswith(f".{counted}")]
     (limit,) = [rule["NumericGreaterThanEquals"] for rule in checks]
     return int(limit)
 
@@ -102,6 +103,13 @@ def test_there_are_as_many_plans_as_the_definition_has() -> None:
     assert int(asks) * TASKS["AskApproval"]["TimeoutSeconds"] > UNDO_WAIT
 
 
+def test_a_run_waits_for_somebodys_rollout_by_the_clock() -> None:
+    ((rounds, wait),) = re.findall(r"(\d+) rounds of \(wait (\d+)\) \+ Diagnose 60", TEXT)
+    assert int(wait) == STATES["PauseForDeployment"]["Seconds"] and int(rounds) * int(wait) == WAIT_LIMIT
+    # So the report has the code's own reason.
+    assert bound("DecidePlan", "looks") > int(rounds)
+
+
 def test_a_run_waits_for_the_role_by_the_clock() -> None:
     rounds, wait = rounds_of("CaptureBaseline <= 1")
     assert wait == STATES["PauseForRole"]["Seconds"] and rounds * (wait + 1) == ROLE_WAIT_LIMIT
@@ -117,6 +125,7 @@ def test_a_withdrawal_that_waits_for_the_role_has_its_bound() -> None:
 
 # In the order of the line; what AWS does not answer is no reason to replace tasks sooner.
 WATCHES = (
+    ROLLOUT_LIMIT,  # somebody else's
     max(BRIEF + 2 * TWO_SAMPLES, ROUND * (SAMPLES + 1), LIMIT),
     ROLLOUT_LIMIT,
     LIMIT,
@@ -126,7 +135,7 @@ WATCHES = (
 
 def test_the_watches_are_those_of_the_code() -> None:
     ((*watches, looks),) = re.findall(
-        r"watches (\d+) \+ (\d+) \+ (\d+) \+ (\d+) and (\d+) rounds of \(wait 30", TEXT
+        r"watches (\d+) \+ (\d+) \+ (\d+) \+ (\d+) \+ (\d+) and (\d+) rounds of \(wait 30", TEXT
     )
     assert tuple(float(watch) for watch in watches) == WATCHES
     assert int(looks) == len(WATCHES)
@@ -141,7 +150,8 @@ def test_looks_and_waits_end_by_the_clock_before_they_end_by_their_count() -> No
     assert bound("DecideChange") * STATES["PauseForRole"]["Seconds"] > ROLE_WAIT_LIMIT
     assert bound("DecideUndo") * STATES["PauseForUndo"]["Seconds"] > UNDO_LIMIT
     shortest = 10  # in a rollout of which only new tasks run
-    assert ROLLOUT_LIMIT / shortest + (sum(WATCHES) - ROLLOUT_LIMIT) / PAUSE < bound("DecideHealth")
+    rollouts = 2 * ROLLOUT_LIMIT
+    assert rollouts / shortest + (sum(WATCHES) - rollouts) / PAUSE < bound("DecideHealth")
 
 
 @pytest.mark.parametrize("task", ["AttachPolicies", "CaptureBaseline", "ConfirmBaseline"])

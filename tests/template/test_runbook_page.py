@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from regrant.baseline.capture import ROLE_WAIT_LIMIT
+from regrant.diagnosis.containment.waiting import WAIT_LIMIT
 from regrant.model.results import PAUSE, BaselineMark, Health, Undo, Withdrawal
 from regrant.model.run import Diagnosis, Incident
 from regrant.opening.open import UNDO_WAIT, WAIT
@@ -114,6 +115,7 @@ def test_its_loops_have_the_definitions_bounds() -> None:
     loops = {loop.split("`")[1]: (wait, looks) for loop, wait, looks, *_ in rows("Loops")}
     assert loops == {
         "OpenIncident": (pause("PauseForService"), "none"),
+        "Diagnose": (pause("PauseForDeployment"), bound("DecidePlan", "looks")),
         "CaptureBaseline": (pause("PauseForRole"), bound("DecideChange")),
         "VerifyHealth": (
             f"`PauseForHealth`, {PAUSE} s; in a rollout 30, 15 or 10 s",
@@ -128,6 +130,7 @@ def test_its_loops_have_the_steps_time_limits() -> None:
     limits = {loop.split("`")[1]: numbers(limit) for loop, _, _, limit, _ in rows("Loops")}
     assert limits == {
         "OpenIncident": [WAIT, UNDO_WAIT],
+        "Diagnose": [WAIT_LIMIT],
         "CaptureBaseline": [ROLE_WAIT_LIMIT],
         "VerifyHealth": [ROLLOUT_LIMIT, LIMIT],
         "WithdrawGrants": [],
@@ -180,9 +183,11 @@ def pause(state: str) -> str:
     return f"`{state}`, {STATES[state]['Seconds']} s"
 
 
-def bound(choice: str) -> str:
+def bound(choice: str, counted: str = "checks") -> str:
     (looks,) = {
-        rule["NumericGreaterThanEquals"] for rule in STATES[choice]["Choices"] if "Numeric" in str(rule)
+        rule["NumericGreaterThanEquals"]
+        for rule in STATES[choice]["Choices"]
+        if "Numeric" in str(rule) and rule["Variable"].endswith(f".{counted}")
     }
     return str(looks)
 

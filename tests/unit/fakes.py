@@ -28,6 +28,7 @@ from regrant.model.aws import (
     QueueDepth,
     RoleState,
     ServiceState,
+    StoppedTask,
     TaskDefinition,
 )
 from regrant.model.catalogue import CatalogueEntry, HealthPolicy, Service
@@ -213,6 +214,7 @@ class FakeServices:
     others: dict[Service, ServiceState] = field(default_factory=dict)
     tasks: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
     stopped: tuple[str, ...] = ()
+    died: tuple[StoppedTask, ...] = ()  # of them, those that a deployment started
     groups: dict[tuple[str, str], str] = field(default_factory=dict)  # of (cluster, task)
     fuse: Fuse = field(default_factory=Fuse)
     response_lost: bool = False
@@ -269,7 +271,10 @@ class FakeServices:
         return self.tasks.get(deployment, ())
 
     def stopped_task_ids(self, service: Service) -> tuple[str, ...]:
-        return self.stopped
+        return (*self.stopped, *(task.id for task in self.died))
+
+    def stopped_tasks(self, service: Service) -> tuple[StoppedTask, ...]:
+        return (*(StoppedTask(task, OLD_DEPLOYMENT) for task in self.stopped), *self.died)
 
     def task_group(self, cluster: str, task: str) -> str | None:
         return self.groups.get((cluster, task))

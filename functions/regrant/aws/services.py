@@ -8,11 +8,13 @@ from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
-from regrant.model.aws import Deployment, LogRoute, ServiceState, TaskDefinition, name_of
+from regrant.model.aws import Deployment, LogRoute, ServiceState, StoppedTask, TaskDefinition, name_of
 from regrant.model.catalogue import Service
 
 # As many as DescribeServices takes, and as many as ListServices gives (ECS API reference).
 _TEN, _PAGE = 10, 100
+# As many as DescribeTasks takes (API reference), and as many stopped tasks as are looked at.
+_HUNDRED, _MOST_TASKS = 100, 1_000
 
 
 class EcsServices:
@@ -121,6 +123,26 @@ class EcsServices:
             )
             return tuple(name_of(arn) for page in pages for arn in page["taskArns"])
 
+    def stopped_tasks(self, service: Service) -> tuple[StoppedTask, ...]:
+        """ListTasks, DescribeTasks: a thousand tasks at most. One that ECS forgot since is left out.
+
+        Of a stopped task ListTasks may not be asked by deployment: startedBy must be its only filter. Raises
+        AwsUnavailable, AwsRefused.
+        """
+        ids = self.stopped_task_ids(service)[:_MOST_TASKS]
+        with aws_errors():
+            shapes = [
+                shape
+                for first in range(0, len(ids), _HUNDRED)
+                for shape in self._ecs.describe_tasks(
+                    cluster=service.cluster, tasks=list(ids[first : first + _HUNDRED])
+                )["tasks"]
+            ]
+        return tuple(
+            StoppedTask(name_of(shape["taskArn"]), shape.get("startedBy", ""), _why_stopped(shape))
+            for shape in shapes
+        )
+
     def task_group(self, cluster: str, task: str) -> str | None:
         """DescribeTasks: the task's group, also for about an hour after it stopped, or None.
 
@@ -135,6 +157,13 @@ class EcsServices:
             raise
         # An unknown task is HTTP 200 with a failure MISSING (API failure reasons).
         return str(answer["tasks"][0].get("group", "")) if answer["tasks"] else None
+
+
+def _why_stopped(shape: dict[str, Any]) -> str:
+    """ECS's reason, with the exit codes of the containers (API reference, Task and Container)."""
+    codes = (str(c["exitCode"]) for c in shape.get("containers", []) if c.get("exitCode") is not None)
+    exits = ", ".join(codes)
+    return f"{shape.get('stoppedReason', '')}{f' (exit code {exits})' if exits else ''}".strip()
 
 
 def _service(shape: dict[str, Any]) -> ServiceState:

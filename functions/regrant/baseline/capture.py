@@ -195,6 +195,9 @@ def _raise_if_deployed(plan: Plan, state: ServiceState | None) -> None:
     revision = state.task_definition if state else None
     if plan.task_definition not in (None, revision):
         raise AccountMoved(f"{revision} was deployed since the diagnosis.")
+    primary = state.primary if state else None
+    if plan.deployment and (primary is None or primary.id != plan.deployment):
+        raise AccountMoved(f"{plan.deployment} is not the primary deployment any more.")
 
 
 def _read(roles: Roles, role: str) -> RoleState:

@@ -10,7 +10,13 @@ from regrant.settings import Allowed
 
 
 def judge_service(service: Service, state: ServiceState | None) -> Refusal | None:
-    """Why this service cannot be contained now, if so. Each case is one that AWS would reject or confuse."""
+    """Why this service cannot be worked on now, if so."""
+    return judge_existing(service, state) or (in_flight(service, state) if state else None)
+
+
+def judge_existing(service: Service, state: ServiceState | None) -> Refusal | None:
+    """Why this service cannot be worked on, whatever is being deployed. Each case is one that AWS would
+    reject or confuse."""
     if state is None:
         return Refusal(
             "UNKNOWN_SERVICE",
@@ -40,13 +46,18 @@ def judge_service(service: Service, state: ServiceState | None) -> Refusal | Non
             f"{service} has a desired count of 0: no task runs, so nothing could be verified.",
             "Scale it up and start again.",
         )
-    if not state.steady_state:
-        return Refusal(
-            "DEPLOYMENT_IN_FLIGHT",
-            f"{service} has another deployment in flight: {_deployments(state)}.",
-            "Wait until it is completed, or roll it back, and start again.",
-        )
     return None
+
+
+def in_flight(service: Service, state: ServiceState, waited: str = "") -> Refusal | None:
+    """Why this service cannot be worked on while another deployment of it goes on, if one does."""
+    if state.steady_state:
+        return None
+    return Refusal(
+        "DEPLOYMENT_IN_FLIGHT",
+        f"{service} has another deployment in flight: {_deployments(state)}.{waited}",
+        "Wait until it is completed, or roll it back, and start again.",
+    )
 
 
 def judge_strategy(service: Service, state: ServiceState, instead: str) -> Refusal | None:

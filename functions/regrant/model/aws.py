@@ -33,6 +33,11 @@ class Deployment(msgspec.Struct, frozen=True):
     created_at: str = ""
 
     @property
+    def named(self) -> str:
+        """With its revision, for a person."""
+        return f"{self.id} ({name_of(self.task_definition)})"
+
+    @property
     def completed(self) -> bool:
         return self.rollout_state == "COMPLETED"
 
@@ -40,6 +45,15 @@ class Deployment(msgspec.Struct, frozen=True):
     def failing(self) -> bool:
         # failedTasks counts consecutive failures and goes back to 0 when a task runs.
         return self.rollout_state == "FAILED" or self.failed_tasks > 0
+
+
+class StoppedTask(msgspec.Struct, frozen=True):
+    """A task that stopped within about the last hour: the deployment (id) that started it, and ECS's
+    reason."""
+
+    id: str
+    deployment: str
+    reason: str = ""
 
 
 class ServiceState(msgspec.Struct, frozen=True):

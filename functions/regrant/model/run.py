@@ -21,7 +21,7 @@ from regrant.model.journal import Change, Outcome
 from regrant.model.results import BaselineMark, Grant, Health, Receipt, Refusal, Rollout, Undo, Withdrawal
 
 Mode = Literal["plan", "contain", "cure", "rollback", "expire", "keep"]
-Decision = Literal["CHANGE", "ASK", "PLAN", "NOTHING_TO_FIX", "REFUSE"]
+Decision = Literal["CHANGE", "ASK", "PLAN", "NOTHING_TO_FIX", "REFUSE", "WAIT"]
 
 
 class Incident(msgspec.Struct, frozen=True):
@@ -67,6 +67,10 @@ class Plan(msgspec.Struct, frozen=True):
     needs them. The temporary grants `keep` stay attached for good. postpone is why an expiry cannot try that
     now. watch says whether the service has to be proved to work without them. redeploy_if_needed: only if the
     tasks that run do not recover without it soon.
+
+    deployment is the one (id) in flight that somebody else started and that cannot end without the grant: it
+    is left to end, and no other is started before. revisions (ARNs) are those that are in flight and have the
+    role, to which ECS may go back.
     """
 
     role: str
@@ -79,6 +83,8 @@ class Plan(msgspec.Struct, frozen=True):
     postpone: str | None = None
     watch: bool = True
     redeploy_if_needed: bool = False
+    deployment: str | None = None
+    revisions: tuple[str, ...] = ()
 
 
 class PlannedAgainst(msgspec.Struct, frozen=True):
@@ -105,14 +111,24 @@ class Depths(msgspec.Struct, frozen=True):
     seconds_to_dead_letter: float | None = None
 
 
+class Waited(msgspec.Struct, frozen=True):
+    """The wait for deployments that others started: which (`ecs-svc/N (family:revision)`), since when, and
+    until when one was seen in flight."""
+
+    deployments: tuple[str, ...]
+    since: str
+    until: str
+
+
 class Diagnosis(msgspec.Struct, frozen=True):
     """Findings, with plan and planned_against only where there is something to change.
 
-    next is the word that DecidePlan maps to a state: CHANGE goes on, ASK asks a person first, anything else
-    closes. checks counts the diagnoses of this run. granted are the policies (ARNs) that other incidents held
-    on the role. stays_denied are the kinds of calls that are denied and stay so, which is no trouble in the
-    proof. answer is what that person said of this plan, of any shape; a new plan has none. entry is the
-    catalogue's as it was read for this plan, if that differs from the incident's; None if it is gone.
+    next is the word that DecidePlan maps to a state: CHANGE goes on, ASK asks a person first, WAIT looks
+    again when a deployment has got on, anything else closes. checks counts the diagnoses of this run, a wait
+    with its looks as one; looks are those. granted are the policies (ARNs) that other incidents held on the
+    role. stays_denied are the kinds of calls that are denied and stay so, which is no trouble in the proof.
+    answer is what that person said of this plan, of any shape; a new plan has none. entry is the catalogue's
+    as it was read for this plan, if that differs from the incident's; None if it is gone.
     """
 
     next: Decision
@@ -128,6 +144,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
     stays_denied: tuple[StaysDenied, ...] = ()
     answer: Any | UnsetType = UNSET  # not null: DecidePlan asks while there is none
     entry: CatalogueEntry | UnsetType | None = UNSET
+    looks: int = 0  # of no wait: DecidePlan compares it, so it must not be left out
+    waited: Waited | None = None
 
 
 class Stage(msgspec.Struct, frozen=True):

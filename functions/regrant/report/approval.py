@@ -84,6 +84,7 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str, set
         changes.append(f"- deploy it to {state.incident.service}")
     elif plan.redeploy or plan.redeploy_if_needed:
         unless = "" if plan.redeploy else ", unless its tasks recover without it"
+        unless = f", if its tasks do not work when {plan.deployment} has ended" if plan.deployment else unless
         what = f"{state.incident.service} ({plan.task_definition}){unless}"
         changes.append(f"- force a new deployment of {what}")
     changes += [

@@ -9,7 +9,7 @@ from regrant.model.aws import name_of
 from regrant.model.journal import Change, Outcome
 from regrant.model.run import Finding, Plan, Report, RunState, Stage
 from regrant.report.left_over import LeftOver
-from regrant.report.outcome import deployed_since, is_overdue, refusal_of
+from regrant.report.outcome import deployed_since, follows, is_overdue, refusal_of
 from regrant.report.undone import as_shown
 
 
@@ -117,6 +117,7 @@ def _planned(plan: Plan) -> list[Finding]:
     ]
     if plan.redeploy or plan.redeploy_if_needed:
         soon = "" if plan.redeploy else ", unless the tasks recover without it"
+        soon = f", if the tasks do not work when {plan.deployment} has ended" if plan.deployment else soon
         text = f"Would force a new deployment of the same task definition{soon}."
         would.append(Finding("WOULD_REDEPLOY", text))
     return would
@@ -124,6 +125,7 @@ def _planned(plan: Plan) -> list[Finding]:
 
 def _why_undone(state: RunState) -> Finding:
     health, rollout = state.seen, state.rollout
+    theirs = None if rollout else follows(state)
     if state.withdrawal and state.withdrawal.next == "WAIT":
         waited = f"The role was not free in {state.withdrawal.checks} tries."
         return Finding("STEP_FAILED", waited, state.withdrawal.evidence)
@@ -132,6 +134,8 @@ def _why_undone(state: RunState) -> Finding:
     if health and health.verdict != "HEALTHY" and not deployed_since(state):
         text = f"The service was not proved healthy in {health.samples} samples."
         return Finding("NOT_HEALTHY", text, health.evidence)
+    if health and theirs and health.deployed_at is None:
+        return Finding("ROLLOUT_FAILED", f"{theirs} did not end with the grant, either.", health.evidence)
     if health and rollout and health.deployed_at is None and seconds_between(rollout.at, health.at) > 0:
         return Finding("ROLLOUT_FAILED", "The rollout did not finish.", health.evidence)
     evidence = state.withdrawal.evidence if state.withdrawal else ()
@@ -141,6 +145,8 @@ def _why_undone(state: RunState) -> Finding:
 def _timeline(state: RunState, now: str) -> list[Stage]:
     """Seconds by stage, from the times at which the states were entered."""
     opened, marks = state.incident.opened_at, []
+    if state.diagnosis and state.diagnosis.waited:
+        marks.append(("wait", state.diagnosis.waited.until))
     if state.diagnosis:
         marks.append(("diagnose", state.baseline.at if state.baseline and state.baseline.sha256 else now))
     if state.grant:

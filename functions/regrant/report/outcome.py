@@ -58,4 +58,11 @@ def is_overdue(state: RunState) -> bool:
 
 def deployed_since(state: RunState) -> bool:
     """The last samples are of before the tasks were replaced, so they say nothing of the new ones."""
-    return bool(state.rollout and state.seen and state.seen.deployed_at is None)
+    rollout = state.rollout or follows(state)
+    return bool(rollout and state.seen and state.seen.deployed_at is None)
+
+
+def follows(state: RunState) -> str | None:
+    """Somebody else's deployment (id) that this run left to end with its grant."""
+    plan = state.diagnosis.plan if state.diagnosis else None
+    return plan.deployment if plan and state.grant else None

@@ -25,8 +25,23 @@ def seconds_to_next_look(deployment_id: str, state: ServiceState | None) -> int:
     return 15 if older or ours.running < ours.desired else 10
 
 
-def verdict_on(deployment_id: str, state: ServiceState | None) -> tuple[Verdict, tuple[str, ...]]:
-    """Verdict on that deployment, with what it rests on."""
+def followed(deployment_id: str, revisions: tuple[str, ...], state: ServiceState | None) -> str:
+    """The PRIMARY deployment's id, if it is of one of these revisions (ARNs), else the given one.
+
+    A circuit breaker goes back to the last completed deployment. If the role of that one's tasks has the
+    grant, too, it is what is to be proved.
+    """
+    primary = state.primary if state else None
+    return primary.id if primary and primary.task_definition in revisions else deployment_id
+
+
+def verdict_on(
+    deployment_id: str, state: ServiceState | None, *, failed_before: bool = False
+) -> tuple[Verdict, tuple[str, ...]]:
+    """Verdict on that deployment, with what it rests on.
+
+    failed_before: tasks of it failed before the grant, which says nothing of those after it.
+    """
     if state is None or state.status != "ACTIVE":
         return "UNHEALTHY", ("The service is gone.",)
     ours, primary = state.deployment(deployment_id), state.primary
@@ -41,7 +56,8 @@ def verdict_on(deployment_id: str, state: ServiceState | None) -> tuple[Verdict,
     evidence = (line, *([ours.reason] if ours.reason else []))
     if state.desired_count == 0:
         return "UNHEALTHY", (*evidence, "Somebody scaled the service to 0.")
-    if ours.rollout_state == "FAILED" or _failing_for_good(ours, state.desired_count):
+    failing = not failed_before and _failing_for_good(ours, state.desired_count)
+    if ours.rollout_state == "FAILED" or failing:
         return "UNHEALTHY", (*evidence, *state.last_events)
     if ours.completed and ours.desired > 0 and ours.running >= ours.desired:
         return "HEALTHY", evidence

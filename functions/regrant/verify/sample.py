@@ -56,9 +56,12 @@ def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:
     baseline, diagnosis, incident = state.baseline, state.diagnosis, state.incident
     assert baseline and diagnosis and incident.service and incident.entry  # the states before wrote them
     deployed_at = watch.deployed_at
+    if watch.rollout and (deployed_at is None or watch.follows):
+        found = aws.services.describe(incident.service)
+        deployment = rollout.followed(watch.rollout.deployment, watch.follows, found)
+        watch = replace(watch, rollout=replace(watch.rollout, deployment=deployment))
     if watch.rollout and deployed_at is None:
-        deployment, found = watch.rollout.deployment, aws.services.describe(incident.service)
-        verdict, evidence = rollout.verdict_on(deployment, found)
+        verdict, evidence = rollout.verdict_on(deployment, found, failed_before=bool(watch.follows))
         if verdict != "HEALTHY":
             wait = rollout.seconds_to_next_look(deployment, found)
             last = state.health.last if state.health else None  # for the report: what was seen before it
@@ -85,7 +88,7 @@ def _judge(
     sample: Sample, state: ServiceState | None, baseline: BaselineMark, entry: CatalogueEntry, watch: Watch
 ) -> Health:
     watched = watch.rollout.deployment if watch.rollout else baseline.primary_deployment
-    deployed = rollout.verdict_on(watched, state)
+    deployed = rollout.verdict_on(watched, state, failed_before=bool(watch.follows))
     withdrawn_at = watch.since if watch.after_withdrawal else None
     health = health_of(sample, deployed, watch.previous, baseline, watch.grant, entry, withdrawn_at)
     down = watch.replaces_tasks and (not sample.tasks or deployed[0] != "HEALTHY")

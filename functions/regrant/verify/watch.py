@@ -29,7 +29,8 @@ class Watch(msgspec.Struct, frozen=True):
     after_withdrawal: permissions were only taken away; while that spreads no denial is excused, and no
     success counts. withdrawn: what was taken off the role that the tasks run with (ARNs). limit: seconds that
     the proof may take, least: that it has to take. replaces_tasks: tasks that are down, or do not recover by
-    then, are replaced.
+    then, are replaced. follows: the rollout is somebody else's, and may go back to one of these revisions
+    (ARNs).
     """
 
     grant: Grant
@@ -42,6 +43,7 @@ class Watch(msgspec.Struct, frozen=True):
     after_withdrawal: bool = False
     withdrawn: tuple[str, ...] = ()
     replaces_tasks: bool = False
+    follows: tuple[str, ...] = ()
 
     @property
     def deployed_at(self) -> str | None:
@@ -72,6 +74,9 @@ def watch_of(state: RunState, now: str) -> Watch:
     if rollout:
         return Watch(grant, role, rollout, previous, rollout.at, LIMIT)
     plan = state.diagnosis.plan if state.diagnosis else None
+    if plan is not None and plan.deployment:
+        theirs = Rollout(plan.deployment, grant.at)
+        return Watch(grant, role, theirs, previous, grant.at, LIMIT, follows=plan.revisions)
     if plan is None or not plan.redeploy_if_needed:
         return Watch(grant, role, None, previous, grant.at, LIMIT)
     # A rollout takes its time, in which a message that always fails shows itself; this has none.

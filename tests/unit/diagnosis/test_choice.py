@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from regrant.denials.reader import read_denials
 from regrant.diagnosis.choice import MOST_KINDS
-from regrant.diagnosis.diagnose import conclude
+from regrant.diagnosis.containment.judge import conclude
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Policy
 from regrant.model.aws import LogLine, LogLines

@@ -22,7 +22,6 @@ from tests.unit.fakes import (
     INCIDENT,
     INCIDENT_OF_WORKER,
     OLD,
-    OLD_DEPLOYMENT,
     OLD_ROLE,
     QUEUE,
     RECEIVE,
@@ -274,9 +273,6 @@ def test_another_refusal_of_a_log_is_a_failure() -> None:
         diagnosed(world)
 
 
-IN_FLIGHT = replace(OLD, id="ecs-svc/7", rollout_state="IN_PROGRESS")
-
-
 @pytest.mark.parametrize(
     ("state", "code"),
     [
@@ -291,22 +287,12 @@ IN_FLIGHT = replace(OLD, id="ecs-svc/7", rollout_state="IN_PROGRESS")
         ),
         (replace(RUNNING, express=True), "EXPRESS_SERVICE"),
         (replace(RUNNING, desired_count=0), "DESIRED_COUNT_ZERO"),
-        (replace(RUNNING, deployments=(IN_FLIGHT,)), "DEPLOYMENT_IN_FLIGHT"),
-        (replace(RUNNING, deployments=(OLD, replace(OLD, id="ecs-svc/6"))), "DEPLOYMENT_IN_FLIGHT"),
     ],
 )
 def test_a_service_that_cannot_be_contained_is_refused(state: ServiceState | None, code: str) -> None:
     world = World()
     world.services.state = state
     assert refusal(world) == code
-
-
-def test_the_deployment_in_flight_is_named() -> None:
-    world = World()
-    world.services.state = replace(RUNNING, deployments=(IN_FLIGHT, replace(OLD, status="ACTIVE")))
-    found = diagnosed(world).refusal
-    assert found is not None
-    assert f"ecs-svc/7 PRIMARY IN_PROGRESS, {OLD_DEPLOYMENT} ACTIVE COMPLETED" in found.message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What a containment attaches, by what the service's tasks were denied."""

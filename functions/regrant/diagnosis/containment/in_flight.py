@@ -1,0 +1,249 @@
+"""A containment whose service is being deployed by somebody else.
+
+It waits, and each look says which tasks are denied what. A deployment that cannot end because its own tasks
+are denied is no reason to wait: then its role gets what it lacks, and the deployment goes on. ECS starts
+another task for each that ends, after RUNNING without a growing pause (developer guide, Service throttle
+logic), and what runs is allowed the call as soon as IAM allows it.
+
+Whose denial a line is its log stream says, by the task's id. ECS tells which deployment started a task as
+startedBy, also of one that has stopped, for about an hour (API reference, Task and ListTasks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+from msgspec.structs import replace
+
+from regrant.clock import earlier, later, seconds_between
+from regrant.denials.calls import read_calls
+from regrant.denials.search import Found, read_depths
+from regrant.diagnosis.containment.judge import Reads, judge
+from regrant.diagnosis.containment.reading import denials, queue_missing, refused
+from regrant.diagnosis.containment.waiting import WAIT_LIMIT, may_wait
+from regrant.diagnosis.eligibility import in_flight, judge_role
+from regrant.diagnosis.staying import LOOK_BACK
+from regrant.model.aws import Deployment, LogLine, ServiceState, StoppedTask, TaskDefinition, name_of
+from regrant.model.catalogue import Service
+from regrant.model.denial import Denial
+from regrant.model.results import Refusal
+from regrant.model.run import Depths, Diagnosis, Finding, Incident, Waited
+from regrant.parallel import all_three, both, each
+from regrant.ports import Account
+from regrant.settings import Allowed
+
+SLOW = 600.0
+"""Seconds after which a rolling update is not just under way any more, though none of its tasks has
+stopped."""
+# Of tasks, of reasons and of denied calls, so that a report stays short.
+_SHOWN = 3
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The service with its revisions (by ARN), the tasks (ids) of its deployments (by id), those of them that
+    stopped, the lines with denials, and the queues."""
+
+    state: ServiceState
+    definitions: dict[str, TaskDefinition]
+    tasks: dict[str, frozenset[str]]
+    stopped: tuple[StoppedTask, ...]
+    found: Found
+    depths: Depths
+
+    @property
+    def failed(self) -> tuple[StoppedTask, ...]:
+        """The tasks of the PRIMARY deployment that stopped."""
+        primary = self.state.primary
+        return tuple(task for task in self.stopped if primary and task.deployment == primary.id)
+
+
+class Denied(msgspec.Struct, frozen=True):
+    """A deployment with denied tasks: which (ids), their role (ARN), and what its containment would come
+    to."""
+
+    deployment: Deployment
+    tasks: tuple[str, ...]
+    role: str | None
+    diagnosis: Diagnosis
+
+
+def look(incident: Incident, state: ServiceState, allowed: Allowed, aws: Account, now: str) -> Diagnosis:
+    """WAIT, or what is to be done about a deployment that cannot end; a refusal when the time is over.
+
+    Raises AwsUnavailable, AwsRefused.
+    """
+    service, entry = incident.service, incident.entry
+    assert service is not None and entry is not None  # `diagnose` refused everything else
+    definitions = _definitions(state, aws)
+    routes = tuple(dict.fromkeys(route for each in definitions.values() for route in each.logs))
+    found, (running, stopped), depths = all_three(
+        lambda: denials(aws, service, routes, earlier(now, LOOK_BACK), now),
+        lambda: both(lambda: _running(service, state, aws), lambda: aws.services.stopped_tasks(service)),
+        lambda: read_depths(aws.queues, entry.health),
+    )
+    if isinstance(depths, str):
+        return refused(queue_missing(depths), now)
+    tasks = {
+        started_by: frozenset((*ids, *(task.id for task in stopped if task.deployment == started_by)))
+        for started_by, ids in running.items()
+    }
+    seen = Seen(state, definitions, tasks, stopped, found, depths)
+    looked = (_denied(incident, each, seen, allowed, aws, now) for each in state.deployments)
+    denied = tuple(one for one in looked if one)
+    return _contain(seen, denied, now) or _wait(incident, service, seen, denied, now)
+
+
+def judge_after(
+    incident: Incident,
+    state: ServiceState,
+    primary: Deployment,
+    reads: Reads,
+    allowed: Allowed,
+    aws: Account,
+    now: str,
+) -> Diagnosis:
+    """As `judge`, when the deployment that was waited for is over: by the denials of the tasks in use."""
+    service = incident.service
+    assert service is not None  # `diagnose` refused everything else
+    running, stopped = both(
+        lambda: aws.services.task_ids(service, primary.id), lambda: aws.services.stopped_tasks(service)
+    )
+    tasks = {*running, *(task.id for task in stopped if task.deployment == primary.id)}
+    lines = tuple(line for line in reads.found.log.lines if line.task in tasks)
+    calls = tuple(denial for denial in incident.denials if _session(denial) in tasks)
+    if not lines and not calls:
+        return Diagnosis("NOTHING_TO_FIX", now, refusal=_replaced(primary))
+    own = reads.found._replace(log=replace(reads.found.log, lines=lines))
+    own_reads = replace(reads, found=own)
+    return judge(replace(incident, denials=calls), state, own_reads, allowed, aws, now)
+
+
+def _replaced(primary: Deployment) -> Refusal:
+    return Refusal(
+        "DEPLOYMENT_REPLACED",
+        f"Only tasks of another deployment were denied; in use now is {primary.named}.",
+        "If that other revision is to be deployed again, first give its role what the findings say it lacks.",
+        outcome="NOTHING_TO_FIX",
+    )
+
+
+def _denied(
+    incident: Incident, deployment: Deployment, seen: Seen, allowed: Allowed, aws: Account, now: str
+) -> Denied | None:
+    """What the deployment's tasks are denied, and why; None if nothing is."""
+    tasks, entry = seen.tasks[deployment.id], incident.entry
+    assert entry is not None
+    lines = tuple(line for line in seen.found.log.lines if line.task in tasks)
+    # Of the trigger's, too, those of this deployment's tasks only.
+    calls = tuple(denial for denial in incident.denials if _session(denial) in tasks)
+    ids = tuple(dict.fromkeys((*(line.task for line in reversed(lines)), *map(_session, calls))))
+    if not ids:
+        return None
+    definition = seen.definitions[deployment.task_definition]
+    refusal, role = judge_role(definition, allowed), definition.task_role
+    if refusal or role is None:
+        found = (Finding(refusal.code, refusal.message, _samples(lines)),) if refusal else ()
+        return Denied(deployment, ids, role, replace(refused(refusal, now), findings=found))
+    permissions, held = both(
+        lambda: aws.roles.permissions(role, tuple(dict.fromkeys(entry.policies))), lambda: aws.holds.of(role)
+    )
+    own = Found(
+        replace(seen.found.log, lines=lines),
+        tuple(route for route in seen.found.routes if route in definition.logs),
+        tuple(each for each in seen.found.unread if each[0] in definition.logs),
+    )
+    # The rollout in flight replaces the tasks. One more is started only if they do not work after that.
+    redeploy = "if-needed" if entry.redeploy == "always" else entry.redeploy
+    incident = replace(incident, entry=replace(entry, redeploy=redeploy), denials=calls)
+    reads = Reads(definition, permissions, held, own, seen.depths)
+    return Denied(deployment, ids, role, judge(incident, seen.state, reads, allowed, aws, now))
+
+
+def _session(denial: Denial) -> str:
+    """The session of a task's role is named after the task, as accounts show; were it not, it is no
+    task's."""
+    return (denial.principal_arn or "").rpartition("/")[2]
+
+
+def _samples(lines: tuple[LogLine, ...]) -> tuple[str, ...]:
+    return tuple(call.sample for call in read_calls(lines)[:_SHOWN])
+
+
+def _definitions(state: ServiceState, aws: Account) -> dict[str, TaskDefinition]:
+    revisions = tuple(dict.fromkeys(deployment.task_definition for deployment in state.deployments))
+    return dict(zip(revisions, each(aws.services.task_definition, revisions), strict=True))
+
+
+def _running(service: Service, state: ServiceState, aws: Account) -> dict[str, tuple[str, ...]]:
+    """The tasks that run, by deployment. One after the other: this waits in the pool already."""
+    return {each.id: aws.services.task_ids(service, each.id) for each in state.deployments}
+
+
+def _contain(seen: Seen, denied: tuple[Denied, ...], now: str) -> Diagnosis | None:
+    """What the PRIMARY deployment's denials come to, if it cannot end because of them."""
+    primary = seen.state.primary
+    one = next((each for each in denied if primary and each.deployment.id == primary.id), None)
+    if primary is None or one is None or not _cannot_end(primary, seen.failed, now):
+        return None
+    diagnosis, plan = one.diagnosis, one.diagnosis.plan
+    # What is granted already has only to be picked up; a shift of traffic may take longer than a run watches.
+    if diagnosis.next == "NOTHING_TO_FIX" or (plan and seen.state.strategy != "ROLLING"):
+        return None
+    text = f"{primary.named} cannot end, because its tasks are denied. It goes on; no other one is started."
+    others = (each for each in denied if each is not one)
+    findings = (Finding("DENIED_ROLLOUT", text), *_failures(seen), *_denials((one, *others)))
+    if plan:
+        same = tuple(arn for arn, each in seen.definitions.items() if each.task_role == plan.role)
+        plan = replace(plan, deployment=primary.id, revisions=same)
+        logs = dict.fromkeys(route for arn in same for route in seen.definitions[arn].logs)
+        readable = tuple(route for route in logs if route in seen.found.routes)
+        diagnosis = replace(diagnosis, plan=plan, logs=readable)
+    return replace(diagnosis, findings=findings)
+
+
+def _cannot_end(primary: Deployment, failed: tuple[StoppedTask, ...], now: str) -> bool:
+    """Tasks of it end, or it has been going on for long. One that ECS has given up starts no tasks any
+    more."""
+    if primary.rollout_state == "FAILED":
+        return False
+    slow = bool(primary.created_at) and seconds_between(primary.created_at, now) >= SLOW
+    return primary.failing or bool(failed) or slow
+
+
+def _wait(
+    incident: Incident, service: Service, seen: Seen, denied: tuple[Denied, ...], now: str
+) -> Diagnosis:
+    names = tuple(each.named for each in seen.state.deployments if not each.completed)
+    findings = (*_failures(seen), *_denials(denied))
+    waited = Waited(names, now, now)
+    if may_wait(incident, now):
+        until = later(incident.opened_at, WAIT_LIMIT)
+        text = f"Waits until {until} at most for what others are deploying: {', '.join(names)}."
+        waits = Finding("WAITS_FOR_DEPLOYMENT", text)
+        return Diagnosis("WAIT", now, (waits, *findings), waited=waited)
+    dry = incident.mode == "plan"
+    minutes = seconds_between(incident.opened_at, now) / 60
+    text = " A run would wait for it." if dry else f" It has not ended in {minutes:.0f} minutes."
+    refusal = in_flight(service, seen.state, text)
+    return Diagnosis("REFUSE", now, findings, refusal=refusal, waited=None if dry else waited)
+
+
+def _denials(denied: Iterable[Denied]) -> Iterator[Finding]:
+    for one in denied:
+        more = f" and {len(one.tasks) - _SHOWN} more" if len(one.tasks) > _SHOWN else ""
+        tasks = f"{'task' if len(one.tasks) == 1 else 'tasks'} {', '.join(one.tasks[:_SHOWN])}{more}"
+        role = f" with {name_of(one.role)}" if one.role else ""
+        yield Finding("DENIED_TASKS", f"Denied in {one.deployment.named}{role}: {tasks}.")
+        yield from one.diagnosis.findings
+
+
+def _failures(seen: Seen) -> Iterator[Finding]:
+    """Tasks of the PRIMARY deployment that ended, whatever for, with ECS's own words for it."""
+    primary, failed = seen.state.primary, seen.failed
+    if primary is None or not (failed or primary.failing):
+        return
+    count = f"{len(failed)} {'has' if len(failed) == 1 else 'have'} stopped in the last hour"
+    text = f"{primary.named}: {primary.running} of {primary.desired} tasks run, {count}."
+    reasons = tuple(dict.fromkeys(task.reason for task in failed if task.reason))[:_SHOWN]
+    yield Finding("TASKS_STOPPED", text, (*reasons, *seen.state.last_events))

@@ -1,0 +1,65 @@
+"""Contain: what the role in use lacks of what the catalogue declares, and what its tasks were denied."""
+
+from __future__ import annotations
+
+from regrant.clock import earlier, seconds_between
+from regrant.denials.search import read_depths
+from regrant.diagnosis.containment.judge import Reads, judge
+from regrant.diagnosis.containment.reading import denials, queue_missing, refused
+from regrant.diagnosis.eligibility import judge_existing, judge_role
+from regrant.diagnosis.staying import LOOK_BACK
+from regrant.diagnosis.unread import no_log
+from regrant.model.aws import ServiceState
+from regrant.model.run import Diagnosis, Incident
+from regrant.parallel import all_three, both
+from regrant.ports import Account
+from regrant.settings import Allowed
+
+
+def plan_containment(
+    incident: Incident, state: ServiceState | None, allowed: Allowed, aws: Account, now: str, waited: bool
+) -> Diagnosis:
+    """What the catalogue declares against what the role in use has, and the denials that show it.
+
+    waited: for another deployment, whose tasks' denials are in the log, too.
+    """
+    service, entry = incident.service, incident.entry
+    assert service is not None and entry is not None  # `diagnose` refused everything else
+    refusal = judge_existing(service, state)
+    if refusal or state is None:
+        return refused(refusal, now)
+    if not state.steady_state:
+        # Imported here: few services are being deployed when they are denied.
+        from regrant.diagnosis.containment.in_flight import look
+
+        return look(incident, state, allowed, aws, now)
+    definition = aws.services.task_definition(state.task_definition)
+    refusal = judge_role(definition, allowed)
+    if refusal or definition.task_role is None:
+        return refused(refusal, now)
+    role = definition.task_role
+    since = _begin_of_window(state, now)
+    (permissions, held), found, depths = all_three(
+        lambda: both(
+            lambda: aws.roles.permissions(role, tuple(dict.fromkeys(entry.policies))),
+            lambda: aws.holds.of(role),
+        ),
+        lambda: denials(aws, service, definition.logs, since, now),
+        lambda: read_depths(aws.queues, entry.health),
+    )
+    if isinstance(depths, str):
+        return refused(queue_missing(depths), now)
+    if refusal := no_log(definition.arn, found):
+        return refused(refusal, now)
+    reads = Reads(definition, permissions, held, found, depths)
+    if waited and state.primary and found.log.lines:
+        from regrant.diagnosis.containment.in_flight import judge_after
+
+        return judge_after(incident, state, state.primary, reads, allowed, aws, now)
+    return judge(incident, state, reads, allowed, aws, now)
+
+
+def _begin_of_window(state: ServiceState, now: str) -> str:
+    """Fifteen minutes ago, or when the deployment in use began: what came before it says nothing of it."""
+    begin, began = earlier(now, LOOK_BACK), state.primary.created_at if state.primary else ""
+    return began if began and seconds_between(begin, began) > 0 else begin
