@@ -67,8 +67,13 @@ def misjudged_account(scenario: Scenario, states: list[dict[str, Any]]) -> Itera
     if scenario.attached:
         added = granted(before, after)
         wanted = {policy for policies in scenario.attached.values() for policy in policies}
-        if added != {retainwise.OLD_ROLE: sorted(wanted)}:
-            yield f"roles gained {added}, not {retainwise.OLD_ROLE} {sorted(wanted)}"
+        if added != {scenario.role: sorted(wanted)}:
+            yield f"roles gained {added}, not {scenario.role} {sorted(wanted)}"
+    for name in scenario.moved:
+        (service,) = (state for arn, state in after["services"].items() if arn.endswith(f"/{name}"))
+        deployments = [(status, rollout) for _, status, rollout in service["deployments"]]
+        if not service["taskRole"].endswith(f"/{scenario.role}") or deployments != [("PRIMARY", "COMPLETED")]:
+            yield f"{name} runs with {service['taskRole']}, its deployments are {deployments}"
     for number, chapter in enumerate(scenario.then, 1):
         was, is_ = states[number], states[number + 1]
         yield from (f"{chapter.story} {text}" for text in _misjudged_state(chapter, before, was, is_))

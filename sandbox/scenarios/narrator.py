@@ -236,7 +236,9 @@ def _notes(name: str, state: dict[str, Any], run: str) -> Iterator[str]:
         if name in _KEYS and "error" in state:
             yield f"failed with {state['error']['Error']}"
     elif name == "Diagnose":
-        yield from (finding["text"] for finding in result["findings"])
+        # Counts change with each look at a deployment in flight; the last look has them all.
+        news = result["findings"][: 1 if result["next"] == "WAIT" else None]
+        yield from (finding["text"] for finding in news)
     elif name == "CaptureBaseline":
         waits = f"waits for run {result.get('holder')}"
         yield f"sha256 {result['sha256'][:16]}…" if "sha256" in result else waits

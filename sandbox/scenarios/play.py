@@ -50,6 +50,8 @@ def play(account: LocalAccount, scenario: Scenario, say: Callable[[str], None] =
     narrator = Narrator(account, outputs["RunbookArn"], say)
     states = [snapshot(account)]
     narrator.watch()
+    if scenario.does:
+        scenario.does(account)
 
     def ended() -> bool:
         return narrator.over(len(scenario.outcomes)) and (not scenario.repaired or narrator.drained)

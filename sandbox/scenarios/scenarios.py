@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sandbox.scenarios.seeds.retainwise import (
     BACKEND,
     CLUSTER,
+    OLD_ROLE,
     RECEIVE,
     SECOND_WORKER,
     SEND,
     WORKER,
+    WORKER_ROLE,
     move_worker,
 )
 
@@ -50,22 +52,26 @@ class Scenario:
 
     outcomes: how the run for each service ends; there must be no other run. `restored`: the account must
     then be exactly what it was; `repaired`: predictions must go from QUEUED to COMPLETED.
+    does: what is done to the account in the beginning, if that is what breaks it.
     findings: the code that must be among what the service's run found. attached: the policies that its run
-    must have attached to the old role; nothing else may have been attached to any. most_log_reads: how many
-    pages of one service's log Diagnose may read. others: how many requests others in the account send for
-    each that its rates allow (sandbox.engine.rates). throttled: the functions of which AWS must have refused
-    requests for that. then: what follows, in order; `restored` and `repaired` are judged at the end of it
-    all.
+    must have attached to `role` (its name); nothing else may have been attached to any. moved: the services
+    that then run with `role`, in one completed deployment. most_log_reads: how many pages of one service's
+    log Diagnose may read. others: how many requests others in the account send for each that its rates allow
+    (sandbox.engine.rates). throttled: the functions of which AWS must have refused requests for that. then:
+    what follows, in order; `restored` and `repaired` are judged at the end of it all.
     """
 
     name: str
     story: str
     variant: str
     outcomes: Mapping[str, str]
+    does: Callable[[LocalAccount], None] | None = None
+    role: str = OLD_ROLE
     repaired: bool = False
     restored: bool = False
     findings: Mapping[str, str] = field(default_factory=dict)
     attached: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    moved: tuple[str, ...] = ()
     most_log_reads: int | None = None
     others: float = 0
     throttled: tuple[str, ...] = ()
@@ -125,6 +131,18 @@ SCENARIOS = {
             attached={WORKER: (RECEIVE,)},
             others=1.5,
             throttled=("diagnose", "attach-policies", "verify-health"),
+        ),
+        Scenario(
+            "denied-rollout",
+            "A deployment moves the worker to a role without SQS, and its tasks exit. It gets to finish.",
+            "new-role-denied",
+            {WORKER: "CONTAINED"},
+            does=move_worker,
+            role=WORKER_ROLE,
+            repaired=True,
+            findings={WORKER: "DENIED_ROLLOUT"},
+            attached={WORKER: (RECEIVE,)},
+            moved=(WORKER,),
         ),
         _refused(
             "refused-explicit-deny",

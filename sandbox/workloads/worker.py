@@ -3,7 +3,8 @@ result.
 
 `python -m sandbox.workloads.worker`. Environment: PREDICTIONS_TABLE, QUEUE_URL, POLL_SECONDS, WORK_SECONDS,
 MODEL_PATH (the model that is shipped beside the code, if empty), QUEUE_ROLE_ARN (a role to assume for the
-queue; the task role, if empty). A message is deleted when its prediction is COMPLETED; one that fails stays,
+queue; the task role, if empty), FAILURES_TO_EXIT (after so many failed turns in a row it exits with 1; never,
+if empty). A message is deleted when its prediction is COMPLETED; one that fails stays,
 becomes visible again, and ends in the dead-letter queue.
 """
 
@@ -93,12 +94,17 @@ def run(runtime: Runtime) -> int:
         return code
     worker = Worker(runtime)
     interval = float(runtime.environment.get("POLL_SECONDS", "10"))
-    while True:
+    patience, failures = int(runtime.environment.get("FAILURES_TO_EXIT") or 0), 0
+    while not patience or failures < patience:
         try:
             worker.turn()
+            failures = 0
         except (ClientError, BotoCoreError) as error:
             runtime.log(f"ERROR failed to receive messages from SQS: {error}")
+            failures += 1
         runtime.rest(interval)
+    runtime.log("CRITICAL worker gives up")
+    return 1
 
 
 if __name__ == "__main__":

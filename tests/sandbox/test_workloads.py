@@ -26,9 +26,12 @@ class RetainWise:
         return self.account.client(service)
 
     def grant(self, *policies: str) -> None:
+        self.grant_to(retainwise.OLD_ROLE, *policies)
+
+    def grant_to(self, role: str, *policies: str) -> None:
         for policy in policies:
             arn = f"arn:aws:iam::123456789012:policy/retainwise/{policy}"
-            self.client("iam").attach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=arn)
+            self.client("iam").attach_role_policy(RoleName=role, PolicyArn=arn)
 
     def wait(self, seconds: float) -> None:
         self.account.clock.run_for(seconds)
@@ -111,6 +114,20 @@ def test_in_each_variant_the_worker_logs_its_own_reason(variant: str, words: str
         app.wait(30)
         said = app.lines(retainwise.WORKER, '"is not authorized"')
         assert said and all(re.search(words, line) for line in said)
+
+
+def test_a_worker_that_may_not_read_the_queue_gives_up_where_it_is_set_to_and_ecs_starts_another() -> None:
+    with LocalAccount() as account:
+        app = RetainWise(account, variant="new-role-denied")
+        retainwise.move_worker(account)
+        app.wait(130)
+        given_up = app.lines(retainwise.WORKER, '"CRITICAL worker gives up"')
+        started = app.lines(retainwise.WORKER, '"worker started"')
+        # Two from before, two of the deployment, and those in their place.
+        assert (len(given_up), len(started)) == (2, 6)
+        app.grant_to(retainwise.WORKER_ROLE, retainwise.RECEIVE)
+        app.wait(200)
+        assert app.lines(retainwise.WORKER, '"CRITICAL worker gives up"') == given_up
 
 
 def test_a_storm_is_of_the_lines_that_the_worker_logs() -> None:

@@ -143,6 +143,10 @@ VARIANTS = {
     ),
     # What the worker lost is the table, which is no matter of its catalogue entry. The backend has moved on.
     "table-lost": Variant(attached=(SEND, RECEIVE), inline={DATA: [FILES]}, backend_role=BACKEND_ROLE),
+    # Nobody lost anything, but the worker's own role lacks the queue's policy.
+    "new-role-denied": Variant(
+        attached=(SEND, RECEIVE), worker_role=Role(), worker={"FAILURES_TO_EXIT": "4"}
+    ),
     # Only the worker lost SQS, and has been trying again without a pause.
     "storm": Variant(attached=(SEND,), storm=100_000),
 }
