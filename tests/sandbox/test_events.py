@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.account import LocalAccount
-from sandbox.aws.events.patterns import fill, matches
+from sandbox.aws.events.inputs import fill
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 DONE = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
@@ -157,28 +157,6 @@ def test_the_end_of_an_execution_is_an_event(account: LocalAccount) -> None:
     assert event["detail"]["name"] == "x"
     assert event["detail"]["startDate"] == int(account.clock.now().timestamp() - 1) * 1000
     assert event["detail"]["output"] == '{"a": 1}'
-
-
-@pytest.mark.parametrize(
-    ("pattern", "expected"),
-    [
-        ({"a": ["x"]}, True),
-        ({"a": ["y"]}, False),
-        ({"a": [{"prefix": "x"}]}, True),
-        ({"a": [{"anything-but": ["x"]}]}, False),
-        ({"a": [{"anything-but": {"prefix": "y"}}]}, True),
-        ({"missing": [{"exists": False}]}, True),
-        ({"missing": [{"anything-but": "x"}]}, False),
-        ({"n": [{"numeric": [">", 1, "<=", 3]}]}, True),
-        ({"list": ["two"]}, True),
-        ({"deep": {"b": ["c"]}}, True),
-        ({"$or": [{"a": ["y"]}, {"n": [3]}]}, True),
-        ({"a": [{"wildcard": "*x"}]}, True),
-    ],
-)
-def test_patterns(pattern: Any, expected: bool) -> None:
-    event = {"a": "x", "n": 3, "list": ["one", "two"], "deep": {"b": "c"}}
-    assert matches(pattern, event) is expected
 
 
 def test_templates_quote_strings_outside_of_quotes() -> None:

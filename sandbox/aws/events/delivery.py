@@ -19,7 +19,7 @@ from moto.awslambda.models import lambda_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
-from sandbox.aws.events.patterns import target_input
+from sandbox.aws.events.inputs import target_input
 from sandbox.engine.clock import Clock
 from sandbox.engine.core import Core
 from sandbox.iam.evaluate import Request, lets_service

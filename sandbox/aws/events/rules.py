@@ -16,10 +16,12 @@ from datetime import datetime
 from typing import Any
 
 from moto.cloudwatch.models import Alarm
-from moto.events.models import EventsBackend, Rule, events_backends
+from moto.events.exceptions import InvalidEventPatternException
+from moto.events.models import EventPatternParser, EventsBackend, Rule, events_backends
 
 from sandbox.aws.events.delivery import RuleTargets, Undelivered
-from sandbox.aws.events.patterns import matches
+from sandbox.aws.events.operators import InvalidPattern
+from sandbox.aws.events.patterns import read
 from sandbox.engine.core import Core
 from sandbox.iam.requests import ACCOUNT, REGION
 
@@ -42,8 +44,8 @@ class Events:
 
     def offer(self, rule: Any, event: Mapping[str, Any]) -> None:
         """Send the event to the rule's targets if it matches."""
-        pattern = rule.event_pattern.get_pattern()
-        if rule.state.startswith("ENABLED") and pattern and matches(pattern, event):
+        pattern = rule.event_pattern.dump()
+        if rule.state.startswith("ENABLED") and pattern and read(pattern).matches(event):
             self._targets.offer(rule, event)
 
     def repeat(self, rule: Rule) -> None:
@@ -143,7 +145,14 @@ def install(core: Core) -> Events:
             events.repeat(rule)
         return rule
 
+    def parsed(self: Any) -> dict[str, Any]:
+        try:
+            return read(self.pattern).pattern if self.pattern else {}
+        except InvalidPattern as error:
+            raise InvalidEventPatternException(str(error)) from error
+
     core.patch(Alarm, "update_state", changed)
+    core.patch(EventPatternParser, "parse", parsed)
     core.patch(EventsBackend, "put_rule", put)
     core.patch(Rule, "send_to_targets", send)
     return events
