@@ -17,7 +17,7 @@ import random
 import sys
 import uuid
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,7 +30,9 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.exceptions import ValidationException
 from moto.stepfunctions.parser import utils
 from moto.stepfunctions.parser.api import (
+    ExecutionAbortedEventDetails,
     ExecutionFailedEventDetails,
+    ExecutionStatus,
     HistoryEventType,
     LambdaFunctionFailedEventDetails,
 )
@@ -230,14 +232,31 @@ def _report_status(core: Core, status_changed: Callable[[Execution], None]) -> N
             terminated(self)
             status_changed(self.execution)
 
-    def stopped(self: Any, *args: Any, **more: Any) -> None:
+    def stopped(self: Any, stop_date: Any, error: str | None, cause: str | None) -> None:
         # Immediately; a function that it invoked goes on.
-        stop(self, *args, **more)
-        self.exec_worker._execution_communication.terminated()
+        worker = self.exec_worker
+        if worker.env is not None:
+            stop(self, stop_date, error, cause)
+            worker._execution_communication.terminated()
+        elif self.exec_status == "RUNNING":
+            # Its first state has not been entered; all that it will still do is to write its history.
+            never_runs = SimpleNamespace(eval=partial(_abort, error, cause))
+            worker._get_evaluation_entrypoint = lambda: never_runs
+            self.exec_status, self.stop_date = ExecutionStatus.ABORTED, stop_date
+            status_changed(self)
 
     core.patch(Execution, "start", started)
     core.patch(Execution, "stop", stopped)
     core.patch(BaseExecutionWorkerCommunication, "terminated", ended)
+
+
+def _abort(error: str | None, cause: str | None, env: Any) -> None:
+    details = ExecutionAbortedEventDetails(error=error or "", cause=cause or "")
+    env.event_manager.add_event(
+        context=env.event_history_context,
+        event_type=HistoryEventType.ExecutionAborted,
+        event_details=EventDetails(executionAbortedEventDetails=details),  # type: ignore[typeddict-item]  # one of many
+    )
 
 
 def _describe(core: Core) -> None:

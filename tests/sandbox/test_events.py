@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sandbox.account import LocalAccount
 from sandbox.aws.events.inputs import fill
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+WAIT = json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}})
 DONE = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
 
 
@@ -47,14 +49,14 @@ def messages(account: LocalAccount, url: str) -> list[Any]:
     return [(json.loads(m["Body"]), m.get("MessageAttributes")) for m in answer.get("Messages", [])]
 
 
-def machine(account: LocalAccount, *, may_start: bool) -> dict[str, Any]:
+def machine(account: LocalAccount, *, may_start: bool, definition: str = DONE) -> dict[str, Any]:
     iam = account.client("iam")
     role = iam.create_role(RoleName="rule-role", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     if may_start:
         statement = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.put_role_policy(RoleName="rule-role", PolicyName="p", PolicyDocument=document)
-    arn = account.client("stepfunctions").create_state_machine(name="m", definition=DONE, roleArn=role)
+    arn = account.client("stepfunctions").create_state_machine(name="m", definition=definition, roleArn=role)
     return {"Arn": arn["stateMachineArn"], "RoleArn": role}
 
 
@@ -147,16 +149,94 @@ def test_a_queue_that_does_not_let_events_in_gets_none(account: LocalAccount) ->
     assert account.events.undelivered[0].code == "NO_PERMISSIONS"
 
 
-def test_the_end_of_an_execution_is_an_event(account: LocalAccount) -> None:
+def status_changes(account: LocalAccount, definition: str = DONE) -> tuple[str, str]:
+    """(a queue that has every change, a state machine)."""
     url, arn = queue(account, "q")
-    rule(account, {"source": ["aws.states"], "detail": {"status": ["SUCCEEDED"]}}, {"Arn": arn})
-    target = machine(account, may_start=True)
-    account.client("stepfunctions").start_execution(stateMachineArn=target["Arn"], name="x", input='{"a": 1}')
-    ((event, _),) = messages(account, url)
-    assert event["detail-type"] == "Step Functions Execution Status Change"
-    assert event["detail"]["name"] == "x"
-    assert event["detail"]["startDate"] == int(account.clock.now().timestamp() - 1) * 1000
-    assert event["detail"]["output"] == '{"a": 1}'
+    rule(account, {"source": ["aws.states"]}, {"Arn": arn})
+    target = machine(account, may_start=True, definition=definition)
+    return url, target["Arn"]
+
+
+def test_the_status_changes_of_an_execution_are_events_with_the_members_that_aws_gives(
+    account: LocalAccount,
+) -> None:
+    """As LocalStack recorded them: test_base.snapshot.json, test_event_bridge_events_base."""
+    url, arn = status_changes(account)
+    account.client("stepfunctions").start_execution(stateMachineArn=arn, name="x", input='{"a": 1}')
+    (begun, _), (ended, _) = messages(account, url)
+    assert {begun["detail-type"], ended["detail-type"]} == {"Step Functions Execution Status Change"}
+    at = int(account.clock.now().timestamp() - 1) * 1000
+    execution = "arn:aws:states:us-east-1:123456789012:execution:m:x"
+    both = {
+        "executionArn": execution,
+        "stateMachineArn": arn,
+        "name": "x",
+        "startDate": at,
+        "input": '{"a": 1}',
+        "inputDetails": {"included": True},
+        "stateMachineVersionArn": None,
+        "stateMachineAliasArn": None,
+        "redriveCount": 0,
+        "redriveDate": None,
+        "redriveStatus": "NOT_REDRIVABLE",
+        "error": None,
+        "cause": None,
+    }
+    assert begun["resources"] == [execution]
+    assert begun["detail"] == both | {
+        "status": "RUNNING",
+        "stopDate": None,
+        "output": None,
+        "outputDetails": None,
+        "redriveStatusReason": "Execution is RUNNING and cannot be redriven",
+    }
+    assert ended["detail"] == both | {
+        "status": "SUCCEEDED",
+        "stopDate": at,
+        "output": '{"a": 1}',
+        "outputDetails": {"included": True},
+        "redriveStatusReason": "Execution is SUCCEEDED and cannot be redriven",
+    }
+
+
+@pytest.mark.parametrize("after", [0, 5])
+def test_an_execution_can_be_stopped_also_right_after_its_start(account: LocalAccount, after: int) -> None:
+    url, arn = status_changes(account, WAIT)
+    states = account.client("stepfunctions")
+    execution = states.start_execution(stateMachineArn=arn, name="x", input="{}")["executionArn"]
+    account.clock.run_for(after)
+    assert "stopDate" in states.stop_execution(executionArn=execution, error="E", cause="c")
+    shown = states.describe_execution(executionArn=execution)
+    assert (shown["status"], shown["error"], shown["cause"]) == ("ABORTED", "E", "c")
+    (_, _), (ended, _) = messages(account, url)
+    written = json.loads((Path(__file__).parents[2] / "events/ended-run.json").read_text())
+    assert ended["detail"].keys() == written["detail"].keys()
+    same = ("status", "redriveStatus", "redriveStatusReason", "inputDetails", "output", "outputDetails")
+    assert [ended["detail"][name] for name in same] == [written["detail"][name] for name in same]
+    assert (ended["detail"]["error"], ended["detail"]["cause"]) == ("E", "c")
+    history = states.get_execution_history(executionArn=execution)["events"]
+    assert [each["type"] for each in (history[0], history[-1])] == ["ExecutionStarted", "ExecutionAborted"]
+    assert len(messages(account, url)) == 0
+
+
+def test_an_event_leaves_out_what_would_make_it_too_long(account: LocalAccount) -> None:
+    """248 KiB, escaped: the input goes if it is too long with the output, the output if it is by itself."""
+    url, arn = status_changes(account)
+    for name, size in (("half", 130_000), ("quotes", 125_000)):
+        text = json.dumps(("x" if name == "half" else '"') * size)
+        account.client("stepfunctions").start_execution(stateMachineArn=arn, name=name, input=text)
+    found = {(e["detail"]["name"], e["detail"]["status"]): e["detail"] for e, _ in messages(account, url)}
+    included = {
+        run: (each["inputDetails"]["included"], (each["outputDetails"] or {}).get("included"))
+        for run, each in found.items()
+    }
+    assert included == {
+        ("half", "RUNNING"): (True, None),
+        ("half", "SUCCEEDED"): (False, True),
+        ("quotes", "RUNNING"): (False, None),
+        ("quotes", "SUCCEEDED"): (False, False),
+    }
+    assert found["half", "SUCCEEDED"]["input"] is None and found["half", "SUCCEEDED"]["output"] is not None
 
 
 def test_templates_quote_strings_outside_of_quotes() -> None:

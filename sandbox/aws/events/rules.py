@@ -26,6 +26,7 @@ from sandbox.engine.core import Core
 from sandbox.iam.requests import ACCOUNT, REGION
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_MOST_BYTES = 248 * 1024
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 
 
@@ -85,19 +86,34 @@ class Events:
     # What other services report
 
     def execution_changed(self, execution: Any) -> None:
-        """Step Functions Execution Status Change."""
-        succeeded = execution.status == "SUCCEEDED"
+        """Step Functions Execution Status Change.
+
+        The members, and null for what is not there, are as LocalStack recorded them at AWS
+        (tests/aws/services/stepfunctions/v2/base/test_base.snapshot.json, test_event_bridge_events_base).
+        """
+        status = execution.status
+        output = json.dumps(execution.output) if status == "SUCCEEDED" else None
+        given, given_details, output, output_details = _that_fits(execution.execution_input, output)
+        # An end without success can be redriven for 14 days (API reference, DescribeExecution).
+        redrivable = status in ("FAILED", "TIMED_OUT", "ABORTED")
+        reason = None if redrivable else f"Execution is {status} and cannot be redriven"
         detail = {
             "executionArn": execution.execution_arn,
             "stateMachineArn": execution.state_machine_arn,
             "name": execution.name,
-            "status": execution.status,
+            "status": status,
             "startDate": _millis(execution.start_date),
             "stopDate": _millis(execution.stop_date) if execution.stop_date else None,
-            "input": execution.execution_input,
-            "inputDetails": {"included": True},
-            "output": json.dumps(execution.output) if succeeded else None,
-            "outputDetails": {"included": True} if succeeded else None,
+            "input": given,
+            "output": output,
+            "stateMachineVersionArn": None,
+            "stateMachineAliasArn": None,
+            "redriveCount": 0,
+            "redriveDate": None,
+            "redriveStatus": "REDRIVABLE" if redrivable else "NOT_REDRIVABLE",
+            "redriveStatusReason": reason,
+            "inputDetails": given_details,
+            "outputDetails": output_details,
             "error": execution.error,
             "cause": execution.cause,
         }
@@ -156,6 +172,22 @@ def install(core: Core) -> Events:
     core.patch(EventsBackend, "put_rule", put)
     core.patch(Rule, "send_to_targets", send)
     return events
+
+
+def _that_fits(given: str, output: str | None) -> tuple[str | None, Any, str | None, Any]:
+    """(input, inputDetails, output, outputDetails), without the input if both texts, escaped, are too long,
+    and without the output if that alone is (Step Functions developer guide, "Automating Step Functions event
+    delivery with EventBridge"). That what is left out is null is our reading.
+    """
+    given_bytes = len(json.dumps(given).encode())
+    output_bytes = 0 if output is None else len(json.dumps(output).encode())
+    input_fits, output_fits = given_bytes + output_bytes <= _MOST_BYTES, output_bytes <= _MOST_BYTES
+    return (
+        given if input_fits else None,
+        {"included": input_fits},
+        output if output_fits else None,
+        None if output is None else {"included": output_fits},
+    )
 
 
 def _alarm_state(alarm: Any) -> dict[str, Any]:
