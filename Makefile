@@ -10,6 +10,7 @@ RUNS ?=
 MINUTES ?=
 ONLY ?=
 PORT ?= 4599
+ENDPOINT ?=
 SEED ?=
 ALARMS ?= off
 PARAMETERS ?=
@@ -26,7 +27,7 @@ LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt re
 	requirements/runtime.txt requirements/ministack.txt requirements/aws.txt
 
 .PHONY: live help setup test check demo scenarios serve enrol audit build format lock clean bench bench-denials figures chaos \
-	people privileges rie deploy-local sam-local lint types templates statemachine docs-check addresses
+	people privileges rie deploy-local sam-local second-opinion lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -119,6 +120,9 @@ sam-local: build .venv-runtime/.made  ## Run every function in a container by sa
 
 deploy-local: build .venv-ministack/.made  ## Deploy, run, update and delete the stack on another emulator of AWS
 	@$(PY) -m runtimes.deploy
+
+second-opinion: .venv/.made  ## Ask an emulator of yours what the local account is asked, and compare (ENDPOINT=http://127.0.0.1:4566)
+	@$(PY) -m runtimes.opinion --endpoint '$(ENDPOINT)'
 
 format: .venv/.made  ## Format the code and sort its imports
 	$(BIN)/ruff check --fix-only .

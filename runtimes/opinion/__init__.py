@@ -1,0 +1,1 @@
+"""`make second-opinion`: asks another emulator of AWS what the local account is asked, and compares."""
