@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import boto3
@@ -39,16 +41,29 @@ DENIAL_PATIENCE = 5 * 60
 """Seconds that the worker's next denial may take to show."""
 
 
-def check_account(wanted: str, sts: Any) -> None:
-    """Raises Refused unless these credentials are of that account."""
+INTRODUCTION = """As {caller} in {region}: about half an hour and a few cents.
+The credentials must last that long, and be allowed to make roles and policies; what else they need is in
+docs/runtimes.md, make live. Ctrl-C ends it; what was made is deleted then, too, which takes some minutes."""
+
+
+def end_as_by_ctrl_c(number: int, frame: FrameType | None) -> None:
+    """A terminal that is closed, or a job that is cancelled, leaves nothing behind either."""
+    raise KeyboardInterrupt
+
+
+def check_account(wanted: str, sts: Any) -> str:
+    """The ARN of whoever these credentials are of. Raises Refused unless that is in the wanted account."""
     if not (wanted.isdigit() and len(wanted) == 12):
         raise Refused("Say which account: make live ACCOUNT=<12 digits>. Take one of no importance.")
     try:
-        found = sts.get_caller_identity()["Account"]
+        caller = sts.get_caller_identity()
     except (BotoCoreError, ClientError) as error:
         raise Refused(f"No credentials that work: {error}. Log in first.") from error
-    if found != wanted:
-        raise Refused(f"These credentials are of account {found}, not of {wanted}. Nothing was made.")
+    if caller["Account"] != wanted:
+        raise Refused(
+            f"These credentials are of account {caller['Account']}, not of {wanted}. Nothing was made."
+        )
+    return str(caller["Arn"])
 
 
 def play(session: Any) -> None:
@@ -136,9 +151,11 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = parser.parse_args(arguments).account
     try:
         session = boto3.Session()
-        check_account(wanted, session.client("sts", region_name=session.region_name or "us-east-1"))
+        sts = session.client("sts", region_name=session.region_name or "us-east-1")
+        caller = check_account(wanted, sts)
         if session.region_name is None:
             raise Refused("No Region: set AWS_DEFAULT_REGION.")
+        say(INTRODUCTION.format(caller=caller, region=session.region_name))
         play(session)
     except Refused as refused:
         print(refused, file=sys.stderr)
@@ -146,9 +163,14 @@ def main(arguments: list[str] | None = None) -> int:
     except (Failed, ValueError, BotoCoreError, ClientError, OSError, subprocess.CalledProcessError) as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 1
     say("Contained, undone, contained again and cured, in a real account.")
     return 0
 
 
 if __name__ == "__main__":
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, end_as_by_ctrl_c)
     sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT_STACK, RUNBOOK_STACK, ENROLMENT_STACK = "regrant-live", "regrant-live-runbook", "regrant-live-worker"
 RETAINED = ("JournalTable", "DeadLetterQueue")
 """What template.yaml keeps when its stack is deleted."""
+ECS_ROLE = "AWSServiceRoleForECS"
+ROLE_SECONDS = 20
+"""A new role is felt some seconds late. Until then ECS says "Unable to assume the service linked role"."""
 STAYS = (
     "SAM's own stack aws-sam-cli-managed-default and its bucket stay, and ECS's service-linked role:"
     " other deployments may use them."
@@ -38,7 +42,14 @@ def check_names(session: Any) -> None:
             raise Refused(
                 f"There is a stack {name} already. Nothing was made. If it is of no use, delete it."
             )
-    if revisions := _revisions(session.client("ecs")):
+    ecs = session.client("ecs")
+    # CreateCluster answers with the cluster that is there already, and the stack would delete it in the end.
+    found = ecs.describe_clusters(clusters=[ACCOUNT_STACK])["clusters"]
+    if any(cluster["status"] != "INACTIVE" for cluster in found):
+        raise Refused(
+            f"There is a cluster {ACCOUNT_STACK} already. Nothing was made. If it is of no use, delete it."
+        )
+    if revisions := _revisions(ecs):
         raise Refused(
             f"There is a task definition {revisions[0]} already. Nothing was made. "
             f"If the family {ACCOUNT_STACK} is of no use, deregister its revisions."
@@ -83,22 +94,38 @@ def _revisions(ecs: Any) -> list[str]:
 def ecs_role(session: Any) -> None:
     """ECS's service-linked role, which an account has from its first cluster on. CloudFormation does not wait
     until it can be assumed, so it is made first (ECS developer guide, Using service-linked roles)."""
+    iam = session.client("iam")
     try:
-        session.client("iam").create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
-        say("Made ECS's service-linked role.")
+        # Whoever may not make roles for services needs not to, where it is there.
+        iam.get_role(RoleName=ECS_ROLE)
+        return
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchEntity":
+            raise
+    try:
+        iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
     except ClientError as error:
         # "Service role name AWSServiceRoleForECS has been taken in this account" (IAM API reference).
         if error.response["Error"]["Code"] != "InvalidInput" or "taken" not in str(error):
             raise
+        return
+    say("Made ECS's service-linked role. Waiting until ECS can assume it.")
+    time.sleep(ROLE_SECONDS)
 
 
 def _network(session: Any) -> dict[str, str]:
+    """The default VPC and its default subnets, which are public: one that somebody added may not be."""
     ec2 = session.client("ec2")
     vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
     if not vpcs:
         raise Refused("The account has no default VPC in this Region; make one (aws ec2 create-default-vpc).")
     vpc = vpcs[0]["VpcId"]
-    subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "default-for-az", "Values": ["true"]}]
+    subnets = ec2.describe_subnets(Filters=filters)["Subnets"]
+    if not subnets:
+        raise Refused(
+            f"The default VPC {vpc} has no default subnet; make one (aws ec2 create-default-subnet)."
+        )
     return {"VpcId": vpc, "SubnetIds": ",".join(subnet["SubnetId"] for subnet in subnets)}
 
 

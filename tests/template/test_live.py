@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
@@ -20,6 +21,8 @@ from scripts.live import stacks as live_stacks
 from tests.aws.account import ENVIRONMENT
 
 REALLY_PLAY = live.play
+PREFIXES = {"stepfunctions": "states"}
+"""Where IAM names a service otherwise than botocore."""
 
 
 class Stacks:
@@ -139,6 +142,18 @@ def test_a_task_definition_that_is_there_is_left_alone(
 
 
 @mock_aws
+def test_a_cluster_that_is_there_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CreateCluster would answer with it, and the stack would take it for its own."""
+    stacks = _really_play(monkeypatch, Stacks())
+    boto3.client("ecs").create_cluster(clusterName="regrant-live")
+    assert live.main(["--account", "123456789012"]) == 2
+    assert "There is a cluster regrant-live already" in capsys.readouterr().err
+    assert not stacks.resources
+
+
+@mock_aws
 def test_a_stack_that_appears_after_the_look_is_left_alone() -> None:
     stacks = Stacks("regrant-live")
     making = live_stacks._stack(Session(stacks), "regrant-live", "scripts/live/account.yaml", {})
@@ -147,10 +162,15 @@ def test_a_stack_that_appears_after_the_look_is_left_alone() -> None:
     assert list(stacks.resources) == ["regrant-live"]
 
 
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [(subprocess.CalledProcessError(1, "sam"), "FAILED"), (KeyboardInterrupt(), "Stopped")],
+)
 @mock_aws
-def test_a_deployment_that_fails_in_the_middle_leaves_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_deployment_that_ends_in_the_middle_leaves_nothing(
+    ending: BaseException, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(live_stacks, "ROLE_SECONDS", 0)
     account = _account()
     stacks = Stacks(outputs=account)
     _really_play(monkeypatch, stacks)
@@ -162,12 +182,12 @@ def test_a_deployment_that_fails_in_the_middle_leaves_nothing(
         stacks.resources["regrant-live-runbook"] = _kept()
         boto3.client("iam").attach_role_policy(RoleName="old", PolicyArn=account["PolicyArn"])
         _register("regrant-live")
-        raise subprocess.CalledProcessError(1, command)
+        raise ending
 
     monkeypatch.setattr(subprocess, "run", sam)
     assert live.main(["--account", "123456789012"]) == 1
     shown = capsys.readouterr()
-    assert "FAILED" in shown.err and "LEFT BEHIND" not in shown.out and live_stacks.STAYS in shown.out
+    assert said in shown.err and "LEFT BEHIND" not in shown.out and live_stacks.STAYS in shown.out
     assert not stacks.resources and not _active("regrant-live")
     assert boto3.client("dynamodb").list_tables()["TableNames"] == []
     assert "QueueUrls" not in boto3.client("sqs").list_queues()
@@ -196,38 +216,93 @@ def test_what_cannot_be_deleted_is_listed(capsys: pytest.CaptureFixture[str]) ->
     assert "LEFT BEHIND: table journal" in capsys.readouterr().out
 
 
-def _iam(monkeypatch: pytest.MonkeyPatch, error: ClientError | None) -> list[str]:
-    """The services for which a role was asked, of an IAM that answers so."""
-    asked: list[str] = []
+def _iam(
+    monkeypatch: pytest.MonkeyPatch, *, there: bool = False, error: ClientError | None = None
+) -> list[str]:
+    """What was asked for and how long was waited, of an IAM that has the role, or answers so."""
+    done: list[str] = []
+
+    def get(*, RoleName: str) -> None:  # noqa: N803
+        assert RoleName == "AWSServiceRoleForECS"
+        if not there:
+            raise _error("NoSuchEntity", "The role with name AWSServiceRoleForECS cannot be found.")
 
     def create(*, AWSServiceName: str) -> None:  # noqa: N803
-        asked.append(AWSServiceName)
+        done.append(AWSServiceName)
         if error:
             raise error
 
-    iam = SimpleNamespace(create_service_linked_role=create)
+    iam = SimpleNamespace(get_role=get, create_service_linked_role=create)
     monkeypatch.setattr(Session, "client", lambda *_: iam)
-    return asked
+    monkeypatch.setattr(time, "sleep", lambda seconds: done.append(f"{seconds} s"))
+    return done
 
 
 def test_ecs_has_its_service_linked_role_before_there_is_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it: "Unable to assume the service linked role" (CreateCluster, CreateService)."""
-    asked = _iam(monkeypatch, None)
+    done = _iam(monkeypatch)
     live_stacks.ecs_role(Session(Stacks()))
-    assert asked == ["ecs.amazonaws.com"]
+    assert done == ["ecs.amazonaws.com", "20 s"]
 
 
-def test_an_account_that_has_the_role_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_role_that_is_there_needs_no_right_to_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = _iam(monkeypatch, there=True, error=_error("AccessDenied", "no"))
+    live_stacks.ecs_role(Session(Stacks()))
+    assert done == []
+
+
+def test_a_role_that_somebody_makes_at_that_moment_is_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """IAM's words, as users of Terraform report them."""
     words = "Service role name AWSServiceRoleForECS has been taken in this account, please try another."
-    _iam(monkeypatch, _error("InvalidInput", words))
+    _iam(monkeypatch, error=_error("InvalidInput", words))
     live_stacks.ecs_role(Session(Stacks()))
 
 
 def test_another_refusal_of_the_role_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    _iam(monkeypatch, _error("AccessDenied", "no"))
+    _iam(monkeypatch, error=_error("AccessDenied", "no"))
     with pytest.raises(ClientError):
         live_stacks.ecs_role(Session(Stacks()))
+
+
+@mock_aws
+def test_tasks_run_only_in_subnets_that_the_default_vpc_came_with() -> None:
+    """Others may have no way to the internet, from where the image comes."""
+    ec2: Any = boto3.client("ec2")
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    added = ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock="172.31.128.0/20")["Subnet"]["SubnetId"]
+    network = live_stacks._network(boto3.Session())
+    subnets = network["SubnetIds"].split(",")
+    assert network["VpcId"] == vpc["VpcId"] and len(subnets) > 1 and added not in subnets
+    for subnet in subnets:
+        ec2.delete_subnet(SubnetId=subnet)
+    with pytest.raises(live_stacks.Refused, match="create-default-subnet"):
+        live_stacks._network(boto3.Session())
+
+
+def test_the_page_names_every_action_that_its_own_calls_need() -> None:
+    """Whoever runs it may read there what to allow; the operations' names are botocore's."""
+    source = "".join(
+        (live_stacks.ROOT / f"scripts/live/{name}.py").read_text() for name in ("__main__", "stacks")
+    )
+    services = re.findall(r'client\("([a-z0-9]+)"', source)
+    called = {
+        *re.findall(r"\.([a-z]+_[a-z_]+)\(", source),
+        *re.findall(r'get_paginator\("([a-z_]+)"\)', source),
+    }
+    needed = set()
+    for service in {*services}:
+        client: Any = boto3.client(service)
+        model = client.meta.service_model
+        prefix = PREFIXES.get(service, service)
+        names = {xform_name(name): name for name in model.operation_names}
+        needed |= {f"{prefix}:{names[call]}" for call in called & names.keys()}
+    # It "does not require any permissions" (STS API reference).
+    needed.remove("sts:GetCallerIdentity")
+    assert len(needed) > 15
+    page = (live_stacks.ROOT / "docs/runtimes.md").read_text()
+    section = page[page.index("\n## make live") :]
+    assert {action for action in needed if f"`{action}`" not in section} == set()
+    assert {*re.findall(r"`([a-z0-9]+:[A-Z]\w+)`", section)} <= needed
 
 
 def test_it_knows_all_that_the_runbooks_stack_keeps() -> None:
