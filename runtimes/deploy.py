@@ -25,6 +25,8 @@ from sandbox.scenarios.snapshot import difference
 
 SERVICE = f"{seed.CLUSTER}/{seed.WORKER}"
 RUN_SECONDS = 120.0
+CHANGED = {"AlarmNamePrefix": "watched/", "LogGroupPrefix": "/ecs/,/aws/ecs/"}
+"""What the update changes: a rule and environments, and policies."""
 SAM_TYPES = {"AWS::Serverless::Function", "AWS::Serverless::StateMachine"}
 """They become functions, roles and state machines."""
 
@@ -38,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.parse_args(arguments)
     try:
         functions = [step.function for step in steps()]
-        allowed = of_local_account(functions)
+        allowed = of_local_account(functions), of_local_account(functions, CHANGED)
         with ministack.running() as account:
             try:
                 _story(account, functions, allowed)
@@ -55,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _story(account: Ministack, functions: list[str], allowed: Policies) -> None:
+def _story(account: Ministack, functions: list[str], allowed: tuple[Policies, Policies]) -> None:
+    """`allowed`: what the roles may do as first deployed, and after the update."""
     unseen = unlisted({resource["Type"] for resource in built_template()["Resources"].values()} - SAM_TYPES)
     _demand(not unseen, f"the inventory does not look for {unseen}")
     # Tasks belong to no service there, only to a deployment; so there has to be one of ours to be watched.
@@ -66,14 +69,19 @@ def _story(account: Ministack, functions: list[str], allowed: Policies) -> None:
     made = inventory(account.client) - before
     absent = set(functions) - {name for kind, name in made if kind == "function"}
     _demand(not absent, f"functions that were not made: {absent}")
-    other = "; ".join(difference(allowed, policies(account.client, functions)))
-    _demand(not other, f"the roles' policies are not those of the local account: {other}")
+    _same_policies(account, functions, allowed[0])
     queue = _url(account, seed.QUEUE)
     with Worker(account.client, queue) as worker:
         _step("contain the incident", lambda: _contain(account, worker, queue))
         _step("undo it", lambda: _undo(account))
         _step("update the stack", lambda: _update(account, functions))
+        _same_policies(account, functions, allowed[1])
     _step("delete the stack", lambda: _delete(account, before))
+
+
+def _same_policies(account: Ministack, functions: list[str], allowed: Policies) -> None:
+    other = "; ".join(difference(allowed, policies(account.client, functions)))
+    _demand(not other, f"the roles' policies are not those of the local account: {other}")
 
 
 def _step(what: str, act: Callable[[], str | None]) -> None:
@@ -164,7 +172,7 @@ def _undo(account: Ministack) -> str:
 
 def _update(account: Ministack, functions: list[str]) -> str:
     table = _variables(account, functions, "JOURNAL_TABLE")
-    _deploy(account, seed.PARAMETERS | {"AlarmNamePrefix": "watched/"})
+    _deploy(account, seed.PARAMETERS | CHANGED)
     prefix = _variables(account, functions, "ALARM_NAME_PREFIX")
     _demand(prefix == {"watched/"}, f"the functions have the prefix {prefix}")
     rule = account.client("events").describe_rule(Name=_output(account, "AlarmRuleName"))
@@ -175,7 +183,7 @@ def _update(account: Ministack, functions: list[str]) -> str:
     _demand(shown["status"] == "SUCCEEDED", f"plan-1 ended {_end_of(shown)}")
     outcome = json.loads(shown["output"])["outcome"]
     _demand(outcome == "PLANNED", f"plan-1 ended {outcome}")
-    return f"the prefix changed, the journal stayed; a run then ends {outcome}"
+    return f"the prefixes changed, the journal stayed; a run then ends {outcome}"
 
 
 def _delete(account: Ministack, before: set[tuple[str, str]]) -> str:

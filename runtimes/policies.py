@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from runtimes.steps import STACK
@@ -28,10 +28,10 @@ def policies(client: Callable[[str], Any], functions: Iterable[str]) -> Policies
     return {name: _statements(client, name) for name in functions}
 
 
-def of_local_account(functions: Iterable[str]) -> Policies:
-    """Of the same roles in the local account."""
+def of_local_account(functions: Iterable[str], changed: Mapping[str, str] | None = None) -> Policies:
+    """Of the same roles in the local account, with those parameters instead of the seed's."""
     with LocalAccount() as account:
-        account.deploy(TEMPLATE, retainwise.PARAMETERS, STACK)
+        account.deploy(TEMPLATE, retainwise.PARAMETERS | dict(changed or {}), STACK)
         return policies(account.client, functions)
 
 

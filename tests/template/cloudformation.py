@@ -95,6 +95,8 @@ class Values:
                 return str(argument[0]).join(self(argument[1]))
             case "Fn::Split":
                 return self(argument[1]).split(argument[0])
+            case "Fn::Select":
+                return self(argument[1])[int(argument[0])]
             case "Fn::If":
                 return self(argument[1] if self.conditions[argument[0]] else argument[2])
             case "Fn::Not":

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.cloudformation import Template, Values, as_list, attached, roles, statements
+from tests.template.cloudformation import ACCOUNT, Template, Values, as_list, attached, roles, statements
 
 ROLE = "arn:aws:iam::123456789012:role/app/worker"
 POLICY = "arn:aws:iam::123456789012:policy/app/sqs-send"
@@ -340,3 +340,19 @@ def test_only_the_rules_write_to_the_dead_letter_queue(stack: Template, values: 
     assert values(statement["Condition"]) == {
         "ArnEquals": {"aws:SourceArn": ["<AlarmRule.Arn>", "<EndedRunRule.Arn>", "<AuditRule.Arn>"]}
     }
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_logs_are_read_in_groups_whose_names_start_so_and_in_no_other(
+    source: Template, stack: Template, count: int
+) -> None:
+    starts = ["/ecs/", "/aws/ecs/", "app", "#a", "b-1/"][:count]
+    found = stack["Resources"]["ReadLogsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (statement,) = Values(source, LogGroupPrefix=",".join(starts))(found)
+    groups = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:"
+    assert len(statement["Resource"]) == 5
+    assert {*statement["Resource"]} == {f"{groups}{start}*" for start in starts}
+
+
+def test_a_stack_that_names_no_start_reads_what_it_always_read(source: Template) -> None:
+    assert Values(source).names["LogGroupPrefix"] == "/ecs/"

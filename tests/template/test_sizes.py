@@ -60,7 +60,7 @@ def values(request: pytest.FixtureRequest, source: Template, stack: Template) ->
         **{f"{name}.Arn": arn + physical for name, physical in names.items()},
         **{name: request.param(start) for name, start in LISTS.items()},
         AlarmNamePrefix="a" * 200 + "/",
-        LogGroupPrefix="/" + "g" * 500,
+        LogGroupPrefix=",".join("/" + letter * 500 for letter in "abcde"),
         **{"AWS::StackName": STACK, "AWS::Region": REGION, "AWS::Partition": "aws-us-gov"},
     )
 

@@ -201,8 +201,9 @@ def test_concurrency_is_reserved_only_where_asked_for_and_for_every_function_of_
             ["*", "arn:aws:ecs:us-east-1:123456789012:cluster/*", "shop"],
         ),
         ("AlarmNamePrefix", "regrant/", ["/", "regrant", "a/b/", "*/"]),
-        ("LogGroupPrefix", "/ecs/", ["", "*", "/ecs/*"]),
         ("UndoConcurrency", "5", ["0", "05", "-1", "5.5", "1000", "five"]),
+        ("LogGroupPrefix", "/ecs/", ["", "*", "/ecs/*", "/ecs/,", ",/ecs/", "/a,,/b", "/a, /b"]),
+        ("LogGroupPrefix", "/a,/b,/c,/d,/e", ["/a,/b,/c,/d,/e,/f", "/a,*"]),
         ("NotifyEmail", "ops@example.com", ["ops", "ops@example", "a b@example.com"]),
     ],
 )

@@ -32,8 +32,8 @@ def no_log(revision: str, found: Found) -> Refusal | None:
     return Refusal(
         "LOGS_UNREADABLE",
         f"No log of {name_of(revision)} can be read: {_each(found.unread)}.",
-        "Create the log group if there is none. If it may not be read, let the stack's owner make"
-        " LogGroupPrefix the start of its name. Then start again.",
+        "Create the log group if there is none. If it may not be read, let the stack's owner add the"
+        " start of its name to LogGroupPrefix. Then start again.",
     )
 
 
