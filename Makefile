@@ -45,7 +45,7 @@ serve: .venv/.made  ## Serve the local account to any AWS client until Ctrl-C (P
 enrol: .venv/.made  ## Enrol a service of the served account (PORT=4599, WITH='Cluster=... Service=...', as enrol/service.yaml has them)
 	@$(PY) -m sandbox.enrol --endpoint "$${AWS_ENDPOINT_URL:-http://$(HOST):$(PORT)}" $(WITH)
 
-audit: .venv/.made  ## List the deployed runbook's temporary grants (STACK=regrant, JSON=grants.json)
+audit: .venv/.made  ## List the deployed runbook's temporary grants and what is not done yet (STACK=regrant, JSON=grants.json)
 	@$(PY) -m scripts.audit --stack $(STACK) $(if $(JSON),--json $(JSON))
 
 test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)

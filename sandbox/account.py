@@ -16,7 +16,7 @@ from moto.moto_api._internal import mock_random
 
 from sandbox.aws import lambda_functions, sqs, stepfunctions
 from sandbox.aws.cloudformation import template
-from sandbox.aws.cloudwatch import alarms, logs
+from sandbox.aws.cloudwatch import alarms, composite, logs
 from sandbox.aws.ecs import install as ecs
 from sandbox.aws.ecs import task_definitions
 from sandbox.aws.ecs.tasks import Timing
@@ -66,6 +66,7 @@ class LocalAccount(Core):
             task_definitions.install(self, self.ecs, self.gateway)
             self.logs = logs.install(self)
             alarms.install(self)
+            composite.install(self, self.events.alarm_changed, rules.alarm_state)
             sqs.install(self)
             # Undone first: what still runs ends while the account is whole.
             undo.callback(self.clock.close)

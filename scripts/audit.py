@@ -1,7 +1,9 @@
-"""`make audit`: what the deployed runbook has attached for a time, asked of the stack's own function.
+"""`make audit`: what the deployed runbook has attached for a time, and what it has not done yet, asked of the
+stack's own function.
 
 A look: it starts nothing and notifies nobody. The AWS environment is the usual one, AWS_ENDPOINT_URL too.
-Exit code 0; 1 if a grant is in any state but held; 2 if the stack could not be asked.
+Exit code 0; 1 if a grant is in any state but held, or an alarm, an ended run or a page is neglected; 2 if the
+stack could not be asked.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from botocore.exceptions import ConnectionError as ConnectionFailed
 
-from regrant.audit import Audit, AuditedGrant
+from regrant.audit.found import Audit, AuditedGrant, Neglected
 from regrant.model.aws import name_of
 
 # The function may take 50 seconds.
@@ -80,10 +82,23 @@ def _advice(error: ClientError, function: str) -> str:
 
 def table(grants: Iterable[AuditedGrant]) -> str:
     """One line for each grant, columns two blanks apart. Only the last may have blanks in it."""
-    rows = [_HEADER, *map(_row, grants)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    return _aligned([_HEADER, *map(_row, grants)])
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def neglected_table(neglected: Iterable[Neglected]) -> str:
+    """The same of what no event has started, or not to its end."""
+    return _aligned([("STATE", "SERVICE", "SINCE", "OF", "WHY"), *map(_neglected_row, neglected)])
+
+
+def _neglected_row(found: Neglected) -> tuple[str, ...]:
+    state = found.state.replace(" ", "-")
+    return _printable((state, found.service, _minute(found.since), found.subject, found.why))
 
 
 def _row(grant: AuditedGrant) -> tuple[str, ...]:
@@ -98,7 +113,11 @@ def _row(grant: AuditedGrant) -> tuple[str, ...]:
         grant.incident,
         grant.why,
     )
-    # What others wrote must not move the terminal's cursor.
+    return _printable(cells)
+
+
+def _printable(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """What others wrote must not move the terminal's cursor."""
     return tuple("".join(char if char.isprintable() else " " for char in cell) for cell in cells)
 
 
@@ -117,12 +136,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     print(table(audit.grants) if audit.grants else "Nothing of this tool is attached.")
+    if audit.neglected:
+        print(f"\n{neglected_table(audit.neglected)}")
     for role, count in audit.not_by_us.items():
         text = "grantable, attached and held by no run (they may be there for good)"
         print(f"{name_of(role)}: {count} {text}", file=sys.stderr)
     if options.json:
         options.json.write_text(json.dumps(msgspec.to_builtins(audit), indent=2) + "\n", encoding="utf-8")
-    return int(any(grant.state != "held" for grant in audit.grants))
+    return int(bool(audit.neglected) or any(grant.state != "held" for grant in audit.grants))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Not a step of a run: a rule invokes it every hour, and `make audit` when a person wants to look."""
 
-from regrant.audit import AuditEvent, audit_grants
+from regrant.audit.audit import audit_grants
+from regrant.audit.found import AuditEvent
 from regrant.step import step_of
 
-handler = step_of(AuditEvent, audit_grants, "allowed", "roles", "holds")
+handler = step_of(AuditEvent, audit_grants, "allowed", "roles", "holds", "alarms", "executions")

@@ -88,7 +88,7 @@ def _take(resource: str, incident: Incident, aws: Account, now: str, *, undo_fir
     if standing.owner == incident.id:
         return None
     ended = _ended_at(standing, incident, aws)
-    left_open = undo_first and ended is not None and _left_open(standing, aws.journal)
+    left_open = undo_first and ended is not None and is_left_open(standing, aws.journal)
     takes_over = not left_open or incident.mode == "rollback"
     if ended is not None and takes_over and seconds_between(ended, now) >= STRAGGLERS:
         standing = aws.leases.take(own, now, instead_of=standing.owner)
@@ -114,7 +114,7 @@ def _ended_at(holder: Lease, incident: Incident, aws: Account) -> str | None:
     return incident.opened_at if holder.owner == incident.ended else aws.executions.ended_at(holder.owner)
 
 
-def _left_open(holder: Lease, journal: Journal) -> bool:
+def is_left_open(holder: Lease, journal: Journal) -> bool:
     """The run that has the lease changed something, or was to undo it, and has not reported its outcome."""
     return journal.load(holder.subject).baseline is not None and not journal.load(holder.owner).closed
 

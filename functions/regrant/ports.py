@@ -6,7 +6,7 @@ Every method raises AwsUnavailable (try again) or AwsRefused (AWS said no).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 # Nearly every function imports this module, and few of them what it speaks of.
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from regrant.model.aws import (
         Attachments,
         Baseline,
+        Execution,
+        FiringAlarm,
         LogLines,
         LogRoute,
         QueueDepth,
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
         TaskDefinition,
     )
     from regrant.model.catalogue import Service
-    from regrant.model.journal import Change, Hold, LastOutcome, Lease
+    from regrant.model.journal import Change, Hold, LastOutcome, Lease, Refusals
     from regrant.model.run import Report
     from regrant.settings import Allowed, ListName, Settings
 
@@ -179,6 +181,15 @@ class Journal(Protocol):
     def last_outcome(self, service: Service) -> LastOutcome | None:
         """How the last run that changed the service ended; None if there was none."""
 
+    def report(self, incident: str) -> Report | None:
+        """The report with which the incident was closed; None if it was not, or is open again."""
+
+    def refusals(self, service: Service) -> Refusals:
+        """What the service's automatic runs were refused for."""
+
+    def keep_refusals(self, service: Service, refusals: Refusals) -> bool:
+        """Write them unless somebody has since they were read; whether they were written."""
+
 
 class Leases(Protocol):
     def take(self, lease: Lease, now: str, instead_of: str | None = None) -> Lease:
@@ -188,6 +199,9 @@ class Leases(Protocol):
 
     def release(self, resource: str, owner: str, now: str) -> None:
         """End it, if it is the owner's."""
+
+    def standing(self, resource: str) -> Lease | None:
+        """The lease as it was taken or released last; None if there never was one."""
 
 
 class Holds(Protocol):
@@ -209,8 +223,29 @@ class Executions(Protocol):
     def ended_at(self, execution: str) -> str | None:
         """When the run (its name) ended; None while it goes on, and of one that is not known (yet)."""
 
-    def start(self, name: str, given: Mapping[str, str]) -> None:
+    def look(self, execution: str) -> Execution | None:
+        """The run (its name) as it stands; None if it is not known (yet, or any more)."""
+
+    def start(self, name: str, given: Mapping[str, Any]) -> None:
         """Start a run of that name with that input; if there is one of that name, it was started."""
+
+
+class Alarms(Protocol):
+    def firing(self, prefix: str) -> tuple[FiringAlarm, ...]:
+        """The metric and composite alarms in ALARM whose names begin like that."""
+
+    def start_runs(self, rule: str) -> bool:
+        """Whether the rule (its name) that starts the runs of alarms is enabled."""
+
+
+class Notices(Protocol):
+    """What the audit has notified of."""
+
+    def last(self, about: str) -> str | None:
+        """What it last said about that; None if nothing."""
+
+    def note(self, about: str, text: str) -> None:
+        """It has said that."""
 
 
 class Topic(Protocol):
@@ -282,6 +317,10 @@ class Account(Protocol):
     def leases(self) -> Leases: ...
     @property
     def executions(self) -> Executions: ...
+    @property
+    def alarms(self) -> Alarms: ...
+    @property
+    def notices(self) -> Notices: ...
     @property
     def topic(self) -> Topic: ...
     @property

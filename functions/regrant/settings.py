@@ -78,6 +78,11 @@ class Settings:
         return self._environment["ALARM_NAME_PREFIX"]
 
     @property
+    def alarm_rule(self) -> str:
+        """The name of the EventBridge rule that starts the runs of alarms."""
+        return self._environment["ALARM_RULE"]
+
+    @property
     def catalogue_prefix(self) -> str:
         """The SSM parameters with the catalogue's entries are named this, then CLUSTER/SERVICE."""
         return self._environment["CATALOGUE_PREFIX"]

@@ -74,7 +74,7 @@ UNUSED = (
         " last slash, or without; the local account asks about it as it is given.",
         ("ssm:GetParametersByPath",),
         f"arn:aws:ssm:{_HERE}:parameter/regrant/services",
-        ("WithdrawGrants",),
+        ("WithdrawGrants", "AuditGrants"),
     ),
     Reason(
         "AWS does not document whether EventBridge Scheduler names the executions that it starts, and would"
@@ -87,6 +87,13 @@ UNUSED = (
 """What no recorded call uses."""
 
 COVERED = (
+    Reason(
+        "With a narrower resource CloudWatch shows no composite alarms (API reference, DescribeAlarms). It"
+        " reads.",
+        ("cloudwatch:DescribeAlarms",),
+        "[*]",
+        ("AuditGrants",),
+    ),
     Reason(
         "ECS has no resource for these calls. They read.",
         ("ecs:DescribeTaskDefinition",),

@@ -27,6 +27,7 @@ from sandbox.scenarios.seeds import retainwise
 EVENT = Path(__file__).resolve().parents[2] / "events" / "cloudtrail.json"
 OLD_ROLE = f"arn:aws:iam::{retainwise.ACCOUNT}:role/{retainwise.OLD_ROLE}"
 RECEIVE = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.RECEIVE}"
+SEND = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.SEND}"
 AWS_POLICY = "arn:aws:iam::aws:policy/AmazonSSMReadOnlyAccess"
 AWS_POLICIES = (
     *("AmazonS3ReadOnlyAccess", "AmazonEC2ReadOnlyAccess", "AmazonSQSReadOnlyAccess", "IAMReadOnlyAccess"),
@@ -154,6 +155,21 @@ def expired() -> None:
         _pass(there, 3 * HOUR, "ROLLED_BACK")
 
 
+def answered_by_the_audit() -> None:
+    """The alarm's event came while its rule was disabled. The audit starts the run, which is refused; then
+    the catalogue entry is corrected."""
+    with incident() as there:
+        cloudwatch, alarm = _client(there, "cloudwatch"), f"regrant/{WORKER}"
+        cloudwatch.put_composite_alarm(AlarmName=alarm, AlarmRule='ALARM("denials")')
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="denied")
+        there.account.clock.run_for(60)
+        _client(there, "events").enable_rule(Name="regrant-alarm")
+        _enrol(there, policies=[SEND])
+        _pass(there, HOUR + 600, "REFUSED")
+        _enrol(there, policies=[RECEIVE])
+        _pass(there, HOUR, "CONTAINED")
+
+
 def needed_no_more() -> None:
     """The grant has expired, and nobody depends on it."""
     with incident() as there:
@@ -222,6 +238,7 @@ STORIES: tuple[Callable[[], None], ...] = (
     cure_undone,
     cure_lost,
     cure_stuck,
+    answered_by_the_audit,
     needed_no_more,
     needed_by_another,
     attached_by_hand,

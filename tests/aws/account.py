@@ -50,6 +50,7 @@ ENVIRONMENT = {
     "EXPIRY_WINDOW": "always",
     "SCHEDULE_ROLE_ARN": SETTINGS.schedule_role,
     "ALARM_NAME_PREFIX": SETTINGS.alarm_prefix,
+    "ALARM_RULE": SETTINGS.alarm_rule,
     "CATALOGUE_PREFIX": SETTINGS.catalogue_prefix,
     "POWERTOOLS_SERVICE_NAME": "regrant",
     "POWERTOOLS_METRICS_NAMESPACE": "Regrant",

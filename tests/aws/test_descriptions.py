@@ -50,7 +50,7 @@ def test_every_service_that_an_adapter_calls_is_listed(monkeypatch: pytest.Monke
 
 def test_every_call_that_an_adapter_makes_is_listed() -> None:
     """By its name in the source, as a method or as a paginator's operation."""
-    source = "".join(path.read_text() for path in (ROOT / "functions/regrant/aws").glob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "functions/regrant/aws").rglob("*.py"))
     names = set(re.findall(r"\.([a-z_]+)\(", source)) | set(re.findall(r'get_paginator\("([a-z_]+)"', source))
     for service in SERVICES:
         known = set(client(service).meta.method_to_api_mapping)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.aws.holds import DynamoHolds
+from regrant.aws.table.holds import DynamoHolds
 from regrant.model.journal import Hold
 from tests.aws.account import TABLE, create_journal
 from tests.unit.fakes import OLD_ROLE, RECEIVE, SEND, WORKER_ROLE, at

@@ -6,9 +6,9 @@ import pytest
 from botocore.stub import Stubber
 from msgspec.structs import replace
 
-from regrant.aws.holds import DynamoHolds
-from regrant.aws.journal import DynamoJournal
-from regrant.aws.leases import DynamoLeases
+from regrant.aws.table.holds import DynamoHolds
+from regrant.aws.table.journal import DynamoJournal
+from regrant.aws.table.leases import DynamoLeases
 from regrant.errors import AwsRefused
 from regrant.model.aws import Baseline
 from regrant.model.journal import Change, Hold, LastOutcome, Lease

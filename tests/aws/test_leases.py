@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from regrant.aws.executions import StateMachineExecutions
-from regrant.aws.leases import DynamoLeases
+from regrant.aws.table.leases import DynamoLeases
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.journal import Lease
 from tests.aws.account import TABLE, client, create_journal

@@ -28,7 +28,7 @@ INTENT_OF_A_GRANT: Mutation = (
     "    [aws.holds.write(role, hold) for _, hold in changes]\n    act(())\n",
 )
 LEASE: Mutation = (
-    "functions/regrant/aws/leases.py",
+    "functions/regrant/aws/table/leases.py",
     '"attribute_not_exists(entry) OR held_by IN (:me, :other) OR ends_at <= :now"',
     '"attribute_not_exists(entry) OR held_by IN (:me, :other) OR ends_at <> :now"',
 )

@@ -120,6 +120,23 @@ def test_make_audit_counts_what_is_not_the_runbooks(served: LocalAccount) -> Non
     assert made.stderr.startswith("demo-task-role: 1 ")
 
 
+def test_make_audit_shows_an_alarm_that_no_run_works_on_and_why(served: LocalAccount) -> None:
+    cloudwatch, name = served.client("cloudwatch"), "regrant/demo-cluster/demo"
+    cloudwatch.put_composite_alarm(AlarmName=name, AlarmRule='ALARM("x")')
+    served.client("events").disable_rule(Name="regrant-alarm")
+    served.client("ssm").put_parameter(Name=f"/regrant/services/{name[8:]}", Value="{}", Type="String")
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="x")
+    served.clock.run_for(1200)
+    made = make_audit(served)
+    assert made.returncode == 1
+    nothing, _, header, row = made.stdout.splitlines()
+    assert nothing == "Nothing of this tool is attached."
+    assert header.split() == ["STATE", "SERVICE", "SINCE", "OF", "WHY"]
+    state, service, _, alarm, why = re.split(" {2,}", row)
+    assert (state, service, alarm) == ("alarm-without-a-run", "demo-cluster/demo", name)
+    assert why == "The rule regrant-alarm is disabled, so no alarm starts a run."
+
+
 def test_make_audit_says_what_to_do_where_there_is_no_such_stack(served: LocalAccount) -> None:
     made = make_audit(served, "--stack", "other")
     assert (made.returncode, made.stdout) == (2, "")

@@ -22,10 +22,12 @@ FLOORS = (
     ("metrics",),
     ("step",),  # decode, do one domain step, encode
     ("aws",),  # the adapters, and the one place where they are put together
+    ("audit",),  # what the stages have left
     ("undo", "diagnosis", "change", "report"),  # the stages of a run
     ("baseline", "verify", "opening"),
-    ("audit", "in_use"),
+    ("in_use",),
     ("denials", "grants"),
+    ("refusals",),
     ("journal",),
     ("leases",),
     ("ports",),  # what the domain needs from outside

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto.sns.models import sns_backends
 
-from regrant.aws.holds import DynamoHolds
+from regrant.aws.table.holds import DynamoHolds
 from regrant.model.journal import Hold
 from tests.aws.account import ROLE_NAME, TABLE, client
 from tests.handlers.conftest import Invoke, load
@@ -71,6 +71,7 @@ def test_in_time_it_lists_the_grant_and_leaves_it_alone(
         "grants": [expected],
         "not_by_us": {OLD_ROLE: 1},
         "expiries": [],
+        "neglected": [],
     }
     assert (runs(machine), subjects()) == ([], [])
     logged = [vars(record) for record in caplog.records]

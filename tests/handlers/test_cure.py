@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from regrant.aws.holds import DynamoHolds
+from regrant.aws.table.holds import DynamoHolds
 from tests.aws.account import TABLE, client, create_new_role
 from tests.handlers.conftest import Invoke, load
 from tests.handlers.test_handlers import (

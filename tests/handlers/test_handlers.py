@@ -11,9 +11,9 @@ import pytest
 from moto.ecs.models import ecs_backends
 from moto.sns.models import sns_backends
 
-from regrant.audit import AuditEvent
-from regrant.aws.journal import DynamoJournal
+from regrant.audit.found import AuditEvent
 from regrant.aws.roles import IamRoles
+from regrant.aws.table.journal import DynamoJournal
 from regrant.errors import AttachmentNotVisible, AwsRefused, BaselineDiffers, ServiceNotSettled
 from regrant.model.aws import Baseline
 from regrant.model.journal import Change

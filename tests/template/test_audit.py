@@ -35,8 +35,14 @@ def test_the_audit_may_read_start_the_runbook_notify_and_nothing_else(
         "iam:GetRole": [ROLE],
         "iam:ListAttachedRolePolicies": [ROLE],
         "iam:GetPolicy": [POLICY],
-        "ssm:GetParameters": [f"{lists}<AllowedRoles>", f"{lists}<AllowedPolicies>"],
+        "ssm:GetParameters": [
+            f"{lists}<{name}>" for name in ("AllowedRoles", "AllowedPolicies", "AllowedClusters")
+        ],
+        "ssm:GetParametersByPath": [f"{lists}/regrant/services/", f"{lists}/regrant/services"],
+        "cloudwatch:DescribeAlarms": "*",
+        "events:DescribeRule": "<AlarmRule.Arn>",
         "dynamodb:Query": "<JournalTable.Arn>",
+        "dynamodb:GetItem": "<JournalTable.Arn>",
         "dynamodb:PutItem": "<JournalTable.Arn>",
         "states:StartExecution": "arn:aws:states:us-east-1:123456789012:stateMachine:regrant-runbook",
         "states:DescribeExecution": "arn:aws:states:us-east-1:123456789012:execution:regrant-runbook:*",

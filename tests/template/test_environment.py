@@ -28,8 +28,11 @@ NEEDED_FOR = {
 }
 # Those that no call is made with.
 NEEDED_BY = {
-    "ALARM_NAME_PREFIX": {"OpenIncident"},
-    "CATALOGUE_PREFIX": {"OpenIncident", "Diagnose", "AskApproval", "CaptureBaseline", "WithdrawGrants"},
+    "ALARM_NAME_PREFIX": {"OpenIncident", "AuditGrants"},
+    "ALARM_RULE": {"AuditGrants"},
+    "CATALOGUE_PREFIX": {
+        *("OpenIncident", "Diagnose", "AskApproval", "CaptureBaseline", "WithdrawGrants", "AuditGrants")
+    },
     "EXPIRY_WINDOW": {"CaptureBaseline", "WithdrawGrants", "UndoRole", "AuditGrants"},
     "POWERTOOLS_METRICS_NAMESPACE": {"CloseIncident", "PageOperator"},
 }

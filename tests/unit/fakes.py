@@ -22,6 +22,8 @@ from regrant.model.aws import (
     Attachments,
     Baseline,
     Deployment,
+    Execution,
+    FiringAlarm,
     LogLine,
     LogLines,
     LogRoute,
@@ -32,7 +34,7 @@ from regrant.model.aws import (
     TaskDefinition,
 )
 from regrant.model.catalogue import CatalogueEntry, HealthPolicy, Service
-from regrant.model.journal import Change, Hold, LastOutcome, Lease
+from regrant.model.journal import Change, Hold, LastOutcome, Lease, Refusals
 from regrant.model.run import Depths, Diagnosis, Incident, Plan, Report
 from regrant.settings import Allowed, ListName, Settings
 
@@ -79,6 +81,7 @@ SETTINGS = Settings(
     {
         "AWS_REGION": REGION,
         "ALARM_NAME_PREFIX": "regrant/",
+        "ALARM_RULE": "regrant-alarm",
         "CATALOGUE_PREFIX": CATALOGUE,
         "JOURNAL_TABLE": "regrant-journal",
         "STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:regrant-runbook",
@@ -378,6 +381,8 @@ class FakeJournal:
     entries: dict[tuple[str, str, str], Change] = field(default_factory=dict)
     closed: dict[str, Report] = field(default_factory=dict)
     last: dict[str, LastOutcome] = field(default_factory=dict)
+    refused: dict[Service, Refusals] = field(default_factory=dict)
+    meets_another: list[Callable[[FakeJournal], object]] = field(default_factory=list)
     fuse: Fuse = field(default_factory=Fuse)
     failure: AwsRefused | None = None
     holds: FakeHolds = field(default_factory=lambda: FakeHolds())  # in the same table
@@ -452,6 +457,22 @@ class FakeJournal:
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
         return self.last.get(str(service))
+
+    def report(self, incident: str) -> Report | None:
+        return self.closed.get(incident)
+
+    def refusals(self, service: Service) -> Refusals:
+        if self.failure:
+            raise self.failure
+        return self.refused.get(service, Refusals())
+
+    def keep_refusals(self, service: Service, refusals: Refusals) -> bool:
+        if self.meets_another:
+            self.meets_another.pop()(self)
+        if self.refusals(service).version != refusals.version:
+            return False
+        self.refused[service] = replace(refusals, version=refusals.version + 1)
+        return True
 
 
 def _key(incident: str, change: Change) -> tuple[str, str, str]:
@@ -528,6 +549,9 @@ class FakeLeases:
         standing = self.held.get(resource)
         if standing and standing.owner == owner:
             self.held[resource] = replace(standing, taken_at=now, ends_at=now)
+
+    def standing(self, resource: str) -> Lease | None:
+        return self.held.get(resource)
 
 
 @dataclass
@@ -621,16 +645,43 @@ class FakeRevisions:
 @dataclass
 class FakeExecutions:
     ended: dict[str, str] = field(default_factory=dict)
-    started: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    running: dict[str, Execution] = field(default_factory=dict)  # or ended, with its input
+    started: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     failure: AwsRefused | AwsUnavailable | None = None
 
     def ended_at(self, execution: str) -> str | None:
         return self.ended.get(execution)
 
-    def start(self, name: str, given: Mapping[str, str]) -> None:
+    def look(self, execution: str) -> Execution | None:
+        return self.running.get(execution)
+
+    def start(self, name: str, given: Mapping[str, Any]) -> None:
         if self.failure:
             raise self.failure
         self.started.setdefault(name, given)
+
+
+@dataclass
+class FakeAlarms:
+    in_alarm: tuple[FiringAlarm, ...] = ()
+    switched_on: bool = True
+
+    def firing(self, prefix: str) -> tuple[FiringAlarm, ...]:
+        return tuple(alarm for alarm in self.in_alarm if alarm.name.startswith(prefix))
+
+    def start_runs(self, rule: str) -> bool:
+        return self.switched_on
+
+
+@dataclass
+class FakeNotices:
+    noted: dict[str, str] = field(default_factory=dict)
+
+    def last(self, about: str) -> str | None:
+        return self.noted.get(about)
+
+    def note(self, about: str, text: str) -> None:
+        self.noted[about] = text
 
 
 @dataclass
@@ -686,6 +737,7 @@ class World:
         self.journal = FakeJournal(fuse=self.fuse, holds=self.holds, leases=self.leases)
         self.logs, self.queues, self.topic = FakeLogs(), FakeQueues(), FakeTopic()
         self.schedules, self.revisions = FakeSchedules(fuse=self.fuse), FakeRevisions(fuse=self.fuse)
+        self.alarms, self.notices = FakeAlarms(), FakeNotices()
         self.catalogue = FakeCatalogue()
         self.allowed = FakeLists(self.catalogue)
 

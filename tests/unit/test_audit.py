@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from regrant.audit import Audit, AuditEvent, audit_grants, look
+from regrant.audit.audit import audit_grants
+from regrant.audit.found import Audit, AuditEvent
+from regrant.audit.grants import judge_grants, look_at_grants
 from regrant.errors import AwsRefused, AwsUnavailable, RegrantError
 from regrant.model.aws import Attachments
 from regrant.model.journal import Hold
@@ -57,7 +60,7 @@ class Attached(FakeRoles):
 class CountedRuns(FakeExecutions):
     heard: int = 0
 
-    def start(self, name: str, given: Mapping[str, str]) -> None:
+    def start(self, name: str, given: Mapping[str, Any]) -> None:
         self.heard += 1
         super().start(name, given)
 
@@ -80,7 +83,7 @@ class Account(World):
         return self
 
     def look(self, hours: float) -> Audit:
-        return look(self, at(hours * HOUR))
+        return judge_grants(look_at_grants(self, at(hours * HOUR)), at(hours * HOUR))
 
     def audit(self, hours: float, *, dry_run: bool = False) -> Audit:
         return audit_grants(AuditEvent(at(hours * HOUR), dry_run), self)
@@ -260,7 +263,9 @@ def test_an_end_of_the_next_day_was_told_when_the_grant_was_made() -> None:
 
 def test_outside_of_the_window_no_service_is_tried_without_its_grant() -> None:
     account = one()
-    account.settings = Settings({"EXPIRY_WINDOW": "MON-FRI 09:00-16:00"})  # the 11th is a Tuesday, 21:52
+    account.settings = Settings(
+        {"EXPIRY_WINDOW": "MON-FRI 09:00-16:00", "ALARM_NAME_PREFIX": "regrant/", "CATALOGUE_PREFIX": "/c/"}
+    )  # the 11th is a Tuesday, 21:52
     assert account.audit(hours=26).expiries == ()
     assert "ExpiryWindow" in account.topic.sent[0][1]
     assert [expiry.incident for expiry in account.audit(hours=36).expiries] == ["run-1"]

@@ -16,18 +16,20 @@ from regrant.model.catalogue import Service, parameter_name
 from regrant.settings import Settings
 
 if TYPE_CHECKING:
+    from regrant.aws.alarms import CloudWatchAlarms
     from regrant.aws.allowed import ParameterLists
     from regrant.aws.catalogue import ParameterCatalogue
     from regrant.aws.executions import StateMachineExecutions
-    from regrant.aws.holds import DynamoHolds
-    from regrant.aws.journal import DynamoJournal
-    from regrant.aws.leases import DynamoLeases
     from regrant.aws.logs import CloudWatchLogs
     from regrant.aws.queues import SqsQueues
     from regrant.aws.revisions import EcsRevisions
     from regrant.aws.roles import IamRoles
     from regrant.aws.schedules import EventBridgeSchedules
     from regrant.aws.services import EcsServices
+    from regrant.aws.table.holds import DynamoHolds
+    from regrant.aws.table.journal import DynamoJournal
+    from regrant.aws.table.leases import DynamoLeases
+    from regrant.aws.table.notices import DynamoNotices
     from regrant.aws.topic import SnsTopic
 
 
@@ -90,19 +92,19 @@ class Account:
 
     @cached_property
     def journal(self) -> DynamoJournal:
-        from regrant.aws.journal import DynamoJournal
+        from regrant.aws.table.journal import DynamoJournal
 
         return DynamoJournal(client("dynamodb"), self.settings.journal_table)
 
     @cached_property
     def holds(self) -> DynamoHolds:
-        from regrant.aws.holds import DynamoHolds
+        from regrant.aws.table.holds import DynamoHolds
 
         return DynamoHolds(client("dynamodb"), self.settings.journal_table)
 
     @cached_property
     def leases(self) -> DynamoLeases:
-        from regrant.aws.leases import DynamoLeases
+        from regrant.aws.table.leases import DynamoLeases
 
         return DynamoLeases(client("dynamodb"), self.settings.journal_table)
 
@@ -111,6 +113,18 @@ class Account:
         from regrant.aws.executions import StateMachineExecutions
 
         return StateMachineExecutions(client("stepfunctions"), self.settings.state_machine)
+
+    @cached_property
+    def alarms(self) -> CloudWatchAlarms:
+        from regrant.aws.alarms import CloudWatchAlarms
+
+        return CloudWatchAlarms(client("cloudwatch"), client("events"))
+
+    @cached_property
+    def notices(self) -> DynamoNotices:
+        from regrant.aws.table.notices import DynamoNotices
+
+        return DynamoNotices(client("dynamodb"), self.settings.journal_table)
 
     @cached_property
     def topic(self) -> SnsTopic:

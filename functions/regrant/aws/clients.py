@@ -72,6 +72,7 @@ _UNMET = "ConditionalCheckFailedException"
 _MISTAKES = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 
 OPERATIONS = {
+    "cloudwatch": ("describe_alarms",),
     "dynamodb": ("get_item", "put_item", "query", "transact_write_items"),
     "ecs": (
         "deregister_task_definition",
@@ -84,6 +85,7 @@ OPERATIONS = {
         "register_task_definition",
         "update_service",
     ),
+    "events": ("describe_rule",),
     "iam": (
         "attach_role_policy",
         "detach_role_policy",

@@ -193,3 +193,21 @@ class Baseline(msgspec.Struct, frozen=True):
     captured_at: str
     granted: tuple[str, ...] = ()
     grant_ends_at: str | None = None
+
+
+class FiringAlarm(msgspec.Struct, frozen=True):
+    """A CloudWatch alarm in ALARM, since when, and what suppresses its actions (WaitPeriod, ExtensionPeriod,
+    Alarm; of composite alarms only)."""
+
+    name: str
+    since: str
+    suppressed_by: str | None = None
+    composite: bool = False
+
+
+class Execution(msgspec.Struct, frozen=True):
+    """A run of the state machine: Step Functions' status, when it ended, and its input as text."""
+
+    status: str
+    input: str
+    ended_at: str | None = None

@@ -104,3 +104,31 @@ class LastOutcome(msgspec.Struct, frozen=True):
     incident: str
     outcome: Outcome
     at: str
+
+
+class RefusedCause(msgspec.Struct, frozen=True):
+    """For what automatic runs of a service changed nothing: the refusal's or failure's code and the SHA-256
+    of that with the denied actions.
+
+    entry is the SHA-256 of the catalogue entry of the last such run. first and last are when the first and
+    the last of them closed, and count how many there were. notified_at is when the topic was last notified of
+    it, by the run notified_by.
+    """
+
+    code: str
+    cause: str
+    entry: str | None
+    first: str
+    last: str
+    count: int = 1
+    notified_at: str | None = None
+    notified_by: str = ""
+
+
+class Refusals(msgspec.Struct, frozen=True):
+    """Those of one service, the one that was counted last at the end. runs are the runs (their names) that
+    were counted last. version is how often the record was written."""
+
+    causes: tuple[RefusedCause, ...] = ()
+    runs: tuple[str, ...] = ()
+    version: int = 0

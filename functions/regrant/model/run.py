@@ -28,10 +28,11 @@ class Incident(msgspec.Struct, frozen=True):
     """One run for one service. `subject` is the incident whose changes a rollback undoes (else itself).
 
     mode is a Mode, or with a refusal whatever was asked for instead. denials are the refused calls in the
-    trigger itself; an alarm and a person name none. role (ARN) is there for an undo. expires is the incident
-    whose grants this run ends: they have expired, or are kept for good. Of these a service without an entry
-    that can be used has the reason in no_entry. ended is the run whose end has started this undo. leased: the
-    service is this run's until it closes. next is the word that DecideMode maps to a state.
+    trigger itself; an alarm and a person name none. automatic: no person has asked for it. role (ARN) is
+    there for an undo. expires is the incident whose grants this run ends: they have expired, or are kept for
+    good. Of these a service without an entry that can be used has the reason in no_entry. ended is the run
+    whose end has started this undo. leased: the service is this run's until it closes. next is the word that
+    DecideMode maps to a state.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Incident(msgspec.Struct, frozen=True):
     entry: CatalogueEntry | None = None
     refusal: Refusal | None = None
     denials: tuple[Denial, ...] = ()
+    automatic: bool = False
     role: str | None = None
     expires: str | None = None
     no_entry: Refusal | None = None

@@ -15,15 +15,20 @@ from regrant.opening.request import Request, as_input, asked_incident, asked_mod
 from regrant.settings import Settings
 
 EVENT = "Step Functions Execution Status Change"
-_ENDED = ("ABORTED", "TIMED_OUT", "FAILED")
+AUDIT_SOURCE = "regrant.audit"
+"""The source of what the audit starts, which is else as AWS's own events."""
+UNKNOWN = "UNKNOWN"
+"""What the audit says of a run that Step Functions does not know (any more)."""
+_ENDED = ("ABORTED", "TIMED_OUT", "FAILED", UNKNOWN)
 # An undo that dies is begun again, but each one's input holds those before it.
 _RESCUES = 3
 
 
-def read_ended_run(detail: Mapping[str, Any], settings: Settings) -> Request:
-    """The undo of the run, or of the run that it was undoing itself. Never raises."""
+def read_ended_run(detail: Mapping[str, Any], settings: Settings, *, by_audit: bool = False) -> Request:
+    """The undo of the run, or of the run that it was undoing itself. by_audit: the audit has found that it
+    ended; no event did. Never raises."""
     name, status = execution_name(detail.get("name")), detail.get("status")
-    trigger = f"the end of run {shown(name)} ({shown(status)})"
+    trigger = f"the end of run {shown(name)} ({shown(status)}){', found by the audit' if by_audit else ''}"
     given = _input(detail.get("input"))
     refusal = _refusal(name, detail, given, settings)
     if refusal:

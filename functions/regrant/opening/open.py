@@ -216,6 +216,7 @@ def _incident(event: OpenEvent, request: Request, **known: Any) -> Incident:
             "opened_at": event.started,
             "service": request.service,
             "denials": request.denials,
+            "automatic": request.automatic,
         }
         | known
     )

@@ -15,9 +15,15 @@ from msgspec.structs import replace
 from regrant.model.catalogue import Named, Service, named_service, parse_service
 from regrant.model.results import Refusal
 from regrant.model.run import Mode
-from regrant.opening.ended_run import EVENT, read_ended_run
+from regrant.opening.ended_run import AUDIT_SOURCE, EVENT, read_ended_run
 from regrant.opening.request import EXAMPLE, Request, as_input, asked_incident, asked_mode, shown
 from regrant.settings import Allowed, Settings
+
+AUDIT = "Regrant Audit"
+"""The detail-type with which the audit starts the run of an alarm that is still in ALARM; its detail is as
+that of the alarm's own event."""
+ALARMS = ("CloudWatch Alarm State Change", AUDIT)
+"""Both."""
 
 
 def read_trigger(raw: object, settings: Settings, allowed: Callable[[], Allowed]) -> Request:
@@ -97,15 +103,16 @@ def _wrong_incident(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
 
 def _read_event(raw: Mapping[str, Any], settings: Settings, allowed: Callable[[], Allowed]) -> Request:
     kind, detail = raw.get("detail-type"), raw.get("detail")
-    if kind == "CloudWatch Alarm State Change" and isinstance(detail, Mapping):
-        return _read_alarm(detail, settings.alarm_prefix)
+    if kind in ALARMS and isinstance(detail, Mapping):
+        by = "the audit, for alarm" if kind == AUDIT else "alarm"
+        return _read_alarm(detail, settings.alarm_prefix, by)
     if kind == "AWS API Call via CloudTrail" and isinstance(detail, Mapping):
         # Imported here: its patterns take 10 ms to compile, at a cold start that alarms and people wait for.
         from regrant.opening.denied_call import read_denied_call
 
         return read_denied_call(detail, allowed())
     if kind == EVENT and isinstance(detail, Mapping):
-        return read_ended_run(detail, settings)
+        return read_ended_run(detail, settings, by_audit=raw.get("source") == AUDIT_SOURCE)
     refusal = Refusal(
         "EVENT_NOT_SUPPORTED",
         f"Events of type {shown(kind)} start nothing here.",
@@ -115,23 +122,38 @@ def _read_event(raw: Mapping[str, Any], settings: Settings, allowed: Callable[[]
     return Request("contain", f"an event of type {shown(kind)}", automatic=True, refusal=refusal)
 
 
-def _read_alarm(detail: Mapping[str, Any], alarm_prefix: str) -> Request:
+def _read_alarm(detail: Mapping[str, Any], alarm_prefix: str, by: str) -> Request:
     name, state = detail.get("alarmName"), detail.get("state")
     ours = isinstance(name, str) and name.startswith(alarm_prefix)
     service = parse_service(str(name).removeprefix(alarm_prefix)) if ours else None
     if service is None:
-        return Request("contain", f"alarm {shown(name)}", refusal=_other_alarm(name, alarm_prefix))
+        return Request("contain", f"{by} {shown(name)}", refusal=_other_alarm(name, alarm_prefix))
     if refusal := _other_kind(service, detail.get("configuration")):
-        return Request("contain", f"alarm {name}", service=service, automatic=True, refusal=refusal)
+        return Request("contain", f"{by} {name}", service=service, automatic=True, refusal=refusal)
     value = state.get("value") if isinstance(state, Mapping) else None
     since = state.get("timestamp") if isinstance(state, Mapping) else None
     at = f" at {since}" if isinstance(since, str) and re.fullmatch(r"[0-9T:.+Z-]{10,40}", since) else ""
     return Request(
         mode="contain",
-        trigger=f"alarm {name}{at}",
+        trigger=f"{by} {name}{at}",
         service=service,
         automatic=True,
-        refusal=None if value == "ALARM" else _not_firing(str(name), value),
+        refusal=_suppressed(str(name), state) if value == "ALARM" else _not_firing(str(name), value),
+    )
+
+
+def _suppressed(name: str, state: object) -> Refusal | None:
+    """A composite alarm whose actions its suppressor holds back: the state has `actionsSuppressedBy` then,
+    WaitPeriod, ExtensionPeriod or Alarm, and another event without it follows when that ends (CloudWatch user
+    guide, Alarm events and EventBridge; Alarm suppression). An event says nothing of mute rules."""
+    by = state.get("actionsSuppressedBy") if isinstance(state, Mapping) else None
+    if not by:
+        return None
+    return Refusal(
+        "ALARM_SUPPRESSED",
+        f"Alarm {name} went to ALARM, and its actions are suppressed ({shown(by)}).",
+        "Nothing to do. When the suppression ends and the alarm is still in ALARM, a run is started.",
+        outcome="NOTHING_TO_FIX",
     )
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import msgspec
-from msgspec.structs import replace
 
 from regrant.errors import GrantWithdrawn
 from regrant.leases import give_back_role, leased_service
-from regrant.model.run import CloseEvent, Failure, Finding, Report, RunState, Stage
-from regrant.opening.trigger import mode_of
+from regrant.model.run import CloseEvent, Failure, Report, RunState
 from regrant.ports import Account
 from regrant.report.compose import make_report
 from regrant.report.left_over import LeftOver, left_over
 from regrant.report.next_step import next_step
 from regrant.report.notify import notify
 from regrant.report.outcome import decide_outcome
-from regrant.report.render import render
+from regrant.report.repeated import count, look_back, with_count
+from regrant.report.unopened import close_unopened
 
 
 def close_incident(event: CloseEvent, aws: Account) -> Report:
@@ -30,7 +28,7 @@ def close_incident(event: CloseEvent, aws: Account) -> Report:
     a run that could not be opened).
     """
     if isinstance(event.state, Mapping) and "incident" not in event.state:
-        return _close_unopened(msgspec.convert(event.state, Failure), event, aws)
+        return close_unopened(msgspec.convert(event.state, Failure), event, aws)
     state, now = msgspec.convert(event.state, RunState), event.now
     changes = aws.journal.load(state.incident.subject).changes
     outcome = decide_outcome(state)
@@ -38,38 +36,19 @@ def close_incident(event: CloseEvent, aws: Account) -> Report:
     if outcome in ("CONTAINED", "CURED") and any(change.undone_at for change in lasting):
         raise GrantWithdrawn("Another run undid this incident before it was closed.")
     left = left_over(state, outcome, aws, now) if _ends_grants(state) else LeftOver()
+    repeat = look_back(state, outcome, aws, now)
     report = make_report(state, outcome, changes, next_step(state, outcome, left), now, left)
+    report = with_count(report, repeat)
     give_back_role(state, aws, now)
     aws.journal.close(report.incident, report, now, leased_service(state.incident))
-    return report if left.notified_before else notify(report, aws.topic)
+    if left.notified_before or not repeat.notify:
+        count(repeat, aws.journal, report.incident, now, sent=False)
+        return report
+    known = notify(report, aws.topic)
+    count(repeat, aws.journal, report.incident, now, sent=known is report)
+    return known
 
 
 def _ends_grants(state: RunState) -> bool:
     """A run whose report says which temporary grants are left."""
     return state.incident.mode in ("cure", "expire", "keep") and state.incident.refusal is None
-
-
-def _close_unopened(failure: Failure, event: CloseEvent, aws: Account) -> Report:
-    """Nothing is known of the run but its input. An undo that could not be opened left what it was to undo.
-
-    The journal has nothing of it, so the topic has to be notified: that is tried again with this step.
-    """
-    given = json.dumps(event.input, ensure_ascii=True)
-    nothing = "This run changed nothing. If it was to undo or to end something, that is still there."
-    again = "When AWS answers again, start the state machine once more with the same input:"
-    report = Report(
-        incident=event.execution,
-        service=None,
-        mode=mode_of(event.input),
-        outcome="REFUSED",
-        findings=(Finding("NOT_OPENED", f"The run could not be opened: {failure.name}.", (failure.cause,)),),
-        changes=(),
-        health=None,
-        receipt=None,
-        timeline=(Stage("total", 0.0),),
-        next=f"{nothing} {again}\n  {given[:2000]}",
-    )
-    # The input on a line of its own, however long, because a text in it may break nowhere.
-    message = f"{render(replace(report, next=nothing))}\n\n{again}\n{given[:8000]}"
-    aws.topic.publish(f"NOT_OPENED {event.execution}", message)
-    return report

@@ -2,8 +2,8 @@
 
 Stands for: Using Amazon CloudWatch alarms (periods, M out of N datapoints, how missing data is treated,
 actions only on a transition) and the texts of Alarm events and EventBridge. Alarms on metric math, anomaly
-detection and composite alarms are left as they are. Which datapoints exist is logs.py's part, or
-PutMetricData's.
+detection and composite alarms (composite.py) are left as they are. Which datapoints exist is logs.py's
+part, or PutMetricData's.
 """
 
 from __future__ import annotations

@@ -130,11 +130,14 @@ class Events:
         configuration: dict[str, Any] = {
             "metrics": [{"id": "m1", "metricStat": stat, "returnData": True}],
         }
+        if alarm.rule:
+            suppressor = {"actionsSuppressor": alarm.actions_suppressor} if alarm.actions_suppressor else {}
+            configuration = {"alarmRule": alarm.rule, **suppressor}
         if alarm.description:
             configuration["description"] = alarm.description
         detail = {
             "alarmName": alarm.name,
-            "state": _alarm_state(alarm),
+            "state": alarm_state(alarm),
             "previousState": previous,
             "configuration": configuration,
         }
@@ -146,7 +149,7 @@ def install(core: Core) -> Events:
     update_state, put_rule = Alarm.update_state, EventsBackend.put_rule
 
     def changed(alarm: Any, reason: str, reason_data: str, state_value: str) -> None:
-        previous = _alarm_state(alarm)
+        previous = alarm_state(alarm)
         update_state(alarm, reason, reason_data, state_value)
         if previous["value"] != state_value:
             events.alarm_changed(alarm, previous)
@@ -190,13 +193,16 @@ def _that_fits(given: str, output: str | None) -> tuple[str | None, Any, str | N
     )
 
 
-def _alarm_state(alarm: Any) -> dict[str, Any]:
+def alarm_state(alarm: Any) -> dict[str, Any]:
+    """The alarm's state as an event has it."""
     state = {
         "value": alarm.state_value,
         "reason": alarm.state_reason,
         # CloudWatch writes the offset without a colon.
         "timestamp": alarm.state_updated_timestamp.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000",
     }
+    if by := alarm.actions_suppressed_by:
+        state |= {"actionsSuppressedBy": by, "actionsSuppressedReason": f"Actions suppressed by {by}"}
     if alarm.state_reason_data and alarm.state_reason_data != "{}":
         state["reasonData"] = alarm.state_reason_data
     return state

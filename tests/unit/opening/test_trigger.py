@@ -179,6 +179,9 @@ def test_an_alarm_names_the_service_that_it_belongs_to() -> None:
         (alarm(state={"value": "OK"}), "ALARM_NOT_FIRING"),
         (alarm(state={"value": "INSUFFICIENT_DATA"}), "ALARM_NOT_FIRING"),
         (alarm(state=None), "ALARM_NOT_FIRING"),
+        (alarm(state={"value": "ALARM", "actionsSuppressedBy": "Alarm"}), "ALARM_SUPPRESSED"),
+        (alarm(state={"value": "ALARM", "actionsSuppressedBy": "WaitPeriod"}), "ALARM_SUPPRESSED"),
+        (alarm(state={"value": "OK", "actionsSuppressedBy": "Alarm"}), "ALARM_NOT_FIRING"),
     ],
 )
 def test_what_is_refused_says_why_and_what_to_do(raw: object, code: str) -> None:
@@ -319,3 +322,18 @@ def test_a_refusal_keeps_what_was_asked_for() -> None:
 def test_a_mode_that_is_none_is_shown_short_and_escaped(mode: object) -> None:
     shown = read({"service": "c/s", "mode": mode}).mode
     assert shown.isprintable() and len(shown) <= 80
+
+
+def test_a_composite_alarm_whose_suppression_has_ended_starts_a_run() -> None:
+    """CloudWatch user guide, Alarm events and EventBridge: the state before has what suppressed it."""
+    suppressed = {"value": "ALARM", "actionsSuppressedBy": "ExtensionPeriod"}
+    ended = alarm(state={"value": "ALARM", "actionsSuppressedBy": None}, previousState=suppressed)
+    assert accepted(ended).automatic
+
+
+def test_what_the_audit_starts_is_read_as_the_alarms_own_event_and_says_so() -> None:
+    by_audit = alarm() | {"source": "regrant.audit", "detail-type": "Regrant Audit"}
+    own, request = accepted(alarm()), accepted(by_audit)
+    assert (request.mode, request.service, request.automatic) == (own.mode, own.service, own.automatic)
+    assert request.trigger == f"the audit, for {own.trigger}"
+    assert refused(alarm(alarmName="x") | {"detail-type": "Regrant Audit"}).code == "OTHER_ALARM"

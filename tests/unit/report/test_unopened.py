@@ -12,7 +12,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.run import CloseEvent, Failure, Report
 from regrant.report.close import close_incident
 from tests.unit.fakes import INCIDENT, FakeTopic, World, at
-from tests.unit.run import end_of
+from tests.unit.run import EVENTS, end_of
 
 FAILURE = Failure("AwsUnavailable", "Rate exceeded")
 UNDO = {"mode": "rollback", "incident": INCIDENT}
@@ -42,9 +42,17 @@ def test_the_input_is_there_to_be_started_again() -> None:
 
 
 def test_an_input_in_which_texts_have_spaces_can_be_copied_from_the_message() -> None:
-    event = end_of(input=json.dumps({"detail": {"reason": "one  or two words " * 100}}))
+    event = end_of(input=json.dumps({"detail": {"reason": "one  or two words " * 20}}))
+    event["detail"] |= {f"more-{number}": "one  or two words " * 20 for number in range(9)}
     _, message = closed(event)
-    assert json.loads(message.rpartition("\n")[2]) == event
+    assert json.loads(message.partition("same input:")[2]) == event
+    assert max(map(len, message.splitlines())) <= 900
+
+
+@pytest.mark.parametrize("given", [{"detail": "x" * 1000}, {"detail": ["x" * 80] * 200}])
+def test_an_input_that_no_mail_can_hold_is_left_in_the_execution(given: object) -> None:
+    _, message = closed(given)
+    assert "choose New execution" in message and "xxx" not in message
 
 
 def test_the_failure_is_named_with_its_cause() -> None:
@@ -106,3 +114,20 @@ def test_a_topic_that_cannot_be_notified_is_a_failure_of_the_step(
     world.topic = FakeTopic(failure)
     with pytest.raises(type(failure)):
         close_incident(event_of(UNDO), world)
+
+
+def test_of_an_alarm_it_is_notified_once_for_the_same_failure() -> None:
+    """The audit starts it again every hour for as long as it cannot be opened."""
+    world, alarm = World(), json.loads((EVENTS / "alarm.json").read_text())
+    for number, name in enumerate(("AwsUnavailable", "AwsUnavailable", "AwsRefused")):
+        raw = msgspec.to_builtins(Failure(name, "because"))
+        report = close_incident(CloseEvent(raw, at(3600 * number), alarm, f"run-{number}"), world)
+        assert report.findings[0].code == "NOT_OPENED"
+    assert [subject for subject, _ in world.topic.sent] == ["NOT_OPENED run-0", "NOT_OPENED run-2"]
+
+
+def test_an_undo_that_cannot_be_opened_is_notified_each_time() -> None:
+    world = World()
+    for _ in range(2):
+        close_incident(event_of(UNDO), world)
+    assert len(world.topic.sent) == 2

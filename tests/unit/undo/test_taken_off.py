@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from regrant import grants
-from regrant.audit import AuditEvent, audit_grants
+from regrant.audit.audit import audit_grants
+from regrant.audit.found import AuditEvent
 from regrant.model.aws import Attachments
 from regrant.model.journal import Change
 from tests.unit.cure import (

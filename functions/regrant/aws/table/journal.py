@@ -4,6 +4,8 @@ incident (partition key)  entry (sort key)              other attributes
 <execution name>          baseline                      body
                           change#<kind>#<value>         body
                           outcome                       body (null: reopened)
+service#<service>         last                          body: how its last changing run ended
+                          refusals                      body: why automatic runs were refused; written
 """
 
 from __future__ import annotations
@@ -14,11 +16,11 @@ import msgspec
 from msgspec.structs import replace
 
 from regrant.aws.clients import aws_errors, condition_met
-from regrant.aws.holds import hold_item, hold_put
-from regrant.aws.leases import lease_put, release_put
+from regrant.aws.table.holds import hold_item, hold_put
+from regrant.aws.table.leases import lease_put, release_put
 from regrant.model.aws import Baseline
 from regrant.model.catalogue import Service
-from regrant.model.journal import Change, Hold, LastOutcome, Lease
+from regrant.model.journal import Change, Hold, LastOutcome, Lease, Refusals
 from regrant.model.run import Report
 
 # In which order a run makes its changes, for those of one moment.
@@ -133,6 +135,32 @@ class DynamoJournal:
         """GetItem, consistent; None if no run has changed the service."""
         body = self._get(f"service#{service}", "last")
         return msgspec.json.decode(body, type=LastOutcome) if body else None
+
+    def report(self, incident: str) -> Report | None:
+        """GetItem, consistent; None of an incident that was not closed, or was reopened."""
+        body = self._get(incident, "outcome")
+        return msgspec.json.decode(body, type=Report | None) if body else None
+
+    def refusals(self, service: Service) -> Refusals:
+        """GetItem, consistent."""
+        body = self._get(f"service#{service}", "refusals")
+        return msgspec.json.decode(body, type=Refusals) if body else Refusals()
+
+    def keep_refusals(self, service: Service, refusals: Refusals) -> bool:
+        """PutItem of the next version, on condition that this one stands: whether it did."""
+        kept = replace(refusals, version=refusals.version + 1)
+        item: dict[str, Any] = _item(f"service#{service}", "refusals", kept)
+
+        def write() -> None:
+            with aws_errors():
+                self._dynamodb.put_item(
+                    TableName=self._table,
+                    Item=item | {"written": {"N": str(kept.version)}},
+                    ConditionExpression="attribute_not_exists(entry) OR written = :was",
+                    ExpressionAttributeValues={":was": {"N": str(refusals.version)}},
+                )
+
+        return condition_met(write)
 
     def _put_new(self, incident: str, entry: str, body: object) -> bool:
         return condition_met(lambda: self._put(incident, entry, body, **_NEW))

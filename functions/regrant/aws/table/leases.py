@@ -22,15 +22,22 @@ class DynamoLeases:
         condition = "attribute_not_exists(entry) OR held_by IN (:me, :other) OR ends_at <= :now"
         if self._put(_conditional(lease, condition, values)):
             return lease
+        standing = self.standing(lease.resource)
+        if standing is None:
+            raise AwsUnavailable(f"The lease on {lease.resource} was there and is not")
+        return standing
+
+    def standing(self, resource: str) -> Lease | None:
+        """GetItem, consistent; None if there never was one."""
         with aws_errors():
             item = self._dynamodb.get_item(
-                TableName=self._table, Key=_key(lease.resource), ConsistentRead=True
+                TableName=self._table, Key=_key(resource), ConsistentRead=True
             ).get("Item")
         if item is None:
-            raise AwsUnavailable(f"The lease on {lease.resource} was there and is not")
+            return None
         text = {name: value["S"] for name, value in item.items()}
         owner, subject = text["held_by"], text.get("works_on", text["held_by"])
-        return Lease(lease.resource, owner, text["taken_at"], text["ends_at"], subject)
+        return Lease(resource, owner, text["taken_at"], text["ends_at"], subject)
 
     def release(self, resource: str, owner: str, now: str) -> None:
         """PutItem of an end, on the condition that it is the owner's."""

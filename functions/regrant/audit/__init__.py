@@ -1,0 +1,1 @@
+"""What happened once and is not made good yet: grants, alarms, undos, pages. One kind a file."""

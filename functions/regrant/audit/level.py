@@ -1,0 +1,132 @@
+"""The level check: alarms, ended runs and undone runs as they are now, whatever events there were."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from regrant.audit.alarms import alarms_to_look_at, judge_alarm, switched_off
+from regrant.audit.found import Neglect, Neglected
+from regrant.audit.holders import Holder, read_holders
+from regrant.audit.pages import page_to_send
+from regrant.audit.start import Due
+from regrant.audit.undos import undos_to_start
+from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.model.aws import FiringAlarm
+from regrant.model.catalogue import Service
+from regrant.model.results import Refusal
+from regrant.opening.catalogue import read_entry
+from regrant.parallel import each
+from regrant.ports import Account
+from regrant.report.notify import send
+from regrant.report.render import wrap, wrap_log
+from regrant.settings import Allowed
+
+# In one message, which may have 256 KB (API reference, SNS Publish).
+_MOST = 50
+_ORDER: tuple[Neglect, ...] = ("undo without its page", "run without its undo", "alarm without a run")
+
+
+def look_at_level(aws: Account, now: str) -> tuple[Due, ...]:
+    """What is to be made good, the most urgent first. Reads only. Raises AwsUnavailable, AwsRefused."""
+    allowed = aws.allowed.read(now, "roles", "policies", "clusters")
+    entries = aws.catalogue.entries()
+    services = tuple(sorted(entries, key=str))
+    holders = read_holders(aws, map(str, services), sorted(allowed.roles), now)
+    firing = aws.alarms.firing(aws.settings.alarm_prefix)
+    alarms = alarms_to_look_at(firing, aws.settings.alarm_prefix, entries, now)
+    starts = not alarms or aws.alarms.start_runs(aws.settings.alarm_rule)
+
+    def judge(service: Service) -> Due | None:
+        text = entries[service]
+        return _judge_alarm(service, alarms[service], holders, text, allowed, aws, now)
+
+    def alarming(service: Service) -> Due | None:
+        # Whoever has disabled the rule wants no automatic runs.
+        return judge(service) if starts else switched_off(service, alarms[service], aws.settings.alarm_rule)
+
+    found = (
+        *each(lambda service: page_to_send(service, aws), services),
+        *undos_to_start(holders, aws.settings, now),
+        *each(alarming, tuple(sorted(alarms, key=str))),
+    )
+    return tuple(due for due in found if due)
+
+
+def _judge_alarm(
+    service: Service,
+    alarm: FiringAlarm,
+    holders: dict[str, Holder],
+    text: str,
+    allowed: Allowed,
+    aws: Account,
+    now: str,
+) -> Due | None:
+    entry = read_entry(text, service, allowed, aws.settings.catalogue_prefix)
+    return judge_alarm(
+        service,
+        alarm,
+        holders.get(str(service)),
+        aws.journal.last_outcome(service),
+        aws.journal.refusals(service),
+        None if isinstance(entry, Refusal) else entry,
+        now,
+    )
+
+
+def make_good(dues: tuple[Due, ...], aws: Account, now: str) -> tuple[Neglected, ...]:
+    """Start the runs, send the pages, and notify the topic of what was started: once of each."""
+    done = tuple(_make_good(due, aws, now) for due in dues)
+    new = [found for found in done if not found.waits and _is_new(found, aws)]
+    told = [found for found in new if found.state != "undo without its page" or found.error]
+    if told:
+        aws.topic.publish(_subject(told), _message(told))
+    for found in new:  # in this order: what could not be sent is sent by the next try
+        aws.notices.note(_about(found), _notice(found))
+    return done
+
+
+def _make_good(due: Due, aws: Account, now: str) -> Neglected:
+    try:
+        if due.page:
+            send(due.page, aws.topic)
+        if due.run:
+            aws.executions.start(due.run, due.given)
+    except (AwsRefused, AwsUnavailable) as error:
+        return replace(due.found, error=str(error))
+    return replace(due.found, execution=due.run)
+
+
+def _is_new(found: Neglected, aws: Account) -> bool:
+    return aws.notices.last(_about(found)) != _notice(found)
+
+
+def _about(found: Neglected) -> str:
+    kind = {"alarm without a run": "alarm", "run without its undo": "undo", "undo without its page": "page"}
+    return f"{kind[found.state]}/{found.subject}"
+
+
+def _notice(found: Neglected) -> str:
+    return f"{found.since}{' failed' if found.error else ''}"
+
+
+def _subject(found: list[Neglected]) -> str:
+    counts = {state: sum(each.state == state for each in found) for state in _ORDER}
+    return "AUDIT " + ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+
+
+def _message(found: list[Neglected]) -> str:
+    texts = ["\n".join(_lines(one)) for one in found[:_MOST]]
+    if more := found[_MOST:]:
+        texts.append(f"And {len(more)} more: make audit lists them all.")
+    return "\n\n".join(("What no event has started, and the audit has:", *texts))
+
+
+def _lines(found: Neglected) -> list[str]:
+    done = f"run {found.execution} was started; read its report."
+    if found.error:
+        done = f"that could not be made good, and is tried again in an hour: {found.error}"
+    return [
+        *wrap(f"{found.state}: {found.subject}, for {found.service}, since {found.since}"),
+        *wrap_log(found.why, "  why: ", "  "),
+        *wrap_log(done, "  next: ", "  "),
+    ]

@@ -1,0 +1,115 @@
+"""What an automatic run was refused for: notified once for each cause of a service, then counted.
+
+A run that a person has started always answers. If the record cannot be read or written, the topic is notified
+rather than not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.model.catalogue import Service, parse_service
+from regrant.model.journal import Outcome, RefusedCause
+from regrant.model.run import Finding, Report, RunState
+from regrant.opening.trigger import ALARMS
+from regrant.ports import Account, Journal
+from regrant.refusals import (
+    ALARM_SUPPRESSED,
+    NOT_OPENED,
+    counted,
+    digest_of_cause,
+    digest_of_entry,
+    is_due,
+    notified,
+)
+from regrant.report.outcome import refusal_of
+
+# A write meets another run's of the same service. More than that in a second is no chance.
+_TRIES = 5
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """Whether the topic is to be notified of this run; and its refusal with what the record says of it."""
+
+    notify: bool = True
+    service: Service | None = None
+    this: RefusedCause | None = None
+    known: RefusedCause | None = None
+
+
+def look_back(state: RunState, outcome: Outcome, aws: Account, now: str) -> Repeat:
+    """What the record says of this run's refusal, if it is one that is counted."""
+    incident, refusal = state.incident, refusal_of(state)
+    if refusal and refusal.code == ALARM_SUPPRESSED:
+        return Repeat(notify=False)
+    counts = incident.automatic and incident.mode == "contain" and outcome in ("REFUSED", "NOTHING_TO_FIX")
+    if not counts or incident.service is None:
+        return Repeat()
+    code = refusal.code if refusal else state.failure.name if state.failure else outcome
+    entry = digest_of_entry(incident.entry)
+    this = RefusedCause(code, digest_of_cause(code, _texts(state)), entry, first=now, last=now)
+    return _known(incident.service, this, incident.id, aws, now)
+
+
+def look_back_unopened(given: object, failure: str, run: str, aws: Account, now: str) -> Repeat:
+    """The same of a run that could not be opened, if its input is that of an alarm."""
+    service = _service_of_alarm(given)
+    if service is None:
+        return Repeat()
+    this = RefusedCause(NOT_OPENED, digest_of_cause(failure, ()), None, first=now, last=now)
+    return _known(service, this, run, aws, now)
+
+
+def _known(service: Service, this: RefusedCause, run: str, aws: Account, now: str) -> Repeat:
+    try:
+        _, known = counted(aws.journal.refusals(service), this, run)
+        due = is_due(known, aws.journal.last_outcome(service), now)
+    except (AwsRefused, AwsUnavailable):
+        return Repeat(True, service, this)
+    return Repeat(due, service, this, known)
+
+
+def _service_of_alarm(given: object) -> Service | None:
+    """Of an alarm's name, which ends in cluster and service. It is a key to count by, and nothing else."""
+    detail = (
+        given.get("detail") if isinstance(given, Mapping) and given.get("detail-type") in ALARMS else None
+    )
+    name = detail.get("alarmName") if isinstance(detail, Mapping) else None
+    return parse_service("/".join(name.split("/")[-2:])) if isinstance(name, str) else None
+
+
+def _texts(state: RunState) -> list[str]:
+    denials = [denial.action or "" for denial in state.incident.denials]
+    return denials + [finding.text for finding in (state.diagnosis.findings if state.diagnosis else ())]
+
+
+def with_count(report: Report, repeat: Repeat) -> Report:
+    """The report with how often this was so before, if it was."""
+    known = repeat.known
+    if known is None or known.count < 2:
+        return report
+    text = f"This cause ended {known.count} runs so since {known.first}."
+    if not repeat.notify:
+        text += f" The topic was notified of it at {known.notified_at}, and will be again after a day."
+    return replace(report, findings=(*report.findings, Finding("SAME_CAUSE", text)))
+
+
+def count(repeat: Repeat, journal: Journal, run: str, now: str, *, sent: bool) -> None:
+    """Write the run's refusal into the record, and that the topic was notified of it, if it was.
+
+    After the notification: what could not be written is notified again.
+    """
+    if repeat.service is None or repeat.this is None:
+        return
+    try:
+        for _ in range(_TRIES):
+            record, known = counted(journal.refusals(repeat.service), repeat.this, run)
+            record = notified(record, known, run, now) if sent else record
+            if journal.keep_refusals(repeat.service, record):
+                return
+    except (AwsRefused, AwsUnavailable):
+        return
