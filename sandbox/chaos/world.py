@@ -161,10 +161,10 @@ class World:
         name = retainwise.BACKEND if service == BACKEND else retainwise.WORKER
         logs: Any = self.account.client("logs")
         since = int(self.account.clock.now().timestamp() * 1000) - 120_000
-        found = logs.filter_log_events(
+        pages = logs.get_paginator("filter_log_events").paginate(
             logGroupName=f"/ecs/{name}", startTime=since, filterPattern=f'"{text}"'
         )
-        return bool(found["events"])
+        return any(page["events"] for page in pages)
 
     def declared(self, service: str) -> list[str]:
         """The policies (ARNs) of the service's catalogue entry."""

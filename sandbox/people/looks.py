@@ -71,9 +71,10 @@ def _last(place: Place, tasks: Iterable[str], backend: bool, text: str) -> float
     logs: Any = place.account.client("logs")
     now = place.account.clock.now().timestamp() * 1000
     group = f"/ecs/{retainwise.BACKEND if backend else retainwise.WORKER}"
-    found = logs.filter_log_events(
+    pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=group, startTime=int(now) - _BACK * 1000, filterPattern=f'"{text}"'
-    )["events"]
+    )
+    found = (event for page in pages for event in page["events"])
     times = [each["timestamp"] for each in found if name_of(each["logStreamName"]) in tasks]
     return (now - max(times)) / 1000 if times else None
 

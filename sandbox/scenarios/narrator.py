@@ -115,12 +115,12 @@ class Narrator:
         """The first one of each service. After that its log, which may be very long, is left alone."""
         if group in self._denied:
             return
-        events = self.account.client("logs").filter_log_events(
-            logGroupName=group, filterPattern='"is not authorized to perform"', startTime=self._since, limit=1
-        )["events"]
-        if events:
+        pages = self.account.client("logs").get_paginator("filter_log_events")
+        asked = {"filterPattern": '"is not authorized to perform"', "startTime": self._since, "limit": 1}
+        found = pages.paginate(logGroupName=group, **asked)
+        if first := next((event for page in found for event in page["events"]), None):
             self._denied.add(group)
-            text = events[0]["message"].partition("is not authorized")[2]
+            text = first["message"].partition("is not authorized")[2]
             self.say(group.removeprefix("/ecs/"), f"is not authorized{text}")
 
     def _alarms(self) -> None:
