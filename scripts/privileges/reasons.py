@@ -205,11 +205,18 @@ COVERED = (
         (("dynamodb:leadingkeys", "lease#role/*"),),
     ),
     Reason(
-        "Every managed role may have grants on record. AuditGrants writes no other item.",
+        "Every managed role may have grants on record.",
         ("dynamodb:PutItem",),
         f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
         ("AuditGrants",),
         (("dynamodb:leadingkeys", "role#*"),),
+    ),
+    Reason(
+        "It writes down what it has notified of, besides.",
+        ("dynamodb:PutItem",),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        ("AuditGrants",),
+        (("dynamodb:leadingkeys", "audit#*"),),
     ),
     Reason(
         "The journal has items of every incident, service and role. Nothing that a role of the stack may call"
@@ -233,24 +240,24 @@ COVERED = (
         "The journal has items of every incident, service and role. It reads.",
         ("dynamodb:GetItem",),
         f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
-        ("CaptureBaseline", "OpenIncident", "UndoRole", "WithdrawGrants"),
+        ("AuditGrants", "CaptureBaseline", "OpenIncident", "UndoRole", "WithdrawGrants"),
     ),
     Reason(
-        "The same.",
+        "Every service may be enrolled, and have runs that were refused. CloseIncident reads them.",
+        ("dynamodb:GetItem",),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        ("CloseIncident",),
+        (("dynamodb:leadingkeys", "service#*"),),
+    ),
+    Reason(
+        "The journal has items of every incident, service and role. It reads.",
         ("dynamodb:Query",),
         f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
         (
-            *("AttachPolicies", "CaptureBaseline", "CloseIncident", "ConfirmBaseline", "Diagnose"),
-            *("OpenIncident", "PageOperator", "RedeployService", "UndoRole", "UndoService"),
+            *("AttachPolicies", "AuditGrants", "CaptureBaseline", "CloseIncident", "ConfirmBaseline"),
+            *("Diagnose", "OpenIncident", "PageOperator", "RedeployService", "UndoRole", "UndoService"),
             "WithdrawGrants",
         ),
-    ),
-    Reason(
-        "Every managed role may have grants on record. AuditGrants reads no other item.",
-        ("dynamodb:Query",),
-        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
-        ("AuditGrants",),
-        (("dynamodb:leadingkeys", "role#*"),),
     ),
     Reason(
         "The group is the stack's own, and holds nothing but the ends of its grants.",
