@@ -134,10 +134,11 @@ COVERED = (
         ("RedeployService", "UndoService"),
     ),
     Reason(
-        "The stack's owner lists clusters: any of their tasks may be the one that CloudTrail names.",
+        "The stack's owner lists clusters: any of their tasks may be the one that CloudTrail names, or of the"
+        " service that somebody deploys.",
         ("ecs:DescribeTasks",),
         f"arn:aws:ecs:{_HERE}:task/retainwise-cluster/*",
-        ("OpenIncident",),
+        ("OpenIncident", "Diagnose"),
     ),
     Reason(
         "A family is not said to belong to a cluster. What is registered runs only if a service is updated to"

@@ -64,6 +64,13 @@ def alarms() -> None:
         assert result.ok, result.complaints
 
 
+def deployed_by_somebody() -> None:
+    """The denial comes with a deployment, which cannot end because of it."""
+    with LocalAccount() as account:
+        result = play_scenario(account, SCENARIOS["denied-rollout"])
+        assert result.ok, result.complaints
+
+
 def approved_and_undone() -> None:
     """A person says yes, and undoes it later."""
     with incident() as there:
@@ -231,6 +238,7 @@ def paged() -> None:
 STORIES: tuple[Callable[[], None], ...] = (
     expired,
     alarms,
+    deployed_by_somebody,
     approved_and_undone,
     recorded_denial,
     not_fixed,
