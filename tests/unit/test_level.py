@@ -275,7 +275,7 @@ def test_a_service_that_is_not_enrolled_any_more_is_found_by_its_role() -> None:
     assert (found.service, found.execution in world.executions.started) == (str(WORKER), True)
 
 
-def test_an_undo_that_a_person_stopped_stays_stopped_and_is_notified_once() -> None:
+def test_an_undo_that_a_person_stopped_stays_stopped_and_is_only_listed() -> None:
     world = left_behind()
     lease = Lease(SERVICE, "undo-1", at(0), at(37_000), INCIDENT)
     world.leases.held[SERVICE] = lease
@@ -283,7 +283,7 @@ def test_an_undo_that_a_person_stopped_stays_stopped_and_is_notified_once() -> N
     for hours in (1, 2):
         (found,) = audit(world, hours)
         assert found.waits and "was itself an undo" in found.why
-    assert world.executions.started == {}
+    assert (world.executions.started, world.topic.sent) == ({}, [])
 
 
 def test_while_a_run_is_to_be_undone_its_alarm_starts_no_other() -> None:
@@ -345,6 +345,26 @@ def test_a_page_that_cannot_be_sent_fails_the_audit_which_is_seen_and_tried_agai
     world.topic = FakeTopic()
     audit(world, 2)
     assert [subject for subject, _ in world.topic.sent] == [f"ROLLBACK_INCOMPLETE {WORKER}"]
+
+
+def test_a_page_that_the_topic_does_not_take_is_notified_once_and_tried_by_each_audit() -> None:
+    world = unpaged("NOT_NOTIFIED")
+    world.topic = _NoPages()
+    for hours in (1, 2):
+        (found,) = audit(world, hours)
+        assert found.error == "too long"
+    assert [subject for subject, _ in world.topic.sent] == ["AUDIT 1 undo without its page"]
+    world.topic = FakeTopic()
+    assert [found.error for found in audit(world, 3)] == [None]
+    assert [subject for subject, _ in world.topic.sent] == [f"ROLLBACK_INCOMPLETE {WORKER}"]
+    assert audit(world, 4) == ()
+
+
+class _NoPages(FakeTopic):
+    def publish(self, subject: str, message: str) -> None:
+        if subject.startswith("ROLLBACK_INCOMPLETE"):
+            raise AwsRefused("too long")
+        super().publish(subject, message)
 
 
 def test_a_message_stays_below_the_limit_of_a_message() -> None:

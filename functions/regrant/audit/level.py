@@ -8,7 +8,7 @@ from regrant.audit.alarms import alarms_to_look_at, judge_alarm, switched_off
 from regrant.audit.found import Neglect, Neglected
 from regrant.audit.holders import Holder, read_holders
 from regrant.audit.pages import page_to_send
-from regrant.audit.start import Due
+from regrant.audit.start import Due, notice_of, subject_of
 from regrant.audit.undos import undos_to_start
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.aws import FiringAlarm
@@ -77,11 +77,11 @@ def make_good(dues: tuple[Due, ...], aws: Account, now: str) -> tuple[Neglected,
     """Start the runs, send the pages, and notify the topic of what was started: once of each."""
     done = tuple(_make_good(due, aws, now) for due in dues)
     new = [found for found in done if not found.waits and _is_new(found, aws)]
-    told = [found for found in new if found.state != "undo without its page" or found.error]
-    if told:
-        aws.topic.publish(_subject(told), _message(told))
+    to_report = [found for found in new if found.state != "undo without its page" or found.error]
+    if to_report:
+        aws.topic.publish(_subject(to_report), _message(to_report))
     for found in new:  # in this order: what could not be sent is sent by the next try
-        aws.notices.note(_about(found), _notice(found))
+        aws.notices.note(subject_of(found), notice_of(found))
     return done
 
 
@@ -97,16 +97,7 @@ def _make_good(due: Due, aws: Account, now: str) -> Neglected:
 
 
 def _is_new(found: Neglected, aws: Account) -> bool:
-    return aws.notices.last(_about(found)) != _notice(found)
-
-
-def _about(found: Neglected) -> str:
-    kind = {"alarm without a run": "alarm", "run without its undo": "undo", "undo without its page": "page"}
-    return f"{kind[found.state]}/{found.subject}"
-
-
-def _notice(found: Neglected) -> str:
-    return f"{found.since}{' failed' if found.error else ''}"
+    return aws.notices.last(subject_of(found)) != notice_of(found)
 
 
 def _subject(found: list[Neglected]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.audit.found import Neglected
-from regrant.audit.start import Due
+from regrant.audit.start import Due, notice_of, subject_of
 from regrant.model.catalogue import Service
 from regrant.model.run import Finding, Report
 from regrant.ports import Account
@@ -20,11 +20,12 @@ def page_to_send(service: Service, aws: Account) -> Due | None:
     if last is None or last.outcome != "ROLLBACK_INCOMPLETE":
         return None
     report = aws.journal.report(last.incident)
-    if report is None or not _is_unsent(report) or aws.notices.last(f"page/{last.incident}"):
+    if report is None or not _is_unsent(report):
         return None
     why = "What it left was not sent to the topic: the topic could not be notified."
     found = Neglected("undo without its page", str(service), last.incident, last.at, why)
-    return Due(found, page=_late(report, last.at))
+    sent = aws.notices.last(subject_of(found)) == notice_of(found)
+    return None if sent else Due(found, page=_late(report, last.at))
 
 
 def _is_unsent(report: Report) -> bool:

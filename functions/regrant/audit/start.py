@@ -1,4 +1,4 @@
-"""What the audit does about what it has found."""
+"""What the audit does about what it has found, and how it remembers that it has."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import Any
 
 import msgspec
 
-from regrant.audit.found import Neglected
+from regrant.audit.found import Neglect, Neglected
 from regrant.model.run import Report
+
+_KINDS: dict[Neglect, str] = {
+    "alarm without a run": "alarm",
+    "run without its undo": "undo",
+    "undo without its page": "page",
+}
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -19,3 +25,13 @@ class Due(msgspec.Struct, frozen=True):
     run: str | None = None
     given: Mapping[str, Any] = {}
     page: Report | None = None
+
+
+def subject_of(found: Neglected) -> str:
+    """Under which the notice of it is kept (ports.Notices)."""
+    return f"{_KINDS[found.state]}/{found.subject}"
+
+
+def notice_of(found: Neglected) -> str:
+    """What is remembered of it: what failed is notified once, tried again, and not taken for done."""
+    return f"{found.since}{' failed' if found.error else ''}"
