@@ -24,6 +24,7 @@ NOT_OPENED = "NOT_OPENED"
 PASSING = frozenset(
     {
         "DEPLOYMENT_IN_FLIGHT",
+        "DEPLOYMENT_REPLACED",
         "SERVICE_BUSY",
         "ROLE_BUSY",
         "ACCOUNT_MOVING",
@@ -37,7 +38,11 @@ PASSING = frozenset(
     }
 )
 """What ends without anybody's doing, so that the next audit tries again. All else stands until the catalogue
-entry or the service has been changed, or a day is over. A new code stands."""
+entry or the service has been changed, or a day is over. A new code stands.
+
+After DEPLOYMENT_REPLACED the tasks in use may not have tried yet what the others were denied."""
+_RUNTIMES = ("Lambda.", "States.", "Sandbox.", "Runtime.")
+"""How Lambda's and Step Functions' own errors begin, as of a function that could not be called. They pass."""
 
 # So that a log with ever other actions does not fill an item (400 KB), and that a try again is known.
 _CAUSES, _RUNS = 20, 20
@@ -95,6 +100,10 @@ def standing(
     if not record.causes:
         return None
     newest = max(record.causes, key=lambda cause: cause.last)
-    over = newest.code in PASSING or newest.entry != digest_of_entry(entry)
+    over = _passes(newest.code) or newest.entry != digest_of_entry(entry)
     changed = last is not None and seconds_between(newest.last, last.at) > 0
     return None if over or changed or seconds_between(newest.last, now) >= DAY else newest
+
+
+def _passes(code: str) -> bool:
+    return code in PASSING or code.startswith(_RUNTIMES)

@@ -72,7 +72,13 @@ def test_a_refusal_stands_for_a_day() -> None:
     assert standing(ONCE, None, ENTRY, at(24 * HOUR)) is None
 
 
-@pytest.mark.parametrize("code", ["DEPLOYMENT_IN_FLIGHT", "SERVICE_BUSY", "ROLE_BUSY", "AwsUnavailable"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("DEPLOYMENT_IN_FLIGHT", "DEPLOYMENT_REPLACED", "SERVICE_BUSY", "ROLE_BUSY", "AwsUnavailable"),
+        *("Lambda.TooManyRequestsException", "States.Timeout", "Sandbox.Timedout", "Runtime.ExitError"),
+    ],
+)
 def test_what_passes_stands_for_no_time(code: str) -> None:
     assert standing(Refusals((replace(CAUSE, code=code),)), None, ENTRY, at(60)) is None
 
