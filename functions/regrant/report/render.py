@@ -102,36 +102,35 @@ def _became(change: Change, receipt: Receipt | None) -> str:
         return f"taken off by somebody, as seen at {change.lost_at}"
     if change.ended_by:
         return f"ended by run {change.ended_by}"
-    if change.kind == "attach" and change.undone_at and (who := _attached_since(change.value, receipt)):
+    if change.kind == "attach" and change.undone_at and (who := _who_attached(change.value, receipt)):
         return f"detached, and attached since by {who}"
-    if change.kind == "withdraw" and change.undone_at and (who := _taken_off_since(change.value, receipt)):
+    if change.kind == "withdraw" and change.undone_at and (who := _who_took_off(change.value, receipt)):
         return f"attached again, and taken off since by {who}"
     if change.undone_at:
         return undone.get(change.kind, "undone")
     return "done" if change.done_at else "intended"
 
 
-def _attached_since(policy: str, receipt: Receipt | None) -> str | None:
+def _who_attached(policy: str, receipt: Receipt | None) -> str | None:
     """Who has attached what the undo took off, by the receipt."""
     if receipt is None:
         return None
     granted = next((line for line in receipt.grants_of_others if line.startswith(f"{policy} for ")), None)
-    if granted:
-        return granted.rpartition(", ")[2]
-    there = f"+ role.attached.{policy} = true"
-    # A long line is cut in the receipt.
-    return "somebody" if any(there.startswith(line) for line in receipt.changed_by_others) else None
+    return granted.rpartition(", ")[2] if granted else _somebody("+", policy, receipt)
 
 
-def _taken_off_since(policy: str, receipt: Receipt | None) -> str | None:
+def _who_took_off(policy: str, receipt: Receipt | None) -> str | None:
     """Who has taken off what the undo attached again, by the receipt."""
     if receipt is None:
         return None
     ended = next((line for line in receipt.ended_by_others if line.startswith(f"{policy}, by ")), None)
-    if ended:
-        return ended.rpartition(", by ")[2]
-    gone = f"- role.attached.{policy} = true"
-    return "somebody" if any(gone.startswith(line) for line in receipt.changed_by_others) else None
+    return ended.rpartition(", by ")[2] if ended else _somebody("-", policy, receipt)
+
+
+def _somebody(sign: str, policy: str, receipt: Receipt) -> str | None:
+    fact = f"{sign} role.attached.{policy} = true"
+    # A long line is cut in the receipt.
+    return "somebody" if any(fact.startswith(line) for line in receipt.changed_by_others) else None
 
 
 def _proof(report: Report) -> Iterator[str]:

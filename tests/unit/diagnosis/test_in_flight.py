@@ -144,6 +144,7 @@ def test_when_ecs_has_gone_back_what_the_other_tasks_were_denied_is_said_and_not
     assert (diagnosis.next, diagnosis.plan) == ("NOTHING_TO_FIX", None)
     assert diagnosis.refusal is not None and diagnosis.refusal.code == "DEPLOYMENT_REPLACED"
     assert "prod-retainwise-worker-task-role lacks" in text(diagnosis, "MISSING_ATTACHMENT")
+    assert codes(diagnosis)[0] == "WAITED_FOR_DEPLOYMENT" and "WAITS_FOR_DEPLOYMENT" not in codes(diagnosis)
 
 
 def test_when_ecs_has_gone_back_to_tasks_that_are_denied_too_these_are_what_counts() -> None:

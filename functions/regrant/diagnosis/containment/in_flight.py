@@ -5,7 +5,7 @@ are denied is no reason to wait: then its role gets what it lacks, and the deplo
 another task for each that ends, after RUNNING without a growing pause (developer guide, Service throttle
 logic), and what runs is allowed the call as soon as IAM allows it.
 
-Whose denial a line is its log stream says, by the task's id. ECS tells which deployment started a task as
+The id in a line's log stream says which task was denied. ECS gives the deployment that started a task as
 startedBy, also of one that has stopped, for about an hour (API reference, Task and ListTasks).
 """
 
@@ -190,7 +190,7 @@ def _contain(seen: Seen, denied: tuple[Denied, ...], now: str) -> Diagnosis | No
     # What is granted already has only to be picked up; a shift of traffic may take longer than a run watches.
     if diagnosis.next == "NOTHING_TO_FIX" or (plan and seen.state.strategy != "ROLLING"):
         return None
-    text = f"{primary.named} cannot end, because its tasks are denied. It goes on; no other one is started."
+    text = f"{primary.named} cannot end, because its tasks are denied. No other is started before it ends."
     others = (each for each in denied if each is not one)
     findings = (Finding("DENIED_ROLLOUT", text), *_failures(seen), *_denials((one, *others)))
     if plan:

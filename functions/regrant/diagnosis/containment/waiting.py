@@ -32,5 +32,7 @@ def with_wait(diagnosis: Diagnosis, before: Diagnosis | None) -> Diagnosis:
     text = f"Waited {spent:.0f} s for what others were deploying: {', '.join(waited.deployments)}."
     findings = (Finding("WAITED_FOR_DEPLOYMENT", text), *diagnosis.findings)
     if diagnosis.refusal and diagnosis.refusal.code == "DEPLOYMENT_REPLACED":
-        findings += before.findings[1:]  # what was denied of which tasks, behind until when it is waited for
+        # What was denied of which tasks, without until when, or how long, it was waited for.
+        waits = ("WAITS_FOR_DEPLOYMENT", "WAITED_FOR_DEPLOYMENT")
+        findings += tuple(each for each in before.findings if each.code not in waits)
     return replace(diagnosis, waited=waited, looks=looks, findings=findings)
