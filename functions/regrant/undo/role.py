@@ -66,7 +66,8 @@ def _put_back(undo: Undo, incident: Incident, record: Record, aws: Account, now:
         return _wait(replace(undo, phase="PUT_BACK"), holder)
     done = put_back(incident, record, let_go, aws, now)
     undo = replace(undo, phase="PUT_BACK", lost=tuple(dict.fromkeys((*undo.lost, *done.lost))))
-    began = [change.undone_at or change.done_at or now for change in back]
+    # done_at of a withdrawal is when that took the policy off.
+    began = [(change.done_at if change.kind == "reattach" else change.undone_at) or now for change in back]
     if done.unshown and all(seconds_between(at, now) < SHOWS for at in began):
         return _wait(undo)
     release_role(_role(record), incident, aws, now)

@@ -160,6 +160,22 @@ def test_a_role_on_which_that_does_not_show_yet_is_read_again_and_given_back(
     assert lease.ends_at == at(LATER + 615)
 
 
+def test_what_was_withdrawn_minutes_ago_is_read_again_until_iam_shows_it_or_a_minute_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = granted()
+    run(world)
+    let_go(world)
+    stale = world.roles.attachments(OLD_ROLE)
+    assert stale is not None and RECEIVE not in stale.policies
+    monkeypatch.setattr(world.roles, "attachments", lambda *_: stale)
+    undo_ = Run(world, UNDO_OF_CURE)
+    begun = LATER + 600
+    looks = [undo_.undo_role(begun + seconds) for seconds in (0, 15, 45)]
+    assert [(look.next, look.put_back) for look in looks] == [("WAIT", None)] * 3
+    assert undo_.undo_role(begun + 60).put_back == (RECEIVE,)
+
+
 def test_what_a_person_attached_after_a_withdrawal_gets_no_hold_of_ours() -> None:
     world = granted()
     run(world)
