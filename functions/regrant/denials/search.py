@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from typing import NamedTuple
 
 from regrant.errors import AwsRefused
 from regrant.model.aws import LogLines, LogRoute
 from regrant.model.catalogue import HealthPolicy, Service
 from regrant.model.run import Depths
-from regrant.parallel import both, each
+from regrant.parallel import each
 from regrant.ports import Logs, Queues, Services
 
 # botocore, the Java, JavaScript and Go SDKs all pass on AWS's own sentence, which has these words; so has
@@ -21,14 +22,17 @@ SENTENCE = 800
 
 
 def tasks_of(services: Services, service: Service) -> Callable[[], tuple[str, ...]]:
-    """Ids of the tasks that run or have stopped in the last hour. They are read when first asked for."""
+    """Ids of the tasks that run or have stopped in the last hour, read once, when first asked for."""
+    one_asks = Lock()
 
     @cache
+    def known() -> tuple[str, ...]:
+        # One after the other: whoever asks is in the pool already, and all of the pool may.
+        return (*services.task_ids(service, None), *services.stopped_task_ids(service))
+
     def ids() -> tuple[str, ...]:
-        running, stopped = both(
-            lambda: services.task_ids(service, None), lambda: services.stopped_task_ids(service)
-        )
-        return (*running, *stopped)
+        with one_asks:
+            return known()
 
     return ids
 
