@@ -55,7 +55,7 @@ ONLY_IN = {
     "deregister": {"undo"},
     "write": {"grants"},
     "put": {"grants"},
-    "cancel": {"grants"},
+    "cancel": {"grants", "parallel"},  # schedules; and calls that no thread has begun
     "take": {"leases"},
     "release": {"leases"},
 }

@@ -44,5 +44,4 @@ def _runs_with(role: str, service: Service, services: Services) -> bool:
     if state is None or state.status != "ACTIVE":
         return False
     # During a rollout the tasks of either revision may depend on it.
-    # One after the other: whoever waits for the pool in one of its threads may wait for ever.
     return any(services.task_definition(revision).task_role == role for revision in state.revisions)

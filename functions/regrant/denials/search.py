@@ -11,7 +11,7 @@ from regrant.errors import AwsRefused
 from regrant.model.aws import LogLines, LogRoute
 from regrant.model.catalogue import HealthPolicy, Service
 from regrant.model.run import Depths
-from regrant.parallel import each
+from regrant.parallel import both, each
 from regrant.ports import Logs, Queues, Services
 
 # botocore, the Java, JavaScript and Go SDKs all pass on AWS's own sentence, which has these words; so has
@@ -27,8 +27,10 @@ def tasks_of(services: Services, service: Service) -> Callable[[], tuple[str, ..
 
     @cache
     def known() -> tuple[str, ...]:
-        # One after the other: whoever asks is in the pool already, and all of the pool may.
-        return (*services.task_ids(service, None), *services.stopped_task_ids(service))
+        running, stopped = both(
+            lambda: services.task_ids(service, None), lambda: services.stopped_task_ids(service)
+        )
+        return (*running, *stopped)
 
     def ids() -> tuple[str, ...]:
         with one_asks:

@@ -176,8 +176,9 @@ def _definitions(state: ServiceState, aws: Account) -> dict[str, TaskDefinition]
 
 
 def _running(service: Service, state: ServiceState, aws: Account) -> dict[str, tuple[str, ...]]:
-    """The tasks that run, by deployment. One after the other: this waits in the pool already."""
-    return {each.id: aws.services.task_ids(service, each.id) for each in state.deployments}
+    """The tasks that run, by deployment."""
+    ids = tuple(deployment.id for deployment in state.deployments)
+    return dict(zip(ids, each(lambda one: aws.services.task_ids(service, one), ids), strict=True))
 
 
 def _contain(seen: Seen, denied: tuple[Denied, ...], now: str) -> Diagnosis | None:
