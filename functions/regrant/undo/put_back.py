@@ -35,8 +35,8 @@ def withdrawn_by(record: Record) -> tuple[Change, ...]:
 
 
 def reattached_by(record: Record) -> tuple[Change, ...]:
-    """What the undo attached in place of what another run had taken off."""
-    return tuple(change for change in record.changes if change.kind == "reattach" and change.done_at)
+    """What the undo attached, or was about to attach, in place of what another run had taken off."""
+    return tuple(change for change in record.changes if change.kind == "reattach")
 
 
 def let_go_by(incident: Incident, record: Record, aws: Account) -> tuple[Hold, ...]:
@@ -65,6 +65,10 @@ def put_back(incident: Incident, record: Record, let_go: tuple[Hold, ...], aws: 
     lost = [
         hold.policy for hold in let_go if hold.lost_at or not _go_on(hold, role, incident, there, aws, now)
     ]
+    of_now = {hold.policy for hold in let_go}
+    for change in reattached_by(record):
+        if change.done_at is None and change.value not in of_now:
+            _finish(change, incident, there, aws, now)
     return _read_back(incident, role, tuple(lost), aws, now)
 
 
@@ -132,14 +136,30 @@ def _go_on(
     ended = [h for h in aws.holds.dropped(role) if h.policy == hold.policy and h.detached]
     if not any(seconds_between(hold.dropped_at or now, h.dropped_at or now) >= 0 for h in ended):
         return False
-    grants.put_back(aws, role, hold, now)
-    change = Change("reattach", role, hold.policy, intended_at=now)
 
     def attach(first: bool) -> None:
+        grants.put_back(aws, role, hold, now)
         aws.roles.attach(role, hold.policy)
 
-    carry_out(aws.journal, incident.subject, change, attach, now)
+    carry_out(
+        aws.journal, incident.subject, Change("reattach", role, hold.policy, intended_at=now), attach, now
+    )
     return True
+
+
+def _finish(change: Change, incident: Incident, there: Attachments | None, aws: Account, now: str) -> None:
+    """Attach what an earlier try ended before: it had put the hold back already."""
+    held = aws.holds.of(change.target)
+    holds = tuple(h for h in held if h.policy == change.value and h.service == str(incident.service))
+    if there is None or not any(hold.role_id in ("", there.role_id) for hold in holds):
+        # The role was deleted, or another run has ended the grant since.
+        note_shown(aws.journal, incident.subject, replace(change, done_at=now, lost_at=now), now)
+        return
+
+    def attach(first: bool) -> None:
+        aws.roles.attach(change.target, change.value)
+
+    carry_out(aws.journal, incident.subject, change, attach, now)
 
 
 def _read_back(incident: Incident, role: str, lost: tuple[str, ...], aws: Account, now: str) -> PutBack:
@@ -148,7 +168,7 @@ def _read_back(incident: Incident, role: str, lost: tuple[str, ...], aws: Accoun
     ours = tuple(c for c in withdrawn_by(record) if c.lost_at is None and c.left_for is None)
     there = aws.roles.attachments(role)
     showing = there.policies if there else {}
-    attached = (*ours, *reattached_by(record))
+    attached = (*ours, *(c for c in reattached_by(record) if c.done_at and c.lost_at is None))
     for change in attached:
         if change.shown_at is None and change.value in showing:
             note_shown(aws.journal, incident.subject, change, now)

@@ -27,6 +27,9 @@ from tests.unit.fakes import INCIDENT, OLD_ROLE, RECEIVE, ROLE, UNDO, Crash, Wor
 from tests.unit.run import Run
 from tests.unit.undone import contained
 
+# The moments before and after each change of an undo that attaches what another run took off: the intent, the
+# hold with its schedule, IAM, the record and what IAM shows; then it restores the service.
+REATTACHING = range(1, 25)
 LONG = 2 * 3600.0  # seconds after which a read of the role cannot be stale
 
 
@@ -126,28 +129,56 @@ def test_an_undo_does_not_attach_what_a_person_took_off_meanwhile() -> None:
     assert [hold.incident for hold in world.holds.of(OLD_ROLE)] == ["run-2"]
 
 
-def test_what_another_run_took_off_since_is_attached_again_with_a_change_that_says_so() -> None:
+def ended_by_another_run() -> World:
+    """A cure let go of its grant beside another one, and the undo of that one took the policy off."""
     world = granted()
     theirs = another_grant(world, "run-2", BACKEND)
     run(world)
     let_go(world)
     world.roles.detach(OLD_ROLE, RECEIVE)
     grants.drop(world, OLD_ROLE, theirs, "undo-of-2", at(LATER + 500), detached=True)
+    world.fuse.passed = 0
+    return world
+
+
+def test_what_another_run_took_off_since_is_attached_again_with_a_change_that_says_so() -> None:
+    world = ended_by_another_run()
     undo(world)
     assert world.roles.role.attached == (RECEIVE,)
+    assert world.fuse.passed == len(REATTACHING)
     back = change(world, "reattach", "cure-1")
     assert back.done_at is not None and back.shown_at is not None
+
+
+@pytest.mark.parametrize("moment", REATTACHING)
+def test_wherever_that_crashed_it_can_be_done_again(moment: int) -> None:
+    world = ended_by_another_run()
+    world.fuse.blows_at = moment
+    with pytest.raises(Crash):
+        undo(world)
+    let_go(world)
+    undo(world, seconds=LATER + 700)
+    assert world.roles.role.attached == (RECEIVE,)
+    assert [hold.incident for hold in world.holds.of(OLD_ROLE)] == [INCIDENT]
+    assert change(world, "reattach", "cure-1").shown_at is not None
+
+
+def test_a_role_that_was_deleted_after_such_a_crash_gets_nothing() -> None:
+    world = ended_by_another_run()
+    world.fuse.blows_at = 7
+    with pytest.raises(Crash):
+        undo(world)
+    let_go(world)
+    world.roles.role = replace(world.roles.role, id="AROAANOTHER", attached=())
+    Run(world, UNDO_OF_CURE).undo(LATER + 700)
+    assert world.roles.role.attached == ()
+    assert change(world, "reattach", "cure-1").lost_at == at(LATER + 700)
 
 
 def test_a_role_on_which_that_does_not_show_yet_is_read_again_and_given_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = granted()
-    theirs = another_grant(world, "run-2", BACKEND)
-    run(world)
-    let_go(world)
-    world.roles.detach(OLD_ROLE, RECEIVE)
-    grants.drop(world, OLD_ROLE, theirs, "undo-of-2", at(LATER + 500), detached=True)
+    world = ended_by_another_run()
     before, attachments = world.roles.attachments(OLD_ROLE), world.roles.attachments
     undo_ = Run(world, UNDO_OF_CURE)
     monkeypatch.setattr(world.roles, "attachments", lambda *_: before)
