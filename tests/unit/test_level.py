@@ -275,7 +275,7 @@ def test_a_service_that_is_not_enrolled_any_more_is_found_by_its_role() -> None:
     assert (found.service, found.execution in world.executions.started) == (str(WORKER), True)
 
 
-def test_an_undo_that_a_person_stopped_stays_stopped_and_is_only_listed() -> None:
+def test_an_undo_that_a_person_stopped_stays_stopped_and_is_notified_of_once() -> None:
     world = left_behind()
     lease = Lease(SERVICE, "undo-1", at(0), at(37_000), INCIDENT)
     world.leases.held[SERVICE] = lease
@@ -283,7 +283,9 @@ def test_an_undo_that_a_person_stopped_stays_stopped_and_is_only_listed() -> Non
     for hours in (1, 2):
         (found,) = audit(world, hours)
         assert found.waits and "was itself an undo" in found.why
-    assert (world.executions.started, world.topic.sent) == ({}, [])
+    ((subject, text),) = world.topic.sent
+    assert (world.executions.started, subject) == ({}, "AUDIT 1 run without its undo")
+    assert f'"incident": "{INCIDENT}"' in " ".join(text.split()) and "a person's to undo" in text
 
 
 def test_while_a_run_is_to_be_undone_its_alarm_starts_no_other() -> None:

@@ -74,9 +74,10 @@ def _judge_alarm(
 
 
 def make_good(dues: tuple[Due, ...], aws: Account, now: str) -> tuple[Neglected, ...]:
-    """Start the runs, send the pages, and notify the topic of what was started: once of each."""
+    """Start the runs, send the pages, and notify the topic of what was started, or is to be undone by a
+    person: once of each. An alarm that waits has had its refusal notified."""
     done = tuple(_make_good(due, aws, now) for due in dues)
-    new = [found for found in done if not found.waits and _is_new(found, aws)]
+    new = [found for found in done if _concerns_a_person(found) and _is_new(found, aws)]
     to_report = [found for found in new if found.state != "undo without its page" or found.error]
     if to_report:
         aws.topic.publish(_subject(to_report), _message(to_report))
@@ -96,6 +97,10 @@ def _make_good(due: Due, aws: Account, now: str) -> Neglected:
     return replace(due.found, execution=due.run)
 
 
+def _concerns_a_person(found: Neglected) -> bool:
+    return not found.waits or found.state == "run without its undo"
+
+
 def _is_new(found: Neglected, aws: Account) -> bool:
     return aws.notices.last(subject_of(found)) != notice_of(found)
 
@@ -109,11 +114,13 @@ def _message(found: list[Neglected]) -> str:
     texts = ["\n".join(_lines(one)) for one in found[:_MOST]]
     if more := found[_MOST:]:
         texts.append(f"And {len(more)} more: make audit lists them all.")
-    return "\n\n".join(("What no event has started, and the audit has:", *texts))
+    return "\n\n".join(("What no event has started or ended, and what the audit does about it:", *texts))
 
 
 def _lines(found: Neglected) -> list[str]:
     done = f"run {found.execution} was started; read its report."
+    if found.waits:
+        done = "the audit starts nothing for it; it is a person's to undo."
     if found.error:
         done = f"that could not be made good, and is tried again in an hour: {found.error}"
     return [
