@@ -12,7 +12,7 @@ from regrant.audit.found import AuditEvent, Neglected
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.aws import Execution, FiringAlarm
 from regrant.model.catalogue import Service
-from regrant.model.journal import LastOutcome, Lease, Refusals, RefusedCause
+from regrant.model.journal import Hold, LastOutcome, Lease, Refusals, RefusedCause
 from regrant.model.run import Finding, Report, Stage
 from regrant.opening.trigger import read_trigger
 from regrant.refusals import digest_of_entry
@@ -22,6 +22,7 @@ from tests.unit.fakes import (
     ENTRY,
     INCIDENT,
     OLD_ROLE,
+    RECEIVE,
     SETTINGS,
     WORKER,
     FakeTopic,
@@ -34,6 +35,7 @@ HOUR = 3600
 NAME = f"regrant/{WORKER}"
 FIRING = FiringAlarm(NAME, since=at(0))
 SERVICE = f"service/{WORKER}"
+OTHER = Service(CLUSTER, "retainwise-other")
 
 
 def firing(*alarms: FiringAlarm) -> World:
@@ -360,6 +362,58 @@ def test_a_page_that_the_topic_does_not_take_is_notified_once_and_tried_by_each_
     assert [found.error for found in audit(world, 3)] == [None]
     assert [subject for subject, _ in world.topic.sent] == [f"ROLLBACK_INCOMPLETE {WORKER}"]
     assert audit(world, 4) == ()
+
+
+def test_a_topic_that_cannot_be_notified_keeps_no_run_from_its_undo() -> None:
+    world = left_behind()
+    world.alarms.in_alarm = (replace(FIRING, name=f"regrant/{OTHER}"),)
+    world.catalogue.parameters[OTHER] = world.catalogue.parameters[WORKER]
+    lost = Hold(RECEIVE, "run-1", str(WORKER), held_at=at(0), expires_at=at(24 * HOUR), attached_at=at(0))
+    world.holds.write(OLD_ROLE, replace(lost, lost_at=at(60)))
+    world.topic = FakeTopic(AwsRefused("the topic is gone"))
+    with pytest.raises(AwsRefused, match="the topic is gone"):  # for the alarm on the dead-letter queue
+        audit(world)
+    assert sorted(name.partition("-")[0] for name in world.executions.started) == ["audit", "undo"]
+    world.topic = FakeTopic()
+    audit(world, 2)
+    assert [subject for subject, _ in world.topic.sent] == [
+        "AUDIT 1 taken off by somebody",
+        "AUDIT 1 run without its undo, 1 alarm without a run",
+    ]
+
+
+def test_grants_are_notified_of_although_the_rest_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> None:
+        raise AwsRefused("no alarms for you")
+
+    world = World()
+    lost = Hold(RECEIVE, "run-1", str(WORKER), held_at=at(0), expires_at=at(24 * HOUR), attached_at=at(0))
+    world.holds.write(OLD_ROLE, replace(lost, lost_at=at(60)))
+    monkeypatch.setattr(world.alarms, "firing", fail)
+    with pytest.raises(AwsRefused, match="no alarms for you"):
+        audit(world)
+    assert [subject for subject, _ in world.topic.sent] == ["AUDIT 1 taken off by somebody"]
+
+
+def test_a_page_is_sent_once_although_the_audit_cannot_say_what_else_it_did() -> None:
+    world = unpaged("NOT_NOTIFIED")
+    world.alarms.in_alarm = (replace(FIRING, name=f"regrant/{OTHER}"),)
+    world.catalogue.parameters[OTHER] = world.catalogue.parameters[WORKER]
+    world.topic = _OnlyPages()
+    for hours in (1, 1, 2):
+        with pytest.raises(AwsRefused):
+            audit(world, hours)
+    assert [subject for subject, _ in world.topic.sent] == [f"ROLLBACK_INCOMPLETE {WORKER}"]
+    world.topic = FakeTopic()
+    audit(world, 3)
+    assert [subject for subject, _ in world.topic.sent] == ["AUDIT 1 alarm without a run"]
+
+
+class _OnlyPages(FakeTopic):
+    def publish(self, subject: str, message: str) -> None:
+        if not subject.startswith("ROLLBACK_INCOMPLETE"):
+            raise AwsRefused("throttled")
+        super().publish(subject, message)
 
 
 class _NoPages(FakeTopic):

@@ -73,28 +73,33 @@ def _judge_alarm(
     )
 
 
-def make_good(dues: tuple[Due, ...], aws: Account, now: str) -> tuple[Neglected, ...]:
-    """Start the runs, send the pages, and notify the topic of what was started, or is to be undone by a
-    person: once of each. An alarm that waits has had its refusal notified."""
-    done = tuple(_make_good(due, aws, now) for due in dues)
-    new = [found for found in done if _concerns_a_person(found) and _is_new(found, aws)]
-    to_report = [found for found in new if found.state != "undo without its page" or found.error]
-    if to_report:
-        aws.topic.publish(_subject(to_report), _message(to_report))
-    for found in new:  # in this order: what could not be sent is sent by the next try
-        aws.notices.note(subject_of(found), notice_of(found))
-    return done
+def make_good(dues: tuple[Due, ...], aws: Account) -> tuple[Due, ...]:
+    """Start the runs and send the pages: the same, with what has become of each."""
+    return tuple(replace(due, found=_make_good(due, aws)) for due in dues)
 
 
-def _make_good(due: Due, aws: Account, now: str) -> Neglected:
+def _make_good(due: Due, aws: Account) -> Neglected:
     try:
         if due.page:
             send(due.page, aws.topic)
+            # Now, so that what fails later does not let it be sent again.
+            aws.notices.note(subject_of(due.found), notice_of(due.found))
         if due.run:
             aws.executions.start(due.run, due.given)
     except (AwsRefused, AwsUnavailable) as error:
         return replace(due.found, error=str(error))
     return replace(due.found, execution=due.run)
+
+
+def notify_of_level(made: tuple[Due, ...], aws: Account) -> None:
+    """Notify the topic of what was started, could not be, or is to be undone by a person: once of each. An
+    alarm that waits has had its refusal notified, and a page that was sent is a notification itself."""
+    found = [due.found for due in made if due.found.error or not due.page]
+    new = [one for one in found if _concerns_a_person(one) and _is_new(one, aws)]
+    if new:
+        aws.topic.publish(_subject(new), _message(new))
+    for one in new:  # in this order: what could not be sent is sent by the next try
+        aws.notices.note(subject_of(one), notice_of(one))
 
 
 def _concerns_a_person(found: Neglected) -> bool:
@@ -106,7 +111,7 @@ def _is_new(found: Neglected, aws: Account) -> bool:
 
 
 def _subject(found: list[Neglected]) -> str:
-    counts = {state: sum(each.state == state for each in found) for state in _ORDER}
+    counts = {state: sum(one.state == state for one in found) for state in _ORDER}
     return "AUDIT " + ", ".join(f"{count} {state}" for state, count in counts.items() if count)
 
 
