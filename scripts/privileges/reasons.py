@@ -135,10 +135,10 @@ COVERED = (
     ),
     Reason(
         "The stack's owner lists clusters: any of their tasks may be the one that CloudTrail names, or of the"
-        " service that somebody deploys.",
+        " service that somebody deploys, or that is watched.",
         ("ecs:DescribeTasks",),
         f"arn:aws:ecs:{_HERE}:task/retainwise-cluster/*",
-        ("OpenIncident", "Diagnose"),
+        ("OpenIncident", "Diagnose", "VerifyHealth"),
     ),
     Reason(
         "A family is not said to belong to a cluster. What is registered runs only if a service is updated to"

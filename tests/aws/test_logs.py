@@ -1,9 +1,13 @@
 """CloudWatch Logs, searched within bounds."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from regrant.aws.logs import CloudWatchLogs
@@ -208,6 +212,44 @@ def test_tasks_of_which_none_has_logged_yet_have_no_lines() -> None:
         for tasks in (("1", "2"), ("1",), ("2",)):
             refuse(stub, named(*tasks))
         assert of_tasks(logs, "1", "2") == LogLines(())
+
+
+def test_of_two_tasks_in_a_hundred_that_have_not_logged_yet_the_others_are_asked_for_by_name() -> None:
+    tasks, silent = [f"{number}" for number in range(100)], {"0", "99"}
+    account = Streams({task for task in tasks if task not in silent})
+    read = of_tasks(account, *tasks)
+    assert (sorted(tasks_in(read)), read.complete) == (sorted(account.logged), True)
+    assert account.by_prefix == 0
+
+
+@pytest.mark.parametrize("silent", [20, 500, 999, 1_000])
+def test_however_many_tasks_have_not_logged_yet_the_calls_are_bounded(silent: int) -> None:
+    tasks = [f"{number}" for number in range(1_000)]
+    account = Streams({*tasks[: len(tasks) - silent], "of another"})
+    read = of_tasks(account, *reversed(tasks))
+    assert (sorted(tasks_in(read)), read.complete) == (sorted(account.logged - {"of another"}), True)
+    assert (account.by_prefix, account.calls <= 40) == (1, True)
+
+
+class Streams:
+    """FilterLogEvents of a log to which those tasks have written a line each."""
+
+    def __init__(self, logged: set[str]) -> None:
+        self.logged, self.calls, self.by_prefix = logged, 0, 0
+
+    def get_paginator(self, operation: str) -> Streams:
+        assert operation == "filter_log_events"
+        return self
+
+    def paginate(self, **query: Any) -> Iterator[dict[str, Any]]:
+        self.calls += 1
+        names, streams = query.get("logStreamNames"), {f"ecs/worker/{task}" for task in self.logged}
+        self.by_prefix += names is None
+        if names is not None and not streams.issuperset(names):
+            code, message = UNKNOWN
+            raise ClientError({"Error": {"Code": code, "Message": message}}, "FilterLogEvents")
+        asked = sorted(streams if names is None else names)
+        yield page(*(EVENT | {"logStreamName": stream} for stream in asked))
 
 
 def test_tasks_in_a_group_that_does_not_exist_are_asked_for_once() -> None:

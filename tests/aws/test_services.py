@@ -1,5 +1,6 @@
 """ECS services as the domain sees them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -265,7 +266,13 @@ def test_a_stopped_task_says_which_deployment_started_it_and_why_it_stopped() ->
     ecs, prefix = client("ecs"), f"arn:aws:ecs:us-east-1:123456789012:task/{CLUSTER}"
     asked = {"cluster": CLUSTER, "serviceName": WORKER.name, "desiredStatus": "STOPPED"}
     reason = "Essential container in task exited"
-    crashed = {"taskArn": f"{prefix}/a", "startedBy": "ecs-svc/7", "stoppedReason": reason}
+    moment = datetime(2025, 11, 11, 21, 50, tzinfo=UTC)
+    crashed = {
+        "taskArn": f"{prefix}/a",
+        "startedBy": "ecs-svc/7",
+        "stoppedReason": reason,
+        "stoppedAt": moment,
+    }
     with Stubber(ecs) as stub:
         stub.add_response("list_tasks", {"taskArns": [f"{prefix}/{name}" for name in "ab"]}, asked)
         answer = {
@@ -274,7 +281,7 @@ def test_a_stopped_task_says_which_deployment_started_it_and_why_it_stopped() ->
         }
         stub.add_response("describe_tasks", answer, {"cluster": CLUSTER, "tasks": ["a", "b"]})
         (task,) = EcsServices(ecs).stopped_tasks(WORKER)
-    assert task == StoppedTask("a", "ecs-svc/7", f"{reason} (exit code 1)")
+    assert task == StoppedTask("a", "ecs-svc/7", f"{reason} (exit code 1)", "2025-11-11T21:50:00.000Z")
 
 
 def test_stopped_tasks_are_described_by_hundreds_and_a_thousand_at_most() -> None:

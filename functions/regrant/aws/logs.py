@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
 from regrant.model.aws import LogLine, LogLines, LogRoute
@@ -16,6 +18,8 @@ _PAGES_WITH_EMPTY_ONES = 60
 _CHARACTERS = 4_000_000
 # As many stream names as FilterLogEvents takes (API reference).
 _NAMES = 100
+# Refused calls of one search by names: enough for two names in a hundred that do not exist.
+_REFUSED = 15
 _NOT_FOUND = "ResourceNotFoundException"
 
 
@@ -25,6 +29,9 @@ class CloudWatchLogs:
     A search by prefix goes through the streams of all tasks that there ever were, with an empty page for
     much of what is old (boto/boto3#2265, #4258; aws/aws-sdk-go#1967); one by streams' names does not. So the
     names are asked for where they are known, or as soon as a page was empty.
+
+    Of many tasks that have not logged anything (no image, no capacity) the names would cost two calls each,
+    of the few a second that the account has. So after fifteen refused ones it is the prefix again, once.
 
     Pages are read until there are twenty with lines, sixty in all, or four million characters; `complete`
     says whether there were more. All raise AwsUnavailable, AwsRefused.
@@ -64,42 +71,37 @@ class CloudWatchLogs:
     def search_tasks(
         self, route: LogRoute, tasks: tuple[str, ...], term: str, since: str, until: str
     ) -> LogLines:
-        """FilterLogEvents: the lines of those tasks' streams; of a task that has none yet there are none."""
-        query, read = _query(route, term, since, until), _Reading()
-        names = tuple(f"{route.stream_prefix}/{task}" for task in dict.fromkeys(tasks))
-        batches = [names[first : first + _NAMES] for first in range(0, len(names), _NAMES)]
-        try:
-            for batch in batches:
-                for page, more in self._of_streams(query, batch, more=batch is not batches[-1]):
-                    read.add(page, more)
-                    if read.full:
-                        return read.lines()
-        except AwsRefused as refused:
-            if refused.code == _NOT_FOUND:
-                return LogLines((), exists=False)
-            raise
-        read.more = False
-        return read.lines()
-
-    def _of_streams(
-        self, query: dict[str, Any], names: tuple[str, ...], *, more: bool
-    ) -> Iterator[tuple[dict[str, Any], bool]]:
-        """The pages, and whether there is more after each.
+        """FilterLogEvents: the lines of those tasks' streams; of a task that has none yet there are none.
 
         One name that does not exist has the whole call refused, "The specified log stream does not exist."
         (percona/rds_exporter#81), and it is not said which; so each half is asked for on its own.
         """
-        try:
-            for page in self._pages(query | {"logStreamNames": list(names)}):
-                yield page, more or "nextToken" in page
-            return
-        except AwsRefused as refused:
-            if refused.code != _NOT_FOUND or "log group" in str(refused):
-                raise
-        if len(names) > 1:
-            half = len(names) // 2
-            yield from self._of_streams(query, names[:half], more=True)
-            yield from self._of_streams(query, names[half:], more=more)
+        query, read, refused = _query(route, term, since, until), _Reading(), 0
+        known = tuple(dict.fromkeys(tasks))
+        left = [known[first : first + _NAMES] for first in range(0, len(known), _NAMES)]
+        while left:
+            batch = left.pop(0)
+            names = [f"{route.stream_prefix}/{task}" for task in batch]
+            try:
+                for page in self._pages(query | {"logStreamNames": names}):
+                    read.add(page, bool(left) or "nextToken" in page)
+                    if read.full:
+                        return read.lines()
+            except AwsRefused as error:
+                if error.code != _NOT_FOUND:
+                    raise
+                if "log group" in str(error):
+                    return LogLines((), exists=False)
+                refused += 1
+                if refused > _REFUSED:
+                    rest = frozenset((*batch, *(task for each in left for task in each)))
+                    every = self.search(route, term, since, until, tuple)
+                    lines = tuple(line for line in every.lines if line.task in rest)
+                    return read.lines(and_also=replace(every, lines=lines))
+                half = (len(batch) + 1) // 2
+                left[:0] = [batch[:half], batch[half:]] if len(batch) > 1 else []
+        read.more = False
+        return read.lines()
 
     def _pages(self, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         pages = iter(self._logs.get_paginator("filter_log_events").paginate(**query))

@@ -139,7 +139,12 @@ class EcsServices:
                 )["tasks"]
             ]
         return tuple(
-            StoppedTask(name_of(shape["taskArn"]), shape.get("startedBy", ""), _why_stopped(shape))
+            StoppedTask(
+                name_of(shape["taskArn"]),
+                shape.get("startedBy", ""),
+                _why_stopped(shape),
+                _moment(shape.get("stoppedAt")),
+            )
             for shape in shapes
         )
 

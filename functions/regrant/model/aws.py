@@ -48,12 +48,13 @@ class Deployment(msgspec.Struct, frozen=True):
 
 
 class StoppedTask(msgspec.Struct, frozen=True):
-    """A task that stopped within about the last hour: the deployment (id) that started it, and ECS's
-    reason."""
+    """A task that stopped within about the last hour: the deployment (id) that started it, ECS's reason, and
+    when it had stopped, empty while it is on its way (API reference, Task: stoppedAt)."""
 
     id: str
     deployment: str
     reason: str = ""
+    at: str = ""
 
 
 class ServiceState(msgspec.Struct, frozen=True):

@@ -161,10 +161,14 @@ def _of_its_tasks(
     aws: Account,
     now: str,
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[LogLines, LogLines]]:
-    """Tasks that are to run, those that have stopped, and lines of success and of denial in their logs."""
-    tasks, stopped = both(
-        lambda: aws.services.task_ids(service, deployment), lambda: aws.services.stopped_task_ids(service)
+    """Tasks that are to run, those that have stopped since, and lines of success and of denial in their logs.
+
+    One that had stopped before has logged nothing since, however soon it died.
+    """
+    tasks, died = both(
+        lambda: aws.services.task_ids(service, deployment), lambda: aws.services.stopped_tasks(service)
     )
+    stopped = tuple(task.id for task in died if not task.at or seconds_between(since, task.at) >= 0)
     lines = both(
         lambda: read_lines(aws.logs, routes, tasks, entry.health.success, since, now),
         lambda: read_lines(aws.logs, routes, (*tasks, *stopped), DENIAL_TERM, since, now),

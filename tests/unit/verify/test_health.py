@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from regrant.denials.search import DENIAL_TERM
+from regrant.model.aws import LogLines, LogRoute, StoppedTask
 from regrant.model.results import BaselineMark, Grant, Sample, Verdict
 from regrant.verify.health import health_of
 from tests.unit.fakes import (
@@ -10,6 +11,7 @@ from tests.unit.fakes import (
     DENIAL,
     ENTRY,
     OLD,
+    OLD_DEPLOYMENT,
     OLD_ROLE,
     RECEIVE,
     ROLE,
@@ -202,6 +204,30 @@ def test_a_new_task_that_is_denied_and_exits_is_heard() -> None:
     watch.log(DENIAL, "new-and-gone")
     watch.world.services.stopped = ("old-1", "new-and-gone")
     assert watch.look().verdict == "UNHEALTHY"
+
+
+def test_the_logs_of_tasks_that_stopped_before_what_a_look_goes_back_to_are_not_asked_for() -> None:
+    """Hundreds that never logged may have stopped in an hour, and the account has a few calls a second."""
+    watch = Watch()
+    watch.log(SUCCESS)
+    watch.look()
+    watch.world.services.died = (
+        *(StoppedTask(f"dead-{n}", watch.ours, at=at(130)) for n in range(400)),
+        StoppedTask("old-1", OLD_DEPLOYMENT, at=at(150)),
+        StoppedTask("new-and-gone", watch.ours, at=at(172)),
+        StoppedTask("still-stopping", watch.ours),
+    )
+    watch.log(DENIAL, "new-and-gone")
+    asked = set[str]()
+    search = watch.world.logs.search_tasks
+
+    def noted(route: LogRoute, tasks: tuple[str, ...], *rest: str) -> LogLines:
+        asked.update(tasks)
+        return search(route, tasks, *rest)
+
+    watch.world.logs.search_tasks = noted  # type: ignore[method-assign]
+    assert watch.look().verdict == "UNHEALTHY"
+    assert asked == {"new-1", "new-2", "old-1", "new-and-gone", "still-stopping"}
 
 
 def test_an_old_tasks_denial_during_the_rollout_is_not_heard_though_it_has_stopped() -> None:

@@ -198,7 +198,7 @@ def test_the_looks_of_the_first_proof_count_in_the_second() -> None:
 READS = [
     ("services", "describe"),
     ("services", "task_ids"),
-    ("services", "stopped_task_ids"),
+    ("services", "stopped_tasks"),
     ("roles", "attached"),
     ("logs", "search_tasks"),
     ("queues", "depth"),
