@@ -29,6 +29,9 @@ consistent", IAM user guide, Troubleshooting); what is published are seconds to 
 TWICE = 45.0
 """The same for two reads that agree. Until then an absence is not believed: what was attached is taken off
 all the same, which can be repeated."""
+APART = 30.0
+"""Seconds after which a second read of an absence does not repeat the same stale answer. Two reads in one
+step are taken for two only by what can be repeated: whoever is to keep an attachment waits this long."""
 SPREAD = 120.0
 """The same for a state that two reads show after a change of our own."""
 
@@ -106,7 +109,7 @@ def is_lost(hold: Hold, there: Attachments | None, now: str, *, twice: bool = Fa
         since = hold.put_back_at or hold.held_at
         return bool(since) and seconds_between(since, now) > ACTIVE + STALE
     age = seconds_between(hold.attached_at, now)
-    seen_before = hold.absent_at is not None and seconds_between(hold.absent_at, now) > 0
+    seen_before = hold.absent_at is not None and seconds_between(hold.absent_at, now) >= APART
     return age > STALE or (age > TWICE and (twice or seen_before))
 
 

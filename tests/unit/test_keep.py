@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
+from regrant.model.aws import name_of
 from regrant.model.run import Report
-from tests.unit.cure import CURE, DAY, EXPIRY, LATER, granted, let_go, planned, standing, undo
-from tests.unit.fakes import ENTRY, INCIDENT, OLD_ROLE, RECEIVE, ROLE, UNDO, World, at
+from tests.unit.cure import (
+    CURE,
+    DAY,
+    EXPIRY,
+    LATER,
+    another_grant,
+    granted,
+    let_go,
+    planned,
+    standing,
+    undo,
+)
+from tests.unit.fakes import ENTRY, INCIDENT, OLD_ROLE, RECEIVE, ROLE, SEND, UNDO, World, at
 from tests.unit.run import Run, opened
 
 KEEP = replace(EXPIRY, id="keep-1", subject="keep-1", mode="keep", expires=INCIDENT)
@@ -65,6 +78,63 @@ def test_what_somebody_took_off_cannot_be_kept() -> None:
     assert (diagnosis.next, diagnosis.findings[0].code) == ("NOTHING_TO_FIX", "TAKEN_OFF")
     run.close(LATER + 1)
     assert (world.holds.of(OLD_ROLE), world.schedules.at) == ((), {})
+
+
+def unshown(world: World, age: float) -> Run:
+    """A keep whose first reads, that long after the attachment, show nothing of it."""
+    world.roles.role = replace(world.roles.role, attached=())
+    run = Run(world, KEEP)
+    assert run.diagnose(age).next == "CHANGE"
+    run.capture(age + 1)
+    return run
+
+
+@pytest.mark.parametrize("age", [20.0, 200.0])
+def test_what_old_answers_of_iam_do_not_show_is_kept_and_never_detached(age: float) -> None:
+    world = granted()
+    run = unshown(world, age)
+    assert run.withdraw(age + 2).next == "WAIT"
+    world.roles.role = replace(world.roles.role, attached=(RECEIVE,))
+    assert run.withdraw(age + 12).for_good == (RECEIVE,)
+    assert (world.roles.detached, world.roles.role.attached) == ([], (RECEIVE,))
+    assert run.close(age + 13).outcome == "CURED"
+
+
+def test_what_is_absent_in_two_reads_that_are_apart_is_forgotten() -> None:
+    world = granted()
+    run = unshown(world, 200)
+    assert [run.withdraw(200 + seconds).next for seconds in (2, 12, 22, 32)] == 3 * ["WAIT"] + ["CLOSE"]
+    assert run.close(240).outcome == "NOTHING_TO_FIX"
+    assert (world.holds.of(OLD_ROLE), world.schedules.at, world.roles.detached) == ((), {}, [])
+
+
+def test_while_it_waits_it_says_for_what() -> None:
+    (why,) = unshown(granted(), 20).withdraw(22).evidence
+    assert why == f"Waits until it is certain whether {name_of(RECEIVE)} is on {name_of(OLD_ROLE)}."
+
+
+def test_one_of_two_that_was_taken_off_is_forgotten_and_the_other_is_kept() -> None:
+    world = granted()
+    another_grant(world, INCIDENT, policy=SEND)
+    world.roles.detach(OLD_ROLE, SEND)
+    world.roles.detached.clear()
+    run = Run(world, KEEP)
+    assert run.diagnose(LATER).plan is not None
+    run.capture(LATER + 1)
+    withdrawal = run.withdraw(LATER + 2)
+    assert (withdrawal.for_good, [each.policy for each in withdrawal.lost]) == ((RECEIVE,), [SEND])
+    assert (world.holds.of(OLD_ROLE), world.roles.detached) == ((), [])
+
+
+def test_nothing_to_keep_closes_the_record_only_of_what_is_lost_when_it_closes() -> None:
+    """Somebody attaches it after the diagnosis found it lost: until a run has seen that, it has its end."""
+    world = granted()
+    world.roles.role = replace(world.roles.role, attached=())
+    run = Run(world, KEEP)
+    assert run.diagnose(LATER).next == "NOTHING_TO_FIX"
+    world.roles.role = replace(world.roles.role, attached=(RECEIVE,))
+    run.close(LATER + 1)
+    assert [hold.policy for hold in world.holds.of(OLD_ROLE)] == [RECEIVE] and world.schedules.at
 
 
 def test_where_the_entry_demands_it_a_person_is_asked() -> None:

@@ -118,9 +118,9 @@ def _read_both(incident: Incident, diagnosis: Diagnosis, aws: Account, now: str)
             lambda: aws.catalogue.entry(service),
         ),
     )
-    looked = look_after(
-        aws, role.arn, held, attachments_of(role), now, read_before=(against.attached, diagnosis.at)
-    )
+    # A keep takes Diagnose's read of a moment ago for the same one, and looks again in WithdrawGrants.
+    before = None if incident.mode == "keep" else (against.attached, diagnosis.at)
+    looked = look_after(aws, role.arn, held, attachments_of(role), now, read_before=before)
     granted = granted_by_others(standing(looked), incident.id)
     _raise_if_deployed(plan, found)
     moved = [*drift(against, role, granted), *moved_policies(against, policies)]

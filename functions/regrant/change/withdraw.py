@@ -35,7 +35,8 @@ class Role(msgspec.Struct, frozen=True):
 
 
 def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
-    """Withdraw what the plan says once the role is this run's; WAIT while another run changes it.
+    """Withdraw what the plan says once the role is this run's; WAIT while another run changes it, and while
+    it is not certain that what a keep does not find there is lost.
 
     The role is kept until the service has been watched: what another run attached would spoil the proof.
     Raises GrantWithdrawn (see `withdraw`), AwsUnavailable, AwsRefused.
@@ -56,7 +57,12 @@ def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
     )
     # What an earlier try of this step began to take off is absent because of that.
     unbegun = tuple(hold for hold in held if hold.policy not in begun)
-    looked = grants.look_twice(aws, plan.role, unbegun, there, (*plan.withdraw, *plan.keep), now)
+    if incident.mode == "keep":
+        looked = grants.look_after(aws, plan.role, unbegun, there, now)
+        if unshown := _neither_there_nor_lost(incident, plan, looked, there):
+            return Withdrawal("WAIT", checks, now, evidence=(_waits_for(unshown, plan.role),))
+    else:
+        looked = grants.look_twice(aws, plan.role, unbegun, there, (*plan.withdraw, *plan.keep), now)
     rest = tuple(hold for hold in held if hold.policy in begun)
     held = (*looked, *rest)
     role = Role(held, there, needed)
@@ -103,6 +109,19 @@ def withdraw(
             carry_out(aws.journal, incident.id, change, act, now)
             removed.append(policy)
     return tuple(removed), tuple(kept), tuple(lost)
+
+
+def _neither_there_nor_lost(
+    incident: Incident, plan: Plan, held: tuple[Hold, ...], there: Attachments | None
+) -> tuple[str, ...]:
+    """The policies (ARNs) that are to be kept and may be attached or not."""
+    own = [hold for hold in grants.standing(held) if hold.policy in plan.keep and _is_ours(hold, incident)]
+    return tuple(sorted(hold.policy for hold in own if not grants.is_there(hold, there)))
+
+
+def _waits_for(unshown: tuple[str, ...], role: str) -> str:
+    names = ", ".join(map(name_of, unshown))
+    return f"Waits until it is certain whether {names} is on {name_of(role)}."
 
 
 def _keep_for_good(

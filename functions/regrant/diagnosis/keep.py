@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from regrant.baseline.drift import planned_against
 from regrant.diagnosis.expiry import nothing_left, out_of_reach
-from regrant.grants import attachments_of, is_there
-from regrant.model.aws import ServiceState, name_of
+from regrant.grants import attachments_of, is_lost, is_there
+from regrant.model.aws import Attachments, ServiceState, name_of
 from regrant.model.journal import Hold
 from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan
 from regrant.ports import Account
@@ -19,8 +19,9 @@ def plan_keep(
     """The plan, or NOTHING_TO_FIX where nothing is left of the grant. Reads only. Raises AwsUnavailable,
     AwsRefused.
 
-    A grant for good is more than the temporary one that somebody may have approved, so where the entry
-    demands it a person is asked.
+    Nothing is left only of what is lost for certain. What one read does not show is kept like the rest:
+    WithdrawGrants looks at it again, and takes nothing off. A grant for good is more than the temporary one
+    that somebody may have approved, so where the entry demands it a person is asked.
     """
     role = incident.role
     assert role is not None  # OpenIncident has it from the journal
@@ -28,16 +29,18 @@ def plan_keep(
     if refusal := out_of_reach(own, role, allowed, aws.settings.region):
         return Diagnosis("REFUSE", now, refusal=refusal)
     was = aws.roles.read(role) if own else None
-    there = [hold for hold in own if was and is_there(hold, attachments_of(was)) and not hold.lost_at]
-    if was is None or not there:
+    there = attachments_of(was) if was else None
+    left = [hold for hold in own if not is_lost(hold, there, now)]
+    if was is None or not left:
         return Diagnosis("NOTHING_TO_FIX", now, tuple(nothing_left(incident, own, was)))
-    findings = tuple(Finding("TEMPORARY_GRANT", _temporary(role, hold), (hold.policy,)) for hold in there)
+    findings = tuple(
+        Finding("TEMPORARY_GRANT", _temporary(role, hold, there), (hold.policy,)) for hold in left
+    )
     plan = Plan(
         role,
         (),
         redeploy=False,
-        withdraw=tuple(sorted(hold.policy for hold in own if hold not in there)),
-        keep=tuple(sorted(hold.policy for hold in there)),
+        keep=tuple(sorted(hold.policy for hold in own)),
         watch=False,
     )
     against = planned_against(was, aws.roles.read_policies(plan.keep))
@@ -45,6 +48,7 @@ def plan_keep(
     return Diagnosis(decision, now, findings, plan, planned_against=against)
 
 
-def _temporary(role: str, hold: Hold) -> str:
+def _temporary(role: str, hold: Hold, there: Attachments | None) -> str:
     what = f"{name_of(hold.policy)} is on {name_of(role)} as the temporary grant of run {hold.incident}"
-    return f"{what}, until {hold.expires_at or 'no time'}."
+    unshown = "" if is_there(hold, there) else " IAM did not show it in this read, which can be stale."
+    return f"{what}, until {hold.expires_at or 'no time'}.{unshown}"

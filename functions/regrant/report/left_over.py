@@ -32,7 +32,8 @@ class LeftOver(msgspec.Struct, frozen=True):
 
 
 def left_over(state: RunState, outcome: Outcome, aws: Account, now: str) -> LeftOver:
-    """Read every managed role, and close the record of what somebody took off (an expiry's).
+    """Read every managed role, and close the record of what somebody took off for certain (an expiry's, a
+    keep's).
 
     What an expiry could not end has in its record how that ended, for the audit to say. Raises
     AwsUnavailable, AwsRefused.
@@ -72,8 +73,7 @@ def _left_on(
     left = []
     for hold in own:
         ends = hold.incident == incident.expires
-        found_lost = ends and state.diagnosis is not None and state.diagnosis.next == "NOTHING_TO_FIX"
-        if managed and (found_lost or grants.is_lost(hold, there, now)):
+        if managed and grants.is_lost(hold, there, now):
             if ends and incident.mode in ("expire", "keep"):
                 grants.drop(aws, role, hold, incident.id, now)
             continue
