@@ -38,8 +38,7 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
     incident, refusal = _by_entry(
         state.incident, read_entry(text, service, allowed, aws.settings.catalogue_prefix)
     )
-    waited = before is not None and before.waited is not None
-    diagnosis = refused(refusal, now) if refusal else _make_plan(incident, found, allowed, aws, now, waited)
+    diagnosis = refused(refusal, now) if refusal else _make_plan(incident, found, allowed, aws, now, before)
     if incident.mode in ("cure", "expire"):
         diagnosis = with_staying(diagnosis, incident, aws, now)
     if against := diagnosis.planned_against:
@@ -69,7 +68,12 @@ def _by_entry(incident: Incident, entry: CatalogueEntry | Refusal) -> tuple[Inci
 
 
 def _make_plan(
-    incident: Incident, state: ServiceState | None, allowed: Allowed, aws: Account, now: str, waited: bool
+    incident: Incident,
+    state: ServiceState | None,
+    allowed: Allowed,
+    aws: Account,
+    now: str,
+    before: Diagnosis | None,
 ) -> Diagnosis:
     # Imported here: a run of one mode needs none of the others' code at its cold start.
     if incident.mode == "cure":
@@ -79,5 +83,5 @@ def _make_plan(
     elif incident.mode == "keep":
         from regrant.diagnosis.keep import plan_keep as make_plan
     else:
-        return plan_containment(incident, state, allowed, aws, now, waited)
+        return plan_containment(incident, state, allowed, aws, now, before)
     return make_plan(incident, state, allowed, aws, now)

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr, replace
 
+from regrant.clock import seconds_between
 from regrant.model.aws import LogRoute, PolicyMark, RoleState
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.denial import Denial, StaysDenied
@@ -115,11 +116,17 @@ class Depths(msgspec.Struct, frozen=True):
 
 class Waited(msgspec.Struct, frozen=True):
     """The wait for deployments that others started: which (`ecs-svc/N (family:revision)`), since when, and
-    until when one was seen in flight."""
+    until when one was seen in flight. earlier: seconds of the run's waits before this one."""
 
     deployments: tuple[str, ...]
     since: str
     until: str
+    earlier: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of all waits so far."""
+        return self.earlier + seconds_between(self.since, self.until)
 
 
 class Diagnosis(msgspec.Struct, frozen=True):

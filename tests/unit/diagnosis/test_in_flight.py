@@ -18,11 +18,13 @@ from regrant.model.run import Diagnosis, Incident
 from tests.unit.fakes import (
     ALLOWED,
     DEAD_LETTERS,
+    DEFINITION,
     DENIAL,
     ENTRY,
     EXECUTION_ROLE,
     INCIDENT_OF_WORKER,
     NEWER_DEFINITION,
+    OLD,
     OLD_DEPLOYMENT,
     OLD_ROLE,
     QUEUE,
@@ -64,6 +66,13 @@ def failing(*, lines: str = DENIED, task: str = "new-0") -> World:
 
 def look(world: World, seconds: float = 1, mode: str = "contain") -> Diagnosis:
     return Run(world, replace(INCIDENT_OF_WORKER, mode=mode)).diagnose(seconds)
+
+
+def wait_for(world: World) -> Diagnosis:
+    """The first look and the last."""
+    run = Run(world)
+    run.diagnose(0)
+    return run.diagnose(WAIT_LIMIT)
 
 
 def codes(diagnosis: Diagnosis) -> list[str]:
@@ -183,19 +192,50 @@ def test_when_the_time_is_over_the_refusal_names_the_deployment_and_the_findings
     world = deployed()
     world.logs.write(WAIT_LIMIT - 30, DENIED, "new-1")
     run = Run(world)
+    assert run.diagnose(0).next == "WAIT"
     assert run.diagnose(WAIT_LIMIT - 1).next == "WAIT"
     diagnosis = run.diagnose(WAIT_LIMIT)
     assert diagnosis.next == "REFUSE" and diagnosis.refusal is not None
     assert diagnosis.refusal.code == "DEPLOYMENT_IN_FLIGHT"
     assert f"{THEIRS} PRIMARY IN_PROGRESS, {OLD_DEPLOYMENT} ACTIVE COMPLETED" in diagnosis.refusal.message
-    assert "It has not ended in 20 minutes." in diagnosis.refusal.message
+    assert diagnosis.refusal.message.endswith("The run has waited 20 minutes.")
     assert codes(diagnosis)[:2] == ["DENIED_TASKS", "MISSING_ATTACHMENT"]
+
+
+def test_one_that_begins_late_in_a_run_is_waited_for_as_long_as_any() -> None:
+    """A person has thought about the plan for most of an hour."""
+    run = Run(world := World())
+    world.logs.write(-5, DENIAL, "old-1")
+    assert run.diagnose(1).next == "CHANGE"
+    world.services.somebody_deploys(DEFINITION)
+    world.services.tasks[THEIRS] = ()
+    first = run.diagnose(3_001)
+    assert first.next == "WAIT" and f"until {at(3_001 + WAIT_LIMIT)}" in text(first, "WAITS_FOR_DEPLOYMENT")
+    assert run.diagnose(3_000 + WAIT_LIMIT).next == "WAIT"
+    assert run.diagnose(3_001 + WAIT_LIMIT).next == "REFUSE"
+
+
+def test_the_waits_of_a_run_have_one_limit_together_and_the_refusal_says_when_the_last_one_began() -> None:
+    run = Run(world := deployed())
+    run.diagnose(0)
+    world.services.finish()
+    world.logs.write(995, DENIED, "new-1")
+    assert run.diagnose(1_000).next == "CHANGE"
+    began = replace(OLD, id="ecs-svc/78", rollout_state="IN_PROGRESS", created_at=at(1_990))
+    assert world.services.state is not None
+    older = tuple(replace(each, status="ACTIVE") for each in world.services.state.deployments)
+    world.services.state = replace(world.services.state, deployments=(began, *older))
+    world.services.tasks["ecs-svc/78"] = ()
+    assert [run.diagnose(seconds).next for seconds in (2_000, 2_199, 2_200)] == ["WAIT", "WAIT", "REFUSE"]
+    refusal = run.state.refusal
+    assert refusal is not None
+    assert refusal.message.endswith(f"The run has waited 20 minutes. ecs-svc/78 began at {at(1_990)}.")
 
 
 def test_what_no_declared_policy_allows_comes_with_the_statement_that_would() -> None:
     world = deployed()
     world.logs.write(WAIT_LIMIT - 30, DENIED.replace("receivemessage", "purgequeue"), "new-1")
-    diagnosis = look(world, WAIT_LIMIT)
+    diagnosis = wait_for(world)
     assert {"DENIED_TASKS", "NOT_DECLARED", "MISSING_STATEMENT"} <= {*codes(diagnosis)}
 
 
@@ -204,7 +244,7 @@ def test_a_deployment_that_fails_for_another_reason_is_waited_for_and_the_reason
     reason = "CannotPullContainerError: pull image manifest has been retried 5 time(s)"
     world.services.died = (StoppedTask("new-0", THEIRS, reason),)
     assert look(world).next == "WAIT"
-    diagnosis = look(world, WAIT_LIMIT)
+    diagnosis = wait_for(world)
     assert diagnosis.refusal is not None and diagnosis.refusal.code == "DEPLOYMENT_IN_FLIGHT"
     (stopped,) = [finding for finding in diagnosis.findings if finding.code == "TASKS_STOPPED"]
     assert stopped.evidence[0] == reason

@@ -221,9 +221,9 @@ def test_the_logs_of_tasks_that_stopped_before_what_a_look_goes_back_to_are_not_
     asked = set[str]()
     search = watch.world.logs.search_tasks
 
-    def noted(route: LogRoute, tasks: tuple[str, ...], *rest: str) -> LogLines:
+    def noted(route: LogRoute, tasks: tuple[str, ...], term: str, since: str, until: str) -> LogLines:
         asked.update(tasks)
-        return search(route, tasks, *rest)
+        return search(route, tasks, term, since, until)
 
     watch.world.logs.search_tasks = noted  # type: ignore[method-assign]
     assert watch.look().verdict == "UNHEALTHY"

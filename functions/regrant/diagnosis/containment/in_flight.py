@@ -16,12 +16,12 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec.structs import replace
 
-from regrant.clock import earlier, later, seconds_between
+from regrant.clock import earlier, seconds_between
 from regrant.denials.calls import read_calls
 from regrant.denials.search import Found, read_depths
 from regrant.diagnosis.containment.judge import Reads, judge
 from regrant.diagnosis.containment.reading import denials, queue_missing, refused
-from regrant.diagnosis.containment.waiting import WAIT_LIMIT, may_wait
+from regrant.diagnosis.containment.waiting import ends_at, may_wait, wait_with
 from regrant.diagnosis.eligibility import in_flight, judge_role
 from regrant.diagnosis.staying import LOOK_BACK
 from regrant.model.aws import Deployment, LogLine, ServiceState, StoppedTask, TaskDefinition, name_of
@@ -68,7 +68,14 @@ class Denied(msgspec.Struct, frozen=True):
     diagnosis: Diagnosis
 
 
-def look(incident: Incident, state: ServiceState, allowed: Allowed, aws: Account, now: str) -> Diagnosis:
+def look(
+    incident: Incident,
+    state: ServiceState,
+    before: Diagnosis | None,
+    allowed: Allowed,
+    aws: Account,
+    now: str,
+) -> Diagnosis:
     """WAIT, or what is to be done about a deployment that cannot end; a refusal when the time is over.
 
     Raises AwsUnavailable, AwsRefused.
@@ -91,7 +98,9 @@ def look(incident: Incident, state: ServiceState, allowed: Allowed, aws: Account
     seen = Seen(state, definitions, tasks, stopped, found, depths)
     looked = (_denied(incident, each, seen, allowed, aws, now) for each in state.deployments)
     denied = tuple(one for one in looked if one)
-    return _contain(seen, denied, now) or _wait(incident, service, seen, denied, now)
+    names = tuple(each.named for each in state.deployments if not each.completed)
+    waited = wait_with(before, names, now)
+    return _contain(seen, denied, now) or _wait(incident, service, seen, denied, waited, now)
 
 
 def judge_after(
@@ -213,19 +222,18 @@ def _cannot_end(primary: Deployment, failed: tuple[StoppedTask, ...], now: str) 
 
 
 def _wait(
-    incident: Incident, service: Service, seen: Seen, denied: tuple[Denied, ...], now: str
+    incident: Incident, service: Service, seen: Seen, denied: tuple[Denied, ...], waited: Waited, now: str
 ) -> Diagnosis:
-    names = tuple(each.named for each in seen.state.deployments if not each.completed)
     findings = (*_failures(seen), *_denials(denied))
-    waited = Waited(names, now, now)
-    if may_wait(incident, now):
-        until = later(incident.opened_at, WAIT_LIMIT)
-        text = f"Waits until {until} at most for what others are deploying: {', '.join(names)}."
+    if may_wait(incident, waited):
+        names = ", ".join(each.named for each in seen.state.deployments if not each.completed)
+        text = f"Waits until {ends_at(waited)} at most for what others are deploying: {names}."
         waits = Finding("WAITS_FOR_DEPLOYMENT", text)
         return Diagnosis("WAIT", now, (waits, *findings), waited=waited)
-    dry = incident.mode == "plan"
-    minutes = seconds_between(incident.opened_at, now) / 60
-    text = " A run would wait for it." if dry else f" It has not ended in {minutes:.0f} minutes."
+    dry, primary = incident.mode == "plan", seen.state.primary
+    text = " A run would wait for it." if dry else f" The run has waited {waited.seconds / 60:.0f} minutes."
+    if not dry and primary and primary.created_at:
+        text += f" {primary.id} began at {primary.created_at}."
     refusal = in_flight(service, seen.state, text)
     return Diagnosis("REFUSE", now, findings, refusal=refusal, waited=None if dry else waited)
 

@@ -17,11 +17,16 @@ from regrant.settings import Allowed
 
 
 def plan_containment(
-    incident: Incident, state: ServiceState | None, allowed: Allowed, aws: Account, now: str, waited: bool
+    incident: Incident,
+    state: ServiceState | None,
+    allowed: Allowed,
+    aws: Account,
+    now: str,
+    before: Diagnosis | None,
 ) -> Diagnosis:
     """What the catalogue declares against what the role in use has, and the denials that show it.
 
-    waited: for another deployment, whose tasks' denials are in the log, too.
+    before: the run's last look. If it waited for another deployment, that one's denials are in the log, too.
     """
     service, entry = incident.service, incident.entry
     assert service is not None and entry is not None  # `diagnose` refused everything else
@@ -32,7 +37,7 @@ def plan_containment(
         # Imported here: few services are being deployed when they are denied.
         from regrant.diagnosis.containment.in_flight import look
 
-        return look(incident, state, allowed, aws, now)
+        return look(incident, state, before, allowed, aws, now)
     definition = aws.services.task_definition(state.task_definition)
     refusal = judge_role(definition, allowed)
     if refusal or definition.task_role is None:
@@ -52,7 +57,7 @@ def plan_containment(
     if refusal := no_log(definition.arn, found):
         return refused(refusal, now)
     reads = Reads(definition, permissions, held, found, depths)
-    if waited and state.primary and found.log.lines:
+    if before and before.waited and state.primary and found.log.lines:
         from regrant.diagnosis.containment.in_flight import judge_after
 
         return judge_after(incident, state, state.primary, reads, allowed, aws, now)

@@ -4,32 +4,42 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from regrant.clock import seconds_between
-from regrant.model.run import Diagnosis, Finding, Incident
+from regrant.clock import later
+from regrant.model.run import Diagnosis, Finding, Incident, Waited
 
 WAIT_LIMIT = 1200.0
-"""Seconds since the execution's start. A rolling update takes 3 to 10 minutes; a circuit breaker needs about
-as long until three tasks have failed to start, and then its rollback is a rolling update, too."""
+"""Seconds of all waits of a run, each since its first look. A rolling update takes 3 to 10 minutes; a circuit
+breaker needs about as long until three tasks have failed to start, and then its rollback is a rolling update,
+too."""
 
 
-def may_wait(incident: Incident, now: str) -> bool:
+def wait_with(before: Diagnosis | None, deployments: tuple[str, ...], now: str) -> Waited:
+    """The wait with this look, which has seen those deployments; a new one if the last look was of none."""
+    was = before.waited if before else None
+    if before is None or was is None:
+        return Waited(deployments, now, now)
+    every = tuple(dict.fromkeys((*was.deployments, *deployments)))
+    if before.next == "WAIT":
+        return replace(was, deployments=every, until=now)
+    return Waited(every, now, now, earlier=was.seconds)
+
+
+def may_wait(incident: Incident, waited: Waited) -> bool:
     """A dry run answers immediately."""
-    return incident.mode == "contain" and seconds_between(incident.opened_at, now) < WAIT_LIMIT
+    return incident.mode == "contain" and waited.seconds < WAIT_LIMIT
+
+
+def ends_at(waited: Waited) -> str:
+    return later(waited.since, WAIT_LIMIT - waited.earlier)
 
 
 def with_wait(diagnosis: Diagnosis, before: Diagnosis | None) -> Diagnosis:
     """The diagnosis with what the run has waited for so far."""
-    was, is_ = before.waited if before else None, diagnosis.waited
-    looks = before.looks if before else 0
-    if before is None or was is None:
-        return replace(diagnosis, looks=int(diagnosis.next == "WAIT"))
-    if is_ is not None:
-        deployments = tuple(dict.fromkeys((*was.deployments, *is_.deployments)))
-        waited = replace(is_, deployments=deployments, since=was.since)
-        return replace(diagnosis, waited=waited, looks=looks + (diagnosis.next == "WAIT"))
+    was, looks = before.waited if before else None, before.looks if before else 0
+    if before is None or was is None or diagnosis.waited is not None:
+        return replace(diagnosis, looks=looks + (diagnosis.next == "WAIT"))
     waited = replace(was, until=diagnosis.at) if before.next == "WAIT" else was
-    spent = seconds_between(waited.since, waited.until)
-    text = f"Waited {spent:.0f} s for what others were deploying: {', '.join(waited.deployments)}."
+    text = f"Waited {waited.seconds:.0f} s for what others were deploying: {', '.join(waited.deployments)}."
     findings = (Finding("WAITED_FOR_DEPLOYMENT", text), *diagnosis.findings)
     if diagnosis.refusal and diagnosis.refusal.code == "DEPLOYMENT_REPLACED":
         # What was denied of which tasks, without until when, or how long, it was waited for.
