@@ -272,6 +272,7 @@ def test_a_stopped_task_says_which_deployment_started_it_and_why_it_stopped() ->
         "startedBy": "ecs-svc/7",
         "stoppedReason": reason,
         "stoppedAt": moment,
+        "stopCode": "EssentialContainerExited",
     }
     with Stubber(ecs) as stub:
         stub.add_response("list_tasks", {"taskArns": [f"{prefix}/{name}" for name in "ab"]}, asked)
@@ -281,7 +282,9 @@ def test_a_stopped_task_says_which_deployment_started_it_and_why_it_stopped() ->
         }
         stub.add_response("describe_tasks", answer, {"cluster": CLUSTER, "tasks": ["a", "b"]})
         (task,) = EcsServices(ecs).stopped_tasks(WORKER)
-    assert task == StoppedTask("a", "ecs-svc/7", f"{reason} (exit code 1)", "2025-11-11T21:50:00.000Z")
+    stopped_at = "2025-11-11T21:50:00.000Z"
+    code = "EssentialContainerExited"
+    assert task == StoppedTask("a", "ecs-svc/7", f"{reason} (exit code 1)", stopped_at, code)
 
 
 def test_stopped_tasks_are_described_by_hundreds_and_a_thousand_at_most() -> None:

@@ -144,6 +144,7 @@ class EcsServices:
                 shape.get("startedBy", ""),
                 _why_stopped(shape),
                 _moment(shape.get("stoppedAt")),
+                shape.get("stopCode", ""),
             )
             for shape in shapes
         )

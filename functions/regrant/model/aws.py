@@ -48,13 +48,21 @@ class Deployment(msgspec.Struct, frozen=True):
 
 
 class StoppedTask(msgspec.Struct, frozen=True):
-    """A task that stopped within about the last hour: the deployment (id) that started it, ECS's reason, and
-    when it had stopped, empty while it is on its way (API reference, Task: stoppedAt)."""
+    """A task that stopped within about the last hour: the deployment (id) that started it, ECS's reason, when
+    it had stopped, empty while it is on its way, and ECS's code (API reference, Task: stopCode)."""
 
     id: str
     deployment: str
     reason: str = ""
     at: str = ""
+    code: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """It ended itself, or was ended as unhealthy: not by a person, with what it ran on, or by a scaling
+        (developer guide, Stopped tasks error messages)."""
+        away = ("UserInitiated", "SpotInterruption", "TerminationNotice", "InfrastructureHealth")
+        return self.code not in away and not self.reason.startswith("Scaling activity")
 
 
 class ServiceState(msgspec.Struct, frozen=True):

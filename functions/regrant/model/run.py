@@ -116,12 +116,18 @@ class Depths(msgspec.Struct, frozen=True):
 
 class Waited(msgspec.Struct, frozen=True):
     """The wait for deployments that others started: which (`ecs-svc/N (family:revision)`), since when, and
-    until when one was seen in flight. earlier: seconds of the run's waits before this one."""
+    until when one was seen in flight. earlier: seconds of the run's waits before this one.
+
+    running: the most tasks of the deployment `primary` (id) that ran in a look, and since when.
+    """
 
     deployments: tuple[str, ...]
     since: str
     until: str
     earlier: float = 0.0
+    primary: str = ""
+    running: int = 0
+    running_since: str = ""
 
     @property
     def seconds(self) -> float:

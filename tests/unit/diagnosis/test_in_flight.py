@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.baseline.drift import ROUNDS
-from regrant.diagnosis.containment.in_flight import SLOW
+from regrant.diagnosis.containment.in_flight import SLOW, STILL
 from regrant.diagnosis.containment.waiting import WAIT_LIMIT
 from regrant.model.aws import StoppedTask
 from regrant.model.catalogue import CatalogueEntry
@@ -299,24 +299,74 @@ def test_a_dry_run_has_the_plan() -> None:
     assert (diagnosis.next, diagnosis.plan is not None) == ("PLAN", True)
 
 
-def test_ecss_own_count_of_failed_tasks_is_enough() -> None:
+def test_tasks_that_fail_for_another_reason_than_the_denial_are_no_reason() -> None:
+    """Those that run are denied a call that they can do without; the others have no image."""
     world = deployed()
     world.logs.write(-5, DENIED, "new-1")
     world.services.stall()
-    assert look(world).next == "CHANGE"
+    world.services.died = (CRASHED,)
+    assert look(world).next == "WAIT"
 
 
-@pytest.mark.parametrize(("age", "then"), [(SLOW - 1, "WAIT"), (SLOW, "CHANGE")])
+@pytest.mark.parametrize(
+    ("code", "reason", "then"),
+    [
+        ("EssentialContainerExited", CRASHED.reason, "CHANGE"),
+        ("ServiceSchedulerInitiated", "Task failed ELB health checks in (target-group tg)", "CHANGE"),
+        ("ServiceSchedulerInitiated", f"Scaling activity initiated by (deployment {THEIRS})", "WAIT"),
+        ("SpotInterruption", "Your Spot Task was interrupted.", "WAIT"),
+        ("TerminationNotice", "Host EC2 (instance i-1) terminated.", "WAIT"),
+        ("InfrastructureHealth", "", "WAIT"),
+        ("UserInitiated", "Task stopped by user", "WAIT"),
+    ],
+)
+def test_a_denied_task_that_was_taken_away_has_not_failed(code: str, reason: str, then: str) -> None:
+    world = failing()
+    world.services.died = (replace(CRASHED, code=code, reason=reason),)
+    assert look(world).next == then
+
+
+def slow(age: float = SLOW, running: int = 1) -> World:
+    """It began so long before the first look, and so many of its two tasks run. One is denied, and stays."""
+    world = deployed()
+    run_so_many(world, running, created_at=at(1 - age))
+    world.logs.write(-5, DENIED, "new-1")
+    return world
+
+
+def run_so_many(world: World, running: int, **changed: Any) -> None:
+    assert world.services.state is not None
+    primary, *older = world.services.state.deployments
+    begun = replace(primary, desired=2, running=running, **changed)
+    world.services.state = replace(world.services.state, deployments=(begun, *older))
+
+
+@pytest.mark.parametrize(("age", "then"), [(SLOW - STILL - 1, "WAIT"), (SLOW - STILL, "CHANGE")])
 def test_a_deployment_whose_denied_tasks_stay_is_contained_when_it_has_gone_on_for_long(
     age: float, then: str
 ) -> None:
-    world = deployed()
-    assert world.services.state is not None
-    primary, *older = world.services.state.deployments
-    began = replace(primary, created_at=at(1 - age))
-    world.services.state = replace(world.services.state, deployments=(began, *older))
-    world.logs.write(-5, DENIED, "new-1")
-    assert look(world).next == then
+    run = Run(slow(age))
+    assert run.diagnose(1).next == "WAIT"
+    assert run.diagnose(STILL).next == "WAIT"
+    assert run.diagnose(1 + STILL).next == then
+
+
+def test_a_slow_deployment_that_gets_on_is_waited_for() -> None:
+    run = Run(world := slow(running=0))
+    run.diagnose(1)
+    run_so_many(world, 1)
+    run.diagnose(100)
+    run_so_many(world, 0)  # one that goes, and comes back, is no progress
+    assert run.diagnose(1 + STILL).next == "WAIT"
+    run_so_many(world, 1)
+    assert run.diagnose(99 + STILL).next == "WAIT"
+    assert run.diagnose(100 + STILL).next == "CHANGE"
+
+
+def test_a_slow_deployment_of_which_all_tasks_run_is_waited_for() -> None:
+    run = Run(slow(running=2))
+    run.diagnose(1)
+    assert run.diagnose(1 + STILL).next == "WAIT"
 
 
 def test_a_denial_of_no_known_task_of_the_deployment_is_no_reason() -> None:

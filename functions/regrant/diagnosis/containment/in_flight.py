@@ -33,9 +33,9 @@ from regrant.parallel import all_three, both, each
 from regrant.ports import Account
 from regrant.settings import Allowed
 
-SLOW = 600.0
-"""Seconds after which a rolling update is not just under way any more, though none of its tasks has
-stopped."""
+SLOW, STILL = 600.0, 180.0
+"""Seconds after which a rolling update is not just under way any more, though none of its tasks has stopped,
+and for which no more of them run than before."""
 # Of tasks, of reasons and of denied calls, so that a report stays short.
 _SHOWN = 3
 
@@ -52,7 +52,7 @@ class Seen(msgspec.Struct, frozen=True):
     depths: Depths
 
     @property
-    def failed(self) -> tuple[StoppedTask, ...]:
+    def ended(self) -> tuple[StoppedTask, ...]:
         """The tasks of the PRIMARY deployment that stopped."""
         primary = self.state.primary
         return tuple(task for task in self.stopped if primary and task.deployment == primary.id)
@@ -98,9 +98,8 @@ def look(
     seen = Seen(state, definitions, tasks, stopped, found, depths)
     looked = (_denied(incident, each, seen, allowed, aws, now) for each in state.deployments)
     denied = tuple(one for one in looked if one)
-    names = tuple(each.named for each in state.deployments if not each.completed)
-    waited = wait_with(before, names, now)
-    return _contain(seen, denied, now) or _wait(incident, service, seen, denied, waited, now)
+    waited = wait_with(before, state, now)
+    return _contain(seen, denied, waited, now) or _wait(incident, service, seen, denied, waited, now)
 
 
 def judge_after(
@@ -190,11 +189,11 @@ def _running(service: Service, state: ServiceState, aws: Account) -> dict[str, t
     return dict(zip(ids, each(lambda one: aws.services.task_ids(service, one), ids), strict=True))
 
 
-def _contain(seen: Seen, denied: tuple[Denied, ...], now: str) -> Diagnosis | None:
+def _contain(seen: Seen, denied: tuple[Denied, ...], waited: Waited, now: str) -> Diagnosis | None:
     """What the PRIMARY deployment's denials come to, if it cannot end because of them."""
     primary = seen.state.primary
     one = next((each for each in denied if primary and each.deployment.id == primary.id), None)
-    if primary is None or one is None or not _cannot_end(primary, seen.failed, now):
+    if primary is None or one is None or not _cannot_end(one, seen.ended, waited, now):
         return None
     diagnosis, plan = one.diagnosis, one.diagnosis.plan
     # What is granted already has only to be picked up; a shift of traffic may take longer than a run watches.
@@ -212,13 +211,20 @@ def _contain(seen: Seen, denied: tuple[Denied, ...], now: str) -> Diagnosis | No
     return replace(diagnosis, findings=findings)
 
 
-def _cannot_end(primary: Deployment, failed: tuple[StoppedTask, ...], now: str) -> bool:
-    """Tasks of it end, or it has been going on for long. One that ECS has given up starts no tasks any
-    more."""
+def _cannot_end(one: Denied, ended: tuple[StoppedTask, ...], waited: Waited, now: str) -> bool:
+    """Denied tasks of it fail, or it has been going on for long and gets no further. One that ECS has given
+    up starts no tasks any more.
+
+    A denial may harm nobody: a task that went for another reason, or a task less, is no sign that it does.
+    """
+    primary = one.deployment
     if primary.rollout_state == "FAILED":
         return False
+    if any(task.failed and task.id in one.tasks for task in ended):
+        return True
     slow = bool(primary.created_at) and seconds_between(primary.created_at, now) >= SLOW
-    return primary.failing or bool(failed) or slow
+    still = seconds_between(waited.running_since, now) >= STILL
+    return slow and still and primary.running < primary.desired
 
 
 def _wait(
@@ -249,10 +255,10 @@ def _denials(denied: Iterable[Denied]) -> Iterator[Finding]:
 
 def _failures(seen: Seen) -> Iterator[Finding]:
     """Tasks of the PRIMARY deployment that ended, whatever for, with ECS's own words for it."""
-    primary, failed = seen.state.primary, seen.failed
-    if primary is None or not (failed or primary.failing):
+    primary, ended = seen.state.primary, seen.ended
+    if primary is None or not (ended or primary.failing):
         return
-    count = f"{len(failed)} {'has' if len(failed) == 1 else 'have'} stopped in the last hour"
+    count = f"{len(ended)} {'has' if len(ended) == 1 else 'have'} stopped in the last hour"
     text = f"{primary.named}: {primary.running} of {primary.desired} tasks run, {count}."
-    reasons = tuple(dict.fromkeys(task.reason for task in failed if task.reason))[:_SHOWN]
+    reasons = tuple(dict.fromkeys(task.reason for task in ended if task.reason))[:_SHOWN]
     yield Finding("TASKS_STOPPED", text, (*reasons, *seen.state.last_events))

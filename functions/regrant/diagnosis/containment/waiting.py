@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from regrant.clock import later
+from regrant.model.aws import ServiceState
 from regrant.model.run import Diagnosis, Finding, Incident, Waited
 
 WAIT_LIMIT = 1200.0
@@ -13,15 +14,21 @@ breaker needs about as long until three tasks have failed to start, and then its
 too."""
 
 
-def wait_with(before: Diagnosis | None, deployments: tuple[str, ...], now: str) -> Waited:
-    """The wait with this look, which has seen those deployments; a new one if the last look was of none."""
+def wait_with(before: Diagnosis | None, state: ServiceState, now: str) -> Waited:
+    """The wait with this look, at the service as it is; a new one if the last look was of none."""
+    names, primary = tuple(each.named for each in state.deployments if not each.completed), state.primary
+    first = Waited(names, now, now)
+    if primary:
+        first = replace(first, primary=primary.id, running=primary.running, running_since=now)
     was = before.waited if before else None
     if before is None or was is None:
-        return Waited(deployments, now, now)
-    every = tuple(dict.fromkeys((*was.deployments, *deployments)))
-    if before.next == "WAIT":
+        return first
+    every = tuple(dict.fromkeys((*was.deployments, *names)))
+    if before.next != "WAIT":
+        return replace(first, deployments=every, earlier=was.seconds)
+    if was.primary == first.primary and was.running >= first.running:
         return replace(was, deployments=every, until=now)
-    return Waited(every, now, now, earlier=was.seconds)
+    return replace(first, deployments=every, since=was.since, earlier=was.earlier)
 
 
 def may_wait(incident: Incident, waited: Waited) -> bool:
