@@ -207,6 +207,16 @@ _FOR_GOOD = {
     "keep by tag, until its end": Found("keep_keeps", (*CONTAINED, act("keep"), Days(1))),
     "keep of a shared grant": Found("keep_keeps", (*SHARED, run("keep"), run("rollback", of=1))),
     "keep by tag": Found("keep_keeps", (*CONTAINED, act("keep"), run("expire"))),
+    "keep by tag while a cure is proved": Found(
+        "keep_keeps", (*CONTAINED, run("cure", at("PauseForHealth", "keep")))
+    ),
+    "keep by tag when an expiry is about to take it off": Found(
+        "keep_keeps",
+        (
+            *(*CONTAINED, act("deploy", "worker", "new"), Wait(240)),
+            run("expire", at("WithdrawGrants", "keep")),
+        ),
+    ),
     "keep by tag, then undo": Found("keep_keeps", (*CONTAINED, act("keep"), run("rollback"))),
 }
 

@@ -167,7 +167,7 @@ class Player:
             self._look(run, state)
 
     def _enters(self, run: str, state: str) -> None:
-        if state == "CaptureBaseline":
+        if state in ("CaptureBaseline", "WithdrawGrants"):
             self._look(run, state)
         elif state in _ENDS:
             self._look(run, "closed")

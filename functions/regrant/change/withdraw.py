@@ -3,7 +3,8 @@
 A grant goes only if nobody else depends on it: no other incident holds it, and no other service of the
 catalogue that declares it runs with the role. It cannot outlive its record: what is kept has its hold, with
 the time at which it is tried again. What somebody took off has only its record left, which goes; what is
-attached there by now is theirs.
+attached there by now is theirs. What the role's tag `regrant:keep` names when the role is read here stays for
+good, whatever the plan says.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from regrant import grants
 from regrant.change.dependents import needed_by_others
 from regrant.errors import GrantWithdrawn
+from regrant.iam.keep_tag import is_kept_by_tag
 from regrant.journal import carry_out
 from regrant.leases import take_role
 from regrant.model.aws import Attachments, name_of
@@ -66,8 +69,9 @@ def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
     rest = tuple(hold for hold in held if hold.policy in begun)
     held = (*looked, *rest)
     role = Role(held, there, needed)
-    removed, kept, lost = withdraw(incident, plan, role, begun, aws, now)
-    for_good, gone = _keep_for_good(incident, plan, role, aws, now)
+    as_tagged = _without_the_tagged(plan, there, begun)
+    removed, kept, lost = withdraw(incident, as_tagged, role, begun, aws, now)
+    for_good, gone = _keep_for_good(incident, as_tagged, role, aws, now)
     watch = bool(removed) and plan.watch
     return Withdrawal("WATCH" if watch else "CLOSE", checks, now, removed, kept, (*lost, *gone), for_good)
 
@@ -109,6 +113,13 @@ def withdraw(
             carry_out(aws.journal, incident.id, change, act, now)
             removed.append(policy)
     return tuple(removed), tuple(kept), tuple(lost)
+
+
+def _without_the_tagged(plan: Plan, there: Attachments | None, begun: Mapping[str, Change]) -> Plan:
+    """The plan, which keeps what the role's tag names by now as well."""
+    tagged = {policy for policy in plan.withdraw if there and is_kept_by_tag(policy, there)} - {*begun}
+    rest = tuple(policy for policy in plan.withdraw if policy not in tagged)
+    return replace(plan, withdraw=rest, keep=tuple(sorted({*plan.keep, *tagged})))
 
 
 def _neither_there_nor_lost(

@@ -41,8 +41,8 @@ def verify_health(state: RunState, aws: Account, now: str) -> Health:
     """
     before = state.health
     if state.withdrawal and state.withdrawal.next == "WAIT":
-        # Nothing was withdrawn: another run has the role, or it is not certain that something is lost. What was
-        # proved before that stands.
+        # Nothing was withdrawn: another run has the role, or a keep is not certain of a loss. What was proved
+        # before that stands.
         waiting = before or Health("PENDING", now)
         return replace(waiting, at=now, next="WITHDRAW", wait=FOR_THE_ROLE)
     watch, checks = watch_of(state, now), before.checks + 1 if before else 1

@@ -12,6 +12,7 @@ OTHERS = (PERSON, SEED)
 KEEP = "regrant:keep"
 ATTACHES, UNDOES = "regrant-attach-policies", "regrant-undo-role"
 """The functions that attach: for a run, and for its undo."""
+WITHDRAWS = "regrant-withdraw-grants"
 
 
 def seconds(earlier: str, later: str) -> float:

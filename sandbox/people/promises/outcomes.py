@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sandbox.people.facts import PERSON, Look, RunSeen, Seen
+from sandbox.people.facts import PERSON, Deed, Look, RunSeen, Seen
 from sandbox.people.promises.common import (
     ATTACHES,
     OTHERS,
+    WITHDRAWS,
     closed,
     deeds_of,
     is_kept,
@@ -143,7 +144,8 @@ def a_receipt_is_equal(seen: Seen, run: RunSeen) -> Iterator[str]:
 
 
 def keep_keeps(seen: Seen, run: RunSeen) -> Iterator[str]:
-    """Mode keep: the attachment is its owner's; no hold of it is left, and no later run takes it off."""
+    """Mode keep: the attachment is its owner's; no hold of it is left, and no later run takes it off. Nor
+    does a run that reads the role after its tag was set."""
     if run.given.get("mode") == "keep" and {"UNKNOWN_MODE", "INVALID_INPUT"} & {*run.codes}:
         yield f"is not known: {run.codes}"
     look = closed(run)
@@ -154,8 +156,15 @@ def keep_keeps(seen: Seen, run: RunSeen) -> Iterator[str]:
         if run.subject in look.scheduled:
             yield f"the end of {run.subject} is still scheduled"
     for deed in deeds_of(seen, run):
-        if deed.detaches and is_kept(seen, deed.role, deed.policy, run.began):
+        if deed.detaches and is_kept(seen, deed.role, deed.policy, _last_read(run, deed)):
             yield f"{deed.function} detached {deed.policy} from {deed.role}, where it is for good"
+
+
+def _last_read(run: RunSeen, deed: Deed) -> int:
+    """How many deeds came before the run read the role for what it did there: a withdrawal reads it when its
+    state is entered."""
+    entered = run.looks.get("WithdrawGrants") if deed.function == WITHDRAWS else None
+    return entered.deeds if entered and entered.deeds <= deed.number else run.began
 
 
 def _just_changed(seen: Seen, look: Look, role: str) -> bool:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from regrant.change.withdraw import withdraw_grants
 from regrant.errors import GrantWithdrawn
-from regrant.model.aws import ServiceState, TaskDefinition
+from regrant.model.aws import ServiceState, TaskDefinition, name_of
 from regrant.model.journal import Hold
 from regrant.model.results import Withdrawal
 from regrant.model.run import Incident, RunState
@@ -79,6 +79,34 @@ def test_a_cure_takes_every_grant_of_its_service_whichever_run_made_it() -> None
     another_grant(world, "run-3", expires=2 * DAY)
     assert set(outcome(world).removed) == {RECEIVE, SEND}
     assert (world.holds.of(OLD_ROLE), world.schedules.at, world.roles.role.attached) == ((), {}, ())
+
+
+@pytest.mark.parametrize("incident", [CURE, EXPIRY], ids=["cure", "expiry"])
+def test_what_the_roles_tag_names_since_the_plan_stays_for_good(incident: Incident) -> None:
+    world, seconds = granted(), DAY
+    going = Run(world, incident)
+    plan = going.diagnose(seconds).plan
+    assert plan is not None and plan.withdraw == (RECEIVE,)
+    going.capture(seconds + 1)
+    if plan.new_role:
+        going.redeploy(seconds + 2)
+        world.services.finish()
+    world.roles.role = replace(world.roles.role, tags={"regrant:keep": name_of(RECEIVE)})
+    withdrawal = going.withdraw(seconds + 300)
+    assert (withdrawal.removed, withdrawal.for_good, withdrawal.next) == ((), (RECEIVE,), "CLOSE")
+    assert (world.roles.role.attached, world.holds.of(OLD_ROLE)) == ((RECEIVE,), ())
+
+
+def test_what_an_earlier_try_began_to_take_off_is_taken_off_whatever_the_tag_says() -> None:
+    world = granted()
+    world.fuse.blows_at = 2
+    going = Run(world, EXPIRY)
+    going.diagnose(DAY)
+    going.capture(DAY + 1)
+    with pytest.raises(Crash):
+        going.withdraw(DAY + 2)
+    world.roles.role = replace(world.roles.role, tags={"regrant:keep": name_of(RECEIVE)})
+    assert going.withdraw(DAY + 2).removed == (RECEIVE,)
 
 
 def test_a_cure_without_a_containment_before_it_withdraws_nothing_and_needs_no_second_proof() -> None:
