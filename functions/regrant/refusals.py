@@ -1,12 +1,12 @@
 """What the automatic runs of a service were refused for: notified once for each cause, then counted.
 
-Alarms flap, and the audit starts again what may pass; whoever is on call has to hear of it once. A cause is
-forgotten by no rule: after a day it is notified, and tried, again.
+Alarms flap, and the audit starts again what may pass; whoever is on call has to hear of it once. A cause is a
+code; it is news again if the run was refused over anything that nobody was notified of within a day, or if
+none was refused so for a while: what comes back after a repair is another incident.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from hashlib import sha256
 
@@ -37,23 +37,26 @@ PASSING = frozenset(
         ALARM_SUPPRESSED,
     }
 )
-"""What ends without anybody's doing, so that the next audit tries again. All else stands until the catalogue
-entry or the service has been changed, or a day is over. A new code stands.
+"""What ends without anybody's doing, so that the next audit tries again; and so does whatever ended
+NOTHING_TO_FIX: the alarm may be of something else by then. All else stands until the catalogue entry or the
+service has been changed, or a day is over. A new code stands.
 
 After DEPLOYMENT_REPLACED the tasks in use may not have tried yet what the others were denied."""
+QUIET = 5400.0
+"""Seconds without such a refusal after which it is another incident. The audit's own runs are an hour apart,
+and each may have waited twenty minutes for a deployment."""
 _RUNTIMES = ("Lambda.", "States.", "Sandbox.", "Runtime.")
 """How Lambda's and Step Functions' own errors begin, as of a function that could not be called. They pass."""
 
-# So that a log with ever other actions does not fill an item (400 KB), and that a try again is known.
-_CAUSES, _RUNS = 20, 20
-_ACTION = re.compile(r"\b[a-z][a-z0-9-]{1,40}:[A-Z][A-Za-z0-9]{1,80}\b")
+# So that a log with ever other actions does not fill an item (400 KB), and that a try again is known. What
+# comes after the fortieth in a day is no news.
+_CAUSES, _RUNS, _KNOWN = 20, 20, 40
 
 
-def digest_of_cause(code: str, texts: Iterable[str]) -> str:
-    """The SHA-256 of the refusal's code and the IAM actions in these texts. Times, counts and resources
-    differ from one line of a log to the next, and are no other cause."""
-    actions = sorted({action for text in texts for action in _ACTION.findall(text)})
-    return sha256("\n".join((code, *actions)).encode()).hexdigest()
+def digests_of(things: Iterable[str]) -> tuple[str, ...]:
+    """Of each action, role and revision, in their order: what is compared of them, and short."""
+    each = (sha256(thing.encode()).hexdigest()[:16] for thing in things if thing)
+    return tuple(dict.fromkeys(each))[:_KNOWN]
 
 
 def digest_of_entry(entry: CatalogueEntry | None) -> str | None:
@@ -66,44 +69,79 @@ def counted(before: Refusals, this: RefusedCause, run: str) -> tuple[Refusals, R
 
     `this` is the refusal as it would be recorded if it were new.
     """
-    known = next((cause for cause in before.causes if cause.cause == this.cause), None)
+    known = next((cause for cause in before.causes if cause.code == this.code), None)
     again = run in before.runs
     if known is None:
         now = this
     elif again:
         now = known
     else:
-        now = replace(known, last=this.last, entry=this.entry, count=known.count + 1)
-    others = tuple(cause for cause in before.causes if cause.cause != this.cause)
+        now = replace(
+            this,
+            first=known.first,
+            before=known.last,
+            count=known.count + 1,
+            notified_at=known.notified_at,
+            notified_by=known.notified_by,
+            known=known.known,
+        )
+    others = tuple(cause for cause in before.causes if cause.code != this.code)
     runs = before.runs if again else (*before.runs, run)[-_RUNS:]
     return replace(before, causes=(*others, now)[-_CAUSES:], runs=runs), now
 
 
 def is_due(cause: RefusedCause, last: LastOutcome | None, now: str) -> bool:
-    """Whether to notify of it: it is new, a day old, or the service was changed since."""
+    """Whether to notify of it: it is new, a day old, or another incident, or the service was changed
+    since."""
     if cause.notified_at is None or seconds_between(cause.notified_at, now) >= DAY:
         return True
-    return last is not None and seconds_between(cause.notified_at, last.at) > 0
+    changed = last is not None and seconds_between(cause.notified_at, last.at) > 0
+    return changed or _is_over_news(cause, now) or _came_back(cause)
+
+
+def _is_over_news(cause: RefusedCause, now: str) -> bool:
+    known = _within_a_day(cause, now)
+    return len(known) < _KNOWN and any(thing not in known for thing in cause.about)
+
+
+def _came_back(cause: RefusedCause) -> bool:
+    """The last run is the first for a while to be refused so, and nobody was notified of it yet."""
+    if cause.before is None or cause.notified_at is None:
+        return False
+    unheard = seconds_between(cause.notified_at, cause.last) > 0
+    return unheard and seconds_between(cause.before, cause.last) >= QUIET
+
+
+def _within_a_day(cause: RefusedCause, now: str) -> dict[str, str]:
+    return {thing: at for thing, at in cause.known.items() if seconds_between(at, now) < DAY}
 
 
 def notified(record: Refusals, cause: RefusedCause, run: str, now: str) -> Refusals:
     """The record once the run has notified the topic of the cause."""
-    sent = replace(cause, notified_at=now, notified_by=run)
+    known = dict(list((dict.fromkeys(cause.about, now) | _within_a_day(cause, now)).items())[:_KNOWN])
+    known |= {thing: now for thing in cause.about if thing in known}
+    sent = replace(cause, notified_at=now, notified_by=run, known=known)
     return replace(record, causes=tuple(sent if each == cause else each for each in record.causes))
 
 
 def standing(
     record: Refusals, last: LastOutcome | None, entry: CatalogueEntry | None, now: str
 ) -> RefusedCause | None:
-    """The refusal for which the audit starts no run: the last one, unless it passes, the entry or the service
-    was changed since, or it is a day old."""
-    if not record.causes:
+    """The refusal for which the audit starts no run: the last one, unless it passes, nobody was notified of
+    it, the entry or the service was changed since, or it is a day old."""
+    newest = newest_of(record)
+    if newest is None or seconds_between(newest.last, now) >= DAY or is_due(newest, None, newest.last):
         return None
-    newest = max(record.causes, key=lambda cause: cause.last)
-    over = _passes(newest.code) or newest.entry != digest_of_entry(entry)
+    over = _passes(newest) or newest.entry != digest_of_entry(entry)
     changed = last is not None and seconds_between(newest.last, last.at) > 0
-    return None if over or changed or seconds_between(newest.last, now) >= DAY else newest
+    return None if over or changed else newest
 
 
-def _passes(code: str) -> bool:
-    return code in PASSING or code.startswith(_RUNTIMES)
+def newest_of(record: Refusals) -> RefusedCause | None:
+    """For what the last automatic run that was refused was."""
+    return max(record.causes, key=lambda cause: cause.last, default=None)
+
+
+def _passes(cause: RefusedCause) -> bool:
+    fine = cause.outcome == "NOTHING_TO_FIX"
+    return fine or cause.code in PASSING or cause.code.startswith(_RUNTIMES)

@@ -17,7 +17,9 @@ from tests.aws.account import TABLE, create_journal
 from tests.unit.ended import DONE
 from tests.unit.fakes import INCIDENT, WORKER, at
 
-CAUSE = RefusedCause("NOT_DECLARED", "cause", "entry", at(0), at(60), 2, at(0), "run-1")
+CAUSE = RefusedCause(
+    "NOT_DECLARED", "entry", at(0), at(60), "REFUSED", ("a",), at(0), 2, at(0), "run-1", {"a": at(0)}
+)
 KEPT = Refusals((CAUSE,), ("run-1", "run-2"))
 
 

@@ -17,7 +17,7 @@ from tests.statemachine.happenings import (
     when_sampled,
 )
 from tests.statemachine.test_audit import look
-from tests.statemachine.world import WORKER, World, incident, report_of
+from tests.statemachine.world import POLICY, WORKER, World, incident, report_of
 
 HOUR = 3600
 ALARM = f"regrant/{WORKER}"
@@ -116,6 +116,37 @@ def test_an_alarm_that_flaps_over_what_nobody_declared_is_notified_once() -> Non
         world.after(20 * HOUR)
         assert len(world.executions()) == 12
         assert "This cause ended 11 runs so since" in world.messages()[-1][1]
+
+
+def test_behind_an_alarm_over_something_harmless_a_real_denial_is_contained_by_the_next_audit() -> None:
+    with incident() as world:
+        role = {"RoleName": retainwise.OLD_ROLE, "PolicyArn": POLICY}
+        never_evaluated(world)
+        world.account.client("iam").attach_role_policy(**role)
+        world.after(1200)
+        alarms_start_runs(world)
+        set_alarm(world, "ALARM")
+        world.after(3 * HOUR)
+        assert outcomes(world) == ["NOTHING_TO_FIX"] * 4
+        assert subjects(world) == [f"NOTHING_TO_FIX {WORKER}"]
+        world.account.client("iam").detach_role_policy(**role)
+        world.after(HOUR)
+        assert (outcomes(world)[4], world.granted()) == ("CONTAINED", True)
+
+
+def test_a_refusal_that_the_topic_did_not_hear_of_is_notified_by_the_next_audit() -> None:
+    with incident() as world:
+        never_evaluated(world)
+        alarms_start_runs(world)
+        send = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.SEND}"
+        world.change_entry(policies=[send])
+        world.account.faults.add(Effect.DENIED, "sns", "Publish", times=1)
+        set_alarm(world, "ALARM")
+        world.after(600)
+        assert "NOT_NOTIFIED" in codes(world.executions()[0]) and subjects(world) == []
+        world.after(4 * HOUR)
+        assert outcomes(world) == ["REFUSED"] * 2
+        assert subjects(world, "REFUSED") == [f"REFUSED {WORKER}"]
 
 
 def test_a_run_whose_end_nobody_heard_of_is_undone_by_the_audit_once() -> None:

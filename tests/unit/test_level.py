@@ -55,8 +55,15 @@ def held(world: World, owner: str, status: str = "RUNNING", ended: float | None 
     return world
 
 
-def refused(world: World, code: str, seconds: float = 0) -> World:
-    cause = RefusedCause(code, "cause", digest_of_entry(ENTRY), first=at(seconds), last=at(seconds))
+def refused(world: World, code: str, seconds: float = 0, *, notified: bool = True) -> World:
+    cause = RefusedCause(
+        code,
+        digest_of_entry(ENTRY),
+        first=at(seconds),
+        last=at(seconds),
+        outcome="NOTHING_TO_FIX" if code == "NO_DENIAL" else "REFUSED",
+        notified_at=at(seconds) if notified else None,
+    )
     world.journal.refused[WORKER] = Refusals((cause,), version=1)
     return world
 
@@ -165,6 +172,25 @@ def test_a_refusal_that_passes_is_tried_again_by_the_next_audit(code: str) -> No
     world = refused(firing(), code)
     audit(world)
     assert len(world.executions.started) == 1
+
+
+def test_a_refusal_that_nobody_was_notified_of_is_tried_again() -> None:
+    world = refused(firing(), "NOT_DECLARED", notified=False)
+    assert audit(world)[0].execution in world.executions.started
+
+
+@pytest.mark.parametrize(("seconds", "messages"), [(60, 0), (0, 0), (-60, 1)])
+def test_an_alarm_over_something_harmless_makes_one_run_an_hour_and_no_message(
+    seconds: float, messages: int
+) -> None:
+    """The alarm may be of something else by then. What a run found before the alarm is no answer to it."""
+    world = refused(firing(), "NO_DENIAL", seconds)
+    for hours in (1, 1, 2, 3):
+        audit(world, hours)
+    assert (len(world.executions.started), len(world.topic.sent)) == (3, messages)
+    world.executions.failure = AwsRefused("denied")
+    audit(world, 4)
+    assert len(world.topic.sent) == messages + 1
 
 
 def test_where_the_rule_of_the_alarms_is_disabled_the_audit_starts_none() -> None:

@@ -94,7 +94,7 @@ def _make_good(due: Due, aws: Account) -> Neglected:
 def notify_of_level(made: tuple[Due, ...], aws: Account) -> None:
     """Notify the topic of what was started, could not be, or is to be undone by a person: once of each. An
     alarm that waits has had its refusal notified, and a page that was sent is a notification itself."""
-    found = [due.found for due in made if due.found.error or not due.page]
+    found = [due.found for due in made if due.found.error or not (due.page or due.known)]
     new = [one for one in found if _concerns_a_person(one) and _is_new(one, aws)]
     if new:
         aws.topic.publish(_subject(new), _message(new))

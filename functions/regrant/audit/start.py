@@ -19,12 +19,13 @@ _KINDS: dict[Neglect, str] = {
 
 class Due(msgspec.Struct, frozen=True):
     """What was found, and what makes it good: a run (name and input) to start, or a page to send; neither
-    where that waits for a person."""
+    where that waits for a person. known: that the run is started is no news, only that it could not be."""
 
     found: Neglected
     run: str | None = None
     given: Mapping[str, Any] = {}
     page: Report | None = None
+    known: bool = False
 
 
 def subject_of(found: Neglected) -> str:

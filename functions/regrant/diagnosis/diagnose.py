@@ -46,6 +46,8 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
     # The state machine has the incident as it was opened, and loses the earlier diagnosis with its entry.
     if incident.entry != state.incident.entry or (before and before.entry is not UNSET):
         diagnosis = replace(diagnosis, entry=incident.entry)
+    if found and not diagnosis.plan:
+        diagnosis = replace(diagnosis, tried=found.revisions)
     diagnosis = with_wait(diagnosis, before)
     # A wait with all its looks is one diagnosis.
     checks = (before.checks + (before.next != "WAIT")) if before else 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from msgspec import UNSET
+
 from regrant.denials.calls import DeniedCall
 from regrant.diagnosis.cause import IN_THE_WAY, Cause, Judgement
 from regrant.iam.permissions import RolePermissions
@@ -99,7 +101,7 @@ def _finding(group: list[Judged], complete: bool, goes_on: bool, several: bool) 
     where = f", logged by {' and '.join(containers)}" if several and containers else ""
     stays = " It stays denied: no grant of this run allows it." if goes_on and _is_left(judgement) else ""
     text = f"{judgement.reason}: {what}, denied {times} {when}{where}.{stays}"
-    return Finding(judgement.cause, text, (call.sample,))
+    return Finding(judgement.cause, text, (call.sample,), call.denial.action or UNSET)
 
 
 def _is_left(judgement: Judgement) -> bool:

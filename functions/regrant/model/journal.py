@@ -107,22 +107,26 @@ class LastOutcome(msgspec.Struct, frozen=True):
 
 
 class RefusedCause(msgspec.Struct, frozen=True):
-    """For what automatic runs of a service changed nothing: the refusal's or failure's code and the SHA-256
-    of that with the denied actions.
+    """The refusal's or failure's code with which automatic runs of a service changed nothing.
 
-    entry is the SHA-256 of the catalogue entry of the last such run. first and last are when the first and
-    the last of them closed, and count how many there were. notified_at is when the topic was last notified of
-    it, by the run notified_by.
+    entry is the SHA-256 of the catalogue entry of the last such run, outcome how that ended, and about what
+    it was refused over: a digest of each denied action, role and revision. first and last are when the first
+    and the last of them closed, before when the one before the last did, and count how many there were.
+    notified_at is when the topic was last notified, by the run notified_by; known is when it was last
+    notified of each that runs were refused over.
     """
 
     code: str
-    cause: str
     entry: str | None
     first: str
     last: str
+    outcome: Outcome = "REFUSED"
+    about: tuple[str, ...] = ()
+    before: str | None = None
     count: int = 1
     notified_at: str | None = None
     notified_by: str = ""
+    known: dict[str, str] = {}
 
 
 class Refusals(msgspec.Struct, frozen=True):

@@ -55,11 +55,13 @@ class Incident(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What Diagnose concluded, in words a person can act on, with the evidence."""
+    """What Diagnose concluded, in words a person can act on, with the evidence. action is the IAM action that
+    was denied, where it is of one that is known."""
 
     code: str
     text: str
     evidence: tuple[str, ...] = ()
+    action: str | UnsetType = UNSET
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -143,7 +145,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
     with its looks as one; looks are those. granted are the policies (ARNs) that other incidents held on the
     role. stays_denied are the kinds of calls that are denied and stay so, which is no trouble in the proof.
     answer is what that person said of this plan, of any shape; a new plan has none. entry is the catalogue's
-    as it was read for this plan, if that differs from the incident's; None if it is gone.
+    as it was read for this plan, if that differs from the incident's; None if it is gone. tried are the
+    revisions (ARNs) that the service's tasks may be of, where there is no plan.
     """
 
     next: Decision
@@ -161,6 +164,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     entry: CatalogueEntry | UnsetType | None = UNSET
     looks: int = 0  # of no wait: DecidePlan compares it, so it must not be left out
     waited: Waited | None = None
+    tried: tuple[str, ...] | UnsetType = UNSET
 
 
 class Stage(msgspec.Struct, frozen=True):

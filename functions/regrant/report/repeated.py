@@ -1,4 +1,5 @@
-"""What an automatic run was refused for: notified once for each cause of a service, then counted.
+"""What an automatic run was refused for: notified once for each cause of a service, then counted (see
+regrant.refusals).
 
 A run that a person has started always answers. If the record cannot be read or written, the topic is notified
 rather than not.
@@ -6,7 +7,7 @@ rather than not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -21,8 +22,8 @@ from regrant.refusals import (
     ALARM_SUPPRESSED,
     NOT_OPENED,
     counted,
-    digest_of_cause,
     digest_of_entry,
+    digests_of,
     is_due,
     notified,
 )
@@ -51,7 +52,7 @@ def look_back(state: RunState, outcome: Outcome, aws: Account, now: str) -> Repe
         return Repeat()
     code = refusal.code if refusal else state.failure.name if state.failure else outcome
     entry = digest_of_entry(incident.entry)
-    this = RefusedCause(code, digest_of_cause(code, _texts(state)), entry, first=now, last=now)
+    this = RefusedCause(code, entry, now, now, outcome, about=digests_of(_refused_over(state)))
     return _known(incident.service, this, incident.id, aws, now)
 
 
@@ -60,7 +61,7 @@ def look_back_unopened(given: object, failure: str, run: str, aws: Account, now:
     service = _service_of_alarm(given)
     if service is None:
         return Repeat()
-    this = RefusedCause(NOT_OPENED, digest_of_cause(failure, ()), None, first=now, last=now)
+    this = RefusedCause(NOT_OPENED, None, now, now, about=digests_of([failure]))
     return _known(service, this, run, aws, now)
 
 
@@ -82,9 +83,16 @@ def _service_of_alarm(given: object) -> Service | None:
     return parse_service("/".join(name.split("/")[-2:])) if isinstance(name, str) else None
 
 
-def _texts(state: RunState) -> list[str]:
-    denials = [denial.action or "" for denial in state.incident.denials]
-    return denials + [finding.text for finding in (state.diagnosis.findings if state.diagnosis else ())]
+def _refused_over(state: RunState) -> Iterator[str]:
+    """The denied actions, the role and the revisions. Times, counts and resources differ from one line of a
+    log to the next, and are no other cause."""
+    for denial in state.incident.denials:
+        yield denial.action or ""
+    if state.diagnosis:
+        for finding in state.diagnosis.findings:
+            yield finding.action or ""
+        yield from state.diagnosis.tried or ()
+    yield state.role or ""
 
 
 def with_count(report: Report, repeat: Repeat) -> Report:

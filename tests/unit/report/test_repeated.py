@@ -19,10 +19,14 @@ DENIED = "No policy that the catalogue declares allows it: {}, denied 26 times"
 
 
 def refused(
-    refusal: Refusal | None = NOT_DECLARED, action: str = "sqs:ReceiveMessage", *, automatic: bool = True
+    refusal: Refusal | None = NOT_DECLARED,
+    action: str = "sqs:ReceiveMessage",
+    *,
+    automatic: bool = True,
+    revision: str = "worker:1",
 ) -> RunState:
-    found = (Finding("NOT_DECLARED", DENIED.format(action)),)
-    diagnosis = Diagnosis("REFUSE", at(1), found, refusal=refusal)
+    found = (Finding("NOT_DECLARED", DENIED.format(action), action=action),)
+    diagnosis = Diagnosis("REFUSE", at(1), found, refusal=refusal, tried=(revision,))
     return RunState(replace(INCIDENT_OF_WORKER, automatic=automatic), diagnosis)
 
 
@@ -60,10 +64,11 @@ def test_after_a_day_it_is_notified_with_how_often_it_was_so() -> None:
     "other",
     [
         refused(action="sqs:DeleteMessage"),
+        refused(revision="worker:2"),
         refused(replace(NOT_DECLARED, code="EXPLICIT_DENY")),
         replace(refused(None), error=Failure("AwsRefused", "denied")),
     ],
-    ids=["another action", "another refusal", "a failure"],
+    ids=["another action", "another revision", "another refusal", "a failure"],
 )
 def test_another_cause_is_notified_and_so_is_neither_again(other: RunState) -> None:
     world = World()
@@ -71,6 +76,28 @@ def test_another_cause_is_notified_and_so_is_neither_again(other: RunState) -> N
         close(world, f"one-{number}", 60 * number)
         close(world, f"other-{number}", 60 * number + 30, other)
     assert len(world.topic.sent) == 2
+
+
+def test_another_resource_is_no_other_cause_whatever_its_name_looks_like() -> None:
+    world = World()
+    for number in range(20):
+        state = refused()
+        assert state.diagnosis
+        (found,) = state.diagnosis.findings
+        named = replace(found, text=f"{found.text} on arn:aws:secretsmanager:…:secret:Tenant{number}")
+        close(world, f"run-{number}", 60 * number, replace(state, diagnosis=_with(state.diagnosis, named)))
+    assert len(world.topic.sent) == 1
+
+
+def _with(diagnosis: Diagnosis, finding: Finding) -> Diagnosis:
+    return replace(diagnosis, findings=(finding,))
+
+
+def test_the_same_refusal_ten_hours_after_a_repair_is_news() -> None:
+    world = World()
+    close(world, "run-0", 0)
+    report = close(world, "run-1", 10 * HOUR)
+    assert len(world.topic.sent) == 2 and f"ended 2 runs so since {at(0)}" in said(report)
 
 
 def test_a_person_is_always_answered() -> None:
