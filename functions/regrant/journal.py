@@ -49,6 +49,12 @@ def carry_out_grant(
     aws.journal.record_and_release(incident.id, done, holds, lease_of_role(role, incident, now), now)
 
 
+def note_answered(journal: Journal, incident: str, change: Change, now: str) -> None:
+    """Write that AWS has answered that it made the change, which it does not show yet: what is absent from
+    now on may have been taken off by somebody, so the change is not made a second time."""
+    journal.record(incident, replace(change, answered_at=now))
+
+
 def leave(journal: Journal, incident: str, change: Change, why: str) -> Change:
     """Record that a change is not taken back, and who needs it; the next undo looks again."""
     left = replace(change, left_for=why)

@@ -42,6 +42,10 @@ _BACK_OR_LEFT = {
     "undo of a cure attaches what a person took off": Found(
         "what_others_detached_stays_off", (*SHARED, run("cure"), act("detach"), run("rollback", of=2))
     ),
+    "a step attaches again what a person took off before it was shown": Found(
+        "what_others_detached_stays_off",
+        (ALONE, run("contain", at("regrant-attach-policies iam:ListAttachedRolePolicies", "detach", time=2))),
+    ),
     "undo of an expiry attaches what a person took off": Found(
         "what_others_detached_stays_off",
         (

@@ -6,7 +6,8 @@ Every step can run twice with the same effect as once: the journal says what wil
 from __future__ import annotations
 
 from regrant import grants
-from regrant.errors import AttachmentNotVisible, GrantWithdrawn
+from regrant.errors import AttachmentNotVisible, AwsUnavailable, GrantWithdrawn
+from regrant.journal import note_answered
 from regrant.model.journal import Change
 from regrant.model.results import Grant
 from regrant.model.run import Incident, Plan, RunState
@@ -20,8 +21,10 @@ def attach_policies(state: RunState, aws: Account, now: str) -> Grant:
 
     Their end is scheduled before. One that another run granted is held by this one too; one that somebody
     attached since the baseline is theirs. Raises AttachmentNotVisible until IAM lists them all
-    (boto/boto3#1466), which is tried again; GrantWithdrawn if this incident has been undone, or its grant has
-    expired (a run that is redriven after that); AwsUnavailable, AwsRefused.
+    (boto/boto3#1466), which is tried again: what AttachRolePolicy has answered for is only read then, since
+    somebody may have taken it off, and what is not shown in the end is undone. Raises GrantWithdrawn if this
+    incident has been undone, or its grant has expired (a run that is redriven after that); AwsUnavailable,
+    AwsRefused.
     """
     incident, baseline, plan = state.incident, state.baseline, state.diagnosis and state.diagnosis.plan
     assert plan and baseline  # the states before wrote them
@@ -41,11 +44,19 @@ def attach_policies(state: RunState, aws: Account, now: str) -> Grant:
     def attach(begun_before: tuple[Change, ...]) -> None:
         for change in begun_before:
             _raise_if_withdrawn(incident, change, aws)
-        for policy in policies:
-            aws.roles.attach(plan.role, policy)
-        missing = sorted(set(policies) - set(aws.roles.attached(plan.role)))
-        if missing:
-            raise AttachmentNotVisible(f"{plan.role} does not show {', '.join(missing)} yet")
+        answered_before = _answered(incident, aws) if begun_before else frozenset()
+        answered = list[str]()
+        try:
+            for policy in policies:
+                if policy not in answered_before:
+                    aws.roles.attach(plan.role, policy)
+                    answered.append(policy)
+            missing = sorted(set(policies) - set(aws.roles.attached(plan.role)))
+            if missing:
+                raise AttachmentNotVisible(f"{plan.role} does not show {', '.join(missing)} yet")
+        except (AttachmentNotVisible, AwsUnavailable):
+            _note_answered(incident, answered, aws, now)
+            raise
 
     grants.make(aws, incident, against, plan.role, policies, ends, attach, now)
     return Grant(role=plan.role, attached=policies, at=now)
@@ -57,6 +68,19 @@ def _attached_since(incident: Incident, plan: Plan, there: frozenset[str], aws: 
         return there
     ours = {change.value for change in aws.journal.load(incident.id).changes if change.kind == "attach"}
     return there - ours - {hold.policy for hold in grants.standing(aws.holds.of(plan.role))}
+
+
+def _answered(incident: Incident, aws: Account) -> frozenset[str]:
+    """What an earlier try has attached, as AWS has answered it."""
+    changes = aws.journal.load(incident.id).changes
+    return frozenset(c.value for c in changes if c.kind == "attach" and (c.answered_at or c.done_at))
+
+
+def _note_answered(incident: Incident, answered: list[str], aws: Account, now: str) -> None:
+    """Before this step is tried again; a try that shows them all records them as done instead."""
+    for change in aws.journal.load(incident.id).changes if answered else ():
+        if change.kind == "attach" and change.value in answered:
+            note_answered(aws.journal, incident.id, change, now)
 
 
 def _raise_if_withdrawn(incident: Incident, change: Change, aws: Account) -> None:

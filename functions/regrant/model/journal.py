@@ -78,10 +78,11 @@ class Change(msgspec.Struct, frozen=True):
     revision (target) with another role; value is the family's latest revision before, and once done ours.
     reattach: an undo attaches what its incident let go and another run has taken off since.
 
-    undoing_at is when an undo began to take it back. Once undone: shown_at is when IAM showed it so, after
-    which what is there is somebody else's. left_for says who needs what was therefore left, ended_by is the
-    run that had ended the grant before, and lost_at when somebody was seen to have taken it off; in these
-    three cases the undo changed nothing.
+    answered_at is when an attachment that IAM did not show afterwards had been made (an attach): after that
+    it is only read. undoing_at is when an undo began to take it back. Once undone: shown_at is when IAM
+    showed it so, after which what is there is somebody else's. left_for says who needs what was therefore
+    left, ended_by is the run that had ended the grant before, and lost_at when somebody was seen to have
+    taken it off; in these three cases the undo changed nothing.
     """
 
     kind: Literal["attach", "redeploy", "restore", "register", "withdraw", "reattach"]
@@ -96,6 +97,7 @@ class Change(msgspec.Struct, frozen=True):
     left_for: str | None = None
     ended_by: str | None = None
     lost_at: str | None = None
+    answered_at: str | None = None
 
 
 class LastOutcome(msgspec.Struct, frozen=True):

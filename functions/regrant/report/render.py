@@ -102,6 +102,8 @@ def _became(change: Change, receipt: Receipt | None) -> str:
         return f"taken off by somebody, as seen at {change.lost_at}"
     if change.ended_by:
         return f"ended by run {change.ended_by}"
+    if change.undone_at and change.answered_at and change.done_at is None:
+        return "detached, if it was still there"
     if change.kind == "attach" and change.undone_at and (who := _who_attached(change.value, receipt)):
         return f"detached, and attached since by {who}"
     if change.kind == "withdraw" and change.undone_at and (who := _who_took_off(change.value, receipt)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from msgspec.structs import replace
@@ -162,8 +163,9 @@ def test_wherever_a_second_try_crashed_as_well_the_undo_leaves_nothing(moment: i
     for second in MOMENTS:
         world, run = crashed(moment)
         world.fuse.passed, world.fuse.blows_at = 0, second
-        with pytest.raises(Crash):
+        with suppress(Crash):  # a try that has nothing left to attach passes fewer moments
             run.attach()
+        world.fuse.blows_at = 0
         assert undo(world).equal
         assert left(world) == NOTHING
 
@@ -217,6 +219,52 @@ def test_until_then_the_role_stays_this_runs_and_nothing_counts_as_done() -> Non
         run.attach()
     assert world.leases.held[RESOURCE].ends_at > at(900)
     assert [change.done_at for change in world.changes("attach")] == [None, None]
+
+
+def taken_off_before_it_is_read(world: World, failure: AwsUnavailable | None = None) -> Run:
+    """A first try between whose attachments and whose read somebody takes one of them off."""
+    run, shown = captured(world), world.roles.attached
+
+    def read(role: str) -> tuple[str, ...]:
+        if RECEIVE in world.roles.role.attached:
+            world.roles.role = replace(ROLE, attached=(SEND,))
+            if failure:
+                raise failure
+        return shown(role)
+
+    world.roles.attached = read  # type: ignore[method-assign]
+    with pytest.raises(AwsUnavailable if failure else AttachmentNotVisible):
+        run.attach()
+    world.roles.attached = shown  # type: ignore[method-assign]
+    return run
+
+
+@pytest.mark.parametrize("failure", [None, AwsUnavailable("throttled")], ids=["not shown", "not read"])
+def test_what_aws_has_answered_for_is_not_attached_again(failure: AwsUnavailable | None) -> None:
+    world = World()
+    run = taken_off_before_it_is_read(world, failure)
+    for _ in range(3):
+        with pytest.raises(AttachmentNotVisible, match="prod-retainwise-sqs-worker yet"):
+            run.attach()
+    assert world.roles.role.attached == (SEND,)
+    assert [change.answered_at for change in world.changes("attach")] == [at(3), at(3)]
+
+
+def test_the_undo_of_what_was_not_shown_takes_it_off_all_the_same() -> None:
+    """It may be there, and what was read may be stale."""
+    world = World()
+    taken_off_before_it_is_read(world)
+    world.roles.role = replace(ROLE, attached=(RECEIVE, SEND))
+    assert undo(world).equal and left(world) == NOTHING
+
+
+def test_a_try_that_shows_it_in_the_end_counts_as_done() -> None:
+    world = World()
+    run = taken_off_before_it_is_read(world)
+    world.roles.role = replace(ROLE, attached=(RECEIVE, SEND))  # as if the first read had been stale
+    assert run.attach().attached == (RECEIVE, SEND)
+    assert [change.done_at for change in world.changes("attach")] == [at(3), at(3)]
+    assert world.leases.held[RESOURCE].ends_at == at(3)
 
 
 def test_what_somebody_attached_since_the_baseline_is_theirs() -> None:

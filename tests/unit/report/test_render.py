@@ -89,6 +89,7 @@ def test_a_run_that_changed_nothing_says_so() -> None:
         ({"done_at": at(3)}, "done"),
         ({}, "intended"),
         ({"done_at": at(3), "undone_at": at(9)}, "detached again"),
+        ({"answered_at": at(3), "undone_at": at(9)}, "detached, if it was still there"),
     ],
 )
 def test_a_change_says_how_far_it_came(state: dict[str, str], word: str) -> None:
