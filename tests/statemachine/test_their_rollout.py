@@ -88,6 +88,24 @@ def test_one_that_the_circuit_breaker_takes_back_after_the_grant_is_undone() -> 
         assert settled_on(world) == "retainwise-worker:1"
 
 
+def test_one_that_goes_on_for_longer_than_a_run_watches_keeps_its_grant_while_its_tasks_work() -> None:
+    def no_more_of_them(world: World, state: str) -> None:
+        if state == "PauseForHealth" and granted(world) and service(world)["deployments"][0]["runningCount"]:
+            the_image_disappears(world)
+            world.account.client("ecs").update_service(
+                cluster=retainwise.CLUSTER, service=retainwise.WORKER, desiredCount=4
+            )
+
+    with moved() as world:
+        without_circuit_breaker(world)
+        ended = world.run(on_state=no_more_of_them)
+        assert (ended.outcome, granted(world)) == ("CONTAINED", [retainwise.RECEIVE])
+        (theirs, *_) = service(world)["deployments"]
+        assert (theirs["rolloutState"], theirs["runningCount"] < 4) == ("IN_PROGRESS", True)
+        (said,) = found(ended, "ROLLOUT_UNFINISHED")
+        assert theirs["id"] in said["text"] and NO_OTHER not in world.mutations()
+
+
 def test_one_that_the_circuit_breaker_is_taking_back_is_waited_for_and_leaves_nothing_to_fix() -> None:
     with moved(seconds=210) as world:
         (primary, *_) = service(world)["deployments"]

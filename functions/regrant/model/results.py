@@ -105,7 +105,9 @@ class Health(msgspec.Struct, frozen=True):
     wait is how many seconds there are until the next look. checks counts every look of the whole run and
     never starts again, 0 before the first; samples those of the present watch. shown_at is when IAM showed
     the grant. deployed_at is when our deployment was seen completed; None while it goes on, or where there is
-    none. answered: AWS could be asked in the last look. `most_dead_letters` is the highest count of the
+    none. deployment is the one (id) whose tasks were looked at. unfinished: somebody else's that went on for
+    longer than a run watches, so that the tasks that it has are the proof; then deployed_at is when that
+    began. answered: AWS could be asked in the last look. `most_dead_letters` is the highest count of the
     samples so far, `dlq_growth` in how many in a row up to the last it grew. `troubled_at` is the last sample
     that was bad for another reason than a missing success. `replace_tasks`: UNHEALTHY in a way that new tasks
     may fix: they are denied, down, or do nothing.
@@ -121,6 +123,8 @@ class Health(msgspec.Struct, frozen=True):
     needed: int = 0
     shown_at: str | None = None
     deployed_at: str | None = None
+    deployment: str | None = None
+    unfinished: bool = False
     answered: bool = True
     proof: str | None = None
     last: Sample | None = None

@@ -47,6 +47,7 @@ def _findings(state: RunState, outcome: Outcome, left: LeftOver) -> list[Finding
         if state.incident.entry and state.incident.entry.approval == "required":
             found.append(Finding("WOULD_ASK", "Would first ask for a person's approval on the topic."))
     found += _staying(state)
+    found += _their_rollout(state, outcome)
     found += _given_up(state)
     found += _left(state, left)
     if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
@@ -70,6 +71,19 @@ def _staying(state: RunState) -> list[Finding]:
         )
         for grant in kept
     ]
+
+
+def _their_rollout(state: RunState, outcome: Outcome) -> Iterator[Finding]:
+    """What was proved, where that is not somebody else's deployment as it ended."""
+    theirs, health = follows(state), state.seen
+    if outcome != "CONTAINED" or state.rollout or theirs is None or health is None:
+        return
+    if health.deployment and health.deployment != theirs:
+        text = f"{theirs} is not in use any more. {health.deployment} is, with the same role, and was proved."
+        yield Finding("ROLLOUT_REPLACED", text)
+    if health.unfinished:
+        text = f"{health.deployment} had not ended when the run did. The tasks that it had were proved."
+        yield Finding("ROLLOUT_UNFINISHED", text)
 
 
 def _given_up(state: RunState) -> Iterator[Finding]:

@@ -28,11 +28,17 @@ def seconds_to_next_look(deployment_id: str, state: ServiceState | None) -> int:
 def followed(deployment_id: str, revisions: tuple[str, ...], state: ServiceState | None) -> str:
     """The PRIMARY deployment's id, if it is of one of these revisions (ARNs), else the given one.
 
-    A circuit breaker goes back to the last completed deployment. If the role of that one's tasks has the
-    grant, too, it is what is to be proved.
+    A circuit breaker goes back to the last completed deployment, and somebody may start the same one once
+    more. If the role of its tasks has the grant, too, it is what is to be proved, whoever started it.
     """
     primary = state.primary if state else None
     return primary.id if primary and primary.task_definition in revisions else deployment_id
+
+
+def goes_on(deployment_id: str, state: ServiceState | None) -> bool:
+    """It has not ended, and tasks of it run."""
+    found = state.deployment(deployment_id) if state else None
+    return found is not None and found.rollout_state == "IN_PROGRESS" and found.running > 0
 
 
 def verdict_on(

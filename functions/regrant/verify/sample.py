@@ -25,7 +25,7 @@ from regrant.ports import Account, Roles
 from regrant.verify import rollout
 from regrant.verify.denied import Reading
 from regrant.verify.health import health_of
-from regrant.verify.watch import Watch, decide, watch_of
+from regrant.verify.watch import ROLLOUT_LIMIT, Watch, decide, watch_of
 
 # A line bears the time of the task; awslogs sends in batches, and the service takes its time.
 LATE = 30.0
@@ -61,9 +61,13 @@ def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:
         found = aws.services.describe(incident.service)
         deployment = rollout.followed(watch.rollout.deployment, watch.follows, found)
         watch = replace(watch, rollout=replace(watch.rollout, deployment=deployment))
+    unfinished = watch.unfinished
     if watch.rollout and deployed_at is None:
         verdict, evidence = rollout.verdict_on(deployment, found, failed_before=bool(watch.follows))
-        if verdict != "HEALTHY":
+        late = seconds_between(watch.rollout.at, now) >= ROLLOUT_LIMIT
+        # Somebody else's may take longer than a run watches. Then it is judged by the tasks that it has.
+        unfinished = bool(watch.follows) and late and rollout.goes_on(deployment, found)
+        if verdict != "HEALTHY" and not (verdict == "PENDING" and unfinished):
             wait = rollout.seconds_to_next_look(deployment, found)
             last = state.health.last if state.health else None  # for the report: what was seen before it
             return Health(verdict, now, wait=wait, last=last, evidence=evidence)
@@ -76,7 +80,8 @@ def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:
         )
     except AwsUnavailable as error:
         return replace(_unseen(error, watch, now), deployed_at=deployed_at)
-    return replace(_judge(sample, service, baseline, incident.entry, watch), deployed_at=deployed_at)
+    health = _judge(sample, service, baseline, incident.entry, watch, unfinished)
+    return replace(health, deployed_at=deployed_at, deployment=watch.rollout and watch.rollout.deployment)
 
 
 def _unseen(error: AwsUnavailable, watch: Watch, now: str) -> Health:
@@ -86,12 +91,23 @@ def _unseen(error: AwsUnavailable, watch: Watch, now: str) -> Health:
 
 
 def _judge(
-    sample: Sample, state: ServiceState | None, baseline: BaselineMark, entry: CatalogueEntry, watch: Watch
+    sample: Sample,
+    state: ServiceState | None,
+    baseline: BaselineMark,
+    entry: CatalogueEntry,
+    watch: Watch,
+    unfinished: bool,
 ) -> Health:
     watched = watch.rollout.deployment if watch.rollout else baseline.primary_deployment
     deployed = rollout.verdict_on(watched, state, failed_before=bool(watch.follows))
+    unfinished = unfinished and deployed[0] == "PENDING" and rollout.goes_on(watched, state)
+    if unfinished:
+        deployed = ("HEALTHY", deployed[1])
     withdrawn_at = watch.since if watch.after_withdrawal else None
     health = health_of(sample, deployed, watch.previous, baseline, watch.grant, entry, withdrawn_at)
+    if unfinished:
+        # No other deployment is started before somebody else's has ended.
+        return replace(health, unfinished=True, replace_tasks=False)
     down = watch.replaces_tasks and (not sample.tasks or deployed[0] != "HEALTHY")
     if down and not sample.detached and health.dlq_growth < 2:
         text = "A task is down, so the tasks are replaced without waiting for it."
@@ -125,7 +141,7 @@ def _take(
         ),
     )
     successes = _of_tasks(succeeded, tasks)
-    # After the rollout no task of an older deployment is left, so whatever stopped then was of ours.
+    # What they logged during the rollout, before the grant had spread, is not held against it.
     afterwards = _of_tasks(LogLines(_later(denied.lines, replaced_at)), stopped)
     found, expected, actions = reading.sort((*_of_tasks(denied, tasks), *afterwards))
     denials = tuple(line for line in found if not _known(line, back, last))
@@ -162,14 +178,16 @@ def _of_its_tasks(
     aws: Account,
     now: str,
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[LogLines, LogLines]]:
-    """Tasks that are to run, those that have stopped since, and lines of success and of denial in their logs.
+    """The deployment's tasks (the service's, if None) that are to run, those that have stopped since, and
+    lines of success and of denial in their logs.
 
     One that had stopped before has logged nothing since, however soon it died.
     """
     tasks, died = both(
         lambda: aws.services.task_ids(service, deployment), lambda: aws.services.stopped_tasks(service)
     )
-    stopped = tuple(task.id for task in died if not task.at or seconds_between(since, task.at) >= 0)
+    ours = (task for task in died if deployment in (None, task.deployment))
+    stopped = tuple(task.id for task in ours if not task.at or seconds_between(since, task.at) >= 0)
     lines = both(
         lambda: read_lines(aws.logs, routes, tasks, entry.health.success, since, now),
         lambda: read_lines(aws.logs, routes, (*tasks, *stopped), DENIAL_TERM, since, now),

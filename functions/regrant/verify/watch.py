@@ -46,6 +46,12 @@ class Watch(msgspec.Struct, frozen=True):
     follows: tuple[str, ...] = ()
 
     @property
+    def unfinished(self) -> bool:
+        """The rollout is being judged by the tasks that it has (Health)."""
+        before, rollout = self.previous, self.rollout
+        return bool(before and rollout and before.unfinished and before.deployment == rollout.deployment)
+
+    @property
     def deployed_at(self) -> str | None:
         return self.previous.deployed_at if self.previous else None
 
@@ -97,7 +103,10 @@ def decide(health: Health, watch: Watch, state: RunState, now: str) -> Health:
     if health.verdict == "PENDING" and spent >= limit:
         late = f"Not {'finished' if rolling else 'proved'} after {limit / 60:g} minutes."
         health = replace(
-            health, verdict="UNHEALTHY", replace_tasks=not rolling, evidence=(*health.evidence, late)
+            health,
+            verdict="UNHEALTHY",
+            replace_tasks=not rolling and not health.unfinished,
+            evidence=(*health.evidence, late),
         )
     elif health.verdict == "HEALTHY" and spent < watch.least:
         waits = f"Watched for {spent:.0f} s; a message that always fails shows after {watch.least:.0f}."

@@ -202,7 +202,7 @@ def test_a_new_task_that_is_denied_and_exits_is_heard() -> None:
     watch.log(SUCCESS)
     watch.look()
     watch.log(DENIAL, "new-and-gone")
-    watch.world.services.stopped = ("old-1", "new-and-gone")
+    watch.world.services.died = (StoppedTask("new-and-gone", watch.ours),)
     assert watch.look().verdict == "UNHEALTHY"
 
 
@@ -227,7 +227,7 @@ def test_the_logs_of_tasks_that_stopped_before_what_a_look_goes_back_to_are_not_
 
     watch.world.logs.search_tasks = noted  # type: ignore[method-assign]
     assert watch.look().verdict == "UNHEALTHY"
-    assert asked == {"new-1", "new-2", "old-1", "new-and-gone", "still-stopping"}
+    assert asked == {"new-1", "new-2", "new-and-gone", "still-stopping"}
 
 
 def test_an_old_tasks_denial_during_the_rollout_is_not_heard_though_it_has_stopped() -> None:
@@ -236,6 +236,15 @@ def test_an_old_tasks_denial_during_the_rollout_is_not_heard_though_it_has_stopp
     watch.world.logs.write(140, DENIAL, "old-1")
     watch.world.services.stopped = ("old-1",)
     assert watch.look().streak == 1
+
+
+def test_an_old_tasks_denial_after_the_rollout_is_not_heard_either() -> None:
+    watch = Watch()
+    watch.log(SUCCESS)
+    watch.look()
+    watch.log(DENIAL, "old-1")
+    watch.world.services.stopped = ("old-1",)
+    assert watch.look().streak == 2
 
 
 def test_a_success_from_before_a_bad_sample_proves_nothing_after_it() -> None:

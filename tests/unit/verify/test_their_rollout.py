@@ -106,6 +106,64 @@ def test_one_that_never_ends_is_undone_and_no_other_is_started() -> None:
     assert denied.world.services.redeployed == []
 
 
+# One that goes on for longer than a run watches
+
+LATE = 3 + ROLLOUT_LIMIT
+
+
+def going_on(redeploy: Redeploy = "always") -> Denied:
+    """Half of its tasks run, and the others find no capacity."""
+    denied = Denied(redeploy).grant()
+    denied.set(desired=2, running=1)
+    denied.look(23)
+    assert denied.look(LATE - 1).deployed_at is None
+    return denied
+
+
+def test_one_that_goes_on_for_long_is_proved_by_the_tasks_that_it_has_and_the_report_says_so() -> None:
+    denied = going_on()
+    assert denied.look(LATE, success="old-1").streak == 0
+    health = proved(denied, "new-1", begin=20 + int(LATE))
+    assert (health.verdict, health.next, health.unfinished) == ("HEALTHY", "CLOSE", True)
+    report = denied.run.close()
+    (said,) = [finding for finding in report.findings if finding.code == "ROLLOUT_UNFINISHED"]
+    assert (report.outcome, THEIRS in said.text) == ("CONTAINED", True)
+    assert denied.world.services.redeployed == []
+
+
+@pytest.mark.parametrize("task", ["new-1", "new-2"])
+def test_a_denial_of_a_task_of_it_that_runs_or_has_died_undoes_the_run_and_starts_no_other(task: str) -> None:
+    denied = going_on()
+    denied.look(LATE, success="new-1")
+    denied.world.logs.write(LATE + 10, DENIED, task)
+    denied.world.services.died = (replace(CRASHED, id="new-2"),)
+    health = denied.look(LATE + 20, success="new-1")
+    assert (health.verdict, health.next) == ("UNHEALTHY", "UNDO")
+
+
+def test_tasks_of_it_that_do_nothing_prove_nothing_and_no_other_is_started() -> None:
+    denied = going_on()
+    assert denied.look(LATE).next == "WAIT"
+    health = denied.look(LATE + LIMIT)
+    assert (health.next, health.evidence[-1]) == ("UNDO", "Not proved after 10.5 minutes.")
+
+
+def test_one_that_ends_while_its_tasks_are_proved_is_one_that_has_ended() -> None:
+    denied = going_on()
+    denied.look(LATE, success="new-1")
+    denied.world.services.finish()
+    health = proved(denied, "new-1", begin=20 + int(LATE))
+    assert (health.next, health.unfinished) == ("CLOSE", False)
+    assert "ROLLOUT_UNFINISHED" not in [finding.code for finding in denied.run.close().findings]
+
+
+def test_one_that_ecs_gives_up_while_its_tasks_are_proved_is_undone() -> None:
+    denied = going_on()
+    denied.look(LATE, success="new-1")
+    denied.set(rollout_state="FAILED")
+    assert denied.look(LATE + 20, success="new-1").next == "UNDO"
+
+
 @pytest.mark.parametrize(("enrolled", "then"), [("always", "REDEPLOY"), ("never", "UNDO")])
 def test_only_when_it_has_ended_and_its_tasks_do_not_work_are_they_replaced(
     enrolled: Redeploy, then: str
@@ -146,7 +204,28 @@ def test_one_that_ecs_takes_back_to_the_same_role_is_proved_there() -> None:
     assert denied.look(60).next == "WAIT"
     denied.world.services.finish()
     health = proved(denied, "old-1")
-    assert (health.verdict, health.next) == ("HEALTHY", "CLOSE")
+    assert (health.verdict, health.next, health.deployment) == ("HEALTHY", "CLOSE", OLD_DEPLOYMENT)
+    (said,) = [each for each in denied.run.close().findings if each.code == "ROLLOUT_REPLACED"]
+    assert said.text.startswith(f"{THEIRS} is not in use any more. {OLD_DEPLOYMENT} is")
+
+
+def test_one_in_whose_place_somebody_starts_the_same_once_more_is_proved_there_and_the_report_names_it() -> (
+    None
+):
+    denied = Denied().grant()
+    denied.world.services.finish(id="ecs-svc/78")
+    denied.world.services.tasks["ecs-svc/78"] = ("newer-1",)
+    assert proved(denied, "newer-1").next == "CLOSE"
+    (said,) = [each for each in denied.run.close().findings if each.code == "ROLLOUT_REPLACED"]
+    assert "ecs-svc/78 is, with the same role, and was proved." in said.text
+
+
+def test_a_report_of_one_that_ended_says_neither() -> None:
+    denied = Denied().grant()
+    denied.world.services.finish()
+    assert proved(denied, "new-1").deployment == THEIRS
+    codes = {finding.code for finding in denied.run.close().findings}
+    assert codes.isdisjoint({"ROLLOUT_REPLACED", "ROLLOUT_UNFINISHED"})
 
 
 def test_an_undo_takes_the_grant_off_and_leaves_the_deployment_that_somebody_finished() -> None:
