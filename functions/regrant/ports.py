@@ -239,7 +239,7 @@ class Alarms(Protocol):
 
 
 class Notices(Protocol):
-    """What the audit has notified of."""
+    """What the audit has notified of, and when undos that nobody is to start again were stopped."""
 
     def last(self, about: str) -> str | None:
         """What it last said about that; None if nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -13,9 +14,10 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.aws import Execution, FiringAlarm
 from regrant.model.catalogue import Service
 from regrant.model.journal import Hold, LastOutcome, Lease, Refusals, RefusedCause
-from regrant.model.run import Finding, Report, Stage
+from regrant.model.run import CloseEvent, Finding, Report, RunState, Stage
 from regrant.opening.trigger import read_trigger
 from regrant.refusals import digest_of_entry
+from regrant.report.close import close_incident
 from regrant.settings import Allowed
 from tests.unit.fakes import (
     CLUSTER,
@@ -314,6 +316,30 @@ def test_an_undo_that_a_person_stopped_stays_stopped_and_is_notified_of_once() -
     ((subject, text),) = world.topic.sent
     assert (world.executions.started, subject) == ({}, "AUDIT 1 run without its undo")
     assert f'"incident": "{INCIDENT}"' in " ".join(text.split()) and "a person's to undo" in text
+
+
+def test_an_undo_that_a_person_stopped_before_it_had_the_lease_stays_stopped_too() -> None:
+    world = left_behind()
+    told = opened(world, end_of(name="undo-1", input=json.dumps(end_of())), 90, started=90, name="told")
+    assert (told.refusal and told.refusal.code, told.subject) == ("UNDO_STOPPED", INCIDENT)
+    state = RunState(told)
+    close_incident(CloseEvent(msgspec.to_builtins(state), at(95), {}, "told"), world)
+    world.topic = FakeTopic()
+    for hours in (1, 2):
+        (found,) = audit(world, hours)
+        assert found.waits and f'"incident": "{INCIDENT}"' in found.why
+    assert world.executions.started == {}
+    assert [subject for subject, _ in world.topic.sent] == ["AUDIT 1 run without its undo"]
+
+
+def test_an_undo_that_was_begun_again_after_that_and_died_is_the_audits_again() -> None:
+    world = left_behind()
+    world.notices.note(f"stopped/{INCIDENT}", at(95))
+    world.leases.held[SERVICE] = Lease(SERVICE, "by-hand", at(200), at(37_000), INCIDENT)
+    given = json.dumps({"mode": "rollback", "incident": INCIDENT})
+    world.executions.running["by-hand"] = Execution("FAILED", given, at(300))
+    (found,) = audit(world)
+    assert found.execution in world.executions.started
 
 
 def test_while_a_run_is_to_be_undone_its_alarm_starts_no_other() -> None:

@@ -46,7 +46,7 @@ def look_at_level(aws: Account, now: str) -> tuple[Due, ...]:
 
     found = (
         *each(lambda service: page_to_send(service, aws), services),
-        *undos_to_start(holders, aws.settings, now),
+        *undos_to_start(holders, aws, now),
         *each(alarming, tuple(sorted(alarms, key=str))),
     )
     return tuple(due for due in found if due)

@@ -13,17 +13,19 @@ from regrant.audit.grants import run_name
 from regrant.audit.holders import Holder
 from regrant.audit.start import Due
 from regrant.clock import seconds_between
-from regrant.opening.ended_run import AUDIT_SOURCE, EVENT, read_ended_run
+from regrant.opening.ended_run import AUDIT_SOURCE, EVENT, read_ended_run, stopped
+from regrant.opening.request import as_input
+from regrant.ports import Account
 from regrant.settings import Settings
 
 # Seconds for which the event may be on its way, and the undo that it starts may wait for the lease.
 _ON_ITS_WAY = 900.0
 
 
-def undos_to_start(holders: Mapping[str, Holder], settings: Settings, now: str) -> tuple[Due, ...]:
-    """For each such run the undo that the event of its end would have started; once a day."""
+def undos_to_start(holders: Mapping[str, Holder], aws: Account, now: str) -> tuple[Due, ...]:
+    """For each such run the undo that the event of its end would have started; once a day. Reads only."""
     left = ((service, holder) for service, holder in sorted(holders.items()) if _is_left(holder, now))
-    return tuple(_due(service, holder, settings, now) for service, holder in left)
+    return tuple(_due(service, holder, aws, now) for service, holder in left)
 
 
 def _is_left(holder: Holder, now: str) -> bool:
@@ -32,8 +34,8 @@ def _is_left(holder: Holder, now: str) -> bool:
     return seconds_between(holder.ended_at, now) >= _ON_ITS_WAY
 
 
-def _due(service: str, holder: Holder, settings: Settings, now: str) -> Due:
-    run, given = holder.lease.owner, event_of(holder, settings)
+def _due(service: str, holder: Holder, aws: Account, now: str) -> Due:
+    run, given = holder.lease.owner, event_of(holder, aws.settings)
     found = Neglected(
         "run without its undo",
         service=service,
@@ -41,11 +43,22 @@ def _due(service: str, holder: Holder, settings: Settings, now: str) -> Due:
         since=holder.ended_at or now,
         why=f"It ended ({holder.status}) before it reported, and still has the lease.",
     )
-    refusal = read_ended_run(given["detail"], settings).refusal
-    if refusal:  # such as an undo that a person has stopped
-        why = f"{found.why} {refusal.message} {refusal.next}"
-        return Due(replace(found, why=why, waits=True))
+    if stays := _why_it_stays(holder, given, aws):
+        return Due(replace(found, why=f"{found.why} {stays}", waits=True))
     return Due(found, run_name("undo", run, now, once_a="%Y%m%d"), given)
+
+
+def _why_it_stays(holder: Holder, given: Mapping[str, Any], aws: Account) -> str | None:
+    """That a person has stopped the undo: the holder is one itself, or was to be undone by one that was
+    stopped while it waited for the lease. Who has taken that since has begun it again."""
+    if refusal := read_ended_run(given["detail"], aws.settings).refusal:
+        return f"{refusal.message} {refusal.next}"
+    lease = holder.lease
+    at = aws.notices.last(stopped(lease.subject))
+    if at is None or seconds_between(lease.taken_at, at) < 0:
+        return None
+    by_hand = as_input(mode="rollback", incident=lease.subject)
+    return f"The undo that its end had started was stopped (seen at {at}). Undo it by hand:{by_hand}"
 
 
 def event_of(holder: Holder, settings: Settings) -> dict[str, Any]:

@@ -19,6 +19,8 @@ AUDIT_SOURCE = "regrant.audit"
 """The source of what the audit starts, which is else as AWS's own events."""
 UNKNOWN = "UNKNOWN"
 """What the audit says of a run that Step Functions does not know (any more)."""
+UNDO_STOPPED = "UNDO_STOPPED"
+"""The code of a run that leaves to a person what another one was to undo."""
 _ENDED = ("ABORTED", "TIMED_OUT", "FAILED", UNKNOWN)
 # An undo that dies is begun again, but each one's input holds those before it.
 _RESCUES = 3
@@ -31,10 +33,16 @@ def read_ended_run(detail: Mapping[str, Any], settings: Settings, *, by_audit: b
     trigger = f"the end of run {shown(name)} ({shown(status)}){', found by the audit' if by_audit else ''}"
     given = _input(detail.get("input"))
     refusal = _refusal(name, detail, given, settings)
-    if refusal:
-        return Request("rollback", trigger, automatic=True, refusal=refusal)
     undone = _undone_by(given, settings)
+    if refusal:
+        of = (undone or name) if refusal.code == UNDO_STOPPED else None
+        return Request("rollback", trigger, incident=of, automatic=True, refusal=refusal)
     return Request("rollback", trigger, incident=undone or name, ended=name, automatic=True)
+
+
+def stopped(incident: str) -> str:
+    """Under which it is noted (ports.Notices) when the undo of that incident was stopped."""
+    return f"stopped/{incident}"
 
 
 def _undone_by(given: Mapping[str, Any], settings: Settings) -> str | None:

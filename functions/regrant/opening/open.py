@@ -15,6 +15,7 @@ from regrant.model.journal import LastOutcome
 from regrant.model.results import Health, Refusal
 from regrant.model.run import Incident, OpenEvent, RunState
 from regrant.opening.catalogue import read_entry
+from regrant.opening.ended_run import UNDO_STOPPED
 from regrant.opening.request import EXAMPLE, Request, as_input, shown
 from regrant.opening.trigger import read_trigger
 from regrant.parallel import both, each
@@ -51,7 +52,9 @@ def _opened(incident: Incident) -> RunState:
 def _read(event: OpenEvent, request: Request, aws: Account) -> Incident:
     """The incident as the trigger, the catalogue and the journal have it; `refusal` if it must not go on."""
     if request.refusal:
-        return _incident(event, request, refusal=request.refusal)
+        # Of an undo that was stopped, what it was to undo.
+        stopped = request.incident if request.refusal.code == UNDO_STOPPED else None
+        return _incident(event, request, refusal=request.refusal, subject=stopped or event.execution)
     if request.incident is not None and request.mode in ("expire", "keep"):
         return _read_expiry(event, request, request.incident, aws)
     if request.incident is not None:

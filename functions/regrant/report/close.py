@@ -9,6 +9,7 @@ import msgspec
 from regrant.errors import GrantWithdrawn
 from regrant.leases import give_back_role, leased_service
 from regrant.model.run import CloseEvent, Failure, Report, RunState
+from regrant.opening.ended_run import UNDO_STOPPED, stopped
 from regrant.ports import Account
 from regrant.report.compose import make_report
 from regrant.report.left_over import LeftOver, left_over
@@ -40,6 +41,9 @@ def close_incident(event: CloseEvent, aws: Account) -> Report:
     report = make_report(state, outcome, changes, next_step(state, outcome, left), now, left)
     report = with_count(report, repeat)
     give_back_role(state, aws, now)
+    if state.refusal and state.refusal.code == UNDO_STOPPED:
+        # So that the audit does not start it either. The lease may still name the run that was to be undone.
+        aws.notices.note(stopped(state.incident.subject), now)
     aws.journal.close(report.incident, report, now, leased_service(state.incident))
     if left.notified_before or not repeat.notify:
         count(repeat, aws.journal, report.incident, now, sent=False)

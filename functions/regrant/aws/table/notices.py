@@ -1,5 +1,5 @@
-"""What the audit has notified of, as items of the journal's table: partition key `audit#<what>`, sort key
-`notice`."""
+"""What the audit has notified of or is to leave alone, as items of the journal's table: partition key
+`audit#<what>`, sort key `notice`."""
 
 from __future__ import annotations
 
