@@ -171,9 +171,11 @@ class Journal(Protocol):
     def load(self, incident: str) -> Record:
         """Everything written of the incident; empty if there is nothing."""
 
-    def close(self, incident: str, report: Report, at: str, lease: str | None = None) -> None:
+    def close(
+        self, incident: str, report: Report, at: str, lease: str | None = None, subject: str | None = None
+    ) -> None:
         """Store the report and, if the run changed the service, how it ended; end its lease on that
-        resource."""
+        resource. subject is the incident whose changes it was to undo, if not its own."""
 
     def reopen(self, incident: str) -> None:
         """What was closed is open again: its own run, which could not go on, undoes it."""

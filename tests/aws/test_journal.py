@@ -152,6 +152,30 @@ def test_a_run_that_changed_nothing_is_not_the_last_one(journal: DynamoJournal) 
     assert journal.last_outcome(WORKER) is None
 
 
+@pytest.mark.parametrize(
+    ("incomplete", "its_subject", "last"),
+    [
+        ("expiry-1", "expiry-1", LastOutcome("undo-2", "CONTAINED", at(900), "expiry-1")),
+        ("undo-1", "expiry-1", LastOutcome("undo-2", "CONTAINED", at(900), "expiry-1")),
+        ("undo-1", "contain-1", LastOutcome("undo-1", "ROLLBACK_INCOMPLETE", at(240), "contain-1")),
+    ],
+    ids=["that had not undone itself", "that another had not undone", "but not of that one"],
+)
+def test_an_expiry_that_was_undone_in_the_end_has_left_the_service_contained(
+    journal: DynamoJournal, incomplete: str, its_subject: str, last: LastOutcome
+) -> None:
+    changes = (Change("withdraw", OLD_ROLE, RECEIVE, at(3), at(3)),)
+    report = Report(
+        incomplete, str(WORKER), "expire", "ROLLBACK_INCOMPLETE", (), changes, None, None, (), "x"
+    )
+    journal.close(incomplete, report, at(240), subject=its_subject)
+    undone = replace(report, incident="undo-2", mode="rollback", outcome="ROLLED_BACK")
+    journal.close("undo-2", undone, at(900), subject="expiry-1")
+    assert journal.last_outcome(WORKER) == last
+    journal.close("undo-3", replace(undone, incident="undo-3"), at(950), subject="expiry-1")
+    assert journal.last_outcome(WORKER) == last
+
+
 def test_a_baseline_comes_with_the_lease_on_its_role(journal: DynamoJournal, leases: DynamoLeases) -> None:
     assert journal.keep_baseline_with_lease(INCIDENT, BASELINE, OURS, at(0))
     assert journal.load(INCIDENT).baseline == BASELINE

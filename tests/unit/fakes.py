@@ -445,7 +445,9 @@ class FakeJournal:
         changes = tuple(change for (owner, *_), change in self.entries.items() if owner == incident)
         return FakeRecord(self.baselines.get(incident), changes, incident in self.closed)
 
-    def close(self, incident: str, report: Report, at: str, lease: str | None = None) -> None:
+    def close(
+        self, incident: str, report: Report, at: str, lease: str | None = None, subject: str | None = None
+    ) -> None:
         if self.failure:
             raise self.failure
         self.closed[incident] = report

@@ -101,11 +101,13 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class LastOutcome(msgspec.Struct, frozen=True):
-    """How the last run that changed a service ended."""
+    """How the last run that changed a service ended. subject is the incident whose changes it was to undo, if
+    not its own. CONTAINED is also the undo of a cure or an expiry that had not finished undoing itself."""
 
     incident: str
     outcome: Outcome
     at: str
+    subject: str = ""
 
 
 class RefusedCause(msgspec.Struct, frozen=True):

@@ -55,8 +55,9 @@ def page_operator(state: RunState, aws: Account, now: str) -> Report:
 
 
 def _record(state: RunState, report: Report, aws: Account, now: str) -> Report:
+    lease, subject = leased_service(state.incident), state.incident.subject
     try:
-        aws.journal.close(report.incident, report, now, leased_service(state.incident))
+        aws.journal.close(report.incident, report, now, lease, subject)
     except (AwsRefused, AwsUnavailable) as error:
         missed = Finding("NOT_RECORDED", f"The journal does not have this report: {error}")
         return replace(report, findings=(*report.findings, missed))

@@ -112,20 +112,36 @@ class DynamoJournal:
             closed=items.get("outcome", _REOPENED) != _REOPENED,
         )
 
-    def close(self, incident: str, report: Report, at: str, lease: str | None = None) -> None:
+    def close(
+        self, incident: str, report: Report, at: str, lease: str | None = None, subject: str | None = None
+    ) -> None:
         """TransactWriteItems: the report, how the service's last changing run ended, and the end of the lease
-        on `lease` (a resource); without that if another run has taken it over."""
+        on `lease` (a resource); without that if another run has taken it over. Of an undo of what is no
+        attachment, before that GetItem of how the last one ended."""
         items = [_item(incident, "outcome", report)]
-        attached = any(change.kind == "attach" for change in report.changes)
-        # A cure or an expiry that was undone leaves the service contained, as it was.
-        lasting = ("CONTAINED", "CURED", "ROLLBACK_INCOMPLETE", *(["ROLLED_BACK"] if attached else []))
-        if report.service and report.outcome in lasting:
-            last = LastOutcome(incident=incident, outcome=report.outcome, at=at)
+        last = self._last(incident, report, at, subject or incident) if report.service else None
+        if last:
             items.append(_item(f"service#{report.service}", "last", last))
         writes = [{"Item": item} for item in items]
         if lease and condition_met(lambda: self._transact(*writes, release_put(lease, incident, at))):
             return
         self._transact(*writes)
+
+    def _last(self, incident: str, report: Report, at: str, subject: str) -> LastOutcome | None:
+        last = LastOutcome(incident, report.outcome, at, "" if subject == incident else subject)
+        attached = any(change.kind == "attach" for change in report.changes)
+        lasting = ("CONTAINED", "CURED", "ROLLBACK_INCOMPLETE", *(["ROLLED_BACK"] if attached else []))
+        if report.outcome in lasting:
+            return last
+        if report.outcome != "ROLLED_BACK":
+            return None
+        # A cure or an expiry that was undone leaves the service contained, as it was; and that is news only
+        # where the last run had left it half undone.
+        body = self._get(f"service#{report.service}", "last")
+        was = msgspec.json.decode(body, type=LastOutcome) if body else None
+        if was is None or was.outcome != "ROLLBACK_INCOMPLETE" or subject != (was.subject or was.incident):
+            return None
+        return replace(last, outcome="CONTAINED")
 
     def reopen(self, incident: str) -> None:
         """PutItem in place of the report: the run goes on, and writes another one when it ends."""
