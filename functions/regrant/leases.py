@@ -3,8 +3,9 @@
 A run has its service from before the diagnosis to its end, and its role only while it changes that: so two
 services on one role are repaired side by side, which they may need, where one works on what the other sends.
 
-A lease names its owner, an execution, and expires after LIFE. It is taken over before that where its
-owner's execution has ended: such a run changes nothing any more, once its last function has ended too.
+A lease names its owner, an execution, and expires after LIFE. It is taken over then, and before that where
+its owner's execution has ended: such a run changes nothing any more, once its last function has ended too.
+What such a run has left open on a service is undone first, however long ago it ended.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def _take(resource: str, incident: Incident, aws: Account, now: str, *, undo_fir
     standing = aws.leases.take(own, now)
     if standing.owner == incident.id:
         return None
-    ended = _ended_at(standing, incident, aws)
+    ended = _ended_at(standing, incident, aws, now)
     left_open = undo_first and ended is not None and is_left_open(standing, aws.journal)
     takes_over = not left_open or incident.mode == "rollback"
     if ended is not None and takes_over and seconds_between(ended, now) >= STRAGGLERS:
@@ -109,7 +110,9 @@ def _role(role: str) -> str:
     return f"role/{role}"
 
 
-def _ended_at(holder: Lease, incident: Incident, aws: Account) -> str | None:
+def _ended_at(holder: Lease, incident: Incident, aws: Account, now: str) -> str | None:
+    if seconds_between(holder.ends_at, now) >= 0:
+        return later(holder.ends_at, -STRAGGLERS)  # no run lasts that long, and Step Functions forgets them
     # The event of its end is the proof; DescribeExecution may not have heard of it yet.
     return incident.opened_at if holder.owner == incident.ended else aws.executions.ended_at(holder.owner)
 

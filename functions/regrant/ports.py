@@ -195,7 +195,7 @@ class Journal(Protocol):
 
 class Leases(Protocol):
     def take(self, lease: Lease, now: str, instead_of: str | None = None) -> Lease:
-        """Write it if there is none, it is the owner's already, it has ended, or it is `instead_of`'s.
+        """Write it if there is none, it is the owner's already, it was given back, or it is `instead_of`'s.
 
         The lease that stands then."""
 

@@ -33,9 +33,10 @@ def test_one_owner_at_a_time(leases: DynamoLeases) -> None:
     assert leases.take(lease("a", 2), at(2)) == lease("a", 2)
 
 
-def test_what_has_ended_or_was_given_back_is_free(leases: DynamoLeases) -> None:
+def test_what_was_given_back_is_free_and_what_has_expired_is_looked_at_first(leases: DynamoLeases) -> None:
     leases.take(lease("a"), at(0))
-    assert leases.take(lease("b", 100, 200), at(100)) == lease("b", 100, 200)
+    assert leases.take(lease("b", 100, 200), at(100)) == lease("a")
+    assert leases.take(lease("b", 100, 200), at(100), instead_of="a") == lease("b", 100, 200)
     leases.release(RESOURCE, "b", at(120))
     assert leases.take(lease("c", 120, 200), at(120)).owner == "c"
 

@@ -541,7 +541,8 @@ class FakeLeases:
 
     def take(self, lease: Lease, now: str, instead_of: str | None = None) -> Lease:
         standing = self.held.get(lease.resource)
-        if standing is None or standing.owner in (lease.owner, instead_of) or standing.ends_at <= now:
+        given_back = standing is not None and standing.ends_at <= min(standing.taken_at, now)
+        if standing is None or standing.owner in (lease.owner, instead_of) or given_back:
             self.held[lease.resource] = standing = lease
         return standing
 

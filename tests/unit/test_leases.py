@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.errors import AwsUnavailable
-from regrant.leases import STRAGGLERS, release_role, take_role
+from regrant.leases import LIFE, STRAGGLERS, release_role, take_role, take_service
 from regrant.model.aws import Baseline
+from regrant.model.journal import Lease
 from regrant.model.results import Health
 from tests.unit.cure import enrol
 from tests.unit.fakes import (
@@ -63,6 +64,28 @@ def test_a_role_that_an_ended_run_left_open_is_taken_over_all_the_same(world: Wo
     world.executions.ended[INCIDENT] = at(100)
     assert take_role(OLD_ROLE, OTHER, world, at(99 + STRAGGLERS)) == INCIDENT
     assert take_role(OLD_ROLE, OTHER, world, at(100 + STRAGGLERS)) is None
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "forgotten by Step Functions"])
+def test_a_service_that_an_ended_run_left_open_is_its_undos_after_any_time(world: World, known: bool) -> None:
+    contain(world)
+    world.leases.held[SERVICE_LEASE] = Lease(SERVICE_LEASE, INCIDENT, at(0), at(LIFE), INCIDENT)
+    if known:
+        world.executions.ended[INCIDENT] = at(100)
+    late = LIFE + 100 * 24 * 3600
+    other = opened(world, {"service": str(WORKER)}, late, started=late, name=OTHER.id)
+    assert other.refusal and other.refusal.code == "SERVICE_BUSY"
+    assert world.leases.held[SERVICE_LEASE].owner == INCIDENT
+    given = {"mode": "rollback", "incident": INCIDENT}
+    assert opened(world, given, late, started=late, name="undo-1").leased
+
+
+def test_a_lease_that_has_expired_is_anybodys_where_nothing_was_left_open(world: World) -> None:
+    for resource in (SERVICE_LEASE, ROLE_LEASE):
+        world.leases.held[resource] = Lease(resource, "gone", at(0), at(LIFE), "gone")
+    assert take_service(OTHER, world, at(LIFE - 1))
+    assert take_service(OTHER, world, at(LIFE)) is None
+    assert take_role(OLD_ROLE, OTHER, world, at(LIFE)) is None
 
 
 def held(world: World) -> set[str]:

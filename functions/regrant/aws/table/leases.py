@@ -17,9 +17,11 @@ class DynamoLeases:
         self._table = table
 
     def take(self, lease: Lease, now: str, instead_of: str | None = None) -> Lease:
-        """PutItem on the condition that nobody else holds it, else a consistent GetItem: what stands."""
+        """PutItem on the condition that nobody else holds it, else a consistent GetItem: what stands. One
+        that was given back ends when it was taken (see release_put)."""
         values = {":me": {"S": lease.owner}, ":now": {"S": now}, ":other": {"S": instead_of or lease.owner}}
-        condition = "attribute_not_exists(entry) OR held_by IN (:me, :other) OR ends_at <= :now"
+        given_back = "ends_at <= taken_at AND ends_at <= :now"
+        condition = f"attribute_not_exists(entry) OR held_by IN (:me, :other) OR ({given_back})"
         if self._put(_conditional(lease, condition, values)):
             return lease
         standing = self.standing(lease.resource)
