@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +14,16 @@ from regrant.audit.audit import audit_grants
 from regrant.audit.found import Audit, AuditEvent
 from regrant.audit.grants import judge_grants, look_at_grants
 from regrant.errors import AwsRefused, AwsUnavailable, RegrantError
-from regrant.model.aws import Attachments
-from regrant.model.journal import Hold
+from regrant.model.aws import Attachments, Baseline, Execution
+from regrant.model.journal import Hold, Lease
+from regrant.model.run import Report
 from regrant.settings import Settings
 from tests.unit.fakes import (
     BACKEND_ROLE,
     OLD_ROLE,
     RECEIVE,
+    ROLE,
+    RUNNING,
     SEND,
     WORKER,
     WORKER_ROLE,
@@ -28,6 +32,7 @@ from tests.unit.fakes import (
     World,
     at,
 )
+from tests.unit.run import end_of
 
 HOUR = 3600
 # Made at the incident's time for a day.
@@ -220,6 +225,42 @@ def test_an_expiry_that_cannot_be_started_keeps_no_other_from_it_and_is_reported
     ]
     ((_, message),) = account.topic.sent
     assert message.count(str(failure)) == 2
+
+
+def test_no_expiry_is_started_of_a_service_whose_last_run_is_to_be_undone_first() -> None:
+    """It would be refused each hour. That the run is to be undone is notified once, by the same audit."""
+    account = one()
+    account.journal.keep_baseline("run-9", Baseline(str(WORKER), ROLE, RUNNING, at(2)))
+    lease = Lease(f"service/{WORKER}", "run-9", at(0), at(40_000), "run-9")
+    account.leases.held[lease.resource] = lease
+    given = json.dumps(end_of(name="run-8", input=json.dumps({"service": str(WORKER)})))
+    account.executions.running["run-9"] = Execution("ABORTED", given, at(60))
+    for hours in (26, 27, 28):
+        (expiry,) = account.audit(hours).expiries
+        assert (expiry.incident, expiry.execution) == ("run-1", "")
+    assert account.executions.started == {}
+    assert [subject for subject, _ in account.topic.sent] == [
+        "AUDIT 1 overdue",
+        "AUDIT 1 run without its undo",
+    ]
+    assert "Run run-9 ended without a report" in " ".join(account.topic.sent[0][1].split())
+    account.journal.closed["run-9"] = an_end("run-9")
+    assert [expiry.execution in account.executions.started for expiry in account.audit(29).expiries] == [True]
+
+
+def an_end(run: str) -> Report:
+    return Report(run, str(WORKER), "rollback", "ROLLED_BACK", (), (), None, None, (), "")
+
+
+def test_whose_service_cannot_be_looked_at_is_expired_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> None:
+        raise AwsUnavailable("throttled")
+
+    account = one()
+    monkeypatch.setattr(account.leases, "standing", fail)
+    with pytest.raises(AwsUnavailable):
+        account.audit(hours=26)
+    assert len(account.executions.started) == 1
 
 
 def test_a_grant_that_was_taken_off_is_reported_once_and_its_record_goes_at_its_time() -> None:

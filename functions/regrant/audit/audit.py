@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 
-from regrant.audit.found import Audit, AuditEvent
-from regrant.audit.grants import close_lost, end_late, judge_grants, look_at_grants
+from regrant.audit.found import Audit, AuditEvent, Expiry
+from regrant.audit.grants import Look, close_lost, end_late, judge_grants, look_at_grants
+from regrant.audit.holders import read_left_open
 from regrant.audit.level import look_at_level, make_good, notify_of_level
 from regrant.audit.notify import notify_of_grants
 from regrant.audit.start import Due
@@ -36,7 +37,7 @@ def audit_grants(event: AuditEvent, aws: Account) -> Audit:
         return replace(judge_grants(looked, now), neglected=neglected)
     failed, made = list[AwsRefused | AwsUnavailable](), tuple[Due, ...]()
     # The grants first: what cannot be read of the rest must not keep one from its end.
-    expiries = end_late(looked, aws, now)
+    expiries = _end_late(looked, aws, now, failed)
     with _going_on(failed):
         close_lost(looked, aws, now)
     with _going_on(failed):
@@ -49,6 +50,24 @@ def audit_grants(event: AuditEvent, aws: Account) -> Audit:
     if failed:
         raise failed[0]
     return audit
+
+
+def _end_late(
+    looked: tuple[Look, ...], aws: Account, now: str, failed: list[AwsRefused | AwsUnavailable]
+) -> tuple[Expiry, ...]:
+    """Start the expiries that can get their services: one of a service that is to be undone first would be
+    refused, and notified, each hour."""
+    if not aws.settings.expiry_window.has(now):
+        return ()
+    overdue = [grant for grant in judge_grants(looked, now).grants if grant.state == "overdue"]
+    left = dict[str, str]()
+    with _going_on(failed):
+        left = read_left_open(aws, {grant.service for grant in overdue}, now)
+    to_end = (replace(at, held=tuple(hold for hold in at.held if hold.service not in left)) for at in looked)
+    waiting = {grant.incident: left[grant.service] for grant in overdue if grant.service in left}
+    why = "Run {} ended without a report, and is to be undone first."
+    waits = (Expiry(incident, "", why.format(run)) for incident, run in sorted(waiting.items()))
+    return (*end_late(tuple(to_end), aws, now), *waits)
 
 
 @contextmanager

@@ -44,7 +44,8 @@ class AuditedGrant(msgspec.Struct, frozen=True):
 
 
 class Expiry(msgspec.Struct, frozen=True):
-    """The run (its name) that ends an incident's grants; `error` is why it could not be started."""
+    """The run (its name) that ends an incident's grants; `error` is why it could not be started, or, without
+    a name, for what it waits."""
 
     incident: str
     execution: str

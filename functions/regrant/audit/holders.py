@@ -50,6 +50,13 @@ def read_holders(aws: Account, services: Iterable[str], roles: Iterable[str], no
     return {service: holder for service, holder in pairs if holder}
 
 
+def read_left_open(aws: Account, services: Iterable[str], now: str) -> dict[str, str]:
+    """Of these services (`<cluster>/<service>`) the ones that no run gets before another (its name) was
+    undone. Reads only."""
+    holders = read_holders(aws, sorted(services), (), now)
+    return {service: holder.lease.owner for service, holder in holders.items() if holder.left_open}
+
+
 def _service_of(holder: Holder, aws: Account) -> str | None:
     baseline = aws.journal.load(holder.lease.subject).baseline
     return baseline.service_key if baseline else None

@@ -94,6 +94,8 @@ def _describe(grant: AuditedGrant, expiry: Expiry | None) -> str:
 
 
 def _next(grant: AuditedGrant, expiry: Expiry | None) -> str:
+    if expiry and expiry.error and not expiry.execution:
+        return f"it is ended later. {expiry.error}"
     if expiry and expiry.error:
         return f"its expiry could not be started and is tried again in an hour: {expiry.error[:1000]!a}"
     if expiry:

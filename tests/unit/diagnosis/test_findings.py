@@ -13,6 +13,7 @@ from regrant.model.run import Diagnosis, Incident
 from regrant.report.render import render
 from tests.unit.fakes import (
     ACCOUNT,
+    DEFINITION,
     DENIAL,
     ENTRY,
     INCIDENT_OF_WORKER,
@@ -269,3 +270,12 @@ def test_a_log_that_is_not_read_whole_may_hold_a_denial_all_the_same() -> None:
     world = World()
     world.logs.endless = (DENIAL_TERM,)
     assert attached(diagnosed("You are not authorized to perform this action.", world=world)) == (RECEIVE,)
+
+
+def test_a_refusal_says_over_which_action_and_revision_it_is_whatever_the_names_look_like() -> None:
+    """What is news of it goes by that (regrant.refusals), and not by words of the text."""
+    secret = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:Tenant7-AbCdEf"
+    diagnosis = diagnosed(sentence("secretsmanager:GetSecretValue", secret))
+    assert refused(diagnosis) == "NOT_DECLARED"
+    actions = {finding.action for finding in diagnosis.findings if finding.action}
+    assert (actions, diagnosis.tried) == ({"secretsmanager:GetSecretValue"}, (DEFINITION,))
