@@ -11,7 +11,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.aws import LogRoute, StoppedTask
 from regrant.model.catalogue import Service
 from tests.aws.account import client, container, create_service, register
-from tests.unit.fakes import CLUSTER, EXECUTION_ROLE, OLD_ROLE, RECEIVE, ROUTE, WORKER
+from tests.unit.fakes import CLUSTER, DEFINITION, EXECUTION_ROLE, OLD_ROLE, RECEIVE, ROUTE, WORKER
 
 # DescribeServices's answer, cut to what a service without optional parts has.
 BARE: dict[str, Any] = {
@@ -273,6 +273,7 @@ def test_a_stopped_task_says_which_deployment_started_it_and_why_it_stopped() ->
         "stoppedReason": reason,
         "stoppedAt": moment,
         "stopCode": "EssentialContainerExited",
+        "taskDefinitionArn": DEFINITION,
     }
     with Stubber(ecs) as stub:
         stub.add_response("list_tasks", {"taskArns": [f"{prefix}/{name}" for name in "ab"]}, asked)
@@ -284,7 +285,7 @@ def test_a_stopped_task_says_which_deployment_started_it_and_why_it_stopped() ->
         (task,) = EcsServices(ecs).stopped_tasks(WORKER)
     stopped_at = "2025-11-11T21:50:00.000Z"
     code = "EssentialContainerExited"
-    assert task == StoppedTask("a", "ecs-svc/7", f"{reason} (exit code 1)", stopped_at, code)
+    assert task == StoppedTask("a", "ecs-svc/7", f"{reason} (exit code 1)", stopped_at, code, DEFINITION)
 
 
 def test_stopped_tasks_are_described_by_hundreds_and_a_thousand_at_most() -> None:

@@ -145,6 +145,7 @@ class EcsServices:
                 _why_stopped(shape),
                 _moment(shape.get("stoppedAt")),
                 shape.get("stopCode", ""),
+                shape.get("taskDefinitionArn", ""),
             )
             for shape in shapes
         )

@@ -49,13 +49,15 @@ class Deployment(msgspec.Struct, frozen=True):
 
 class StoppedTask(msgspec.Struct, frozen=True):
     """A task that stopped within about the last hour: the deployment (id) that started it, ECS's reason, when
-    it had stopped, empty while it is on its way, and ECS's code (API reference, Task: stopCode)."""
+    it had stopped, empty while it is on its way, ECS's code (API reference, Task: stopCode), and its revision
+    (ARN)."""
 
     id: str
     deployment: str
     reason: str = ""
     at: str = ""
     code: str = ""
+    revision: str = ""
 
     @property
     def failed(self) -> bool:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from regrant.baseline.drift import ROUNDS
 from regrant.diagnosis.containment.in_flight import SLOW, STILL
 from regrant.diagnosis.containment.waiting import WAIT_LIMIT
-from regrant.model.aws import StoppedTask
+from regrant.model.aws import LogRoute, StoppedTask
 from regrant.model.catalogue import CatalogueEntry
 from regrant.model.denial import Denial
 from regrant.model.run import Diagnosis, Incident
@@ -30,6 +30,7 @@ from tests.unit.fakes import (
     QUEUE,
     RECEIVE,
     ROLE,
+    ROUTE,
     RUNNING,
     TASK_DEFINITION,
     THEIRS,
@@ -156,6 +157,28 @@ def test_when_ecs_has_gone_back_what_the_other_tasks_were_denied_is_said_and_not
     assert codes(diagnosis)[0] == "WAITED_FOR_DEPLOYMENT" and "WAITS_FOR_DEPLOYMENT" not in codes(diagnosis)
 
 
+@pytest.mark.parametrize(
+    ("role", "then"), [(OLD_ROLE, "CHANGE"), (WORKER_ROLE, "NOTHING_TO_FIX")], ids=["same", "another"]
+)
+def test_what_replaced_tasks_of_the_role_in_use_were_denied_counts_when_the_wait_is_over(
+    role: str, then: str
+) -> None:
+    """The new tasks have not needed the call yet."""
+    world = deployed()
+    world.roles.role = ROLE
+    world.services.definitions[NEWER_DEFINITION] = replace(NEW, task_role=OLD_ROLE)
+    older = "arn:aws:ecs:us-east-1:123456789012:task-definition/retainwise-worker:0"
+    world.services.definitions[older] = replace(NEW, arn=older, task_role=role)
+    run = Run(world)
+    run.diagnose(1)
+    world.services.finish()
+    world.logs.write(15, DENIAL.replace("retainwise-ecs-task-role", role.rpartition("/")[2]), "old-1")
+    world.services.died = (StoppedTask("old-1", OLD_DEPLOYMENT, revision=older),)
+    diagnosis = run.diagnose(21)
+    assert diagnosis.next == then
+    assert (diagnosis.plan.role if diagnosis.plan else None) == (OLD_ROLE if then == "CHANGE" else None)
+
+
 def test_when_ecs_has_gone_back_to_tasks_that_are_denied_too_these_are_what_counts() -> None:
     world = deployed()
     world.roles.role = ROLE
@@ -248,6 +271,25 @@ def test_a_deployment_that_fails_for_another_reason_is_waited_for_and_the_reason
     assert diagnosis.refusal is not None and diagnosis.refusal.code == "DEPLOYMENT_IN_FLIGHT"
     (stopped,) = [finding for finding in diagnosis.findings if finding.code == "TASKS_STOPPED"]
     assert stopped.evidence[0] == reason
+
+
+def test_a_log_that_cannot_be_read_is_said_while_it_waits_and_with_the_refusal() -> None:
+    world = deployed()
+    world.logs.unread[ROUTE.group] = "AccessDeniedException"
+    run = Run(world)
+    for seconds, then in ((1, "WAIT"), (1 + WAIT_LIMIT, "REFUSE")):
+        diagnosis = run.diagnose(seconds)
+        assert diagnosis.next == then and "AccessDeniedException" in text(diagnosis, "LOGS_UNREADABLE")
+    assert diagnosis.refusal is not None and diagnosis.refusal.code == "DEPLOYMENT_IN_FLIGHT"
+
+
+def test_a_log_that_cannot_be_read_is_said_once() -> None:
+    world = deployed()
+    sidecar = LogRoute("/ecs/sidecar", "ecs/envoy")
+    world.services.definitions[NEWER_DEFINITION] = replace(NEW, logs=(*NEW.logs, sidecar))
+    world.logs.unread[sidecar.group] = "ResourceNotFoundException"
+    world.logs.write(-5, DENIED, "new-1")
+    assert codes(look(world)).count("LOGS_UNREADABLE") == 1
 
 
 def test_a_dry_run_answers_immediately() -> None:

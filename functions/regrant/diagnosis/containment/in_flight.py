@@ -24,6 +24,7 @@ from regrant.diagnosis.containment.reading import denials, queue_missing, refuse
 from regrant.diagnosis.containment.waiting import ends_at, may_wait, wait_with
 from regrant.diagnosis.eligibility import in_flight, judge_role
 from regrant.diagnosis.staying import LOOK_BACK
+from regrant.diagnosis.unread import unread
 from regrant.model.aws import Deployment, LogLine, ServiceState, StoppedTask, TaskDefinition, name_of
 from regrant.model.catalogue import Service
 from regrant.model.denial import Denial
@@ -111,13 +112,22 @@ def judge_after(
     aws: Account,
     now: str,
 ) -> Diagnosis:
-    """As `judge`, when the deployment that was waited for is over: by the denials of the tasks in use."""
-    service = incident.service
+    """As `judge`, when the deployment that was waited for is over: by the denials of the tasks in use, and of
+    those that had their role, which lacks now what it lacked then."""
+    service, in_use = incident.service, reads.definition
     assert service is not None  # `diagnose` refused everything else
     running, stopped = both(
         lambda: aws.services.task_ids(service, primary.id), lambda: aws.services.stopped_tasks(service)
     )
-    tasks = {*running, *(task.id for task in stopped if task.deployment == primary.id)}
+    denied = {*(line.task for line in reads.found.log.lines), *map(_session, incident.denials)}
+    of_denied = dict.fromkeys(task.revision for task in stopped if task.id in denied)
+    others = tuple(revision for revision in of_denied if revision not in ("", in_use.arn))
+    definitions = (in_use, *each(aws.services.task_definition, others))
+    same = {one.arn for one in definitions if one.task_role == in_use.task_role}
+    tasks = {
+        *running,
+        *(task.id for task in stopped if task.deployment == primary.id or task.revision in same),
+    }
     lines = tuple(line for line in reads.found.log.lines if line.task in tasks)
     calls = tuple(denial for denial in incident.denials if _session(denial) in tasks)
     if not lines and not calls:
@@ -130,7 +140,7 @@ def judge_after(
 def _replaced(primary: Deployment) -> Refusal:
     return Refusal(
         "DEPLOYMENT_REPLACED",
-        f"Only tasks of another deployment were denied; in use now is {primary.named}.",
+        f"Only tasks with another role were denied; in use now is {primary.named}.",
         "If that other revision is to be deployed again, first give its role what the findings say it lacks.",
         outcome="NOTHING_TO_FIX",
     )
@@ -231,6 +241,8 @@ def _wait(
     incident: Incident, service: Service, seen: Seen, denied: tuple[Denied, ...], waited: Waited, now: str
 ) -> Diagnosis:
     findings = (*_failures(seen), *_denials(denied))
+    if "LOGS_UNREADABLE" not in (finding.code for finding in findings):
+        findings += unread(seen.found)
     if may_wait(incident, waited):
         names = ", ".join(each.named for each in seen.state.deployments if not each.completed)
         text = f"Waits until {ends_at(waited)} at most for what others are deploying: {names}."
