@@ -1,7 +1,8 @@
 """The hours in which a service is tried without its grant: when somebody is there to see it.
 
 `always`, or days and hours in UTC such as `MON-FRI 09:00-16:00`. A grant whose time is over outside of them
-goes on until they begin.
+goes on until they begin. They are an hour a day at least, so that the hourly audit, which tries again what an
+expiry could not end, looks once in them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _DAY = 24 * 60
+_SHORTEST = 60
 _HOUR = "[0-2][0-9]:[0-5][0-9]"
 _FORM = re.compile(
     rf"(?P<first>{'|'.join(DAYS)})(?:-(?P<last>{'|'.join(DAYS)}))?"
@@ -52,7 +54,7 @@ def parse_window(text: str) -> ExpiryWindow:
         return ExpiryWindow()
     found = _FORM.fullmatch(text.strip().upper())
     opens, closes = (_minutes(found["opens"]), _minutes(found["closes"])) if found else (0, 0)
-    if found is None or not opens < closes <= _DAY:
+    if found is None or not opens + _SHORTEST <= closes <= _DAY:
         raise ValueError(_WANTED.format(text))
     first, last = DAYS.index(found["first"]), DAYS.index(found["last"] or found["first"])
     days = frozenset(day % 7 for day in range(first, (last if last >= first else last + 7) + 1))
@@ -64,4 +66,7 @@ def _minutes(clock: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-_WANTED = "ExpiryWindow is {!a}; it has to be `always`, or days and hours in UTC like `MON-FRI 09:00-16:00`."
+_WANTED = (
+    "ExpiryWindow is {!a}; it has to be `always`, or days and hours in UTC like `MON-FRI 09:00-16:00`,"
+    " an hour long at least."
+)

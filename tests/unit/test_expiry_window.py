@@ -61,3 +61,15 @@ def test_whatever_else_is_said_is_an_error_that_says_what_is_wanted(text: str) -
 def test_a_window_that_never_opens_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="ExpiryWindow"):
         parse_window(text)
+
+
+@pytest.mark.parametrize("text", ["MON-SUN 09:30-09:45", "MON-SUN 09:30-10:29", "MON 23:30-24:00"])
+def test_a_window_that_the_hourly_audit_can_miss_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="an hour long at least"):
+        parse_window(text)
+
+
+@given(MOMENTS, st.integers(0, 59))
+def test_in_the_shortest_window_the_audit_looks_each_day(moment: datetime, minute: int) -> None:
+    window = parse_window(f"MON-SUN 09:{minute:02}-10:{minute:02}")
+    assert sum(window.has((moment + timedelta(hours=hour)).isoformat()) for hour in range(24)) == 1
