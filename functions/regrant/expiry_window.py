@@ -15,6 +15,9 @@ import msgspec
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _DAY = 24 * 60
 _SHORTEST = 60
+_FIRES = timedelta(minutes=5)
+"""Within which a schedule has started its run: Scheduler calls within 60 s of its time (EventBridge
+Scheduler User Guide, "Schedule types"), and Step Functions takes the call then, or is asked again."""
 _HOUR = "[0-2][0-9]:[0-5][0-9]"
 _FORM = re.compile(
     rf"(?P<first>{'|'.join(DAYS)})(?:-(?P<last>{'|'.join(DAYS)}))?"
@@ -43,6 +46,19 @@ class ExpiryWindow(msgspec.Struct, frozen=True):
         """Whether that moment (ISO 8601) is in the window."""
         at = datetime.fromisoformat(moment).astimezone(UTC)
         return at.weekday() in self.days and self.opens <= at.hour * 60 + at.minute < self.closes
+
+
+def closed_until(window: ExpiryWindow, end: str | None, started: str, now: str) -> str | None:
+    """When a grant is tried whose schedule for its end has started this run (at `started`) outside of the
+    window, which was another one when that end was set. None if it is tried now: in the window, or because a
+    person or the audit started the run at another time.
+    """
+    if end is None:
+        return None
+    late = datetime.fromisoformat(started) - datetime.fromisoformat(end)
+    if not timedelta() <= late <= _FIRES:
+        return None
+    return None if window.has(end) or window.has(now) else window.first_at_or_after(now)
 
 
 def parse_window(text: str) -> ExpiryWindow:

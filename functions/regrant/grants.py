@@ -200,9 +200,9 @@ def drop(
     aws.holds.write(role, replace(hold, dropped_at=now, dropped_by=by, detached=detached, kept=kept))
 
 
-def renew(aws: Account, role: str, hold: Hold, why: str, now: str) -> Hold:
-    """One more period for the hold, from now on; the hold as it is then."""
-    until = ends(aws, hold.ttl_hours, now)
+def renew(aws: Account, role: str, hold: Hold, why: str, now: str, until: str | None = None) -> Hold:
+    """One more period for the hold, from now on, or that `until`; the hold as it is then."""
+    until = until or ends(aws, hold.ttl_hours, now)
     aws.schedules.put(hold.incident, until)
     if hold.expires_at not in (None, until):  # it has not fired where a person began the expiry
         aws.schedules.cancel(hold.incident, str(hold.expires_at))

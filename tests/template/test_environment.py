@@ -33,7 +33,7 @@ NEEDED_BY = {
     "CATALOGUE_PREFIX": {
         *("OpenIncident", "Diagnose", "AskApproval", "CaptureBaseline", "WithdrawGrants", "AuditGrants")
     },
-    "EXPIRY_WINDOW": {"CaptureBaseline", "WithdrawGrants", "UndoRole", "AuditGrants"},
+    "EXPIRY_WINDOW": {"Diagnose", "CaptureBaseline", "WithdrawGrants", "UndoRole", "AuditGrants"},
     "POWERTOOLS_METRICS_NAMESPACE": {"CloseIncident", "PageOperator"},
 }
 # Lambda developer guide, Defined runtime environment variables.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrant.expiry_window import DAYS, parse_window
+from regrant.expiry_window import DAYS, closed_until, parse_window
 
 OFFICE = parse_window("MON-FRI 09:00-16:00")
 MOMENTS = st.integers(0, 5 * 366 * 86_400).map(
@@ -73,3 +73,25 @@ def test_a_window_that_the_hourly_audit_can_miss_is_none(text: str) -> None:
 def test_in_the_shortest_window_the_audit_looks_each_day(moment: datetime, minute: int) -> None:
     window = parse_window(f"MON-SUN 09:{minute:02}-10:{minute:02}")
     assert sum(window.has((moment + timedelta(hours=hour)).isoformat()) for hour in range(24)) == 1
+
+
+NIGHT, MORNING = "2025-11-12T03:00:00.000Z", "2025-11-12T09:00:00.000Z"
+STARTED = "2025-11-12T03:00:40.000Z"
+
+
+@pytest.mark.parametrize(
+    ("end", "started", "now", "until"),
+    [
+        (NIGHT, STARTED, STARTED, MORNING),
+        (None, STARTED, STARTED, None),  # of a version without ends
+        (NIGHT, "2025-11-12T02:00:00.000Z", "2025-11-12T02:00:00.000Z", None),  # a person ends it early
+        (NIGHT, "2025-11-12T05:00:00.000Z", "2025-11-12T05:00:00.000Z", None),  # a person ends it late
+        (NIGHT, STARTED, MORNING, None),  # it waited until the window had opened
+        # Scheduler's minute, at the end of the window.
+        ("2025-11-12T15:59:50.000Z", "2025-11-12T16:00:20.000Z", "2025-11-12T16:00:20.000Z", None),
+    ],
+)
+def test_only_what_a_schedule_of_another_window_starts_waits_for_the_window(
+    end: str | None, started: str, now: str, until: str | None
+) -> None:
+    assert closed_until(OFFICE, end, started, now) == until

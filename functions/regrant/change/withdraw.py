@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from regrant import grants
 from regrant.change.dependents import needed_by_others
 from regrant.errors import GrantWithdrawn
+from regrant.expiry_window import closed_until
 from regrant.iam.keep_tag import is_kept_by_tag
 from regrant.journal import carry_out
 from regrant.leases import take_role
@@ -197,7 +198,7 @@ def _keep(
     now: str,
 ) -> KeptGrant:
     """Our holds go where others have the grant on record and our service does not depend on it; else they
-    stay, an expiry's for one more period."""
+    stay, an expiry's for one more period, or until the ExpiryWindow opens that its schedule did not know."""
     depends = bool(incident.expires) and plan.watch
     same_service = any(hold.service == str(incident.service) for hold in others)
     if others and (not depends or same_service) and not plan.postpone:
@@ -207,6 +208,10 @@ def _keep(
         return KeptGrant(policy, why, max((end for end in ends if end), default=None))
     if not incident.expires:
         return KeptGrant(policy, why, max((hold.expires_at or "" for hold in own), default="") or None)
-    renewed = [grants.renew(aws, plan.role, hold, why, now) for hold in own]
+    window, started = aws.settings.expiry_window, incident.opened_at
+    opens = [closed_until(window, hold.expires_at, started, now) if plan.postpone else None for hold in own]
+    renewed = [
+        grants.renew(aws, plan.role, hold, why, now, until) for hold, until in zip(own, opens, strict=True)
+    ]
     last = max(renewed, key=lambda hold: hold.expires_at or "", default=None)
     return KeptGrant(policy, why, last.expires_at if last else None, last.renewals if last else 1)

@@ -9,6 +9,7 @@ from regrant.clock import seconds_between
 from regrant.denials.search import read_depths
 from regrant.diagnosis.eligibility import judge_role, judge_service
 from regrant.diagnosis.unread import elsewhere
+from regrant.expiry_window import closed_until
 from regrant.grants import attachments_of, is_lost
 from regrant.iam.keep_tag import is_kept_by_tag
 from regrant.model.aws import RoleState, ServiceState, TaskDefinition, name_of
@@ -28,8 +29,9 @@ def plan_expiry(
     """The plan, or NOTHING_TO_FIX where nothing is left of the grant. Reads only.
 
     An expiry is never refused for the state that the service is in: the grant would outlive its time. It is
-    tried again later instead (`postpone`). What the role's tag `regrant:keep` names stays for good. Raises
-    AwsUnavailable, AwsRefused.
+    tried again later instead (`postpone`), as where its schedule is of another ExpiryWindow than the stack's
+    is now; a person's run is not held to the window. What the role's tag `regrant:keep` names stays for good.
+    Raises AwsUnavailable, AwsRefused.
     """
     role = incident.role
     assert role is not None  # OpenIncident has it from the journal
@@ -43,6 +45,8 @@ def plan_expiry(
         aws.services.task_definition(state.task_definition) if state and state.task_definition else None
     )
     depends, postpone = _judge(incident, role, state, definition, allowed, aws)
+    if depends and postpone is None and _is_closed(own, incident, aws, now):
+        postpone = "the stack's ExpiryWindow has changed, and is closed now"
     keep = tuple(sorted(hold.policy for hold in own if is_kept_by_tag(hold.policy, was)))
     plan = Plan(
         role=role,
@@ -117,6 +121,11 @@ def _judge(
         return True, refusal.message
     depths = read_depths(aws.queues, incident.entry.health)
     return True, f"The queue {depths} does not exist." if isinstance(depths, str) else None
+
+
+def _is_closed(own: list[Hold], incident: Incident, aws: Account, now: str) -> bool:
+    window = aws.settings.expiry_window
+    return any(closed_until(window, hold.expires_at, incident.opened_at, now) for hold in own)
 
 
 def _expired(own: list[Hold], role: str, now: str) -> Finding:

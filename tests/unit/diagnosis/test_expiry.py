@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from regrant.baseline.drift import ROUNDS
 from regrant.model.aws import TaskDefinition
 from regrant.model.run import Diagnosis, Incident, RunState
+from regrant.settings import Settings
 from tests.unit.cure import (
     BACKEND,
     DAY,
@@ -30,6 +31,7 @@ from tests.unit.fakes import (
     OLD_ROLE,
     QUEUE,
     RECEIVE,
+    REGION,
     ROUTE,
     RUNNING,
     SEND,
@@ -38,7 +40,7 @@ from tests.unit.fakes import (
     World,
     at,
 )
-from tests.unit.run import Run
+from tests.unit.run import Run, seconds_of
 
 
 def plan(world: World, incident: Incident = EXPIRY, checks: int = 1) -> Diagnosis:
@@ -87,6 +89,35 @@ def test_a_grant_that_no_task_depends_on_goes_without_a_proof(happened: Callable
     happened(world)
     withdrawal = run(world, EXPIRY, DAY).withdrawal
     assert withdrawal is not None and (withdrawal.removed, withdrawal.next) == ((RECEIVE,), "CLOSE")
+
+
+# Since the grant was made, in `always`. It ends at 21:52.
+EVENINGS = Settings(
+    {"EXPIRY_WINDOW": "MON-SUN 22:30-23:30", "CATALOGUE_PREFIX": "/regrant/services/", "AWS_REGION": REGION}
+)
+
+
+def test_a_schedule_of_another_window_waits_until_the_new_one_opens() -> None:
+    world = granted()
+    world.settings = EVENINGS
+    (hold,) = world.holds.of(OLD_ROLE)
+    fired = seconds_of(str(hold.expires_at)) + 40
+    state = run(world, replace(EXPIRY, opened_at=at(fired)), fired)
+    assert state.withdrawal is not None and state.withdrawal.removed == ()
+    (kept,) = state.withdrawal.kept
+    assert kept.why == "the stack's ExpiryWindow has changed, and is closed now"
+    assert kept.until == "2025-11-12T22:30:00.000Z"
+    assert (INCIDENT, kept.until) in world.schedules.at and world.roles.role.attached == (RECEIVE,)
+
+
+@pytest.mark.parametrize("late", [-LATER, LATER / 6], ids=["before its end", "after its end"])
+def test_what_a_person_starts_outside_of_the_window_is_tried(late: float) -> None:
+    world = granted()
+    world.settings = EVENINGS
+    (hold,) = world.holds.of(OLD_ROLE)
+    started = seconds_of(str(hold.expires_at)) + late
+    diagnosis = planned(world, replace(EXPIRY, opened_at=at(started)), started)
+    assert diagnosis.plan is not None and diagnosis.plan.postpone is None
 
 
 def test_the_tasks_of_a_service_that_is_not_enrolled_any_more_depend_on_the_grant_all_the_same() -> None:
