@@ -210,6 +210,20 @@ _FOR_GOOD = {
     "keep, then undo": Found("keep_keeps", (*OWN_ROLE, run("keep"), run("rollback"))),
     "keep by tag, until its end": Found("keep_keeps", (*CONTAINED, act("keep"), Days(1))),
     "keep of a shared grant": Found("keep_keeps", (*SHARED, run("keep"), run("rollback", of=1))),
+    "keep undone, and a person took it off": Found(
+        "kept_for_good_is_true",
+        (
+            *(*CONTAINED, run("keep"), run("rollback"), run("rollback", of=1)),
+            *(act("detach"), Wait(120), run("cure"), run("rollback")),
+        ),
+    ),
+    "keep undone, then undo": Found(
+        "kept_for_good_is_true",
+        (*CONTAINED, run("keep"), run("rollback"), run("rollback", of=1), run("rollback")),
+    ),
+    "keep, and a person took it off": Found(
+        "kept_for_good_is_true", (*CONTAINED, run("keep"), act("detach"), Wait(120), run("rollback"))
+    ),
     "keep by tag": Found("keep_keeps", (*CONTAINED, act("keep"), run("expire"))),
     "keep by tag while a cure is proved": Found(
         "keep_keeps", (*CONTAINED, run("cure", at("PauseForHealth", "keep")))

@@ -183,7 +183,7 @@ class Player:
                 seen = self._see(each)
                 self._runs[each.name], self._moved = seen, False
                 changed = seen.report.get("changes") or any(d.who == each.name for d in self._ledger.deeds)
-                if (changed or seen.outcome == "CURED") and seen.mode not in ("rollback", "keep"):
+                if (changed or seen.outcome == "CURED") and seen.mode != "rollback":
                     self._changing.append(each.name)
                 self._note(
                     f"  ended {each.name}: {seen.mode} {seen.outcome or seen.error} {list(seen.codes)}"

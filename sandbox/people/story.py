@@ -30,9 +30,8 @@ class Moment(msgspec.Struct, frozen=True, omit_defaults=True):
 class Run(msgspec.Struct, frozen=True, tag="run", omit_defaults=True):
     """A run, from its start to its end; with `overlap` the next step does not wait for that.
 
-    of: which of the runs that changed something (a cure and an expiry may change records only) it is about,
-    in the order in which they ended. answer: what a
-    person says when asked.
+    of: which of the runs that changed something (a cure, an expiry and a keep may change records only) it is
+    about, in the order in which they ended. answer: what a person says when asked.
     """
 
     mode: Mode

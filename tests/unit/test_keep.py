@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from regrant import grants
 from regrant.model.aws import name_of
 from regrant.model.run import Report
 from tests.unit.cure import (
@@ -53,6 +54,42 @@ def test_the_undo_of_the_run_that_made_it_leaves_it_and_says_who_kept_it() -> No
     (attach,) = (c for c in world.journal.load(INCIDENT).changes if c.kind == "attach")
     assert attach.left_for == "run keep-1 kept it for good"
     assert receipt.equal and receipt.changed_by_others == (f"+ role.attached.{RECEIVE} = true",)
+
+
+def test_what_was_kept_is_said_to_be_gone_where_somebody_took_it_off_since() -> None:
+    world = granted()
+    keep(world)
+    undo(world, UNDO, LATER + 300)
+    let_go(world)
+    undo(world, replace(UNDO, id="undo-8", subject="keep-1", role=OLD_ROLE), LATER + 600)
+    let_go(world)
+    world.roles.role = replace(world.roles.role, attached=())
+    (hold,) = world.holds.of(OLD_ROLE)
+    grants.drop(world, OLD_ROLE, replace(hold, lost_at=at(LATER + 900)), "cure-1", at(LATER + 960))
+    undo(world, replace(UNDO, id="undo-9"), LATER + 1200)
+    (attach,) = (c for c in world.journal.load(INCIDENT).changes if c.kind == "attach")
+    assert (attach.left_for, attach.lost_at) == (None, at(LATER + 900))
+
+
+def test_the_undo_after_an_undone_keep_takes_it_off_and_says_so() -> None:
+    world = granted()
+    keep(world)
+    undo(world, UNDO, LATER + 300)
+    let_go(world)
+    undo(world, replace(UNDO, id="undo-8", subject="keep-1", role=OLD_ROLE), LATER + 600)
+    let_go(world)
+    undo(world, replace(UNDO, id="undo-9"), LATER + 1200)
+    (attach,) = (c for c in world.journal.load(INCIDENT).changes if c.kind == "attach")
+    assert (world.roles.role.attached, attach.left_for, attach.undone_at) == ((), None, at(LATER + 1200))
+
+
+def test_what_was_kept_and_taken_off_by_hand_is_not_said_to_stay() -> None:
+    world = granted()
+    keep(world)
+    world.roles.role = replace(world.roles.role, attached=())
+    undo(world, UNDO, LATER + 600)
+    (attach,) = (c for c in world.journal.load(INCIDENT).changes if c.kind == "attach")
+    assert (attach.left_for, attach.lost_at) == (None, at(LATER + 600))
 
 
 def test_its_expiry_finds_nothing_left_to_end() -> None:

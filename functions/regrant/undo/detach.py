@@ -58,11 +58,16 @@ def detach(
     for change in ours:
         of_policy = tuple(hold for hold in held if hold.policy == change.value)
         own = tuple(hold for hold in of_policy if hold.incident == incident.subject)
-        if change.undone_at is not None and not own:
+        dropped = ended.get(change.value)
+        if change.undone_at is not None and not own and not _was_kept(change, dropped, incident):
             continue
+        # What an earlier undo found of it may not be so any more: a keep was undone, say.
+        change = replace(change, left_for=None, ended_by=None, lost_at=None, shown_at=None)
+        if dropped and dropped.kept and not own and _is_gone(change, there, aws):
+            dropped = replace(dropped, lost_at=now)
         others = grants.standing(tuple(hold for hold in of_policy if hold not in own))
         tagged = there is not None and is_kept_by_tag(change.value, there)
-        judged = _why_not_ours(change, own, others, ended.get(change.value), tagged, seen_absent, now)
+        judged = _why_not_ours(change, own, others, dropped, tagged, seen_absent, now)
         if judged is None:
             _take_off(change, incident, aws, now)
         else:
@@ -70,6 +75,19 @@ def detach(
         for hold in own:
             grants.drop(aws, role, hold, incident.subject, now, detached=judged is None)
     return _read_back(incident, role, policies, aws, now)
+
+
+def _was_kept(change: Change, dropped: Hold | None, incident: Incident) -> bool:
+    """Whether an earlier undo left it where another run had kept it for good, which may be undone."""
+    return bool(change.left_for and dropped and dropped.dropped_by != incident.subject)
+
+
+def _is_gone(change: Change, there: Attachments | None, aws: Account) -> bool:
+    """Whether two reads show that what was kept for good is not there: somebody took it off."""
+    if there is None or change.value in there.policies:
+        return there is None
+    again = aws.roles.attachments(change.target)
+    return again is None or change.value not in again.policies
 
 
 def _why_not_ours(

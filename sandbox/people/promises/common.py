@@ -55,8 +55,11 @@ def changed(run: RunSeen) -> str:
     return " ".join(" ".join(lines).split())
 
 
-def is_kept(seen: Seen, role: str, policy: str, number: int) -> bool:
-    """Whether it had been said before that deed that the policy is there for good: by mode keep, or a tag."""
+def is_kept(seen: Seen, role: str, policy: str, number: int, *, for_certain: bool = False) -> bool:
+    """Whether it had been said before that deed that the policy is there for good: by mode keep, or a tag.
+
+    A keep and its undo are no deeds, so where the undo began with that deed it may stand or not.
+    """
     said = False
     for deed in seen.deeds[:number]:
         if deed.role == role and deed.call == "iam:TagRole":
@@ -64,14 +67,23 @@ def is_kept(seen: Seen, role: str, policy: str, number: int) -> bool:
             said = policy in values[KEEP].replace("/", " ").split() if KEEP in values else said
         elif deed.role == role and deed.call in ("iam:UntagRole", "iam:DeleteRole"):
             said = False
-    return said or any((role, policy) in grants and end <= number for end, grants in _kept_by_runs(seen))
+    return said or any(
+        (role, policy) in grants and begin <= number and (end is None or number < end + (not for_certain))
+        for begin, end, grants in _kept_by_runs(seen)
+    )
 
 
-def _kept_by_runs(seen: Seen) -> Iterator[tuple[int, set[tuple[str, str]]]]:
-    """When runs of mode keep ended, and what each was about: of a shared grant another run may have been the
-    first to attach it."""
+def is_undo_of(run: RunSeen, subject: RunSeen) -> bool:
+    return run.mode == "rollback" and run.subject == subject.name
+
+
+def _kept_by_runs(seen: Seen) -> Iterator[tuple[int, int | None, set[tuple[str, str]]]]:
+    """When runs of mode keep ended, when an undo of each began, and what it was about: of a shared grant
+    another run may have been the first to attach it."""
     for run in seen.runs:
         look = closed(run)
         if run.mode == "keep" and run.outcome == "CURED" and look:
             changes = subject.report.get("changes", ()) if (subject := seen.run(run.subject)) else ()
-            yield look.deeds, {pair_of(change) for change in changes if change["kind"] == "attach"}
+            kept = {pair_of(change) for change in changes if change["kind"] == "attach"}
+            undos = [other.began for other in seen.runs if is_undo_of(other, run)]
+            yield look.deeds, min(undos, default=None), kept

@@ -156,7 +156,7 @@ def keep_keeps(seen: Seen, run: RunSeen) -> Iterator[str]:
         if run.subject in look.scheduled:
             yield f"the end of {run.subject} is still scheduled"
     for deed in deeds_of(seen, run):
-        if deed.detaches and is_kept(seen, deed.role, deed.policy, _last_read(run, deed)):
+        if deed.detaches and is_kept(seen, deed.role, deed.policy, _last_read(run, deed), for_certain=True):
             yield f"{deed.function} detached {deed.policy} from {deed.role}, where it is for good"
 
 

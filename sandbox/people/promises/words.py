@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sandbox.people.facts import PERSON, Look, RunSeen, Seen, name_of
 from sandbox.people.place import ROLES
-from sandbox.people.promises.common import OTHERS, closed, is_kept, seconds, since
+from sandbox.people.promises.common import OTHERS, closed, is_kept, is_undo_of, seconds, since
 
 _MOMENT = 5
 """Seconds in which a report is made: one look at IAM in them may be stale."""
@@ -84,6 +84,21 @@ def whoever_is_named_is_so(seen: Seen, run: RunSeen) -> Iterator[str]:
                 yield f"run {name} does not hold {policy} on {role}; the page says: {state}"
 
 
+def kept_for_good_is_true(seen: Seen, run: RunSeen) -> Iterator[str]:
+    """Left since a run kept it for good: it is there, and that keep was not undone before."""
+    look = closed(run)
+    for _, policy, role, state in _CHANGE.findall(" ".join(run.page.split())) if look else ():
+        if look is None or "kept it for good" not in state:
+            continue
+        taken = [d for d in seen.deeds[: look.deeds] if d.detaches and d.is_of(role, policy)]
+        if look.find(role, policy) is None and not (taken and seconds(taken[-1].at, look.at) < _MOMENT):
+            yield f"{policy} is not on {role}; the page says: {state}"
+        earlier = seen.runs[: seen.runs.index(run)]
+        for keep in (seen.run(name) for name in _RUN.findall(state)):
+            if keep and any(is_undo_of(other, keep) and other.outcome == "ROLLED_BACK" for other in earlier):
+                yield f"run {keep.name} has been undone; the page says: {state}"
+
+
 def no_task_is_overlooked(seen: Seen, run: RunSeen) -> Iterator[str]:
     """NOT_IN_USE: no task of the service runs with the role of the grant."""
     look = closed(run)
@@ -124,5 +139,5 @@ def changes_by_others_are_named(seen: Seen, run: RunSeen) -> Iterator[str]:
 
 PROMISES = (
     *(again_is_true, what_is_said_to_stay_is_there, whoever_is_named_is_so, no_task_is_overlooked),
-    changes_by_others_are_named,
+    *(kept_for_good_is_true, changes_by_others_are_named),
 )
