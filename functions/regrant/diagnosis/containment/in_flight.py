@@ -129,15 +129,16 @@ def judge_after(
         *(task.id for task in stopped if task.deployment == primary.id or task.revision in same),
     }
     lines = tuple(line for line in reads.found.log.lines if line.task in tasks)
-    calls = tuple(denial for denial in incident.denials if _session(denial) in tasks)
+    calls = tuple(denial for denial in incident.denials if session_of(denial) in tasks)
     if not lines and not calls:
-        return Diagnosis("NOTHING_TO_FIX", now, refusal=_replaced(primary))
+        return Diagnosis("NOTHING_TO_FIX", now, refusal=replaced(primary))
     own = reads.found._replace(log=replace(reads.found.log, lines=lines))
     own_reads = replace(reads, found=own)
     return judge(replace(incident, denials=calls), state, own_reads, allowed, aws, now)
 
 
-def _replaced(primary: Deployment) -> Refusal:
+def replaced(primary: Deployment) -> Refusal:
+    """Nothing is to be done for tasks that are not in use any more."""
     return Refusal(
         "DEPLOYMENT_REPLACED",
         f"Only tasks with another role were denied; in use now is {primary.named}.",
@@ -154,14 +155,14 @@ def _denied(
     assert entry is not None
     lines = tuple(line for line in seen.found.log.lines if line.task in tasks)
     # Of the trigger's, too, those of this deployment's tasks only.
-    calls = tuple(denial for denial in incident.denials if _session(denial) in tasks)
-    ids = tuple(dict.fromkeys((*(line.task for line in reversed(lines)), *map(_session, calls))))
+    calls = tuple(denial for denial in incident.denials if session_of(denial) in tasks)
+    ids = tuple(dict.fromkeys((*(line.task for line in reversed(lines)), *map(session_of, calls))))
     if not ids:
         return None
     definition = seen.definitions[deployment.task_definition]
     refusal, role = judge_role(definition, allowed), definition.task_role
     if refusal or role is None:
-        found = (Finding(refusal.code, refusal.message, _samples(lines)),) if refusal else ()
+        found = (Finding(refusal.code, refusal.message, samples(lines)),) if refusal else ()
         return Denied(deployment, ids, role, replace(refused(refusal, now), findings=found))
     permissions, held = both(
         lambda: aws.roles.permissions(role, tuple(dict.fromkeys(entry.policies))), lambda: aws.holds.of(role)
@@ -178,13 +179,14 @@ def _denied(
     return Denied(deployment, ids, role, judge(incident, seen.state, reads, allowed, aws, now))
 
 
-def _session(denial: Denial) -> str:
-    """The session of a task's role is named after the task, as accounts show; were it not, it is no
-    task's."""
+def session_of(denial: Denial) -> str:
+    """Whose session was denied. The session of a task's role is named after the task, as accounts show; were
+    it not, it is no task's."""
     return (denial.principal_arn or "").rpartition("/")[2]
 
 
-def _samples(lines: tuple[LogLine, ...]) -> tuple[str, ...]:
+def samples(lines: tuple[LogLine, ...]) -> tuple[str, ...]:
+    """One line of each of the calls that were denied most often."""
     return tuple(call.sample for call in read_calls(lines)[:_SHOWN])
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from regrant.clock import earlier, seconds_between
+from regrant.denials.own import is_other_principal
 from regrant.denials.search import read_depths
 from regrant.diagnosis.containment.judge import Reads, judge
 from regrant.diagnosis.containment.reading import denials, queue_missing, refused
 from regrant.diagnosis.eligibility import judge_existing, judge_role
 from regrant.diagnosis.staying import LOOK_BACK
 from regrant.diagnosis.unread import no_log
-from regrant.model.aws import ServiceState
+from regrant.model.aws import LogLine, ServiceState, name_of
 from regrant.model.run import Diagnosis, Incident
 from regrant.parallel import all_three, both
 from regrant.ports import Account
@@ -61,7 +62,18 @@ def plan_containment(
         from regrant.diagnosis.containment.in_flight import judge_after
 
         return judge_after(incident, state, state.primary, reads, allowed, aws, now)
+    if state.primary and _names_others(incident, found.log.lines, role):
+        from regrant.diagnosis.containment.earlier import judge_without_earlier
+
+        return judge_without_earlier(incident, state, state.primary, reads, allowed, aws, now)
     return judge(incident, state, reads, allowed, aws, now)
+
+
+def _names_others(incident: Incident, lines: tuple[LogLine, ...], role: str) -> bool:
+    """Whether sessions of another role than the one in use were denied: of an earlier deployment's, maybe."""
+    denied = any(is_other_principal(denial, role) for denial in incident.denials)
+    own = f":assumed-role/{name_of(role)}/"
+    return denied or any(":assumed-role/" in line.message and own not in line.message for line in lines)
 
 
 def _begin_of_window(state: ServiceState, now: str) -> str:
