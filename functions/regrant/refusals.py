@@ -29,6 +29,7 @@ PASSING = frozenset(
         "ROLE_BUSY",
         "ACCOUNT_MOVING",
         "OWN_TRIAL",
+        "GRANTED_SINCE",
         "NOT_ASKED",
         NOT_OPENED,
         "AwsUnavailable",

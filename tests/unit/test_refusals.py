@@ -152,6 +152,7 @@ def test_a_refusal_stands_for_a_day() -> None:
     "code",
     [
         *("DEPLOYMENT_IN_FLIGHT", "DEPLOYMENT_REPLACED", "SERVICE_BUSY", "ROLE_BUSY", "AwsUnavailable"),
+        "GRANTED_SINCE",
         *("Lambda.TooManyRequestsException", "States.Timeout", "Sandbox.Timedout", "Runtime.ExitError"),
     ],
 )

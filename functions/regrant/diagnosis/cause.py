@@ -279,7 +279,7 @@ def _already_granted(allow: Basis | None, deny: Basis | None = None) -> Judgemen
     only += f", unless {_shown(deny.policy)} denies it ({_listed(deny.unknown)})" if deny else ""
     return Judgement(
         "ALREADY_GRANTED",
-        f"{_shown(allow.policy) if allow else 'The role'} allows it{only}, and it was denied all the same",
+        f"{_shown(allow.policy) if allow else 'The role'} allows it now{only}, though it was denied",
         "If it is still denied, another layer is the cause: a condition, a resource policy, an SCP or a key.",
         arn=allow.policy if allow else None,
     )

@@ -1,5 +1,5 @@
 """What rules a grant out, whatever the catalogue declares: a leaked key, words that AWS did not write, and
-denials of a time in which an expiry tried the service without its grant."""
+denials of a time in which the service was without a grant that it has again, or has since."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 
 from regrant.clock import seconds_between
 from regrant.diagnosis.findings import Judged
-from regrant.grants import SPREAD
+from regrant.grants import SPREAD, TWICE
 from regrant.iam.quarantine import COMPROMISED_KEY
-from regrant.model.aws import LogLines
+from regrant.model.aws import LogLines, name_of
 from regrant.model.journal import Hold
 from regrant.model.results import Refusal
 from regrant.model.run import Incident
@@ -59,3 +59,36 @@ def own_trial(incident: Incident, held: tuple[Hold, ...], log: LogLines) -> Refu
                 outcome="NOTHING_TO_FIX",
             )
     return None
+
+
+def granted_since(judged: tuple[Judged, ...], held: tuple[Hold, ...], now: str) -> Refusal | None:
+    """Why nothing is done, if every denial is of the time before this tool attached what allows the call.
+
+    An attachment takes a while to count everywhere, so denials of SPREAD seconds after it are of that time as
+    well, if they have ended.
+    """
+    counted = [(call, judgement) for call, judgement in judged if judgement.cause != "IGNORED"]
+    last = max((call.until for call, _ in counted), default=now)
+    attached = dict[str, Hold]()
+    for _, judgement in counted:
+        own = [hold for hold in held if hold.policy == judgement.arn and hold.attached_at]
+        if judgement.cause != "ALREADY_GRANTED" or not own:
+            return None
+        first = min(own, key=lambda hold: hold.attached_at or now)
+        attached[first.policy] = first
+    for hold in attached.values():
+        late = seconds_between(hold.attached_at or now, last)
+        if late > SPREAD or (late > 0 and seconds_between(last, now) <= TWICE):
+            return None
+    if not attached:
+        return None
+    named = (
+        f"{name_of(hold.policy)} was granted at {hold.attached_at} by run {hold.incident}"
+        for hold in attached.values()
+    )
+    return Refusal(
+        "GRANTED_SINCE",
+        f"Denied until {last}; {', '.join(named)}. No denial was read since.",
+        "Nothing now. If it is denied again, start again.",
+        outcome="NOTHING_TO_FIX",
+    )

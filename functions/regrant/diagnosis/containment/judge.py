@@ -21,7 +21,7 @@ from regrant.diagnosis.findings import (
     role_findings,
     taken_off_findings,
 )
-from regrant.diagnosis.no_grant import own_trial, ruled_out
+from regrant.diagnosis.no_grant import granted_since, own_trial, ruled_out
 from regrant.diagnosis.replaceable import as_far_as_replaceable
 from regrant.diagnosis.staying import KINDS
 from regrant.diagnosis.unread import elsewhere, unread
@@ -61,7 +61,7 @@ def judge(
     own = {hold.policy for hold in standing if hold.service == str(service)}
     granted = {hold.policy for hold in standing} - own
     read = replace(definition, logs=found.routes)
-    diagnosis = conclude(incident, read, permissions.without(granted), found.log, now)
+    diagnosis = conclude(incident, read, permissions.without(granted), found.log, now, standing)
     if diagnosis.next == "NOTHING_TO_FIX" and (refusal := own_trial(incident, standing, found.log)):
         diagnosis = replace(diagnosis, refusal=refusal)
     diagnosis = as_far_as_replaceable(diagnosis, service, state, definition, allowed)
@@ -89,8 +89,9 @@ def conclude(
     permissions: RolePermissions,
     log: LogLines,
     now: str,
+    held: tuple[Hold, ...] = (),
 ) -> Diagnosis:
-    """Findings and decision from what was read."""
+    """Findings and decision from what was read, with the holds on the role that stand."""
     entry = incident.entry
     assert entry is not None
     logged = read_calls(log.lines)
@@ -101,6 +102,8 @@ def conclude(
     if barred := ruled_out(judged, log):
         attach, stays_denied, refusal = (), (), barred
     refusal = refusal or _cannot_attach(attach, permissions)
+    if not attach and not refusal:
+        refusal = granted_since(judged, held, now)
     by_catalogue = attach and not any(judgement.covering for _, judgement in judged)
     findings = (
         *denial_findings(judged, complete, goes_on=not refusal),
