@@ -53,9 +53,11 @@ class Attached(FakeRoles):
 
     policies: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failure: RegrantError | None = None
+    refused: str | None = None
+    """The only role with that failure, if not all have it."""
 
     def attachments(self, role: str, policies: tuple[str, ...] = ()) -> Attachments | None:
-        if self.failure:
+        if self.failure and self.refused in (None, role):
             raise self.failure
         on = self.policies.get(role)
         return None if on is None else Attachments("AROA", dict.fromkeys(on))
@@ -151,8 +153,28 @@ def test_a_role_that_is_gone_has_nothing_attached_and_the_others_are_looked_at()
     ]
 
 
-@pytest.mark.parametrize("failure", [AwsRefused("denied", "AccessDenied"), AwsUnavailable("throttled")])
-def test_what_cannot_be_read_is_no_clean_audit(failure: RegrantError) -> None:
+@pytest.mark.parametrize("code", ["AccessDenied", "NoSuchEntity"])
+def test_a_role_that_cannot_be_read_keeps_no_other_from_its_end_and_is_notified_of_once(code: str) -> None:
+    account = one().holding(BACKEND_ROLE, HOLD)
+    account.roles.failure, account.roles.refused = AwsRefused(f"{code}: no", code), BACKEND_ROLE
+    audit = account.audit(hours=26)
+    assert [expiry.incident for expiry in audit.expiries] == ["run-1"]
+    assert [(found.state, found.subject, found.why) for found in audit.neglected] == [
+        ("role that cannot be read", BACKEND_ROLE, f"{code}: no")
+    ]
+    assert account.holds.of(BACKEND_ROLE) == (HOLD,)
+    account.audit(hours=27)
+    assert [subject for subject, _ in account.topic.sent].count("AUDIT 1 role that cannot be read") == 1
+
+
+def test_a_look_shows_the_role_that_cannot_be_read() -> None:
+    account = one()
+    account.roles.failure, account.roles.refused = AwsRefused("denied", "AccessDenied"), BACKEND_ROLE
+    assert [found.subject for found in account.audit(hours=1, dry_run=True).neglected] == [BACKEND_ROLE]
+
+
+def test_what_cannot_be_read_is_no_clean_audit() -> None:
+    failure = AwsUnavailable("throttled")
     account = one()
     account.roles.failure = failure
     with pytest.raises(type(failure)):

@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from msgspec.structs import replace
 
 from regrant.audit.found import Audit, AuditEvent, Expiry
-from regrant.audit.grants import Look, close_lost, end_late, judge_grants, look_at_grants
+from regrant.audit.grants import Look, close_lost, end_late, judge_grants, look_at_grants, unread
 from regrant.audit.holders import read_left_open
 from regrant.audit.level import look_at_level, make_good, notify_of_level
 from regrant.audit.notify import notify_of_grants
-from regrant.audit.start import Due
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.ports import Account
 
@@ -33,15 +32,15 @@ def audit_grants(event: AuditEvent, aws: Account) -> Audit:
     now = event.time
     looked = look_at_grants(aws, now)
     if event.dry_run:
-        neglected = tuple(due.found for due in look_at_level(aws, now))
+        neglected = tuple(due.found for due in (*unread(looked, now), *look_at_level(aws, now)))
         return replace(judge_grants(looked, now), neglected=neglected)
-    failed, made = list[AwsRefused | AwsUnavailable](), tuple[Due, ...]()
+    failed, made = list[AwsRefused | AwsUnavailable](), unread(looked, now)
     # The grants first: what cannot be read of the rest must not keep one from its end.
     expiries = _end_late(looked, aws, now, failed)
     with _going_on(failed):
         close_lost(looked, aws, now)
     with _going_on(failed):
-        made = make_good(look_at_level(aws, now), aws)
+        made = (*made, *make_good(look_at_level(aws, now), aws))
     audit = replace(judge_grants(looked, now), expiries=expiries, neglected=tuple(due.found for due in made))
     with _going_on(failed):
         notify_of_grants(looked, audit, aws, now)

@@ -8,7 +8,9 @@ import msgspec
 
 State = Literal["held", "overdue", "recorded but not attached", "taken off by somebody"]
 ORDER: tuple[State, ...] = ("overdue", "recorded but not attached", "taken off by somebody", "held")
-Neglect = Literal["alarm without a run", "run without its undo", "undo without its page"]
+Neglect = Literal[
+    "alarm without a run", "run without its undo", "undo without its page", "role that cannot be read"
+]
 
 
 class AuditEvent(msgspec.Struct, frozen=True):
@@ -58,7 +60,8 @@ class Neglected(msgspec.Struct, frozen=True):
     alarm without a run: subject is the alarm, since when it went to ALARM. run without its undo: the run,
     since it ended. undo without its page: the run whose undo did not finish, since it was to page. execution
     is the run that the audit has started for it; error, why that, or the page, failed. why says what was
-    found, and, where nothing is to be started, for what it waits.
+    found, and, where nothing is to be started, for what it waits. role that cannot be read: a managed role
+    (ARN) whose grants are not in the audit, with AWS's answer as why.
     """
 
     state: Neglect

@@ -9,7 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from regrant import grants
-from regrant.audit.found import ORDER, Audit, AuditedGrant, Expiry, State
+from regrant.audit.found import ORDER, Audit, AuditedGrant, Expiry, Neglected, State
+from regrant.audit.start import Due
 from regrant.clock import seconds_between
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.aws import Attachments
@@ -25,21 +26,28 @@ DAY = 24 * 3600.0
 
 class Look(msgspec.Struct, frozen=True):
     """A managed role (ARN): its holds, what is attached to it (None: it is gone), and how many grantable
-    policies are on it that no incident holds."""
+    policies are on it that no incident holds. error is why the role could not be read; then nothing else of
+    it is known."""
 
     role: str
     held: tuple[Hold, ...]
     there: Attachments | None
     unheld: int
+    error: str = ""
 
 
 def look_at_grants(aws: Account, now: str) -> tuple[Look, ...]:
-    """Read every managed role. Reads only."""
+    """Read every managed role. Reads only. One whose reading AWS refuses keeps none of the others from being
+    looked at. Raises AwsUnavailable, and AwsRefused for the lists and the holds.
+    """
     allowed = aws.allowed.read(now, "roles", "policies")
 
     def read(role: str) -> Look:
         # In this order, since a run records a hold before it attaches: what is seen attached has its hold.
-        there = aws.roles.attachments(role, tuple(allowed.policies))
+        try:
+            there = aws.roles.attachments(role, tuple(allowed.policies))
+        except AwsRefused as error:
+            return Look(role, (), None, 0, str(error))
         held = aws.holds.of(role)
         attached = there.policies if there else {}
         return Look(
@@ -47,6 +55,15 @@ def look_at_grants(aws: Account, now: str) -> tuple[Look, ...]:
         )
 
     return tuple(each(read, tuple(sorted(allowed.roles))))
+
+
+def unread(looked: tuple[Look, ...], now: str) -> tuple[Due, ...]:
+    """The roles that could not be read, for a person."""
+    return tuple(
+        Due(Neglected("role that cannot be read", "-", at.role, now, at.error, waits=True))
+        for at in looked
+        if at.error
+    )
 
 
 def judge_grants(looked: tuple[Look, ...], now: str) -> Audit:

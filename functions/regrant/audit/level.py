@@ -23,7 +23,13 @@ from regrant.settings import Allowed
 
 # In one message, which may have 256 KB (API reference, SNS Publish).
 _MOST = 50
-_ORDER: tuple[Neglect, ...] = ("undo without its page", "run without its undo", "alarm without a run")
+_ORDER: tuple[Neglect, ...] = (
+    "undo without its page",
+    "run without its undo",
+    "role that cannot be read",
+    "alarm without a run",
+)
+_FOR_A_PERSON: tuple[Neglect, ...] = ("run without its undo", "role that cannot be read")
 
 
 def look_at_level(aws: Account, now: str) -> tuple[Due, ...]:
@@ -103,7 +109,7 @@ def notify_of_level(made: tuple[Due, ...], aws: Account) -> None:
 
 
 def _concerns_a_person(found: Neglected) -> bool:
-    return not found.waits or found.state == "run without its undo"
+    return not found.waits or found.state in _FOR_A_PERSON
 
 
 def _is_new(found: Neglected, aws: Account) -> bool:
@@ -126,6 +132,8 @@ def _lines(found: Neglected) -> list[str]:
     done = f"run {found.execution} was started; read its report."
     if found.waits:
         done = "the audit starts nothing for it; it is a person's to undo."
+    if found.state == "role that cannot be read":
+        done = "its grants are not audited. If it was deleted or has another path, correct ManagedRoleArns."
     if found.error:
         done = f"that could not be made good, and is tried again in an hour: {found.error}"
     return [

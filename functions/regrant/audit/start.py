@@ -14,6 +14,7 @@ _KINDS: dict[Neglect, str] = {
     "alarm without a run": "alarm",
     "run without its undo": "undo",
     "undo without its page": "page",
+    "role that cannot be read": "role",
 }
 
 
@@ -35,4 +36,6 @@ def subject_of(found: Neglected) -> str:
 
 def notice_of(found: Neglected) -> str:
     """What is remembered of it: what failed is notified once, tried again, and not taken for done."""
+    if found.state == "role that cannot be read":
+        return "refused"  # since when is not known
     return f"{found.since}{' failed' if found.error else ''}"

@@ -119,7 +119,7 @@ def judge_after(
     running, stopped = both(
         lambda: aws.services.task_ids(service, primary.id), lambda: aws.services.stopped_tasks(service)
     )
-    denied = {*(line.task for line in reads.found.log.lines), *map(_session, incident.denials)}
+    denied = {*(line.task for line in reads.found.log.lines), *map(session_of, incident.denials)}
     of_denied = dict.fromkeys(task.revision for task in stopped if task.id in denied)
     others = tuple(revision for revision in of_denied if revision not in ("", in_use.arn))
     definitions = (in_use, *each(aws.services.task_definition, others))
