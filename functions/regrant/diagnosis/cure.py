@@ -7,6 +7,7 @@ from regrant.diagnosis.declared_role import problems
 from regrant.diagnosis.eligibility import judge_role, judge_service, judge_strategy
 from regrant.diagnosis.terraform import patch
 from regrant.diagnosis.unread import elsewhere
+from regrant.errors import AwsRefused
 from regrant.grants import attachments_of, is_there, standing
 from regrant.iam.keep_tag import is_kept_by_tag
 from regrant.iam.permissions import RolePermissions
@@ -48,10 +49,10 @@ def plan_cure(
     by_hand = f"Deploy a revision with {entry.task_role} yourself; the grant then ends at its time."
     if refusal := judge_strategy(service, state, by_hand):
         return Diagnosis("REFUSE", now, (wrong_role,), refusal=refusal)
-    old, new, (held, temporary, (execution_role, status)) = all_three(
+    old, (new, unreadable), (held, temporary, (execution_role, status)) = all_three(
         lambda: aws.roles.read(definition.task_role or ""),
         # A role that the stack does not list cannot be read either.
-        lambda: aws.roles.read(entry.task_role) if entry.task_role in allowed.roles else None,
+        lambda: _read(entry.task_role, aws) if entry.task_role in allowed.roles else (None, None),
         lambda: all_three(
             lambda: aws.holds.of(definition.task_role or ""),
             lambda: aws.holds.of(entry.task_role),
@@ -65,7 +66,8 @@ def plan_cure(
         return _refused(_no_way_back(definition, status), now)
     declared = tuple(dict.fromkeys(entry.policies))
     permissions = aws.roles.permissions(entry.task_role, declared) if new else None
-    found = tuple(_unfit(entry, new, permissions, temporary, execution_role, allowed))
+    unfit = _unfit(entry, new, permissions, temporary, execution_role, allowed)
+    found = (unreadable,) if unreadable else tuple(unfit)
     lent = _lent(entry, new, temporary)
     if found or old is None or new is None or permissions is None:
         refusal = Refusal(
@@ -153,6 +155,20 @@ def _keep_first(entry: CatalogueEntry, lent: tuple[Hold, ...]) -> str:
         f"Attach {names} to {name_of(entry.task_role)} where that role is managed, and then keep it, with"
         f" the input:\n{inputs}"
     )
+
+
+def _read(role: str, aws: Account) -> tuple[RoleState | None, Finding | None]:
+    """The role, or that AWS refuses to show it. Raises AwsUnavailable, AwsRefused for another reason."""
+    try:
+        return aws.roles.read(role), None
+    except AwsRefused as refused:
+        if not refused.code.startswith("AccessDenied"):
+            raise
+        text = (
+            f"{role} could not be read: {str(refused)[:300]} It does not exist, or the stack may not read it:"
+            " see whether the role's path is that of ManagedRoleArns."
+        )
+        return None, Finding("NEW_ROLE_UNREADABLE", text, (role,))
 
 
 def _unfit(

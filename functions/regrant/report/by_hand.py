@@ -20,7 +20,8 @@ class There(msgspec.Struct, frozen=True):
 
     attached: by role (ARN) its policies (ARNs), None for a role that is gone. run_by: by revision (ARN) the
     services that run it. status: of the revisions in question, by ARN. instead: by an old revision that is
-    INACTIVE, the newest one that can be deployed in its place.
+    INACTIVE, the newest one that can be deployed in its place. denied: by role that AWS refused to show, why;
+    it may be gone as well.
     """
 
     attached: Mapping[str, tuple[str, ...] | None]
@@ -28,14 +29,20 @@ class There(msgspec.Struct, frozen=True):
     run_by: Mapping[str, tuple[Service, ...]] = {}
     status: Mapping[str, str] = {}
     instead: Mapping[str, str] = {}
+    denied: Mapping[str, str] = {}
 
 
 def look(service: Service | None, left: tuple[Change, ...], aws: Account, now: str) -> There:
-    """Raises AwsUnavailable, AwsRefused."""
+    """Raises AwsUnavailable, AwsRefused for all but the reading of a role."""
     roles = {change.target for change in left if change.kind in ("attach", "withdraw")}
-    attached = {role: _attached(role, aws) for role in sorted(roles)}
+    attached, denied = dict[str, tuple[str, ...] | None](), dict[str, str]()
+    for target in sorted(roles):
+        try:
+            attached[target] = _attached(target, aws)
+        except AwsRefused as refused:
+            attached[target], denied[target] = None, str(refused)
     if service is None or not any(change.kind in ("redeploy", "register") for change in left):
-        return There(attached)
+        return There(attached, denied=denied)
     registered = [change for change in left if change.kind == "register" and change.done_at]
     status = {
         arn: aws.revisions.status(arn) for change in registered for arn in (change.target, change.value)
@@ -47,7 +54,7 @@ def look(service: Service | None, left: tuple[Change, ...], aws: Account, now: s
         if role and (newest := aws.revisions.newest(old, role, ours)):
             instead[old] = newest
     run_by = runners(service, aws, now) if registered else {}
-    return There(attached, aws.services.describe(service), run_by, status, instead)
+    return There(attached, aws.services.describe(service), run_by, status, instead, denied)
 
 
 def _attached(role: str, aws: Account) -> tuple[str, ...] | None:
@@ -93,11 +100,21 @@ def _on_roles(kind: str, left: tuple[Change, ...], there: There | None) -> Itera
         if is_left:
             policy = f"--role-name {name_of(change.target)} --policy-arn {change.value}"
             commands.append(f"  aws iam {verb}-role-policy {policy}")
+        elif there and change.target in there.denied:
+            yield from _on_a_denied(change, verb, there.denied[change.target])
         elif on is None:
             yield f"{name_of(change.target)} is gone, and {name_of(change.value)} with it."
     if commands:
         yield f"{verb.capitalize()} what this run {'withdrew' if kind == 'withdraw' else 'attached'}:"
         yield from commands
+
+
+def _on_a_denied(change: Change, verb: str, why: str) -> Iterator[str]:
+    """No command: it would fail on a role that is gone."""
+    role, policy = name_of(change.target), name_of(change.value)
+    gone = "nothing of the grant is left" if verb == "detach" else f"nothing needs {policy}"
+    yield f"{role} could not be read: {why[:300]}"
+    yield f"If the role was deleted, {gone}; if it is there, {verb} {policy} where it is managed."
 
 
 def _on_the_service(service: Service | None, left: tuple[Change, ...], there: There | None) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.baseline.drift import ROUNDS
-from regrant.errors import AccountMoved
+from regrant.errors import AccountMoved, AwsRefused
 from regrant.model.aws import TaskDefinition
 from regrant.model.run import AskEvent, Diagnosis, RunState
 from regrant.report.approval import ask_approval
@@ -111,6 +111,21 @@ def test_a_role_that_does_not_exist_is_named() -> None:
     diagnosis = planned(world)
     assert refused(diagnosis)[0] == "NEW_ROLE_UNFIT"
     assert codes(diagnosis) == ["WRONG_TASK_ROLE", "NEW_ROLE_MISSING"]
+
+
+def test_a_role_that_aws_refuses_to_show_is_named_with_both_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, read = granted(), World().roles.read
+
+    def refusing(role: str) -> object:
+        if role == WORKER_ROLE:
+            raise AwsRefused("AccessDenied: no", "AccessDenied")
+        return read(role)
+
+    monkeypatch.setattr(world.roles, "read", refusing)
+    diagnosis = planned(world)
+    assert refused(diagnosis)[0] == "NEW_ROLE_UNFIT"
+    assert codes(diagnosis) == ["WRONG_TASK_ROLE", "NEW_ROLE_UNREADABLE"]
+    assert "does not exist, or the stack may not read it" in diagnosis.findings[-1].text
 
 
 def test_a_role_that_may_not_be_passed_is_named() -> None:

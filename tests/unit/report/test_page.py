@@ -108,13 +108,22 @@ def test_a_person_is_paged_even_if_the_journal_is_out_of_reach() -> None:
 
 
 def test_a_person_is_paged_even_if_aws_cannot_be_asked_what_is_there() -> None:
-    for trouble in (AwsUnavailable("throttled"), AwsRefused("no", "AccessDenied")):
-        world = with_changes()
-        world.roles.attached = failing(trouble)  # type: ignore[method-assign]
-        report = paged(STUCK, world)
-        assert f"  aws iam detach-role-policy {POLICY} --region {REGION}" in report.next.split("\n")
-        assert "not checked" in report.next and codes(report)[-1] == "NOT_CHECKED"
-        assert world.topic.sent
+    world = with_changes()
+    world.roles.attached = failing(AwsUnavailable("throttled"))  # type: ignore[method-assign]
+    report = paged(STUCK, world)
+    assert f"  aws iam detach-role-policy {POLICY} --region {REGION}" in report.next.split("\n")
+    assert "not checked" in report.next and codes(report)[-1] == "NOT_CHECKED"
+    assert world.topic.sent
+
+
+def test_a_page_about_a_role_that_aws_refuses_to_show_says_what_is_so_if_it_was_deleted() -> None:
+    world = with_changes()
+    world.roles.attached = failing(AwsRefused("AccessDenied: no", "AccessDenied"))  # type: ignore[method-assign]
+    report = paged(STUCK, world)
+    assert "could not be read: AccessDenied: no" in report.next
+    assert "If the role was deleted, nothing of the grant is left" in report.next
+    assert "detach-role-policy" not in report.next
+    assert world.topic.sent
 
 
 def test_a_person_is_paged_even_if_aws_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
