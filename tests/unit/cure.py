@@ -13,7 +13,7 @@ from regrant.model.aws import RoleState, TaskDefinition
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.journal import Hold
 from regrant.model.results import Receipt
-from regrant.model.run import Diagnosis, Incident, RunState
+from regrant.model.run import Diagnosis, Incident, Report, RunState
 from tests.unit.fakes import (
     ENTRY,
     INCIDENT,
@@ -121,6 +121,14 @@ def undo(world: World, incident: Incident = UNDO_OF_CURE, seconds: float = LATER
     undoing = Run(world, incident)
     assert undoing.undo(seconds).next == "CONFIRM"
     return undoing.confirm(seconds + 32)
+
+
+def undo_report(world: World, incident: Incident, seconds: float = LATER + 600) -> Report:
+    """The report of the undo."""
+    undoing = Run(world, incident)
+    undoing.undo(seconds)
+    undoing.confirm(seconds + 32)
+    return undoing.close(seconds + 33)
 
 
 def standing(world: World) -> Standing:

@@ -19,6 +19,7 @@ from tests.unit.cure import (
     planned,
     standing,
     undo,
+    undo_report,
 )
 from tests.unit.fakes import ENTRY, INCIDENT, OLD_ROLE, RECEIVE, ROLE, SEND, UNDO, World, at
 from tests.unit.run import Run, opened
@@ -92,6 +93,14 @@ def test_what_was_kept_and_taken_off_by_hand_is_not_said_to_stay() -> None:
     assert (attach.left_for, attach.lost_at) == (None, at(LATER + 600))
 
 
+def test_the_report_of_that_undo_says_that_the_grant_stays_and_who_kept_it() -> None:
+    world = granted()
+    keep(world)
+    step = undo_report(world, UNDO).next
+    assert "prod-retainwise-sqs-worker stays: run keep-1 kept it for good." in step
+    assert "may be denied" not in step
+
+
 def test_its_expiry_finds_nothing_left_to_end() -> None:
     world = granted()
     keep(world)
@@ -105,6 +114,15 @@ def test_undone_it_is_temporary_again() -> None:
     keep(world)
     undo(world, replace(UNDO, id="undo-9", subject="keep-1", role=OLD_ROLE), LATER + 600)
     assert standing(world) == before
+
+
+def test_the_report_of_the_undo_of_a_keep_says_until_when_the_grant_is_temporary() -> None:
+    world = granted()
+    keep(world)
+    step = undo_report(world, replace(UNDO, id="undo-9", subject="keep-1", role=OLD_ROLE), LATER + 600).next
+    (hold,) = world.holds.of(OLD_ROLE)
+    assert f"is a temporary grant on {name_of(OLD_ROLE)} again, until {hold.expires_at}." in step
+    assert "Events start no run" not in step
 
 
 def test_what_somebody_took_off_cannot_be_kept() -> None:

@@ -100,6 +100,10 @@ class Change(msgspec.Struct, frozen=True):
     answered_at: str | None = None
 
 
+COOL_DOWN = 24 * 3600.0
+"""Seconds for which events start no run for a service after one was undone."""
+
+
 class LastOutcome(msgspec.Struct, frozen=True):
     """How the last run that changed a service ended. subject is the incident whose changes it was to undo, if
     not its own. CONTAINED is also the undo of a cure or an expiry that had not finished undoing itself."""

@@ -11,7 +11,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.leases import Busy, take_service
 from regrant.model.aws import name_of
 from regrant.model.catalogue import Service, parse_service
-from regrant.model.journal import LastOutcome
+from regrant.model.journal import COOL_DOWN, LastOutcome
 from regrant.model.results import Health, Refusal
 from regrant.model.run import Incident, OpenEvent, RunState
 from regrant.opening.catalogue import read_entry
@@ -20,9 +20,6 @@ from regrant.opening.request import EXAMPLE, Request, as_input, shown
 from regrant.opening.trigger import read_trigger
 from regrant.parallel import both, each
 from regrant.ports import Account, Record
-
-COOL_DOWN = 24 * 3600.0
-"""Seconds for which events start no run for a service after one was undone."""
 
 # Seconds since the execution's start for which a run waits for its service: until the last function of the
 # run that had it has ended, too; and an undo that a run's end has started, which has to be done.

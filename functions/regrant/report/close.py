@@ -8,6 +8,7 @@ import msgspec
 
 from regrant.errors import GrantWithdrawn
 from regrant.leases import give_back_role, leased_service
+from regrant.model.journal import Change, Outcome
 from regrant.model.run import CloseEvent, Failure, Report, RunState
 from regrant.opening.ended_run import UNDO_STOPPED, stopped
 from regrant.ports import Account
@@ -17,6 +18,7 @@ from regrant.report.next_step import next_step
 from regrant.report.notify import notify
 from regrant.report.outcome import decide_outcome
 from regrant.report.repeated import count, look_back, with_count
+from regrant.report.undone import after_undo
 from regrant.report.unopened import close_unopened
 
 
@@ -38,7 +40,8 @@ def close_incident(event: CloseEvent, aws: Account) -> Report:
         raise GrantWithdrawn("Another run undid this incident before it was closed.")
     left = left_over(state, outcome, aws, now) if _ends_grants(state) else LeftOver()
     repeat = look_back(state, outcome, aws, now)
-    report = make_report(state, outcome, changes, next_step(state, outcome, left), now, left)
+    step = next_step(state, outcome, left, _undone(state, outcome, changes, aws, now))
+    report = make_report(state, outcome, changes, step, now, left)
     report = with_count(report, repeat)
     give_back_role(state, aws, now)
     if state.refusal and state.refusal.code == UNDO_STOPPED:
@@ -51,6 +54,19 @@ def close_incident(event: CloseEvent, aws: Account) -> Report:
     known = notify(report, aws.topic)
     count(repeat, aws.journal, report.incident, now, sent=known is report)
     return known
+
+
+def _undone(
+    state: RunState, outcome: Outcome, changes: tuple[Change, ...], aws: Account, now: str
+) -> tuple[str, ...]:
+    """What there is to know after an undo that somebody asked for. The undo of a run that attached nothing
+    (it ended grants, or kept them) has put holds back, and those are read."""
+    incident = state.incident
+    if outcome != "ROLLED_BACK" or incident.mode != "rollback":
+        return ()
+    attached = any(change.kind == "attach" for change in changes)
+    held = () if attached or incident.role is None else aws.holds.of(incident.role)
+    return tuple(after_undo(state, changes, held, now))
 
 
 def _ends_grants(state: RunState) -> bool:

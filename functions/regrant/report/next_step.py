@@ -13,12 +13,15 @@ from regrant.report.no_work import NO_WORK, had_no_work
 from regrant.report.outcome import deployed_since, is_overdue, refusal_of
 
 
-def next_step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
-    """What to do now; what is to be copied (an input, a command, a statement) stands on lines of its own."""
-    return with_statement(_step(state, outcome, left), state.diagnosis)
+def next_step(state: RunState, outcome: Outcome, left: LeftOver, undone: tuple[str, ...] = ()) -> str:
+    """What to do now; what is to be copied (an input, a command, a statement) stands on lines of its own.
+
+    undone: what there is to know after an undo, in sentences.
+    """
+    return with_statement(_step(state, outcome, left, undone), state.diagnosis)
 
 
-def _step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
+def _step(state: RunState, outcome: Outcome, left: LeftOver, undone: tuple[str, ...]) -> str:
     incident, refusal = state.incident, refusal_of(state)
     if refusal:
         return refusal.next
@@ -48,7 +51,7 @@ def _step(state: RunState, outcome: Outcome, left: LeftOver) -> str:
     if outcome == "NOTHING_TO_FIX":
         return "If it is still denied, the cause is another layer: resource policy, boundary, SCP or KMS key."
     if outcome == "ROLLED_BACK" and incident.mode == "rollback":
-        return f"Everything that the incident changed is undone{_but_for(state)}."
+        return " ".join((f"Everything that the incident changed is undone{_but_for(state)}.", *undone))
     if outcome == "ROLLED_BACK" and incident.mode == "expire" and not state.failure:
         return (
             "Nothing, if that was meant: what is attached is its owner's, and no record of the grant is left."
@@ -122,7 +125,10 @@ def _after_the_end(state: RunState, left: LeftOver) -> str:
         return f"Nothing. To have it end after all, undo this run:\n{undo}"
     if state.rollout and state.rollout.revision:
         return f"Nothing. {state.rollout.revision} is in use; keep later revisions on the same role."
-    return "Nothing: no temporary grant of the service is left."
+    nothing = "Nothing: no temporary grant of the service is left."
+    if (state.withdrawal and state.withdrawal.removed) or state.incident.entry is None:
+        return nothing  # it was proved to work, or no run can be started for it
+    return f"{nothing} If it is denied:\n{_input(service=str(state.incident.service), mode='contain')}"
 
 
 def _why_not_cured(state: RunState) -> str:

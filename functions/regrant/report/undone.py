@@ -1,10 +1,17 @@
-"""The changes of a run that is undone, as its report shows them."""
+"""The changes of a run that is undone, as its report shows them, and what there is to know after an undo:
+what came off, what stays and for whom, what is temporary again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
-from regrant.model.journal import Change, Outcome
+from regrant.clock import HOUR, later
+from regrant.grants import standing
+from regrant.model.aws import name_of
+from regrant.model.journal import COOL_DOWN, Change, Hold, Outcome
+from regrant.model.results import Receipt
 from regrant.model.run import RunState
 
 
@@ -24,3 +31,40 @@ def as_shown(changes: tuple[Change, ...], state: RunState, outcome: Outcome) -> 
 
 def _stands(change: Change) -> bool:
     return change.kind == "redeploy" and change.done_at is not None and change.undone_at is None
+
+
+def after_undo(
+    state: RunState, changes: tuple[Change, ...], held: tuple[Hold, ...], now: str
+) -> Iterator[str]:
+    """Sentences for whoever is on call. held: the holds on the role, of the undo of what attached nothing."""
+    attached = [change for change in changes if change.kind == "attach" and change.undone_at]
+    off = [change for change in attached if _is_off(change, state.receipt)]
+    if off and not _runs_another_revision(state.receipt):
+        names = ", ".join(name_of(change.value) for change in off)
+        role = name_of(off[0].target)
+        yield f"{state.incident.service} runs as {role} without {names} and may be denied."
+    if any(change.kind == "attach" for change in changes):  # as the journal remembers it
+        until = f"{later(now, COOL_DOWN)} ({COOL_DOWN / HOUR:.0f} hours)"
+        yield f"Events start no run for the service until {until}; one started by hand is never held back."
+    for change in attached:
+        if change.left_for:
+            yield f"{name_of(change.value)} stays: {change.left_for}."
+    for hold in standing(held):
+        if hold.service == str(state.incident.service):
+            policy, role = name_of(hold.policy), name_of(state.incident.role or "")
+            yield f"{policy} is a temporary grant on {role} again, until {hold.expires_at or 'no time'}."
+
+
+def _is_off(change: Change, receipt: Receipt | None) -> bool:
+    """The undo, or somebody, took it off, and nobody has attached it since. What a run has ended before was
+    not needed any more."""
+    if change.left_for or change.ended_by:
+        return False
+    theirs = receipt.changed_by_others if receipt else ()
+    return not any(f"+ role.attached.{change.value} = true".startswith(line) for line in theirs)
+
+
+def _runs_another_revision(receipt: Receipt | None) -> bool:
+    """Somebody has deployed one since, or the service is gone: which role it has now was not read."""
+    theirs = receipt.changed_by_others if receipt else ()
+    return any(line[2:].startswith(("service.task_definition", "service = ", "role = ")) for line in theirs)

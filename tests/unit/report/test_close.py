@@ -380,3 +380,11 @@ def test_a_leaked_key_is_notified_by_itself_before_the_report() -> None:
     (subject, message), (of_report, _) = world.topic.sent
     assert (subject, of_report) == (f"COMPROMISED_KEY {WORKER}", f"REFUSED {WORKER}")
     assert "access key has leaked" in message and "Replace it." in message and INCIDENT in message
+
+
+def test_a_cure_that_finds_no_grant_gives_the_input_for_a_service_that_is_denied() -> None:
+    cure = replace(CURE, mode="cure")
+    step = closed(RunState(cure, Diagnosis("NOTHING_TO_FIX", at(1)))).next
+    assert json.loads(step[step.index("{") :]) == {"service": str(WORKER), "mode": "contain"}
+    forgotten = replace(cure, mode="expire", entry=None, expires=INCIDENT, role=OLD_ROLE)
+    assert "{" not in closed(RunState(forgotten, Diagnosis("NOTHING_TO_FIX", at(1)))).next
