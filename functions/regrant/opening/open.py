@@ -193,14 +193,27 @@ _AGAIN = "See that the runbook's functions may use the journal's table, and star
 
 
 def _service_busy(busy: Busy, incident: Incident) -> Refusal:
-    own = incident.mode == "rollback" and busy.holder == incident.subject
+    report = "read its report, and start a run by hand if the service is still denied."
+    if incident.mode == "rollback":
+        report = f"start this undo again:{as_input(mode='rollback', incident=incident.subject)}"
+    if incident.mode == "rollback" and busy.holder == incident.subject:
+        next_step = "Stop that run first (docs/operations.md, Undo a run)."
+    elif not busy.ended:
+        next_step = (
+            f"Look at the execution {busy.holder}: it may wait for an approval, or work. Once it has ended,"
+            f" {report}"
+        )
+    elif busy.left_open:
+        undo = as_input(mode="rollback", incident=busy.subject)
+        next_step = (
+            f"Run {busy.holder} has ended without a report. If no undo of it was started, undo it:{undo}"
+        )
+    else:
+        next_step = f"Run {busy.holder} has just ended: {report}"
     return Refusal(
         "SERVICE_BUSY",
         f"Run {busy.holder} works on {incident.service}, or has ended and is to be undone first.",
-        "Stop that run first (docs/operations.md, Undo a run)."
-        if own
-        else "Read that run's report. If the service is still denied then, start a run by hand. If it has"
-        f" ended without a report, undo it:{as_input(mode='rollback', incident=busy.subject)}",
+        next_step,
     )
 
 

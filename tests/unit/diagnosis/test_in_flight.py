@@ -154,6 +154,7 @@ def test_when_ecs_has_gone_back_what_the_other_tasks_were_denied_is_said_and_not
     assert (diagnosis.next, diagnosis.plan) == ("NOTHING_TO_FIX", None)
     assert diagnosis.refusal is not None and diagnosis.refusal.code == "DEPLOYMENT_REPLACED"
     assert "prod-retainwise-worker-task-role lacks" in text(diagnosis, "MISSING_ATTACHMENT")
+    assert "what the findings say it lacks" in diagnosis.refusal.next
     assert codes(diagnosis)[0] == "WAITED_FOR_DEPLOYMENT" and "WAITS_FOR_DEPLOYMENT" not in codes(diagnosis)
 
 
@@ -177,6 +178,19 @@ def test_what_replaced_tasks_of_the_role_in_use_were_denied_counts_when_the_wait
     diagnosis = run.diagnose(21)
     assert diagnosis.next == then
     assert (diagnosis.plan.role if diagnosis.plan else None) == (OLD_ROLE if then == "CHANGE" else None)
+
+
+def test_where_no_look_had_seen_a_denial_the_next_step_names_the_log_and_no_finding() -> None:
+    world = deployed()
+    run = Run(world)
+    run.diagnose(1)
+    world.logs.write(15, DENIED, "new-1")
+    world.services.state = RUNNING
+    world.services.died = (StoppedTask("new-1", THEIRS),)
+    diagnosis = run.diagnose(21)
+    assert diagnosis.refusal is not None and diagnosis.refusal.code == "DEPLOYMENT_REPLACED"
+    assert codes(diagnosis) == ["WAITED_FOR_DEPLOYMENT"]
+    assert "findings" not in diagnosis.refusal.next and "tasks' log" in diagnosis.refusal.next
 
 
 def test_when_ecs_has_gone_back_to_tasks_that_are_denied_too_these_are_what_counts() -> None:

@@ -63,6 +63,23 @@ def test_the_second_run_is_refused_with_the_name_of_the_first(world: World) -> N
     assert second.next == "CLOSE" and INCIDENT in refused(second)
 
 
+def test_nobody_is_advised_to_undo_a_run_that_still_goes_on(world: World) -> None:
+    """It may only be waiting for a person's yes."""
+    first(world)
+    began(world)
+    second = opened(world, CONTAIN, 50, started=50)
+    assert second.refusal is not None
+    assert INCIDENT in second.refusal.next and "approval" in second.refusal.next
+    assert "rollback" not in second.refusal.next
+
+
+def test_a_run_that_ended_without_a_report_is_to_be_undone(world: World) -> None:
+    first_ended(world)
+    second = opened(world, CONTAIN, 500, started=500)
+    assert second.refusal is not None
+    assert second.refusal.next.endswith(f'{{"mode": "rollback", "incident": "{INCIDENT}"}}')
+
+
 def test_a_step_that_is_tried_again_still_has_the_service(world: World) -> None:
     first(world)
     assert opened(world, CONTAIN, 5, name=INCIDENT).leased

@@ -142,7 +142,7 @@ def replaced(primary: Deployment) -> Refusal:
     return Refusal(
         "DEPLOYMENT_REPLACED",
         f"Only tasks with another role were denied; in use now is {primary.named}.",
-        "If that other revision is to be deployed again, first give its role what the findings say it lacks.",
+        "If that other revision is to be deployed again, first see in its tasks' log what they were denied.",
         outcome="NOTHING_TO_FIX",
     )
 

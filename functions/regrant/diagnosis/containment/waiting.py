@@ -13,6 +13,8 @@ WAIT_LIMIT = 1200.0
 breaker needs about as long until three tasks have failed to start, and then its rollback is a rolling update,
 too."""
 
+_LACKS = "If that other revision is to be deployed again, first give its role what the findings say it lacks."
+
 
 def wait_with(before: Diagnosis | None, state: ServiceState, now: str) -> Waited:
     """The wait with this look, at the service as it is; a new one if the last look was of none."""
@@ -52,4 +54,6 @@ def with_wait(diagnosis: Diagnosis, before: Diagnosis | None) -> Diagnosis:
         # What was denied of which tasks, without until when, or how long, it was waited for.
         waits = ("WAITS_FOR_DEPLOYMENT", "WAITED_FOR_DEPLOYMENT")
         findings += tuple(each for each in before.findings if each.code not in waits)
+        if any(each.code == "DENIED_TASKS" for each in findings):
+            diagnosis = replace(diagnosis, refusal=replace(diagnosis.refusal, next=_LACKS))
     return replace(diagnosis, waited=waited, looks=looks, findings=findings)
