@@ -15,13 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sandbox.people.asked import NoSuchStory, asked_for
 from sandbox.people.chance import draw
 from sandbox.people.facts import Broken, Seen
 from sandbox.people.forks import play_forked, players
 from sandbox.people.found import FOUND
 from sandbox.people.promises.judge import judge
 from sandbox.people.shorter import shortest
-from sandbox.people.story import Story, read, write
+from sandbox.people.story import Story, write
 
 MINUTES = 4.0
 SEED = 2025
@@ -43,7 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures for programs")
     options = parser.parse_args(arguments)
-    only = options.only and (read(options.only) if options.only.startswith("[") else _found(options.only))
+    try:
+        only = asked_for(options.only) if options.only else None
+    except NoSuchStory as why:
+        print(f"nothing played: {why}", file=sys.stderr)
+        return 2
     with players(1 if only else os.cpu_count() or 1) as pool:
         search = Search(pool, options.minutes)
         if only:
@@ -56,12 +61,6 @@ def main(arguments: list[str] | None = None) -> int:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     return 1 if result["broken"] or not result["stories"] else 0
-
-
-def _found(name: str) -> Story:
-    if name not in FOUND:
-        raise SystemExit(f"No story is called {name!r}. There are:\n  " + "\n  ".join(FOUND))
-    return FOUND[name].story
 
 
 def _found_stories() -> list[tuple[str, Story]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
+from sandbox.people.__main__ import main
 from sandbox.people.acts.perform import ACTS
 from sandbox.people.chance import draw
+from sandbox.people.facts import Seen
 from sandbox.people.following import commands
 from sandbox.people.found import FOUND
-from sandbox.people.promises.judge import PROMISES
+from sandbox.people.promises.judge import PLAYED, PROMISES, judge
 from sandbox.people.shorter import shorten
 from sandbox.people.story import Act, Moment, Run, Story, Wait, read, write
 
@@ -35,6 +38,32 @@ def test_every_act_of_a_story_can_be_performed() -> None:
     seen = {act.name for found in FOUND.values() for act in acts(found.story)}
     assert drawn | seen <= ACTS.keys()
     assert {"detach", "attach", "keep", "break_entry", "unenrol", "stop", "delete_schedules"} <= drawn
+
+
+@pytest.mark.parametrize(
+    ("only", "words"),
+    [
+        ('[{"type":"run","mode":"contian"}]', "'contian'"),
+        ('[{"type":"run","mode":', "that is no story: "),
+        ('[{"type":"act","name":"nope"}]', "there is no act 'nope'. There are: "),
+        ('[{"type":"run","mode":"contain","service":"nope"}]', "there is no service 'nope'"),
+        (
+            '[{"type":"run","mode":"cure","moments":[{"place":"Diagnose","act":{"type":"act","name":"no"}}]}]',
+            "'no'",
+        ),
+        ("nope", "no story is called 'nope'"),
+    ],
+)
+def test_a_story_that_cannot_be_played_is_refused_in_one_line(
+    only: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--only", only]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
+def test_a_story_that_fails_while_it_is_played_is_a_broken_promise() -> None:
+    assert [broken.promise for broken in judge(Seen(failed="TypeError: detach()"))] == [PLAYED]
 
 
 def test_every_found_story_names_a_promise() -> None:
