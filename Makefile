@@ -19,6 +19,13 @@ CALLS ?=
 STACK ?= regrant
 TESTS ?= tests
 
+# Where the served account is: a port or an address on the command line counts more than the environment.
+ifneq ($(filter command,$(origin PORT) $(origin HOST)),)
+SERVED := http://$(HOST):$(PORT)
+else
+SERVED = $${AWS_ENDPOINT_URL:-http://$(HOST):$(PORT)}
+endif
+
 BIN := .venv/bin
 # The zip's root is the import root of the functions.
 PY := PYTHONPATH=functions $(BIN)/python
@@ -43,7 +50,7 @@ serve: .venv/.made  ## Serve the local account to any AWS client until Ctrl-C (P
 		$(if $(PARAMETERS),--parameters $(PARAMETERS))
 
 enrol: .venv/.made  ## Enrol a service of the served account (PORT=4599, WITH='Cluster=... Service=...', as enrol/service.yaml has them)
-	@$(PY) -m sandbox.enrol --endpoint "$${AWS_ENDPOINT_URL:-http://$(HOST):$(PORT)}" $(WITH)
+	@$(PY) -m sandbox.enrol --endpoint "$(SERVED)" $(WITH)
 
 audit: .venv/.made  ## List the deployed runbook's temporary grants and what is not done yet (STACK=regrant, JSON=grants.json)
 	@$(PY) -m scripts.audit --stack $(STACK) $(if $(JSON),--json $(JSON))

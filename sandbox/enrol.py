@@ -45,13 +45,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--endpoint", default="http://127.0.0.1:4599", help="what make serve says after ready"
     )
-    parser.add_argument("parameters", nargs="+", metavar="KEY=VALUE", help="of enrol/service.yaml")
+    parser.add_argument("parameters", nargs="*", metavar="KEY=VALUE", help="of enrol/service.yaml")
     options = parser.parse_args(arguments)
+    if not options.parameters:
+        return _fail(
+            "name the service, with the parameters of enrol/service.yaml:"
+            " make enrol WITH='Cluster=... Service=...' (docs/operations.md, Enrol a service)"
+        )
     parameters = dict(pair.partition("=")[::2] for pair in options.parameters)
     if (urlsplit(options.endpoint).hostname or "").endswith(
         (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
     ):
         return _fail("this is for the local account; at AWS, use aws cloudformation deploy")
+    print(f"enrolling at {options.endpoint}", flush=True)
     try:
         outputs = enrol(Served(options.endpoint), parameters)
     except (TemplateError, ClientError) as error:

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import FrameType
 
 from sandbox.account import LocalAccount
-from sandbox.aws.cloudformation.samconfig import as_here, parameters_in
-from sandbox.aws.cloudformation.template import TemplateError
+from sandbox.aws.cloudformation.samconfig import as_here, parameters_in, stack_name_in
+from sandbox.aws.cloudformation.template import TemplateError, defaults
 from sandbox.scenarios.play import TEMPLATE
 from sandbox.scenarios.seeds import empty, retainwise
 
@@ -44,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         given = parameters_in(options.parameters) if options.parameters else None
         account = LocalAccount(pace=PACE, http_host=options.host, http_port=options.port, processes=True)
         with account:
+            if options.parameters and (name := stack_name_in(options.parameters)):
+                print(f"stack_name {name} is not used: the stack here is called {STACK}", flush=True)
             for line in _deploy(account, seed, given, alarms=options.alarms == "on"):
                 print(line, flush=True)
             print(f"ready {account.endpoint_url}", flush=True)
@@ -81,6 +83,9 @@ def _deploy(
     for name in ("ManagedRoleArns", "GrantablePolicyArns", "ManagedClusterArns", "ExecutionRoleArns"):
         for number, arn in enumerate((parameters.get(name) or "(none)").split(",")):
             yield f"  {'' if number else name:24} {arn.strip()}"
+    yield "it reads these logs, and tries services without their grants in these hours:"
+    for name in ("LogGroupPrefix", "ExpiryWindow"):
+        yield f"  {name:24} {(defaults(TEMPLATE) | parameters)[name]}"
     yield "the stack's outputs:"
     for key, value in outputs.items():
         yield f"  {key:24} {value}"

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox import serve
 from sandbox.account import LocalAccount
-from sandbox.aws.cloudformation.samconfig import as_here, parameters_in
+from sandbox.aws.cloudformation.samconfig import as_here, parameters_in, stack_name_in
 from sandbox.aws.cloudformation.template import TemplateError
 from sandbox.scenarios.seeds import empty, retainwise
 
@@ -52,6 +52,22 @@ def test_the_seed_waits_for_a_person_with_three_commands_to_try() -> None:
     assert len([line for line in lines if line.startswith("  aws ")]) == 3
     for arns in retainwise.PARAMETERS.values():
         assert all(any(arn in line for line in lines) for arn in arns.split(",") if arn.startswith("arn:"))
+
+
+def test_it_says_which_logs_it_reads_and_when_grants_are_tried() -> None:
+    with LocalAccount(http_port=0) as account:
+        lines = said(account, "retainwise", {**retainwise.PARAMETERS, "LogGroupPrefix": "/app/"})
+    assert f"  {'LogGroupPrefix':24} /app/" in lines
+    assert (
+        f"  {'ExpiryWindow':24} {retainwise.PARAMETERS.get('ExpiryWindow', 'MON-FRI 09:00-16:00')}" in lines
+    )
+
+
+def test_the_stack_name_of_the_file_is_known(tmp_path: Path) -> None:
+    """`make serve` says that it is not used."""
+    text = '[default.global.parameters]\nstack_name = "guard"\n'
+    assert stack_name_in(samconfig(tmp_path, text)) == "guard"
+    assert stack_name_in(samconfig(tmp_path, "")) is None
 
 
 def test_alarms_start_runs_where_that_is_asked_for() -> None:

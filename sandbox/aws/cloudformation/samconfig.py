@@ -21,18 +21,16 @@ _ARN = re.compile(r"arn:aws[a-z-]*:([a-z0-9-]+):([a-z0-9-]*):([0-9]{12}):")
 
 def parameters_in(file: Path) -> dict[str, str]:
     """As the file has them. Raises TemplateError: there is no such file, or it has none."""
-    try:
-        known = tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise TemplateError(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise TemplateError(f"{file} is not TOML: {error}") from error
-    environment = known.get("default", {})
-    for command in ("deploy", "global"):
-        overrides = environment.get(command, {}).get("parameters", {}).get("parameter_overrides")
-        if overrides:
-            return dict(_pairs(overrides, file))
-    raise TemplateError(f"{file} has no parameter_overrides under [default.deploy.parameters]")
+    overrides = _setting(file, "parameter_overrides")
+    if not overrides:
+        raise TemplateError(f"{file} has no parameter_overrides under [default.deploy.parameters]")
+    return dict(_pairs(overrides, file))
+
+
+def stack_name_in(file: Path) -> str | None:
+    """The stack that `sam deploy` would make. Raises TemplateError, as parameters_in does."""
+    name = _setting(file, "stack_name")
+    return str(name) if name else None
 
 
 def as_here(parameters: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -46,6 +44,18 @@ def as_here(parameters: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
 
     here = {name: _ARN.sub(moved, value) for name, value in parameters.items()}
     return here, sorted(places)
+
+
+def _setting(file: Path, name: str) -> Any:
+    try:
+        known = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise TemplateError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise TemplateError(f"{file} is not TOML: {error}") from error
+    environment = known.get("default", {})
+    commands = (environment.get(command, {}).get("parameters", {}) for command in ("deploy", "global"))
+    return next((found for found in (command.get(name) for command in commands) if found), None)
 
 
 def _pairs(overrides: Any, file: Path) -> Iterator[tuple[str, str]]:

@@ -43,6 +43,12 @@ def deploy(
     return Stack(core, template, path.parent, parameters, stack, use_code).create()
 
 
+def defaults(path: Path) -> dict[str, str]:
+    """The defaults of the template's parameters, of those that have one."""
+    declared = json.loads(_transformed(path.read_text())).get("Parameters", {})
+    return {name: str(each["Default"]) for name, each in declared.items() if "Default" in each}
+
+
 def _no_code(function: str, folder: Path) -> None:
     raise TemplateError(f"{function} is a function, which a served account takes from nobody")
 
@@ -217,8 +223,28 @@ def _values(declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, 
                 reason = parameter.get("ConstraintDescription", f"must match {pattern}")
                 raise TemplateError(f"Parameter {name} does not allow {item!r}: {reason}")
             if "AllowedValues" in parameter and item not in map(str, parameter["AllowedValues"]):
-                raise TemplateError(f"Parameter {name} does not allow {item!r}")
+                allowed = ", ".join(str(value) or "(nothing)" for value in parameter["AllowedValues"])
+                raise TemplateError(f"Parameter {name} does not allow {item!r}: one of {allowed}")
+            if wrong := _out_of_bounds(item, parameter):
+                raise TemplateError(f"Parameter {name} does not allow {item!r}: {wrong}")
     return values
+
+
+def _out_of_bounds(item: str, parameter: Mapping[str, Any]) -> str | None:
+    """What the parameter's type, MinValue and MaxValue, MinLength and MaxLength do not allow (CloudFormation
+    User Guide, "Parameters")."""
+    if "Number" in str(parameter["Type"]):
+        if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)", item):
+            return "it is not a number"
+        size, least, most, unit = float(item), parameter.get("MinValue"), parameter.get("MaxValue"), ""
+    else:
+        size, unit = float(len(item)), " characters"
+        least, most = parameter.get("MinLength"), parameter.get("MaxLength")
+    if least is not None and size < float(least):
+        return f"at least {least}{unit}"
+    if most is not None and size > float(most):
+        return f"at most {most}{unit}"
+    return None
 
 
 @lru_cache(maxsize=8)
