@@ -6,6 +6,7 @@ JSON ?=
 FULL ?=
 ACCOUNT ?=
 HOST ?= 127.0.0.1
+RUN ?=
 RUNS ?=
 MINUTES ?=
 ONLY ?=
@@ -20,11 +21,8 @@ STACK ?= regrant
 TESTS ?= tests
 
 # Where the served account is: a port or an address on the command line counts more than the environment.
-ifneq ($(filter command,$(origin PORT) $(origin HOST)),)
-SERVED := http://$(HOST):$(PORT)
-else
-SERVED = $${AWS_ENDPOINT_URL:-http://$(HOST):$(PORT)}
-endif
+LOCAL := $(filter command,$(origin PORT) $(origin HOST))
+SERVED = $(if $(LOCAL),http://$(HOST):$(PORT),$${AWS_ENDPOINT_URL:-http://$(HOST):$(PORT)})
 
 BIN := .venv/bin
 # The zip's root is the import root of the functions.
@@ -33,7 +31,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt \
 	requirements/runtime.txt requirements/ministack.txt requirements/aws.txt
 
-.PHONY: live help setup test check demo scenarios serve enrol audit build format lock clean bench bench-denials figures chaos \
+.PHONY: report live help setup test check demo scenarios serve enrol audit build format lock clean bench bench-denials figures chaos \
 	people privileges rie deploy-local sam-local second-opinion lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
@@ -54,6 +52,9 @@ enrol: .venv/.made  ## Enrol a service of the served account (PORT=4599, WITH='C
 
 audit: .venv/.made  ## List the deployed runbook's temporary grants and what is not done yet (STACK=regrant, JSON=grants.json)
 	@$(PY) -m scripts.audit --stack $(STACK) $(if $(JSON),--json $(JSON))
+
+report: .venv/.made  ## Print a run's page (RUN=<execution name>, STACK=regrant; PORT=4599 for the served account)
+	@$(PY) -m scripts.report --run '$(RUN)' --stack '$(STACK)' --endpoint '$(if $(LOCAL),http://$(HOST):$(PORT))'
 
 test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
 	@# One test asks an npm package for its opinion. Without npm, or off line, it says that it is skipped.

@@ -34,7 +34,8 @@ def read_entry(text: str | None, service: Service, allowed: Allowed, prefix: str
         return Refusal(
             "NOT_ENROLLED",
             f"{service} has no catalogue entry ({name}).",
-            "Enrol it: deploy enrol/service.yaml for it (docs/operations.md, Enrol a service).",
+            "Check the spelling, or enrol it: deploy enrol/service.yaml for it (docs/operations.md, Enrol a"
+            " service).",
         )
     try:
         entry = msgspec.json.decode(text, type=CatalogueEntry)

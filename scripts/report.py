@@ -1,0 +1,96 @@
+"""`make report RUN=<execution name>`: the page of one run, as the topic's mail has it.
+
+A look: states:DescribeExecution, and nothing else. The AWS environment is the usual one, AWS_ENDPOINT_URL
+too; with --endpoint it is the local account there, with credentials of any kind. Exit code 0; 1 if the run
+has no report (yet); 2 if it could not be asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+import boto3
+import msgspec
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import ConnectionError as ConnectionFailed
+
+from regrant.model.run import Report
+from regrant.report.render import printable, render
+
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 2})
+_LOCAL = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
+
+
+class Unasked(Exception):
+    """The run could not be asked for. The text says what to do."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m scripts.report", description=__doc__)
+    parser.add_argument("--run", default="", metavar="NAME", help="the execution's name, or its ARN")
+    parser.add_argument("--stack", default="regrant", help="the runbook's stack")
+    parser.add_argument("--endpoint", default="", metavar="URL", help="of the local account")
+    options = parser.parse_args(arguments)
+    if options.endpoint:
+        os.environ.update(_LOCAL | {"AWS_ENDPOINT_URL": options.endpoint})
+    try:
+        if not options.run:
+            raise Unasked("name the run: make report RUN=<execution name>")
+        execution = describe(options.run, options.stack)
+    except Unasked as error:
+        print(f"no report: {error}", file=sys.stderr)
+        return 2
+    page, found = page_of(execution)
+    print(page)
+    return 0 if found else 1
+
+
+def describe(run: str, stack: str) -> dict[str, Any]:
+    """The execution, as DescribeExecution has it. Raises Unasked."""
+    try:
+        client: Any = boto3.client("stepfunctions", config=_CONFIG)
+        arn = run if run.startswith("arn:") else _arn(run, stack, client.meta.region_name)
+        return dict(client.describe_execution(executionArn=arn))
+    except NoRegionError as error:
+        raise Unasked("No Region: set AWS_DEFAULT_REGION to that of the stack.") from error
+    except ConnectionFailed as error:
+        raise Unasked(f"{error} Is make serve running, and PORT= or AWS_ENDPOINT_URL right?") from error
+    except BotoCoreError as error:
+        raise Unasked(f"{error}. Log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and its secret.") from error
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "StateMachineDoesNotExist"):
+            raise Unasked(
+                f"{stack}-runbook has no execution {run} in this account and Region. Name the stack with"
+                " STACK=, and the account by credentials, or with PORT= the local one."
+            ) from error
+        raise Unasked(str(error)) from error
+
+
+def page_of(execution: dict[str, Any]) -> tuple[str, bool]:
+    """The page, and whether it is a report's: a succeeded run has that as output, a failed one as cause."""
+    status = execution["status"]
+    text = execution.get("output") if status == "SUCCEEDED" else execution.get("cause")
+    try:
+        return render(msgspec.json.decode(text or "", type=Report)), True
+    except msgspec.MsgspecError:
+        pass
+    if status == "RUNNING":
+        return "The run has not ended. It may wait for an approval: see its graph in the console.", False
+    error = " ".join(printable(str(execution.get(key) or "")) for key in ("error", "cause")).strip()
+    return f"The run ended {status} without a report{f': {error}' if error else ''}.", False
+
+
+def _arn(run: str, stack: str, region: str) -> str:
+    """An execution's ARN (service authorization reference, AWS Step Functions)."""
+    sts: Any = boto3.client("sts", config=_CONFIG)
+    caller = sts.get_caller_identity()
+    partition = caller["Arn"].split(":")[1]
+    return f"arn:{partition}:states:{region}:{caller['Account']}:execution:{stack}-runbook:{run}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
