@@ -25,11 +25,11 @@ from botocore.exceptions import ConnectionError as ConnectionFailed
 
 from regrant.audit.found import Audit, AuditedGrant, Neglected
 from regrant.model.aws import name_of
+from regrant.report.render import wrap
 
 # The function may take 50 seconds.
 _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 2})
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
-_HEADER = ("STATE", "ROLE", "POLICY", "SERVICE", "AGE", "ENDS", "INCIDENT", "WHY")
 
 
 class Unasked(Exception):
@@ -80,45 +80,34 @@ def _advice(error: ClientError, function: str) -> str:
     return str(error)
 
 
-def table(grants: Iterable[AuditedGrant]) -> str:
-    """One line for each grant, columns two blanks apart. Only the last may have blanks in it."""
-    return _aligned([_HEADER, *map(_row, grants)])
+def listed(grants: Iterable[AuditedGrant]) -> str:
+    """Each grant with its state as docs/operations.md names it, in lines for a terminal of 80 columns."""
+    return "\n".join(line for grant in grants for line in _lines(grant))
 
 
-def _aligned(rows: list[tuple[str, ...]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def neglected_table(neglected: Iterable[Neglected]) -> str:
-    """The same of what no event has started, or not to its end."""
-    return _aligned([("STATE", "SERVICE", "SINCE", "OF", "WHY"), *map(_neglected_row, neglected)])
-
-
-def _neglected_row(found: Neglected) -> tuple[str, ...]:
-    state = found.state.replace(" ", "-")
-    return _printable((state, found.service, _minute(found.since), found.subject, found.why))
-
-
-def _row(grant: AuditedGrant) -> tuple[str, ...]:
-    age = "?" if grant.age_hours is None else f"{grant.age_hours:.1f}h"
-    cells = (
-        grant.state.replace(" ", "-"),
-        name_of(grant.role),
-        name_of(grant.policy),
-        grant.service,
-        age,
-        _minute(grant.expires_at),
-        grant.incident,
-        grant.why,
+def _lines(grant: AuditedGrant) -> list[str]:
+    age = "" if grant.age_hours is None else f" for {grant.age_hours:.1f} h"
+    return _entry(
+        f"{grant.state}: {name_of(grant.policy)} on {name_of(grant.role)}",
+        f"{grant.service},{age} until {_minute(grant.expires_at)}",
+        f"run {grant.incident}: {grant.why}",
     )
-    return _printable(cells)
 
 
-def _printable(cells: tuple[str, ...]) -> tuple[str, ...]:
-    """What others wrote must not move the terminal's cursor."""
-    return tuple("".join(char if char.isprintable() else " " for char in cell) for cell in cells)
+def listed_neglected(neglected: Iterable[Neglected]) -> str:
+    """The same of what no event has started, or not to its end."""
+    return "\n".join(
+        line
+        for found in neglected
+        for line in _entry(
+            f"{found.state}: {found.service}", f"{found.subject}, since {_minute(found.since)}", found.why
+        )
+    )
+
+
+def _entry(head: str, *details: str) -> list[str]:
+    """What others wrote must not move the terminal's cursor: `wrap` prints it as blanks."""
+    return [*wrap(head, "", "  "), *(line for text in details for line in wrap(text, "  ", "    "))]
 
 
 def _minute(moment: str | None) -> str:
@@ -135,9 +124,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Unasked as error:
         print(error, file=sys.stderr)
         return 2
-    print(table(audit.grants) if audit.grants else "Nothing of this tool is attached.")
+    print(listed(audit.grants) if audit.grants else "Nothing of this tool is attached.")
     if audit.neglected:
-        print(f"\n{neglected_table(audit.neglected)}")
+        print(f"\n{listed_neglected(audit.neglected)}")
     for role, count in audit.not_by_us.items():
         text = "grantable, attached and held by no run (they may be there for good)"
         print(f"{name_of(role)}: {count} {text}", file=sys.stderr)

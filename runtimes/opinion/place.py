@@ -90,14 +90,16 @@ def clients(endpoint: str) -> Callable[..., BaseClient]:
 
 
 def _check(endpoint: str) -> None:
+    example = "make second-opinion ENDPOINT=http://127.0.0.1:4566. Nothing was asked."
+    if not endpoint:
+        raise NotLoopback(f"no ENDPOINT is given. Say where an emulator listens: {example}")
+    if not endpoint.startswith(("http://", "https://")):
+        raise NotLoopback(f"{endpoint} does not begin with http:// or https://. Say {example}")
     parts = urlsplit(endpoint)
     host = parts.hostname or ""
     try:
         here = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         here = False
-    if parts.scheme not in ("http", "https") or not here or parts.username is not None:
-        raise NotLoopback(
-            f"{endpoint or 'ENDPOINT'} is not on this machine. Say where an emulator listens, as"
-            " make second-opinion ENDPOINT=http://127.0.0.1:4566. Nothing was asked."
-        )
+    if not here or parts.username is not None:
+        raise NotLoopback(f"{endpoint} is not on this machine. Say where an emulator listens, as {example}")

@@ -71,6 +71,17 @@ def test_an_endpoint_that_is_not_on_this_machine_is_refused(
     assert "Nothing was asked" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "words"),
+    [("", "no ENDPOINT is given"), ("127.0.0.1:4566", "does not begin with http:// or https://")],
+)
+def test_it_says_which_part_of_the_endpoint_is_missing(
+    endpoint: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert opinion.main(["--endpoint", endpoint]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_an_emulator_that_is_not_there_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -105,7 +105,9 @@ def test_an_alarm_that_flaps_over_what_nobody_declared_is_notified_once() -> Non
         assert outcomes(world) == ["REFUSED"] * 10
         assert all("NOT_DECLARED" in codes(each) for each in ended)
         assert subjects(world) == [f"REFUSED {WORKER}"]
-        assert "SAME_CAUSE" in codes(ended[-1]) and "ended 10 runs" in str(report_of(ended[-1])["findings"])
+        assert "SAME_CAUSE" in codes(ended[-1]) and "10 automatic runs" in str(
+            report_of(ended[-1])["findings"]
+        )
         world.run({"service": WORKER})
         assert len(subjects(world, "REFUSED")) == 2  # a person is always answered
         # A standing refusal is not tried again every hour, but once a day, and says how often it was so.
@@ -115,7 +117,9 @@ def test_an_alarm_that_flaps_over_what_nobody_declared_is_notified_once() -> Non
         assert waiting["why"].startswith("NOT_DECLARED")
         world.after(20 * HOUR)
         assert len(world.executions()) == 12
-        assert "This cause ended 11 runs so since" in world.messages()[-1][1]
+        assert "11 automatic runs have ended for this cause since" in " ".join(
+            world.messages()[-1][1].split()
+        )
 
 
 def test_behind_an_alarm_over_something_harmless_a_real_denial_is_contained_by_the_next_audit() -> None:

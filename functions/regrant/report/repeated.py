@@ -100,7 +100,7 @@ def with_count(report: Report, repeat: Repeat) -> Report:
     known = repeat.known
     if known is None or known.count < 2:
         return report
-    text = f"This cause ended {known.count} runs so since {known.first}."
+    text = f"{known.count} automatic runs have ended for this cause since {known.first}."
     if not repeat.notify:
         text += f" The topic was notified of it at {known.notified_at}, and will be again after a day."
     return replace(report, findings=(*report.findings, Finding("SAME_CAUSE", text)))

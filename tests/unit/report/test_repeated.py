@@ -45,7 +45,9 @@ def test_ten_times_in_an_hour_is_one_notification() -> None:
     world = World()
     reports = [close(world, f"run-{number}", 60 * number) for number in range(10)]
     assert [subject for subject, _ in world.topic.sent] == [f"REFUSED {WORKER}"]
-    assert said(reports[0]) == "" and f"ended 10 runs so since {at(0)}" in said(reports[9])
+    assert said(reports[0]) == "" and f"10 automatic runs have ended for this cause since {at(0)}" in said(
+        reports[9]
+    )
     assert set(world.journal.closed) == {f"run-{number}" for number in range(10)}  # each has its report
 
 
@@ -55,7 +57,9 @@ def test_after_a_day_it_is_notified_with_how_often_it_was_so() -> None:
         close(world, f"run-{number}", HOUR * number)
     close(world, "run-3", 25 * HOUR)
     assert len(world.topic.sent) == 2
-    assert f"This cause ended 4 runs so since {at(0)}." in " ".join(world.topic.sent[-1][1].split())
+    assert f"4 automatic runs have ended for this cause since {at(0)}." in " ".join(
+        world.topic.sent[-1][1].split()
+    )
     close(world, "run-4", 26 * HOUR)
     assert len(world.topic.sent) == 2
 
