@@ -101,7 +101,9 @@ def test_the_same_refusal_ten_hours_after_a_repair_is_news() -> None:
     world = World()
     close(world, "run-0", 0)
     report = close(world, "run-1", 10 * HOUR)
-    assert len(world.topic.sent) == 2 and f"ended 2 runs so since {at(0)}" in said(report)
+    assert len(world.topic.sent) == 2 and f"2 automatic runs have ended for this cause since {at(0)}" in said(
+        report
+    )
 
 
 def test_a_person_is_always_answered() -> None:
