@@ -29,8 +29,8 @@ INTENT_OF_A_GRANT: Mutation = (
 )
 LEASE: Mutation = (
     "functions/regrant/aws/table/leases.py",
-    '"attribute_not_exists(entry) OR held_by IN (:me, :other) OR ends_at <= :now"',
-    '"attribute_not_exists(entry) OR held_by IN (:me, :other) OR ends_at <> :now"',
+    'given_back = "ends_at <= taken_at AND ends_at <= :now"',
+    'given_back = "ends_at <> :now"',
 )
 LAST_FUNCTION: Mutation = (
     "functions/regrant/leases.py",
