@@ -59,6 +59,12 @@ class Settings:
         return self._environment["STATE_MACHINE_ARN"]
 
     @property
+    def place(self) -> tuple[str, str]:
+        """Region and account of the stack."""
+        region, account = self.state_machine.split(":")[3:5]
+        return region, account
+
+    @property
     def topic(self) -> str:
         """ARN."""
         return self._environment["TOPIC_ARN"]

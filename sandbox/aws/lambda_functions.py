@@ -28,12 +28,15 @@ from typing import Any
 
 import botocore.endpoint
 from botocore.loaders import Loader
+from moto.awslambda.exceptions import InvalidParameterValueException
 from moto.awslambda.models import LambdaFunction
 
 from sandbox.aws.lambda_environment import Environment, inside, output, running
 from sandbox.engine.core import Core
 from sandbox.engine.faults import Effect, FunctionCrashed, FunctionTimedOut
 from sandbox.engine.gateway import Gateway
+from sandbox.engine.roles import trusts
+from sandbox.iam.requests import ACCOUNT
 
 
 @dataclass
@@ -236,6 +239,7 @@ def install(core: Core, gateway: Gateway) -> Functions:
                 core.clock.sleep(seconds)
 
     _configure_logs(core)
+    _ask_roles(core)
     core.patch(LambdaFunction, "_invoke_lambda", invoke_lambda)
     core.patch(LambdaFunction, "invoke", invoked)
     core.patch(botocore.endpoint, "time", Sleepless)
@@ -266,6 +270,31 @@ def _configure_logs(core: Core) -> None:
     core.patch(LambdaFunction, "__init__", made)
     core.patch(LambdaFunction, "update_configuration", updated)
     core.patch(LambdaFunction, "get_configuration", shown)
+
+
+def _ask_roles(core: Core) -> None:
+    """A function's role has to let Lambda assume it for that function (developer guide, "Defining Lambda
+    function permissions with an execution role"). It is asked where the role is given, and not again."""
+    init, update = LambdaFunction.__init__, LambdaFunction.update_configuration
+
+    def ask(function: Any, role: str) -> None:
+        context = {"aws:sourcearn": function.function_arn, "aws:sourceaccount": ACCOUNT}
+        if not trusts(role.rpartition("/")[2], "lambda.amazonaws.com", context):
+            raise InvalidParameterValueException(
+                "The role defined for the function cannot be assumed by Lambda."
+            )
+
+    def made(function: Any, account_id: str, spec: dict[str, Any], *rest: Any, **more: Any) -> None:
+        init(function, account_id, spec, *rest, **more)
+        ask(function, function.role)
+
+    def updated(function: Any, updates: dict[str, Any]) -> dict[str, Any]:
+        if "Role" in updates:
+            ask(function, updates["Role"])
+        return update(function, updates)
+
+    core.patch(LambdaFunction, "__init__", made)
+    core.patch(LambdaFunction, "update_configuration", updated)
 
 
 _make_loader = Loader.__init__

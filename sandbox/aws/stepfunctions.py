@@ -62,11 +62,13 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
-from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from sandbox.engine.core import Core
 from sandbox.engine.moto_standins import StandIns, moment
+from sandbox.engine.roles import trusts
+from sandbox.iam.requests import ACCOUNT, REGION
 
 _parse = lru_cache(maxsize=64)(AmazonStateLanguageParser.parse)
 """Parsing takes most of the time of a short run. Parsed programs hold no state: it is in the environment's
@@ -76,6 +78,7 @@ heap.
 _paths = {module: lru_cache(maxsize=256)(module.parse) for module in (json_path, result_path)}
 """The interpreter makes a parser for each JSON path, each time it meets it. Parsed paths hold no state."""
 
+_STATES = "states.amazonaws.com"
 _INPUT_BYTES = 262_144
 # The interpreter's own validation would cost a second, and the clients talk to this process only.
 _CONFIG = Config(parameter_validation=False, retries={"total_max_attempts": 1, "mode": "standard"})
@@ -151,12 +154,23 @@ def _name_executions(core: Core) -> None:
 
 def _use_role(core: Core) -> None:
     def client_for(region: str, service: str, state_credentials: Any = None) -> BaseClient:
-        role = state_credentials.role_arn.rpartition("/")[2]
+        arn = state_credentials.role_arn
+        role = arn.rpartition("/")[2]
+        machines = stepfunctions_parser_backends[ACCOUNT][REGION].state_machines
+        if not any(_trusted(role, machine.arn) for machine in machines if machine.roleArn == arn):
+            refusal = {"Code": "AccessDeniedException", "Message": f"{_STATES} may not assume {arn}"}
+            answer = {"HTTPStatusCode": 403, "RequestId": ""}
+            raise ClientError({"Error": refusal, "ResponseMetadata": answer}, "AssumeRole")
         return core.role_client(role, service, "states", _CONFIG)
 
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.parser") and hasattr(module, "boto_client_for"):
             core.patch(module, "boto_client_for", client_for)
+
+
+def _trusted(role: str, machine_arn: str) -> bool:
+    """Developer guide, "Creating an IAM role for your state machine"."""
+    return trusts(role, _STATES, {"aws:sourcearn": machine_arn, "aws:sourceaccount": ACCOUNT})
 
 
 def _name_errors(core: Core) -> None:

@@ -19,6 +19,7 @@ from moto.awslambda.models import lambda_backends
 
 from sandbox.chaos.forks import Ending, Forks, Point
 from sandbox.chaos.world import BACKEND, WORKER, World, world
+from sandbox.iam.requests import ACCOUNT, REGION
 from sandbox.scenarios.seeds import retainwise
 
 BENT = 10_000
@@ -231,7 +232,9 @@ def _misjudged(there: World, event: object, incident: Mapping[str, Any]) -> bool
     wanted = _wanted(there, event)
     if incident.get("refusal") is not None:
         # An event of CloudTrail may be bent so that the call is nobody's any more, in ways not said here.
-        return wanted is not None and not _is_of(event, "AWS API Call via CloudTrail")
+        return wanted is not None and _is_here(event) and not _is_of(event, "AWS API Call via CloudTrail")
+    if isinstance(event, dict) and "detail" in event and not _is_here(event):
+        return True
     return wanted != (incident["subject"] if incident["mode"] == "rollback" else named)
 
 
@@ -259,6 +262,15 @@ def _wanted(there: World, event: object) -> str | None:
     valid = mode in ("plan", "contain", "cure") and "incident" not in event
     service = _plain(event.get("service"))
     return service if valid and service in (WORKER, BACKEND) else None
+
+
+def _is_here(event: object) -> bool:
+    """Of this account and Region, and about what is here. True for what a person types."""
+    if not isinstance(event, dict) or "detail" not in event:
+        return True
+    about = event.get("resources", [])
+    here = isinstance(about, list) and all(f":{REGION}:{ACCOUNT}:" in str(each) for each in about)
+    return here and (event.get("account"), event.get("region")) == (ACCOUNT, REGION)
 
 
 def _plain(given: object) -> str:

@@ -12,7 +12,15 @@ import pytest
 from sandbox.account import LocalAccount
 from sandbox.aws.events.inputs import fill
 
-TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+TRUSTED = {
+    "Effect": "Allow",
+    "Principal": {"Service": "events.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+    "Condition": {
+        "StringEquals": {"aws:SourceAccount": "123456789012"},
+        "ArnEquals": {"aws:SourceArn": "arn:aws:events:us-east-1:123456789012:rule/rule"},
+    },
+}
 WAIT = json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}})
 DONE = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
 
@@ -49,9 +57,12 @@ def messages(account: LocalAccount, url: str) -> list[Any]:
     return [(json.loads(m["Body"]), m.get("MessageAttributes")) for m in answer.get("Messages", [])]
 
 
-def machine(account: LocalAccount, *, may_start: bool, definition: str = DONE) -> dict[str, Any]:
+def machine(
+    account: LocalAccount, *, may_start: bool, definition: str = DONE, trust: dict[str, Any] = TRUSTED
+) -> dict[str, Any]:
     iam = account.client("iam")
-    role = iam.create_role(RoleName="rule-role", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    trusted = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="rule-role", AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
     if may_start:
         statement = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -139,6 +150,26 @@ def test_a_rule_without_permission_leaves_the_event_in_the_dead_letter_queue(acc
     assert about["TARGET_ARN"]["StringValue"] == target["Arn"]
     assert about["ERROR_CODE"]["StringValue"] == "AccessDeniedException"
     assert account.events.undelivered[0].sender == "rule"
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "value"),
+    [
+        ("ArnEquals", "aws:SourceArn", "arn:aws:events:us-east-1:123456789012:rule/another"),
+        ("ArnEquals", "aws:SourceArn", "arn:aws:events:eu-west-1:123456789012:rule/rule"),
+        ("StringEquals", "aws:SourceAccount", "999999999999"),
+    ],
+)
+def test_a_role_that_is_for_another_rule_is_not_assumed(
+    account: LocalAccount, operator: str, key: str, value: str
+) -> None:
+    trust = TRUSTED | {"Condition": {operator: {key: value}}}
+    target = machine(account, may_start=True, trust=trust)
+    rule(account, {"source": ["mine"]}, target)
+    account.client("events").put_events(Entries=[{"Source": "mine", "DetailType": "t", "Detail": "{}"}])
+    account.clock.run_for(1)
+    assert account.client("stepfunctions").list_executions(stateMachineArn=target["Arn"])["executions"] == []
+    assert [each.code for each in account.events.undelivered] == ["NO_PERMISSIONS"]
 
 
 def test_a_queue_that_does_not_let_events_in_gets_none(account: LocalAccount) -> None:

@@ -25,7 +25,13 @@ def account() -> Iterator[LocalAccount]:
 
 def role(account: LocalAccount, name: str, *statements: dict[str, Any]) -> str:
     iam = account.client("iam")
-    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]},
+        "Action": "sts:AssumeRole",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
     if statements:
         iam.put_role_policy(
             RoleName=name,
@@ -438,3 +444,46 @@ def test_nothing_is_left_behind() -> None:
             assert invoke(account, "who")[1] is None
     assert (BaseResponse.call_action, dict(os.environ), set(sys.path)) == before
     assert "main" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringEquals": {"aws:SourceAccount": "999999999999"}},
+        {"ArnLike": {"aws:SourceArn": "arn:aws:lambda:us-east-1:123456789012:function:another-*"}},
+    ],
+)
+def test_a_role_that_is_for_another_function_is_not_given_to_this_one(
+    account: LocalAccount, condition: dict[str, Any]
+) -> None:
+    function(account, "ours", WHO)
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    theirs = account.client("iam").create_role(
+        RoleName="theirs",
+        AssumeRolePolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [trust | {"Condition": condition}]}
+        ),
+    )["Role"]["Arn"]
+    with pytest.raises(ClientError, match="cannot be assumed by Lambda"):
+        account.client("lambda").update_function_configuration(FunctionName="ours", Role=theirs)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringEquals": {"aws:SourceAccount": "999999999999"}},
+        {"ArnEquals": {"aws:SourceArn": "arn:aws:states:us-east-1:123456789012:stateMachine:another"}},
+    ],
+)
+def test_a_role_that_is_for_another_state_machine_invokes_nothing(
+    account: LocalAccount, condition: dict[str, Any]
+) -> None:
+    arn = function(account, "who", WHO)
+    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam = account.client("iam")
+    machine = role(account, "machine", allow("lambda:*"))
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust | {"Condition": condition}]})
+    iam.update_assume_role_policy(RoleName="machine", PolicyDocument=document)
+    ended = run(account, task(arn), machine)
+    assert ended["error"] == "Lambda.AWSLambdaException"
+    assert "states.amazonaws.com may not assume" in ended["cause"]

@@ -34,13 +34,13 @@ class Stack:
         ]
         self.role("expiry", "scheduler.amazonaws.com", allow("states:StartExecution", self.machine))
 
-    def role(self, name: str, service: str, *statements: dict[str, Any]) -> None:
+    def role(self, name: str, service: str, *statements: dict[str, Any], source: str = GROUP) -> None:
         iam: Any = self.account.client("iam")
         trust = {
             "Effect": "Allow",
             "Principal": {"Service": service},
             "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": GROUP}},
+            "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": source}},
         }
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
         if statements:
@@ -220,8 +220,10 @@ def test_a_schedule_group_in_a_template_has_a_name_and_an_arn(account: LocalAcco
 def sweeper(*, permitted: bool) -> dict[str, Any]:
     """A template whose rule calls a function each hour; the function logs the event."""
     code = "import json\ndef handler(event, context):\n    print(json.dumps(event))\n"
+    trusted = {"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = {"Statement": [{"Effect": "Allow", **trusted}]}
     resources: dict[str, Any] = {
-        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": []}}},
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}},
         "Function": {
             "Type": "AWS::Lambda::Function",
             "Properties": {
@@ -319,7 +321,11 @@ def test_a_rule_that_is_put_again_has_one_rate(account: LocalAccount, tmp_path: 
 def test_a_rule_with_a_rate_starts_a_state_machine(stack: Stack) -> None:
     events: Any = stack.account.client("events")
     events.put_rule(Name="daily", ScheduleExpression="rate(2 days)")
-    target = {"Id": "t", "Arn": stack.machine, "RoleArn": ROLE, "Input": INPUT}
+    rule = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/daily"
+    allowed = allow("states:StartExecution", stack.machine)
+    stack.role("daily", "events.amazonaws.com", allowed, source=rule)
+    role = f"arn:aws:iam::{ACCOUNT}:role/daily"
+    target = {"Id": "t", "Arn": stack.machine, "RoleArn": role, "Input": INPUT}
     events.put_targets(Rule="daily", Targets=[target])
     stack.account.clock.run_for(2 * 86_400 + 1)
     assert [given for _, given in stack.started()] == [INPUT]

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from sandbox.engine.faults import Effect
+from sandbox.iam.requests import ACCOUNT, REGION
 from sandbox.scenarios.play import LEISURE
 from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.story import Arrange, OnState
@@ -173,7 +174,8 @@ def end_of_the_grants_run(status: str) -> Callable[[World], dict[str, Any]]:
             "stateMachineArn": world.machine,
             "input": "{}",
         }
-        return {"detail-type": "Step Functions Execution Status Change", "detail": detail}
+        kind = "Step Functions Execution Status Change"
+        return {"account": ACCOUNT, "region": REGION, "detail-type": kind, "detail": detail}
 
     return event
 

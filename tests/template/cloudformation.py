@@ -131,6 +131,8 @@ def statements(stack: Template) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def attached(stack: Template, role: dict[str, Any]) -> dict[str, Any]:
     """The managed policies of the stack on the role, with those that are there under a condition."""
-    arns = [each for each in role.get("ManagedPolicyArns", []) if isinstance(each, dict)]
+    arns = [
+        each for each in role.get("ManagedPolicyArns", []) if isinstance(each, dict) and "Fn::Sub" not in each
+    ]
     names = [each.get("Fn::If", [None, each])[1]["Ref"] for each in arns]
     return {name: stack["Resources"][name] for name in names}

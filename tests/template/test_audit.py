@@ -75,6 +75,7 @@ def test_only_its_rule_may_invoke_it(stack: Template, values: Values) -> None:
             "Action": "lambda:InvokeFunction",
             "Principal": "events.amazonaws.com",
             "SourceArn": "<AuditRule.Arn>",
+            "SourceAccount": "123456789012",
         }
     ]
 

@@ -55,11 +55,18 @@ UNLIMITED = {
 }
 
 
-# Who may assume a role of the stack, invoke a function of it or write to a queue of it.
+HERE = "us-east-1:123456789012"
+# Who may assume a role of the stack, invoke a function of it or write to a queue or topic of it, and for what
+# of its own: AWS's services serve other accounts, too.
 TRUSTED = {
-    *(str({"Service": [f"{each}.amazonaws.com"]}) for each in ("lambda", "states")),
-    *(str({"Service": f"{each}.amazonaws.com"}) for each in ("events", "scheduler")),
-    "events.amazonaws.com",
+    "lambda": {f"arn:aws:lambda:{HERE}:function:regrant-*"},
+    "states": {f"arn:aws:states:{HERE}:stateMachine:regrant-runbook"},
+    "scheduler": {"<ScheduleGroup.Arn>"},
+    "cloudwatch": {f"arn:aws:cloudwatch:{HERE}:alarm:regrant-*"},
+    "events": {
+        *(f"arn:aws:events:{HERE}:rule/regrant-{each}" for each in ("alarm", "ended-run")),
+        *(f"<{each}Rule.Arn>" for each in ("Alarm", "EndedRun", "Audit")),
+    },
 }
 
 
@@ -110,15 +117,29 @@ def test_a_function_without_policies_has_no_statements() -> None:
     assert list(statements(alone)) == []
 
 
-def test_nobody_but_aws_services_may_use_what_the_stack_makes(stack: Template) -> None:
-    principals = {
-        (name, str(each["Principal"]))
-        for name, resource in stack["Resources"].items()
-        for each in with_principal(resource.get("Properties", {}))
-    }
-    assert {principal for _, principal in principals} <= TRUSTED, sorted(principals)
+def test_nobody_but_aws_services_may_use_what_the_stack_makes_and_for_the_stack_only(
+    stack: Template, values: Values
+) -> None:
+    found = set()
+    for name, resource in stack["Resources"].items():
+        for each in map(values, with_principal(resource.get("Properties", {}))):
+            service, sources, account = _let_in(each)
+            assert account == "123456789012", name
+            assert sources and set(sources) <= TRUSTED[service], name
+            found.add(name)
     roles_made = {name for name, each in stack["Resources"].items() if each["Type"] == "AWS::IAM::Role"}
-    assert roles_made <= {name for name, _ in principals}
+    assert roles_made | {"AuditRulePermission", "DeadLetterQueuePolicy", "TopicPolicy"} == found
+
+
+def _let_in(given: dict[str, Any]) -> tuple[str, list[str], str]:
+    """The service that a statement or a Lambda permission lets in, for which ARNs and which account."""
+    if "SourceArn" in given:
+        return given["Principal"].removesuffix(".amazonaws.com"), [given["SourceArn"]], given["SourceAccount"]
+    (service,) = as_list(given["Principal"]["Service"])
+    conditions = {key: wanted for keys in given["Condition"].values() for key, wanted in keys.items()}
+    assert set(given["Condition"]) <= {"StringEquals", "ArnEquals", "ArnLike"}
+    sources = as_list(conditions["aws:SourceArn"])
+    return service.removesuffix(".amazonaws.com"), sources, conditions["aws:SourceAccount"]
 
 
 @pytest.mark.parametrize("action", sorted(CHANGES))
@@ -261,13 +282,10 @@ def test_only_schedules_of_the_stacks_own_group(stack: Template, values: Values,
         assert values(statement["Resource"]) == own
 
 
-def test_the_schedules_role_starts_the_runbook_and_is_schedulers_only(
-    stack: Template, values: Values
-) -> None:
+def test_the_schedules_role_starts_the_runbook_and_is_schedulers_only(stack: Template) -> None:
     role = roles(stack)["ScheduleRole"]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
-    assert values(trust["Condition"]) == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
     (statement,) = role["Policies"][0]["PolicyDocument"]["Statement"]
     assert statement["Action"] == "states:StartExecution"
 
@@ -311,10 +329,10 @@ def test_no_wildcards_but_those_with_a_reason(stack: Template) -> None:
 
 def test_aws_managed_policies_are_for_logs_and_traces_only(stack: Template) -> None:
     arns = {
-        arn
+        arn if isinstance(arn, str) else arn["Fn::Sub"]
         for role in roles(stack).values()
         for arn in role.get("ManagedPolicyArns", [])
-        if isinstance(arn, str)
+        if isinstance(arn, str) or "Fn::Sub" in arn
     }
     assert {arn.rpartition("/")[2] for arn in arns} == {
         "AWSLambdaBasicExecutionRole",
@@ -330,16 +348,14 @@ def test_the_state_machine_invokes_its_steps_only(stack: Template, values: Value
 def test_the_rule_and_the_schedules_start_the_runbook_only(stack: Template, values: Values) -> None:
     for statement in granted(stack, "states:StartExecution"):
         assert str(values(statement["Resource"])).endswith(("<Runbook>", ":stateMachine:regrant-runbook"))
-    (trust,) = roles(stack)["AlarmRuleRole"]["AssumeRolePolicyDocument"]["Statement"]
-    assert values(trust["Condition"]) == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
 def test_only_the_rules_write_to_the_dead_letter_queue(stack: Template, values: Values) -> None:
     document = stack["Resources"]["DeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]
     (statement,) = document["Statement"]
     assert statement["Action"] == "sqs:SendMessage"
-    assert values(statement["Condition"]) == {
-        "ArnEquals": {"aws:SourceArn": ["<AlarmRule.Arn>", "<EndedRunRule.Arn>", "<AuditRule.Arn>"]}
+    assert values(statement["Condition"])["ArnEquals"] == {
+        "aws:SourceArn": ["<AlarmRule.Arn>", "<EndedRunRule.Arn>", "<AuditRule.Arn>"]
     }
 
 

@@ -104,6 +104,8 @@ def test_an_alarm_with_the_prefix_starts_the_runbook_and_nothing_is_lost(
 ) -> None:
     rule = stack["Resources"]["AlarmRule"]["Properties"]
     assert Values(source)(rule["EventPattern"]) == {
+        "account": ["123456789012"],
+        "region": ["us-east-1"],
         "source": ["aws.cloudwatch"],
         "detail-type": ["CloudWatch Alarm State Change"],
         "detail": {"alarmName": [{"prefix": "regrant/"}], "state": {"value": ["ALARM"]}},

@@ -112,7 +112,8 @@ def opened(
 def end_of(name: str | None = INCIDENT, **detail: Any) -> dict[str, Any]:
     """The event of the end of the run with that name, as EventBridge delivers it."""
     event: dict[str, Any] = json.loads((EVENTS / "ended-run.json").read_text())
-    return event | {"detail": event["detail"] | {"name": name} | detail}
+    arn = f"{event['detail']['executionArn'].rpartition(':')[0]}:{name}"
+    return event | {"detail": event["detail"] | {"name": name, "executionArn": arn} | detail}
 
 
 def contain(world: World) -> Run:

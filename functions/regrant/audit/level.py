@@ -91,7 +91,9 @@ def _make_good(due: Due, aws: Account) -> Neglected:
             # Now, so that what fails later does not let it be sent again.
             aws.notices.note(subject_of(due.found), notice_of(due.found))
         if due.run:
-            aws.executions.start(due.run, due.given)
+            # As EventBridge delivers an event: with the account and Region that it is of.
+            region, account = aws.settings.place
+            aws.executions.start(due.run, {**due.given, "account": account, "region": region})
     except (AwsRefused, AwsUnavailable) as error:
         return replace(due.found, error=str(error))
     return replace(due.found, execution=due.run)

@@ -66,7 +66,7 @@ def _rescues(given: Mapping[str, Any]) -> int:
 def _refusal(
     name: str | None, detail: Mapping[str, Any], given: Mapping[str, Any], settings: Settings
 ) -> Refusal | None:
-    if name is None or detail.get("stateMachineArn") != settings.state_machine:
+    if name is None or detail.get("stateMachineArn") != settings.state_machine or _is_other(name, detail):
         return Refusal(
             "OTHER_STATE_MACHINE",
             "The event is not of a run of this runbook.",
@@ -90,6 +90,12 @@ def _refusal(
             + as_input(mode="rollback", incident=_undone_by(given, settings) or name),
         )
     return None
+
+
+def _is_other(name: str, detail: Mapping[str, Any]) -> bool:
+    """Whether the execution's ARN, where there is one, is not of that state machine and name."""
+    machine = str(detail.get("stateMachineArn")).replace(":stateMachine:", ":execution:")
+    return "executionArn" in detail and detail["executionArn"] != f"{machine}:{name}"
 
 
 def _input(text: object) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ AUDIT = "Regrant Audit"
 that of the alarm's own event."""
 ALARMS = ("CloudWatch Alarm State Change", AUDIT)
 """Both."""
+CALL = "AWS API Call via CloudTrail"
 
 
 def read_trigger(raw: object, settings: Settings, allowed: Callable[[], Allowed]) -> Request:
@@ -79,7 +80,7 @@ def _elsewhere(named: Named, settings: Settings) -> Refusal | None:
     """An ARN or an address says where the service is, and a namesake here is not meant."""
     if named.region is None and named.account is None:
         return None
-    region, account = settings.state_machine.split(":")[3:5]
+    region, account = settings.place
     if (named.region or region, named.account or account) == (region, account):
         return None
     there = ", ".join(filter(None, (named.account and f"account {named.account}", named.region)))
@@ -103,23 +104,45 @@ def _wrong_incident(raw: Mapping[str, Any], asked: Request) -> Refusal | None:
 
 def _read_event(raw: Mapping[str, Any], settings: Settings, allowed: Callable[[], Allowed]) -> Request:
     kind, detail = raw.get("detail-type"), raw.get("detail")
-    if kind in ALARMS and isinstance(detail, Mapping):
+    if not isinstance(detail, Mapping) or kind not in (*ALARMS, CALL, EVENT):
+        refusal = Refusal(
+            "EVENT_NOT_SUPPORTED",
+            f"Events of type {shown(kind)} start nothing here.",
+            "Send a CloudWatch Alarm State Change event of an enrolled service's alarm, an AWS API Call via"
+            " CloudTrail event of a denied call, or a Step Functions Execution Status Change event of a run.",
+        )
+        return Request("contain", f"an event of type {shown(kind)}", automatic=True, refusal=refusal)
+    if elsewhere := _of_another_place(raw, settings):
+        return Request(mode_of(raw), f"an event of type {shown(kind)}", automatic=True, refusal=elsewhere)
+    if kind in ALARMS:
         by = "the audit, for alarm" if kind == AUDIT else "alarm"
         return _read_alarm(detail, settings.alarm_prefix, by)
-    if kind == "AWS API Call via CloudTrail" and isinstance(detail, Mapping):
+    if kind == CALL:
         # Imported here: its patterns take 10 ms to compile, at a cold start that alarms and people wait for.
         from regrant.opening.denied_call import read_denied_call
 
         return read_denied_call(detail, allowed())
-    if kind == EVENT and isinstance(detail, Mapping):
-        return read_ended_run(detail, settings, by_audit=raw.get("source") == AUDIT_SOURCE)
-    refusal = Refusal(
-        "EVENT_NOT_SUPPORTED",
-        f"Events of type {shown(kind)} start nothing here.",
-        "Send a CloudWatch Alarm State Change event of an enrolled service's alarm, an AWS API Call via"
-        " CloudTrail event of a denied call, or a Step Functions Execution Status Change event of a run.",
+    return read_ended_run(detail, settings, by_audit=raw.get("source") == AUDIT_SOURCE)
+
+
+def _of_another_place(raw: Mapping[str, Any], settings: Settings) -> Refusal | None:
+    """An event of another account or Region, where the same names are others'. The rules do not match it, so
+    it came past them. Each event of AWS has both (EventBridge user guide, Event structure), and says by ARN
+    which alarm or execution it is about."""
+    place = settings.place
+    given, about = (raw.get("region"), raw.get("account")), raw.get("resources", [])
+    ours = isinstance(about, list | tuple) and all(
+        tuple(str(each).split(":")[3:5]) == place for each in about
     )
-    return Request("contain", f"an event of type {shown(kind)}", automatic=True, refusal=refusal)
+    if given == place and ours:
+        return None
+    region, account = map(shown, given) if ours else ("another", "another")
+    return Refusal(
+        "OTHER_ACCOUNT",
+        f"The event is of account {account}, Region {region}; this runbook works in account {place[1]},"
+        f" {place[0]}.",
+        "Correct what sent it. The rules of the stack match events of its account and Region only.",
+    )
 
 
 def _read_alarm(detail: Mapping[str, Any], alarm_prefix: str, by: str) -> Request:

@@ -22,9 +22,11 @@ from moto.sqs.models import sqs_backends
 from sandbox.aws.events.inputs import target_input
 from sandbox.engine.clock import Clock
 from sandbox.engine.core import Core
+from sandbox.engine.roles import trusts
 from sandbox.iam.evaluate import Request, lets_service
 from sandbox.iam.requests import ACCOUNT, REGION
 
+_EVENTS = "events.amazonaws.com"
 _WORTH_ANOTHER_TRY = ("Throttl", "TooManyRequests", "ServiceException", "InternalError", "InternalFailure")
 
 
@@ -102,6 +104,9 @@ class RuleTargets:
         service = arn.split(":")[2]
         if service == "states":
             role = str(target.get("RoleArn", "")).rpartition("/")[2]
+            # EventBridge User Guide, "Cross-service confused deputy prevention".
+            if not trusts(role, _EVENTS, _context(rule.arn)):
+                raise Refused("NO_PERMISSIONS", f"Role {role} does not let {_EVENTS} assume it")
             # The name that EventBridge gives: the event's id and one of its own.
             run = uuid.uuid5(uuid.UUID(event["id"]), rule.arn + target["Id"])
             self._core.role_client(role, "stepfunctions", "events").start_execution(
@@ -152,6 +157,9 @@ def _queue_policy(arn: str) -> Any:
 def _allowed(policy: Any, action: str, resource: str, rule_arn: str) -> None:
     """Whether the resource's own policy lets EventBridge in, for this rule."""
     document = json.loads(policy) if isinstance(policy, str) and policy else policy or {}
-    request = Request(action, resource, {"aws:sourcearn": rule_arn, "aws:sourceaccount": ACCOUNT})
-    if not lets_service(document, "events.amazonaws.com", request):
-        raise Refused("NO_PERMISSIONS", f"{resource} does not let events.amazonaws.com do {action}")
+    if not lets_service(document, _EVENTS, Request(action, resource, _context(rule_arn))):
+        raise Refused("NO_PERMISSIONS", f"{resource} does not let {_EVENTS} do {action}")
+
+
+def _context(rule_arn: str) -> dict[str, str]:
+    return {"aws:sourcearn": rule_arn, "aws:sourceaccount": ACCOUNT}

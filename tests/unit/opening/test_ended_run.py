@@ -37,6 +37,7 @@ def test_an_undo_that_ended_is_to_be_done_again() -> None:
     ("detail", "code"),
     [
         ({"stateMachineArn": "arn:aws:states:us-east-1:1:stateMachine:other"}, "OTHER_STATE_MACHINE"),
+        ({"executionArn": "arn:aws:states:us-east-1:1:execution:other:a"}, "OTHER_STATE_MACHINE"),
         ({"name": "a b"}, "OTHER_STATE_MACHINE"),
         ({"name": None}, "OTHER_STATE_MACHINE"),
         ({"status": "SUCCEEDED"}, "RUN_NOT_ENDED"),

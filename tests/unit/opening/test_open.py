@@ -36,6 +36,8 @@ CONTAIN = {"service": str(WORKER)}
 UNDO = {"mode": "rollback", "incident": INCIDENT}
 EXPIRE = {"mode": "expire", "incident": INCIDENT}
 ALARM = {
+    "account": "123456789012",
+    "region": "us-east-1",
     "detail-type": "CloudWatch Alarm State Change",
     "detail": {"alarmName": f"regrant/{WORKER}", "state": {"value": "ALARM"}},
 }
