@@ -8,6 +8,7 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     ├── AwsRefused            not retried: AWS said no (access denied, limit exceeded, not found)
     ├── AccountMoved          retried: the role is not what the plan was made from; then diagnosed again
     ├── AttachmentNotVisible  retried: IAM does not show yet what we attached
+    ├── ClockAhead            not retried: the event's time has not come
     ├── BaselineDiffers       retried: role or service is not (yet) as it was before us
     ├── GrantWithdrawn        not retried: another run undid this one while it was going on
     ├── RevisionDiffers       not retried: the copy that the cure registered is no exact copy
@@ -48,6 +49,10 @@ class AttachmentNotVisible(RegrantError):
 
 class BaselineDiffers(RegrantError):
     """After the rollback, role or service still differs from the baseline. The message is the diff."""
+
+
+class ClockAhead(RegrantError):
+    """The event names a time that the function's own clock has not come to: somebody made it up."""
 
 
 class GrantWithdrawn(RegrantError):

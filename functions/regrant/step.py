@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger
 
 from regrant.aws.account import Account
 from regrant.model.run import RunState, StepEvent
+from regrant.own_clock import no_later, not_ahead
 
 E = TypeVar("E", bound=msgspec.Struct)
 
@@ -33,13 +34,25 @@ def step_of(kind: type[E], run: Callable[[E, Account], object], *uses: str) -> H
 
     @logger.inject_lambda_context(clear_state=True)
     def handler(event: dict[str, Any], context: Any) -> Any:
-        given = msgspec.convert(event, kind)
+        given = msgspec.convert(_bounded(event), kind)
         logger.append_keys(**_keys(event))
         result = msgspec.to_builtins(run(given, aws))
         logger.info("done", result=result)
         return result
 
     return handler
+
+
+def _bounded(event: Any) -> Any:
+    """The event, with times that the function's own clock has come to. Raises ClockAhead.
+
+    A step's `now` may not be ahead of it. What fires the audit, its `time`, is not believed beyond it.
+    """
+    if not isinstance(event, dict):  # whoever may invoke a function may send anything
+        return event
+    if isinstance(event.get("now"), str):
+        not_ahead(event["now"])
+    return event | {"time": no_later(event["time"])} if isinstance(event.get("time"), str) else event
 
 
 def _keys(event: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A Lambda execution environment: one function's own modules, variables and output, inside this process.
 
 Lambda Developer Guide, "Lambda execution environment". What a process has only once (sys.modules, os.environ,
-stdout, the thread pool, the collector) is the function's while it runs and as it was afterwards.
+stdout, the thread pool, the collector) is the function's while it runs and as it was afterwards. The clock of
+its own modules is the account's.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import io
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -80,7 +82,15 @@ class Environment:
 
     _current: Environment | None = None
 
-    def __init__(self, code: Path, handler: str, variables: dict[str, str], log_stream: str) -> None:
+    def __init__(
+        self,
+        code: Path,
+        handler: str,
+        variables: dict[str, str],
+        log_stream: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """clock: what `time.time()` is in its modules."""
         self.log_stream = log_stream
         self._code = code
         self._variables = variables
@@ -90,6 +100,9 @@ class Environment:
         self._own = {path.stem for path in code.iterdir() if path.is_dir() or path.suffix == ".py"}
         with self.active(), patch.object(SourceFileLoader, "get_code", _code):
             self.handle: Callable[[Any, Any], Any] = getattr(import_module(module), name)
+            for each in map(sys.modules.__getitem__, self._own_loaded()):
+                if vars(each).get("time") is time:
+                    vars(each)["time"] = SimpleNamespace(time=clock)
 
     @contextmanager
     def active(self) -> Iterator[None]:

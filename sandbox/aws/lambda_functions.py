@@ -173,8 +173,11 @@ class Functions:
         code = self._code.get(function.function_name) or _unzipped(function.code_bytes)
         key = (function.function_name, code, function.handler, *sorted(variables.items()))
         if key not in self._warm:
-            self._warm[key] = Environment(code, function.handler, variables, log_stream)
+            self._warm[key] = Environment(code, function.handler, variables, log_stream, self._time)
         return key, self._warm[key]
+
+    def _time(self) -> float:
+        return self._core.clock.now().timestamp()
 
     def _credentials(self, function: Any) -> dict[str, str]:
         digest = sha256(f"{function.function_name} {function.role}".encode()).hexdigest().upper()

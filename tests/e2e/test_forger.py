@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.events.models import events_backends
 
 from sandbox.iam.requests import ACCOUNT, REGION
-from tests.statemachine.world import incident
+from tests.statemachine.world import WORKER, World, incident
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 ELSEWHERE = [{"account": "999999999999"}, {"region": "eu-west-1"}]
@@ -22,6 +23,30 @@ ELSEWHERE = [{"account": "999999999999"}, {"region": "eu-west-1"}]
 def event(name: str) -> dict[str, Any]:
     given: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
     return given
+
+
+def only(world: World, action: str, resource: str) -> Any:
+    """A client of that action's service with STS's credentials of a role that may do only that."""
+    iam, account = world.account.client("iam"), f"arn:aws:iam::{ACCOUNT}:root"
+    trust = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
+    may = {"Effect": "Allow", "Action": action, "Resource": resource}
+    role = iam.create_role(RoleName="forger", AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="forger", PolicyName="only", PolicyDocument=_document(may))
+    session = world.account.client("sts").assume_role(RoleArn=role, RoleSessionName="forger")
+    return world.account.session_client(session["Credentials"], action.partition(":")[0])
+
+
+def _document(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def invoke(client: Any, function: str, given: dict[str, Any]) -> Any:
+    answer = client.invoke(FunctionName=f"regrant-{function}", Payload=json.dumps(given))
+    return json.loads(answer["Payload"].read())
+
+
+def function(name: str) -> str:
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:regrant-{name}"
 
 
 @pytest.mark.parametrize("place", [{}, *ELSEWHERE])
@@ -46,3 +71,23 @@ def test_an_event_of_elsewhere_that_came_past_the_rules_changes_nothing(
         ended = world.run(event(name) | place)
         assert ended.outcome == "REFUSED" and "OTHER_ACCOUNT" in ended.codes
         assert world.changed() == []
+
+
+def test_who_may_invoke_the_audit_ends_no_grant_before_its_time() -> None:
+    with incident() as world:
+        assert world.run({"service": WORKER, "mode": "contain"}).outcome == "CONTAINED"
+        forger = only(world, "lambda:InvokeFunction", function("audit-grants"))
+        audit = invoke(forger, "audit-grants", {"time": "2027-03-01T12:00:00Z"})
+        assert [grant["state"] for grant in audit["grants"]] == ["held"]
+        world.account.clock.run_for(600)
+        assert audit["expiries"] == [] and len(world.executions()) == 1 and world.granted()
+
+
+def test_a_time_that_has_not_come_is_no_time_for_a_step() -> None:
+    """Whoever may invoke the function that attaches could make a grant that ends in ten years."""
+    with incident() as world:
+        forger = only(world, "lambda:InvokeFunction", function("attach-policies"))
+        given = {"state": {"incident": {}}, "now": "2036-03-02T09:00:00Z"}
+        assert invoke(forger, "attach-policies", given)["errorType"] == "ClockAhead"
+        with pytest.raises(ClientError, match="AccessDenied"):
+            invoke(forger, "audit-grants", given)

@@ -33,10 +33,13 @@ FLOORS = (
     ("ports",),  # what the domain needs from outside
     ("iam", "settings"),
     ("model",),  # what travels
+    ("own_clock",),  # what bounds the times of an event
     ("errors", "clock", "parallel", "expiry_window"),
 )
 # The adapters implement the ports, so they know nothing of what a run does with them.
 KNOWN_TO_ADAPTERS = {"ports", "iam", "settings", "model", "errors", "clock", "parallel"}
+
+OWN_CLOCK = Path("regrant/own_clock.py")
 
 # Which part of the domain alone calls which method, on whatever object. The rule "intend, act, record" stands
 # in journal.py; that a grant's hold and the schedule of its end are one thing, in grants.py.
@@ -151,7 +154,14 @@ def test_what_makes_a_change_undoable_is_written_in_one_place(method: str) -> No
     assert {package(module(path)) for path in DOMAIN if method in called(path)} == ONLY_IN[method]
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
+def test_only_the_bound_of_an_events_times_is_the_functions_own_clock() -> None:
+    (reader,) = [path for path in FILES if importing([path], "time")]
+    assert reader == OWN_CLOCK and "time" in called(reader)
+    users = [str(path) for path in FILES if "regrant.own_clock" in set(imports(path))]
+    assert users == ["regrant/step.py"]
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path != OWN_CLOCK], ids=str)
 def test_nothing_reads_the_clock_or_sleeps(path: Path) -> None:
     # Time arrives in the event and waiting belongs to Wait states, so that a run can be replayed.
     assert not called(path) & {"now", "utcnow", "today", "time", "monotonic", "sleep"}

@@ -1,0 +1,39 @@
+"""The function's own clock, and what it lets pass: the one file that reads it.
+
+The times a step works with come from outside, so that a run can be replayed: when its state was entered, and
+when the audit's rule fired. The clock makes none of them. It only bounds them, since whoever may invoke a
+function may name any time.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from regrant.clock import seconds_between
+from regrant.errors import ClockAhead
+
+# Seconds. AWS keeps its clocks within one of each other; a function's may be off by more after a pause.
+_SKEW = 300.0
+
+
+def not_ahead(moment: str) -> str:
+    """That moment (ISO 8601). Raises ClockAhead if the clock has not come to it.
+
+    However long ago it may be: a state that is tried again keeps the time at which it was first entered, and
+    the run may be redriven days later. A time of before ends a grant sooner and a lease later, no more.
+    """
+    own = _own()
+    if seconds_between(own, moment) > _SKEW:
+        raise ClockAhead(f"{moment} has not come: it is {own} here.")
+    return moment
+
+
+def no_later(moment: str) -> str:
+    """That moment, or the clock's if it is earlier."""
+    own = _own()
+    return own if seconds_between(own, moment) > 0 else moment
+
+
+def _own() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
