@@ -38,11 +38,11 @@ class Unasked(Exception):
 
 def ask(stack: str) -> Audit:
     """What the function of that stack found. Raises Unasked."""
-    function = f"{stack}-audit-grants"
+    function = f"{stack}-list-grants"
     try:
         account, now = _here_and_now()
         client = boto3.client("lambda", config=_CONFIG)
-        event = json.dumps({"time": now, "dry_run": True})
+        event = json.dumps({"time": now})
         answer = client.invoke(FunctionName=function, Payload=event)
     except NoRegionError as error:
         raise Unasked("No Region: set AWS_DEFAULT_REGION to that of the stack.") from error

@@ -1,4 +1,4 @@
-"""Not a step of a run: a rule invokes it every hour, and `make audit` when a person wants to look."""
+"""Not a step of a run: a rule invokes it every hour."""
 
 from regrant.audit.audit import audit_grants
 from regrant.audit.found import AuditEvent

@@ -18,7 +18,10 @@ from sandbox.engine.core import Call
 from sandbox.people.facts import PERSON, REMADE, SEED, Attachment, Deed, name_of
 
 AUDIT = "the audit"
-_LOOKS = ("audit-grants", "diagnose", "capture-baseline", "verify-health", "withdraw-grants", "undo-role")
+_LOOKS = (
+    *("audit-grants", "list-grants", "diagnose", "capture-baseline"),
+    *("verify-health", "withdraw-grants", "undo-role"),
+)
 """Functions (without prefix) that look at what is attached and may write down what they miss."""
 _CHANGES = ("Put", "Delete", "Create", "Update", "Register", "Deregister", "Tag", "Untag", "Set")
 

@@ -108,9 +108,9 @@ class Place(World):
 
     def audit(self) -> list[dict[str, Any]]:
         """The grants that `make audit` lists."""
-        event = json.dumps({"time": self.account.clock.now().isoformat(), "dry_run": True})
+        event = json.dumps({"time": self.account.clock.now().isoformat()})
         client: Any = self.account.client("lambda")
-        answer = client.invoke(FunctionName="regrant-audit-grants", Payload=event)
+        answer = client.invoke(FunctionName="regrant-list-grants", Payload=event)
         text = answer["Payload"].read()
         if "FunctionError" in answer:
             raise RuntimeError(f"The audit failed: {text.decode()}")

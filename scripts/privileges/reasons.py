@@ -74,7 +74,7 @@ UNUSED = (
         " last slash, or without; the local account asks about it as it is given.",
         ("ssm:GetParametersByPath",),
         f"arn:aws:ssm:{_HERE}:parameter/regrant/services",
-        ("WithdrawGrants", "AuditGrants"),
+        ("WithdrawGrants", "AuditGrants", "ListGrants"),
     ),
     Reason(
         "AWS does not document whether EventBridge Scheduler names the executions that it starts, and would"
@@ -92,7 +92,7 @@ COVERED = (
         " reads.",
         ("cloudwatch:DescribeAlarms",),
         "[*]",
-        ("AuditGrants",),
+        ("AuditGrants", "ListGrants"),
     ),
     Reason(
         "ECS has no resource for these calls. They read.",
@@ -241,7 +241,7 @@ COVERED = (
         "The journal has items of every incident, service and role. It reads.",
         ("dynamodb:GetItem",),
         f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
-        ("AuditGrants", "CaptureBaseline", "OpenIncident", "UndoRole", "WithdrawGrants"),
+        ("AuditGrants", "CaptureBaseline", "ListGrants", "OpenIncident", "UndoRole", "WithdrawGrants"),
     ),
     Reason(
         "Every service may be enrolled, and have runs that were refused. CloseIncident reads them.",
@@ -257,7 +257,7 @@ COVERED = (
         (
             *("AttachPolicies", "AuditGrants", "CaptureBaseline", "CloseIncident", "ConfirmBaseline"),
             *("Diagnose", "OpenIncident", "PageOperator", "RedeployService", "UndoRole", "UndoService"),
-            "WithdrawGrants",
+            *("ListGrants", "WithdrawGrants"),
         ),
     ),
     Reason(
@@ -278,7 +278,7 @@ COVERED = (
         f"arn:aws:states:{_HERE}:execution:regrant-runbook:*",
         (
             *("AlarmRuleRole", "AuditGrants", "CaptureBaseline", "OpenIncident"),
-            *("ScheduleRole", "UndoRole", "WithdrawGrants"),
+            *("ListGrants", "ScheduleRole", "UndoRole", "WithdrawGrants"),
         ),
     ),
     Reason(

@@ -172,9 +172,18 @@ def answered_by_the_audit() -> None:
         there.account.clock.run_for(60)
         _client(there, "events").enable_rule(Name="regrant-alarm")
         _enrol(there, policies=[SEND])
+        there.account.clock.run_for(900)
+        assert _neglected(there)
         _pass(there, HOUR + 600, "REFUSED")
         _enrol(there, policies=[RECEIVE])
         _pass(there, HOUR, "CONTAINED")
+
+
+def _neglected(there: World) -> list[Any]:
+    """What a person sees of it, who looks."""
+    given = json.dumps({"time": there.account.clock.now().isoformat()})
+    answer = _client(there, "lambda").invoke(FunctionName="regrant-list-grants", Payload=given)
+    return list(json.loads(answer["Payload"].read())["neglected"])
 
 
 def needed_no_more() -> None:
@@ -232,6 +241,7 @@ def paged() -> None:
         _run(there, {"service": WORKER}, "REFUSED")
         _run(there, {"service": WORKER}, "CONTAINED")
         _holds(there, f"role/{OLD_ROLE}", "a-run-that-goes-on")
+        assert _neglected(there) == []
         _run(there, {"mode": "rollback", "incident": there.incident(WORKER)}, "ROLLBACK_INCOMPLETE")
 
 

@@ -91,3 +91,24 @@ def test_a_time_that_has_not_come_is_no_time_for_a_step() -> None:
         assert invoke(forger, "attach-policies", given)["errorType"] == "ClockAhead"
         with pytest.raises(ClientError, match="AccessDenied"):
             invoke(forger, "audit-grants", given)
+
+
+def test_who_may_look_at_the_grants_changes_nothing() -> None:
+    """Long after their end, and with an event of the rule that ends them."""
+    with incident() as world:
+        assert world.run({"service": WORKER, "mode": "contain"}).outcome == "CONTAINED"
+        world.account.client("events").disable_rule(Name="regrant-audit")
+        scheduler = world.account.client("scheduler")
+        for each in scheduler.list_schedules()["Schedules"]:
+            scheduler.delete_schedule(GroupName=each["GroupName"], Name=each["Name"])
+        world.account.clock.run_for(26 * 3600)
+        looker = only(world, "lambda:InvokeFunction", function("list-grants"))
+        world.remember()
+        for more in ({}, {"dry_run": False}, {"time": "2027-03-01T12:00:00Z"}):
+            looked = invoke(
+                looker, "list-grants", event("audit_grants") | {"time": "2026-03-03T12:00:00Z"} | more
+            )
+            assert [grant["state"] for grant in looked["grants"]] == ["overdue"]
+        with pytest.raises(ClientError, match="AccessDenied"):
+            invoke(looker, "audit-grants", event("audit_grants"))
+        assert world.changed() == [] and len(world.executions()) == 1

@@ -131,11 +131,11 @@ def test_make_audit_shows_an_alarm_that_no_run_works_on_and_why(served: LocalAcc
 def test_make_audit_says_what_to_do_where_there_is_no_such_stack(served: LocalAccount) -> None:
     made = make_audit(served, "--stack", "other")
     assert (made.returncode, made.stdout) == (2, "")
-    assert made.stderr.startswith("There is no function other-audit-grants") and "STACK=" in made.stderr
+    assert made.stderr.startswith("There is no function other-list-grants") and "STACK=" in made.stderr
 
 
 def test_make_audit_tells_of_an_audit_that_failed(served: LocalAccount) -> None:
-    served.faults.add(Effect.DENIED, "dynamodb", "Query", function="regrant-audit-grants")
+    served.faults.add(Effect.DENIED, "dynamodb", "Query", function="regrant-list-grants")
     made = make_audit(served)
     assert (made.returncode, made.stdout) == (2, "")
     assert "AwsRefused" in made.stderr and "in /aws/lambda/regrant." in made.stderr

@@ -45,6 +45,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ask_approval": AskEvent,
     "close_incident": CloseEvent,
     "audit_grants": AuditEvent,
+    "list_grants": AuditEvent,
 }
 
 
@@ -112,7 +113,7 @@ def test_an_event_is_what_the_state_machine_passes(step: str) -> None:
     shape = EVENTS.get(step, StepEvent)
     event = load(step)
     msgspec.convert(event, shape)
-    if step != "audit_grants":
+    if step not in ("audit_grants", "list_grants"):
         assert set(event) == {field.name for field in msgspec.structs.fields(shape)}
 
 

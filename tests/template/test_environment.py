@@ -28,10 +28,11 @@ NEEDED_FOR = {
 }
 # Those that no call is made with.
 NEEDED_BY = {
-    "ALARM_NAME_PREFIX": {"OpenIncident", "AuditGrants"},
-    "ALARM_RULE": {"AuditGrants"},
+    "ALARM_NAME_PREFIX": {"OpenIncident", "AuditGrants", "ListGrants"},
+    "ALARM_RULE": {"AuditGrants", "ListGrants"},
     "CATALOGUE_PREFIX": {
-        *("OpenIncident", "Diagnose", "AskApproval", "CaptureBaseline", "WithdrawGrants", "AuditGrants")
+        *("OpenIncident", "Diagnose", "AskApproval", "CaptureBaseline", "WithdrawGrants", "AuditGrants"),
+        "ListGrants",
     },
     "EXPIRY_WINDOW": {"Diagnose", "CaptureBaseline", "WithdrawGrants", "UndoRole", "AuditGrants"},
     "POWERTOOLS_METRICS_NAMESPACE": {"CloseIncident", "PageOperator"},

@@ -272,6 +272,7 @@ def test_a_function_reads_only_the_lists_that_it_needs(stack: Template, values: 
         "UndoService": {"<AllowedClusters>"},
         "PageOperator": {"<AllowedClusters>"},
         "AuditGrants": {"<AllowedRoles>", "<AllowedPolicies>", "<AllowedClusters>"},
+        "ListGrants": {"<AllowedRoles>", "<AllowedPolicies>", "<AllowedClusters>"},
     }
 
 

@@ -1,7 +1,7 @@
 """The audit: whether what events have started, once, is still so.
 
 Every hour by a rule, which makes good what is not, and notifies the topic of trouble; and at any time by a
-person, whose look changes nothing.
+person, whose look changes nothing. These are two functions, so that who may look may not start anything.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ def audit_grants(event: AuditEvent, aws: Account) -> Audit:
     nothing from its undo. What cannot be started is reported and tried again by the next audit. Raises the
     first AwsUnavailable or AwsRefused in the end, so that a failed audit is seen and tried again.
     """
+    if event.dry_run:
+        return list_grants(event, aws)
     now = event.time
     looked = look_at_grants(aws, now)
-    if event.dry_run:
-        neglected = tuple(due.found for due in (*unread(looked, now), *look_at_level(aws, now)))
-        return replace(judge_grants(looked, now), neglected=neglected)
     failed, made = list[AwsRefused | AwsUnavailable](), unread(looked, now)
     # The grants first: what cannot be read of the rest must not keep one from its end.
     expiries = _end_late(looked, aws, now, failed)
@@ -76,3 +75,11 @@ def _going_on(failed: list[AwsRefused | AwsUnavailable]) -> Iterator[None]:
         yield
     except (AwsRefused, AwsUnavailable) as error:
         failed.append(error)
+
+
+def list_grants(event: AuditEvent, aws: Account) -> Audit:
+    """Only look. Raises AwsUnavailable, AwsRefused."""
+    now = event.time
+    looked = look_at_grants(aws, now)
+    neglected = tuple(due.found for due in (*unread(looked, now), *look_at_level(aws, now)))
+    return replace(judge_grants(looked, now), neglected=neglected)
