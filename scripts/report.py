@@ -19,7 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from botocore.exceptions import ConnectionError as ConnectionFailed
 
 from regrant.model.run import Report
-from regrant.report.render import printable, render
+from regrant.report.render import render
+from regrant.visible import visible
 
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 2})
 _LOCAL = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
@@ -80,7 +81,7 @@ def page_of(execution: dict[str, Any]) -> tuple[str, bool]:
         pass
     if status == "RUNNING":
         return "The run has not ended. It may wait for an approval: see its graph in the console.", False
-    error = " ".join(printable(str(execution.get(key) or "")) for key in ("error", "cause")).strip()
+    error = " ".join(visible(str(execution.get(key) or "")) for key in ("error", "cause")).strip()
     return f"The run ended {status} without a report{f': {error}' if error else ''}.", False
 
 

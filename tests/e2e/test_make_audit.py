@@ -82,7 +82,7 @@ def test_make_audit_lists_what_is_attached_by_the_accounts_own_clock(
     assert made.stdout.splitlines() == [
         "held: demo-policy on demo-task-role",
         "  demo-cluster/demo, for 5.0 h until 2026-03-03T04:00Z",
-        "  run run-1: alarm regrant/demo-cluster/demo [2J",
+        "  run run-1: alarm regrant/demo-cluster/demo\\u001b[2J",
     ]
     (grant,) = json.loads((tmp_path / "audit.json").read_text())["grants"]
     assert (grant["incident"], grant["age_hours"]) == ("run-1", 5.0)

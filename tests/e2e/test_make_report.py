@@ -30,7 +30,7 @@ MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:regrant-runbook"
         ),
         ({"status": "RUNNING"}, "The run has not ended.", False),
         ({"status": "ABORTED", "cause": "by hand"}, "ended ABORTED without a report: by hand", False),
-        ({"status": "FAILED", "error": "E", "cause": "a\x1b[2Jb"}, "without a report: E a [2Jb", False),
+        ({"status": "FAILED", "error": "E", "cause": "a\x1b[2Jb"}, "without a report: E a\\u001b[2Jb", False),
     ],
     ids=["succeeded", "failed", "running", "stopped", "no report could be made"],
 )

@@ -34,10 +34,10 @@ FLOORS = (
     ("iam", "settings"),
     ("model",),  # what travels
     ("own_clock",),  # what bounds the times of an event
-    ("errors", "clock", "parallel", "expiry_window"),
+    ("errors", "clock", "parallel", "expiry_window", "visible"),
 )
 # The adapters implement the ports, so they know nothing of what a run does with them.
-KNOWN_TO_ADAPTERS = {"ports", "iam", "settings", "model", "errors", "clock", "parallel"}
+KNOWN_TO_ADAPTERS = {"ports", "iam", "settings", "model", "errors", "clock", "parallel", "visible"}
 
 OWN_CLOCK = Path("regrant/own_clock.py")
 

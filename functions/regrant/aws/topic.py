@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from regrant.aws.clients import aws_errors
+from regrant.visible import visible, visible_lines
 
 _LINE = 998
 """Octets of a mail's line, without its end (RFC 5322, 2.1.1; RFC 5321, 4.5.3.1.6): a longer one may be broken
@@ -20,13 +21,16 @@ class SnsTopic:
         self._arn = arn
 
     def publish(self, subject: str, message: str) -> None:
-        """Publish, plain text. A line that is too long for a mail goes on in the next one.
+        """Publish, plain text, with what nobody would see in it written out. A line that is too long for a
+        mail goes on in the next one.
 
         Raises AwsUnavailable, AwsRefused (denied, no such topic, over 256 KB).
         """
         # A subject has less than 100 characters and no line breaks (API reference, Publish).
         with aws_errors():
-            self._sns.publish(TopicArn=self._arn, Subject=subject[:99], Message=in_lines(message))
+            self._sns.publish(
+                TopicArn=self._arn, Subject=visible(subject)[:99], Message=in_lines(visible_lines(message))
+            )
 
 
 def in_lines(message: str) -> str:

@@ -20,6 +20,7 @@ from regrant.iam.policy import Basis, Policy, RoleEvaluation, evaluate
 from regrant.iam.quarantine import is_quarantine, next_of, reason_of
 from regrant.model.aws import name_of
 from regrant.model.denial import Denial, PolicyType
+from regrant.visible import named_action, quoted_arn
 
 Cause: TypeAlias = Literal[
     "MISSING_ATTACHMENT",
@@ -111,7 +112,7 @@ def asked_resource(denial: Denial) -> str | None:
 
 def _compromised_key(denial: Denial, policy: str | None) -> Judgement:
     principal = denial.principal_arn
-    return Judgement("COMPROMISED_KEY", reason_of(principal), next_of(principal), arn=policy)
+    return Judgement("COMPROMISED_KEY", reason_of(principal), next_of(quoted_arn(principal, "")), arn=policy)
 
 
 def _other_principal(denial: Denial, role: str) -> Judgement:
@@ -149,14 +150,15 @@ def _other_layer(denial: Denial) -> Judgement:
     if cause in ("RESOURCE_POLICY", "KMS_KEY") and denial.policy_type == "resource":
         arn = arn or denial.resource
     named = f" {denial.denying_policy_arn}" if denial.denying_policy_arn else ""
+    resource = quoted_arn(denial.resource, "")
     verb = "denies it" if denial.effect == "explicit" else "does not allow it"
     if cause == "KMS_KEY" and denial.effect != "explicit":
         verb = f"{verb}, or the key does not exist in this Region"
     return Judgement(
         cause,
         f"A {layer}{named} {verb}",
-        f"No policy on the role changes that. Ask {whom} to allow {denial.action or 'the call'}"
-        f"{f' on {denial.resource}' if denial.resource else ''}.",
+        f"No policy on the role changes that. Ask {whom} to allow {named_action(denial.action, 'the call')}"
+        f"{f' on {resource}' if resource else ''}.",
         arn=arn,
     )
 
@@ -188,12 +190,13 @@ def _explicit_deny(denial: Denial, role: str, basis: Basis | None) -> Judgement:
         return Judgement(
             "EXPLICIT_DENY",
             "A policy that AWS does not name denies it explicitly, and it is none of the role's own",
-            f"No Allow overrides a Deny. Look for one of {denial.action} in the resource's policy, the VPC"
-            " endpoint's policy and the organization's policies.",
+            f"No Allow overrides a Deny. Look for one of {named_action(denial.action, 'the call')} in the"
+            " resource's policy, the VPC endpoint's policy and the organization's policies.",
         )
     statement = f" (statement {basis.statement})" if basis else ""
     inline = not policy.startswith("arn:")
-    whole = f"the inline policy {policy} of {role}" if inline else policy
+    # Only a name that IAM gave is shown as one.
+    whole = f"the inline policy {policy} of {role}" if inline and basis else quoted_arn(policy, "that policy")
     return Judgement(
         "EXPLICIT_DENY",
         f"{'Inline policy ' if inline else ''}{_shown(policy)}{statement} denies it explicitly",
@@ -209,7 +212,7 @@ def _boundary(denial: Denial, boundary: Policy, found: RoleEvaluation) -> Judgem
         "BOUNDARY",
         f"The role's permissions boundary {name_of(boundary.arn)} {verb} it",
         f"No policy on the role goes beyond its boundary. Ask whoever owns {boundary.arn} to allow"
-        f" {denial.action}, and start again.",
+        f" {named_action(denial.action, 'the call')}, and start again.",
         arn=boundary.arn,
     )
 
@@ -290,7 +293,8 @@ def _key_policy(denial: Denial, role: str) -> Judgement:
     return Judgement(
         "KMS_KEY",
         f"{name_of(role)} allows it now, so most likely the policy of {key} does not",
-        f"Ask the administrators of {key} to allow {denial.action} to {role}.",
+        f"Ask the administrators of {quoted_arn(denial.resource, 'the key')} to allow"
+        f" {named_action(denial.action, 'the call')} to {role}.",
         arn=denial.resource,
     )
 

@@ -20,6 +20,7 @@ from regrant.model.denial import Denial
 from regrant.model.results import Refusal
 from regrant.opening.request import EXAMPLE, Request, shown
 from regrant.settings import Allowed
+from regrant.visible import quoted_arn
 
 # Role names and session names: STS API reference, AssumeRole.
 _SESSION = re.compile(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([A-Za-z0-9_+=,.@-]{1,64})/([^/\s]+)")
@@ -46,7 +47,7 @@ def read_denied_call(record: Mapping[str, Any], allowed: Allowed) -> Request:
     )
     if is_quarantine(denial.denying_policy_arn):
         whom = caller if caller == denial.principal_arn else None
-        refusal = Refusal(COMPROMISED_KEY, f"{reason_of(whom)}.", next_of(whom))
+        refusal = Refusal(COMPROMISED_KEY, f"{reason_of(whom)}.", next_of(quoted_arn(whom, "")))
         return replace(request, refusal=refusal)
     if session is None:
         return replace(request, refusal=_other_caller(f"{shown(caller)} is no session of a role"))

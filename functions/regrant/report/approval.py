@@ -21,6 +21,7 @@ from regrant.model.run import AskEvent, Diagnosis, Failure, PlannedAgainst, RunS
 from regrant.opening.request import shown
 from regrant.ports import Account
 from regrant.settings import Settings
+from regrant.visible import visible
 
 TIME_LIMIT = 3600.0
 """Seconds for an answer; the state's TimeoutSeconds (a test ties the two)."""
@@ -95,7 +96,7 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str, set
         f"- leave {name_of(policy)} ({policy}) on {plan.role} for good, without an end"
         for policy in plan.keep
     ]
-    found = [f"- {finding.code}: {_line(finding.text)}" for finding in diagnosis.findings]
+    found = [f"- {finding.code}: {visible(finding.text)}" for finding in diagnosis.findings]
     return "\n".join(
         (
             f"Run {state.incident.id} waits until {until} for a yes or a no. Without one nothing is changed.",
@@ -137,8 +138,3 @@ def _answer(token: str, approved: str, region: str) -> str:
     return (
         f"aws stepfunctions send-task-success --task-token {given} --task-output {output} --region {region}"
     )
-
-
-def _line(text: str) -> str:
-    """Log text is data: on one line, and nothing that a terminal would obey."""
-    return "".join(character if character.isprintable() else " " for character in text)

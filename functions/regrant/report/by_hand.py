@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -12,7 +15,17 @@ from regrant.model.aws import ServiceState, name_of
 from regrant.model.catalogue import Service
 from regrant.model.journal import Change
 from regrant.model.run import RunState
+from regrant.opening.request import shown
 from regrant.ports import Account
+
+_HERE = r"[a-z0-9-]{1,40}:[0-9]{12}"
+# What a command may be about; the journal is data, and a line of it is copied into a shell.
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,576}")
+_POLICY = re.compile(r"arn:aws[a-z-]*:iam::(?:[0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]{1,640}")
+_REVISION = re.compile(rf"arn:aws[a-z-]*:ecs:{_HERE}:task-definition/[A-Za-z0-9_-]{{1,255}}:[0-9]{{1,10}}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
+_UNUSABLE = "The journal has something else where an ARN or a name should be, so there is no command for it:"
 
 
 class There(msgspec.Struct, frozen=True):
@@ -72,7 +85,9 @@ def manual_steps(state: RunState, left: tuple[Change, ...] | None, there: There 
     left: what is not undone, None if that is not known. there: what is there of it, None if AWS could not be
     asked. An indented line is a command to copy.
     """
-    again = f'start the state machine with {{"mode": "rollback", "incident": "{state.incident.subject}"}}'
+    again = (
+        f"start the state machine with {json.dumps({'mode': 'rollback', 'incident': state.incident.subject})}"
+    )
     if state.receipt:
         return f"Everything is undone, but that could not be recorded. To record it, {again}."
     if left is None:
@@ -84,6 +99,7 @@ def manual_steps(state: RunState, left: tuple[Change, ...] | None, there: There 
     if not steps:
         return f"No command is needed. To finish the undo, {again}: {checks}."
     unchecked = "AWS could not be asked what is there, so this is not checked: see whether it still applies."
+    region = region if _REGION.fullmatch(region) else "REGION"
     commands = (f"{step} --region {region}" if step.startswith("  ") else step for step in steps)
     return "\n".join((*([] if there else [unchecked]), *commands, f"Then {again}: {checks}."))
 
@@ -98,7 +114,12 @@ def _on_roles(kind: str, left: tuple[Change, ...], there: There | None) -> Itera
         on = there.attached[change.target] if there else ()
         is_left = there is None or (on is not None and (change.value in on) == (kind == "attach"))
         if is_left:
-            policy = f"--role-name {name_of(change.target)} --policy-arn {change.value}"
+            if not (_ROLE.fullmatch(change.target) and _POLICY.fullmatch(change.value)):
+                yield _unusable(change.target, change.value)
+                continue
+            policy = (
+                f"--role-name {shlex.quote(name_of(change.target))} --policy-arn {shlex.quote(change.value)}"
+            )
             commands.append(f"  aws iam {verb}-role-policy {policy}")
         elif there and change.target in there.denied:
             yield from _on_a_denied(change, verb, there.denied[change.target])
@@ -120,9 +141,14 @@ def _on_a_denied(change: Change, verb: str, why: str) -> Iterator[str]:
 def _on_the_service(service: Service | None, left: tuple[Change, ...], there: There | None) -> Iterator[str]:
     if service is None:
         return
+    if not (_NAME.fullmatch(service.cluster) and _NAME.fullmatch(service.name)):
+        yield _unusable(service.cluster, service.name)
+        return
     registered = [change for change in left if change.kind == "register" and change.done_at]
     for change in registered:
-        if there is None:
+        if not (_REVISION.fullmatch(change.target) and _REVISION.fullmatch(change.value)):
+            yield _unusable(change.target, change.value)
+        elif there is None:
             yield "Bring the old revision back, if it is ACTIVE:"
             yield _deploy(service, change.target)
         else:
@@ -131,6 +157,10 @@ def _on_the_service(service: Service | None, left: tuple[Change, ...], there: Th
     if redeployed and there and there.service and not there.service.steady_state:
         yield "See why the service does not settle, and repair that:"
         yield f"  aws ecs describe-services --cluster {service.cluster} --services {service.name}"
+
+
+def _unusable(*texts: str) -> str:
+    return f"{_UNUSABLE} {', '.join(map(shown, texts))}. Find out who wrote it."
 
 
 def _on_the_revision(service: Service, change: Change, there: There) -> Iterator[str]:
@@ -143,7 +173,7 @@ def _on_the_revision(service: Service, change: Change, there: There) -> Iterator
         yield f"{new}, which this run registered, stays: {who_runs_it(others)}."
     elif change.value not in there.run_by and there.status[change.value] == "ACTIVE":
         yield f"Deregister {new}, which this run registered and no service runs:"
-        yield f"  aws ecs deregister-task-definition --task-definition {change.value}"
+        yield f"  aws ecs deregister-task-definition --task-definition {shlex.quote(change.value)}"
 
 
 def _bring_back(service: Service, change: Change, there: There) -> Iterator[str]:
@@ -159,9 +189,9 @@ def _bring_back(service: Service, change: Change, there: There) -> Iterator[str]
     else:
         none = f"{old} is {status} and cannot be deployed, nor is there an ACTIVE one with its task role."
         yield f"{none} Register its content again and deploy that. The content:"
-        yield f"  aws ecs describe-task-definition --task-definition {change.target}"
+        yield f"  aws ecs describe-task-definition --task-definition {shlex.quote(change.target)}"
 
 
 def _deploy(service: Service, revision: str) -> str:
     where = f"--cluster {service.cluster} --service {service.name}"
-    return f"  aws ecs update-service {where} --task-definition {revision}"
+    return f"  aws ecs update-service {where} --task-definition {shlex.quote(revision)}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from regrant.clock import seconds_between
 from regrant.model.aws import name_of
 from regrant.model.journal import Change, Outcome
@@ -11,6 +13,7 @@ from regrant.model.run import Finding, Plan, Report, RunState, Stage
 from regrant.report.left_over import LeftOver
 from regrant.report.outcome import deployed_since, follows, is_overdue, refusal_of
 from regrant.report.undone import as_shown
+from regrant.visible import visible_lines
 
 
 def make_report(
@@ -26,13 +29,18 @@ def make_report(
         service=str(state.incident.service) if state.incident.service else None,
         mode=state.incident.mode,
         outcome=outcome,
-        findings=tuple(_findings(state, outcome, left or LeftOver())),
+        findings=tuple(map(_visible, _findings(state, outcome, left or LeftOver()))),
         changes=as_shown(changes, state, outcome),
         health=state.seen,
         receipt=state.receipt,
         timeline=tuple(_timeline(state, now)),
-        next=next_step,
+        next=visible_lines(next_step),
     )
+
+
+def _visible(finding: Finding) -> Finding:
+    evidence = tuple(map(visible_lines, finding.evidence))
+    return replace(finding, text=visible_lines(finding.text), evidence=evidence)
 
 
 def _findings(state: RunState, outcome: Outcome, left: LeftOver) -> list[Finding]:

@@ -9,6 +9,7 @@ from regrant.model.aws import name_of
 from regrant.model.journal import Change
 from regrant.model.results import Receipt
 from regrant.model.run import Report
+from regrant.visible import visible
 
 WIDTH = 80
 # Lines of each part, so that the report stays short however much there is to say.
@@ -53,7 +54,7 @@ def render(report: Report) -> str:
     first, *more = report.next.split("\n")
     lines += wrap(first, "next     ", _INDENT)
     for line in more:
-        lines += [printable(line).rstrip()] if line.startswith("  ") else wrap(line, _INDENT, _INDENT)
+        lines += [visible(line).rstrip()] if line.startswith("  ") else wrap(line, _INDENT, _INDENT)
     return "\n".join(lines)
 
 
@@ -192,14 +193,9 @@ def _at_most(height: int, items: list[list[str]]) -> Iterator[str]:
         height -= len(item)
 
 
-def printable(text: str) -> str:
-    """What a log line holds is data: no line breaks, and nothing that a terminal would obey."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
 def _words(text: str) -> list[str]:
     half = _LONGEST // 2
-    words = _WORD.findall(printable(text))
+    words = _WORD.findall(visible(text))
     return [word if len(word) <= _LONGEST else f"{word[:half]}…{word[1 - half :]}" for word in words]
 
 

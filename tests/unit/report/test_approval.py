@@ -79,7 +79,7 @@ def test_the_question_has_the_change_its_reason_the_time_limit_and_both_answers(
     finding = Finding("MISSING_ATTACHMENT", "retainwise-ecs-task-role lacks it\n\x1b[2Jnow")
     message = asked(replace(ASK, findings=(finding,)))
     assert f"- attach prod-retainwise-sqs-worker ({RECEIVE}) to {OLD_ROLE}" in message
-    assert "lacks it  [2Jnow" in message
+    assert "lacks it \\u001b[2Jnow" in message
     assert at(3 + TIME_LIMIT) in message
     assert "force a new deployment" in message
     yes, no = [shlex.split(line) for line in message.splitlines() if line.startswith("aws ")]
