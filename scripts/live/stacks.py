@@ -158,6 +158,7 @@ def runbook_stack(session: Any, account: Mapping[str, str]) -> Iterator[dict[str
         "GrantablePolicyArns": account["PolicyArn"],
         "ManagedClusterArns": account["ClusterArn"],
         "ExecutionRoleArns": account["ExecutionRoleArn"],
+        "ProtectJournal": "false",
     }
     command = [
         *(str(ROOT / ".venv-sam/bin/sam"), "deploy", "--stack-name", RUNBOOK_STACK, "--resolve-s3"),

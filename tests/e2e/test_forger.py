@@ -112,3 +112,14 @@ def test_who_may_look_at_the_grants_changes_nothing() -> None:
         with pytest.raises(ClientError, match="AccessDenied"):
             invoke(looker, "audit-grants", event("audit_grants"))
         assert world.changed() == [] and len(world.executions()) == 1
+
+
+def test_who_may_delete_tables_deletes_no_journal() -> None:
+    with incident() as world:
+        table = world.outputs["JournalTable"]
+        forger = only(world, "dynamodb:DeleteTable", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}")
+        with pytest.raises(ClientError) as refused:
+            forger.delete_table(TableName=table)
+        assert refused.value.response["Error"]["Code"] == "ValidationException"
+        tables = world.account.client("dynamodb").list_tables()["TableNames"]
+        assert table in tables

@@ -150,6 +150,14 @@ def test_the_record_outlives_the_stack(stack: Template) -> None:
     assert journal["SSESpecification"] == {"SSEEnabled": True}
 
 
+def test_the_journal_is_protected_from_who_may_delete_tables_unless_somebody_says_no(
+    source: Template, stack: Template
+) -> None:
+    protected = stack["Resources"]["JournalTable"]["Properties"]["DeletionProtectionEnabled"]
+    assert Values(source)(protected) is True
+    assert Values(source, ProtectJournal="false")(protected) is False
+
+
 def test_mail_is_sent_only_where_an_address_is_given(source: Template, stack: Template) -> None:
     assert stack["Resources"]["TopicSubscription"]["Condition"] == "HasNotifyEmail"
     assert Values(source).conditions["HasNotifyEmail"] is False
