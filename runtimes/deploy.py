@@ -203,8 +203,14 @@ def _delete(account: Ministack, before: set[tuple[str, str]]) -> str:
     return f"retained {', '.join(sorted(kind for kind, _ in retained))}, then nothing"
 
 
+def _delete_table(dynamodb: Any, name: str) -> None:
+    """As docs/operations.md says: the stack's parameter ProtectJournal has kept it."""
+    dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
+    dynamodb.delete_table(TableName=name)
+
+
 REMOVE: dict[str, Callable[[Ministack, str], object]] = {
-    "table": lambda account, name: account.client("dynamodb").delete_table(TableName=name),
+    "table": lambda account, name: _delete_table(account.client("dynamodb"), name),
     "queue": lambda account, name: account.client("sqs").delete_queue(QueueUrl=_url(account, name)),
 }
 

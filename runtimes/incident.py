@@ -7,6 +7,7 @@ whatever differs, in an answer, in the calls of AWS or in the account afterwards
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -67,6 +68,8 @@ def account_of_the_incident(http_host: str | None = None) -> Iterator[LocalAccou
     """The seed's account when its denials have been seen and no run has begun. Rules start none."""
     port = None if http_host is None else 0
     with LocalAccount(start=BROKEN_AT, http_port=port, http_host=http_host or "127.0.0.1") as account:
+        account.rates.lift()
+        account.functions.time = time.time  # as in the runtimes that this process is compared with
         account.deploy(TEMPLATE, retainwise.PARAMETERS, STACK)
         events: Any = account.client("events")
         for rule in events.list_rules()["Rules"]:

@@ -83,6 +83,7 @@ NOT_RETRIED = {
     "ServiceGone": _SAID,
     "ServiceChanged": _SAID,
     "ServiceNotSettled": _SAID,
+    "ClockAhead": "the time that it names has not come the next time either",
     "SdkTooOld": "the runtime is the same the next time",
     "Runtime.MarshalError": "the result is no JSON the next time either",
     "Runtime.ImportModuleError": "the package is the same the next time",

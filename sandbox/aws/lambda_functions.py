@@ -65,6 +65,8 @@ class Functions:
         self._warm: dict[tuple[object, ...], Environment] = {}
         self._requests = 0
         self._environments = random.Random(core.seed)
+        self.time: Callable[[], float] = lambda: core.clock.now().timestamp()
+        """What `time.time()` is in a function."""
 
     def use_code(self, function_name: str, folder: Path) -> None:
         """Run the function from this folder instead of from its zip, so that traces name the real files."""
@@ -173,11 +175,8 @@ class Functions:
         code = self._code.get(function.function_name) or _unzipped(function.code_bytes)
         key = (function.function_name, code, function.handler, *sorted(variables.items()))
         if key not in self._warm:
-            self._warm[key] = Environment(code, function.handler, variables, log_stream, self._time)
+            self._warm[key] = Environment(code, function.handler, variables, log_stream, self.time)
         return key, self._warm[key]
-
-    def _time(self) -> float:
-        return self._core.clock.now().timestamp()
 
     def _credentials(self, function: Any) -> dict[str, str]:
         digest = sha256(f"{function.function_name} {function.role}".encode()).hexdigest().upper()
