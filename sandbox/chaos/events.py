@@ -186,7 +186,7 @@ def _try(there: World, event: object, tally: Tally) -> None:
     account, seen = there.account, len(there.account.calls)
     function = lambda_backends[account.account_id][account.region].get_function("regrant-open-incident")
     name = f"bent-{tally.tried}"
-    moment = "2026-03-02T10:00:00.000Z"
+    moment = account.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
     payload = {"input": event, "now": moment, "execution": name, "started": moment}
     text, failed, _ = account.functions.invoke(function, payload)
     incident = {} if failed else json.loads(text)["incident"]
@@ -269,7 +269,9 @@ def _is_here(event: object) -> bool:
     if not isinstance(event, dict) or "detail" not in event:
         return True
     about = event.get("resources", [])
-    here = isinstance(about, list) and all(f":{REGION}:{ACCOUNT}:" in str(each) for each in about)
+    here = isinstance(about, list) and all(
+        isinstance(each, str) and each.split(":")[3:5] == [REGION, ACCOUNT] for each in about
+    )
     return here and (event.get("account"), event.get("region")) == (ACCOUNT, REGION)
 
 
