@@ -20,38 +20,26 @@ from typing import Any
 import boto3
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
-from botocore.exceptions import ConnectionError as ConnectionFailed
+from botocore.exceptions import ClientError
 
 from regrant.audit.found import Audit, AuditedGrant, Neglected
 from regrant.model.aws import name_of
 from regrant.report.render import wrap
+from scripts.asking import Unasked, asking
 
 # The function may take 50 seconds.
 _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 2})
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
 
 
-class Unasked(Exception):
-    """The stack could not be asked. The text says what to do."""
-
-
 def ask(stack: str) -> Audit:
     """What the function of that stack found. Raises Unasked."""
     function = f"{stack}-list-grants"
-    try:
+    with asking(lambda error: _advice(error, function)):
         account, now = _here_and_now()
         client = boto3.client("lambda", config=_CONFIG)
         event = json.dumps({"time": now})
         answer = client.invoke(FunctionName=function, Payload=event)
-    except NoRegionError as error:
-        raise Unasked("No Region: set AWS_DEFAULT_REGION to that of the stack.") from error
-    except ConnectionFailed as error:
-        raise Unasked(f"{error} Is AWS_ENDPOINT_URL right, and make serve running?") from error
-    except BotoCoreError as error:
-        raise Unasked(f"{error}. Log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and its secret.") from error
-    except ClientError as error:
-        raise Unasked(_advice(error, function)) from error
     payload = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         raised = f"{payload.get('errorType')}: {payload.get('errorMessage')}"

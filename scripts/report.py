@@ -15,19 +15,15 @@ from typing import Any
 import boto3
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
-from botocore.exceptions import ConnectionError as ConnectionFailed
+from botocore.exceptions import ClientError
 
 from regrant.model.run import Report
 from regrant.report.render import render
 from regrant.visible import visible
+from scripts.asking import Unasked, asking
 
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 2})
 _LOCAL = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
-
-
-class Unasked(Exception):
-    """The run could not be asked for. The text says what to do."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,23 +48,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 def describe(run: str, stack: str) -> dict[str, Any]:
     """The execution, as DescribeExecution has it. Raises Unasked."""
-    try:
+    with asking(lambda error: _advice(error, run, stack)):
         client: Any = boto3.client("stepfunctions", config=_CONFIG)
         arn = run if run.startswith("arn:") else _arn(run, stack, client.meta.region_name)
         return dict(client.describe_execution(executionArn=arn))
-    except NoRegionError as error:
-        raise Unasked("No Region: set AWS_DEFAULT_REGION to that of the stack.") from error
-    except ConnectionFailed as error:
-        raise Unasked(f"{error} Is make serve running, and PORT= or AWS_ENDPOINT_URL right?") from error
-    except BotoCoreError as error:
-        raise Unasked(f"{error}. Log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and its secret.") from error
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("ExecutionDoesNotExist", "StateMachineDoesNotExist"):
-            raise Unasked(
-                f"{stack}-runbook has no execution {run} in this account and Region. Name the stack with"
-                " STACK=, and the account by credentials, or with PORT= the local one."
-            ) from error
-        raise Unasked(str(error)) from error
+
+
+def _advice(error: ClientError, run: str, stack: str) -> str:
+    if error.response["Error"]["Code"] not in ("ExecutionDoesNotExist", "StateMachineDoesNotExist"):
+        return str(error)
+    return (
+        f"{stack}-runbook has no execution {run} in this account and Region. Name the stack with STACK=, and"
+        " the account by credentials, or with PORT= the local one."
+    )
 
 
 def page_of(execution: dict[str, Any]) -> tuple[str, bool]:

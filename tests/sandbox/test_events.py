@@ -251,7 +251,7 @@ def test_an_execution_can_be_stopped_also_right_after_its_start(account: LocalAc
 
 
 def test_an_event_leaves_out_what_would_make_it_too_long(account: LocalAccount) -> None:
-    """248 KiB, escaped: the input goes if it is too long with the output, the output if it is by itself."""
+    """248 KiB, escaped: the input goes if it is too long with the output, the output if that alone is."""
     url, arn = status_changes(account)
     for name, size in (("half", 130_000), ("quotes", 125_000)):
         text = json.dumps(("x" if name == "half" else '"') * size)

@@ -57,13 +57,19 @@ def test_the_undo_of_the_run_that_made_it_leaves_it_and_says_who_kept_it() -> No
     assert receipt.equal and receipt.changed_by_others == (f"+ role.attached.{RECEIVE} = true",)
 
 
-def test_what_was_kept_is_said_to_be_gone_where_somebody_took_it_off_since() -> None:
+def kept_and_given_back() -> World:
+    """The grant was kept, its run was undone, and then the keep was."""
     world = granted()
     keep(world)
     undo(world, UNDO, LATER + 300)
     let_go(world)
     undo(world, replace(UNDO, id="undo-8", subject="keep-1", role=OLD_ROLE), LATER + 600)
     let_go(world)
+    return world
+
+
+def test_what_was_kept_is_said_to_be_gone_where_somebody_took_it_off_since() -> None:
+    world = kept_and_given_back()
     world.roles.role = replace(world.roles.role, attached=())
     (hold,) = world.holds.of(OLD_ROLE)
     grants.drop(world, OLD_ROLE, replace(hold, lost_at=at(LATER + 900)), "cure-1", at(LATER + 960))
@@ -73,12 +79,7 @@ def test_what_was_kept_is_said_to_be_gone_where_somebody_took_it_off_since() -> 
 
 
 def test_the_undo_after_an_undone_keep_takes_it_off_and_says_so() -> None:
-    world = granted()
-    keep(world)
-    undo(world, UNDO, LATER + 300)
-    let_go(world)
-    undo(world, replace(UNDO, id="undo-8", subject="keep-1", role=OLD_ROLE), LATER + 600)
-    let_go(world)
+    world = kept_and_given_back()
     undo(world, replace(UNDO, id="undo-9"), LATER + 1200)
     (attach,) = (c for c in world.journal.load(INCIDENT).changes if c.kind == "attach")
     assert (world.roles.role.attached, attach.left_for, attach.undone_at) == ((), None, at(LATER + 1200))

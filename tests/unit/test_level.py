@@ -320,10 +320,10 @@ def test_an_undo_that_a_person_stopped_stays_stopped_and_is_notified_of_once() -
 
 def test_an_undo_that_a_person_stopped_before_it_had_the_lease_stays_stopped_too() -> None:
     world = left_behind()
-    told = opened(world, end_of(name="undo-1", input=json.dumps(end_of())), 90, started=90, name="told")
-    assert (told.refusal and told.refusal.code, told.subject) == ("UNDO_STOPPED", INCIDENT)
-    state = RunState(told)
-    close_incident(CloseEvent(msgspec.to_builtins(state), at(95), {}, "told"), world)
+    event = end_of(name="undo-1", input=json.dumps(end_of()))
+    refused = opened(world, event, 90, started=90, name="late")
+    assert (refused.refusal and refused.refusal.code, refused.subject) == ("UNDO_STOPPED", INCIDENT)
+    close_incident(CloseEvent(msgspec.to_builtins(RunState(refused)), at(95), {}, "late"), world)
     world.topic = FakeTopic()
     for hours in (1, 2):
         (found,) = audit(world, hours)

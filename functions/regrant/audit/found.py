@@ -15,7 +15,7 @@ Neglect = Literal[
 
 class AuditEvent(msgspec.Struct, frozen=True):
     """EventBridge's Scheduled Event, or what a person sends: the time (ISO 8601), and dry_run for a look that
-    starts nothing and notifies nobody."""
+    starts nothing and notifies nobody. `make audit` of version 0.1.0 sends that to the function that acts."""
 
     time: str
     dry_run: bool = False

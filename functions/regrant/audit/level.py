@@ -6,12 +6,11 @@ from msgspec.structs import replace
 
 from regrant.audit.alarms import alarms_to_look_at, judge_alarm, switched_off
 from regrant.audit.found import Neglect, Neglected
-from regrant.audit.holders import Holder, read_holders
+from regrant.audit.holders import read_holders
 from regrant.audit.pages import page_to_send
 from regrant.audit.start import Due, notice_of, subject_of
 from regrant.audit.undos import undos_to_start
 from regrant.errors import AwsRefused, AwsUnavailable
-from regrant.model.aws import FiringAlarm
 from regrant.model.catalogue import Service
 from regrant.model.results import Refusal
 from regrant.opening.catalogue import read_entry
@@ -19,7 +18,6 @@ from regrant.parallel import each
 from regrant.ports import Account
 from regrant.report.notify import send
 from regrant.report.render import wrap, wrap_log
-from regrant.settings import Allowed
 
 # In one message, which may have 256 KB (API reference, SNS Publish).
 _MOST = 50
@@ -43,40 +41,25 @@ def look_at_level(aws: Account, now: str) -> tuple[Due, ...]:
     starts = not alarms or aws.alarms.start_runs(aws.settings.alarm_rule)
 
     def judge(service: Service) -> Due | None:
-        text = entries[service]
-        return _judge_alarm(service, alarms[service], holders, text, allowed, aws, now)
-
-    def alarming(service: Service) -> Due | None:
-        # Whoever has disabled the rule wants no automatic runs.
-        return judge(service) if starts else switched_off(service, alarms[service], aws.settings.alarm_rule)
+        if not starts:  # whoever has disabled the rule wants no automatic runs
+            return switched_off(service, alarms[service], aws.settings.alarm_rule)
+        entry = read_entry(entries[service], service, allowed, aws.settings.catalogue_prefix)
+        return judge_alarm(
+            service,
+            alarms[service],
+            holders.get(str(service)),
+            aws.journal.last_outcome(service),
+            aws.journal.refusals(service),
+            None if isinstance(entry, Refusal) else entry,
+            now,
+        )
 
     found = (
         *each(lambda service: page_to_send(service, aws), services),
         *undos_to_start(holders, aws, now),
-        *each(alarming, tuple(sorted(alarms, key=str))),
+        *each(judge, tuple(sorted(alarms, key=str))),
     )
     return tuple(due for due in found if due)
-
-
-def _judge_alarm(
-    service: Service,
-    alarm: FiringAlarm,
-    holders: dict[str, Holder],
-    text: str,
-    allowed: Allowed,
-    aws: Account,
-    now: str,
-) -> Due | None:
-    entry = read_entry(text, service, allowed, aws.settings.catalogue_prefix)
-    return judge_alarm(
-        service,
-        alarm,
-        holders.get(str(service)),
-        aws.journal.last_outcome(service),
-        aws.journal.refusals(service),
-        None if isinstance(entry, Refusal) else entry,
-        now,
-    )
 
 
 def make_good(dues: tuple[Due, ...], aws: Account) -> tuple[Due, ...]:

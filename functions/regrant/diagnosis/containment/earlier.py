@@ -14,11 +14,10 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from regrant.denials.own import is_other_principal
-from regrant.diagnosis.containment.in_flight import replaced, samples, session_of
+from regrant.diagnosis.containment.in_flight import replaced, samples, session_of, tasks_of
 from regrant.diagnosis.containment.judge import Reads, judge
 from regrant.model.aws import Deployment, LogLine, ServiceState, name_of
 from regrant.model.run import Diagnosis, Finding, Incident
-from regrant.parallel import both
 from regrant.ports import Account
 from regrant.settings import Allowed
 
@@ -46,11 +45,8 @@ def judge_without_earlier(
     others = {session_of(denial) for denial in incident.denials if is_other_principal(denial, role)}
     if not logged | others:
         return judge(incident, state, reads, allowed, aws, now)
-    running, stopped = both(
-        lambda: aws.services.task_ids(service, primary.id), lambda: aws.services.stopped_tasks(service)
-    )
+    in_use, stopped = tasks_of(service, primary, aws)
     ended = {task.id for task in stopped if task.deployment != primary.id}
-    in_use = {*running, *(task.id for task in stopped if task.deployment == primary.id)}
     earlier = (logged | (others & ended)) - in_use
     theirs = tuple(line for line in lines if line.task in earlier)
     rest = tuple(line for line in lines if line.task not in earlier)

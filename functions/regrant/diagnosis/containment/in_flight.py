@@ -116,18 +116,13 @@ def judge_after(
     those that had their role, which lacks now what it lacked then."""
     service, in_use = incident.service, reads.definition
     assert service is not None  # `diagnose` refused everything else
-    running, stopped = both(
-        lambda: aws.services.task_ids(service, primary.id), lambda: aws.services.stopped_tasks(service)
-    )
+    own_tasks, stopped = tasks_of(service, primary, aws)
     denied = {*(line.task for line in reads.found.log.lines), *map(session_of, incident.denials)}
     of_denied = dict.fromkeys(task.revision for task in stopped if task.id in denied)
     others = tuple(revision for revision in of_denied if revision not in ("", in_use.arn))
     definitions = (in_use, *each(aws.services.task_definition, others))
     same = {one.arn for one in definitions if one.task_role == in_use.task_role}
-    tasks = {
-        *running,
-        *(task.id for task in stopped if task.deployment == primary.id or task.revision in same),
-    }
+    tasks = own_tasks | {task.id for task in stopped if task.revision in same}
     lines = tuple(line for line in reads.found.log.lines if line.task in tasks)
     calls = tuple(denial for denial in incident.denials if session_of(denial) in tasks)
     if not lines and not calls:
@@ -135,6 +130,17 @@ def judge_after(
     own = reads.found._replace(log=replace(reads.found.log, lines=lines))
     own_reads = replace(reads, found=own)
     return judge(replace(incident, denials=calls), state, own_reads, allowed, aws, now)
+
+
+def tasks_of(
+    service: Service, deployment: Deployment, aws: Account
+) -> tuple[frozenset[str], tuple[StoppedTask, ...]]:
+    """The deployment's tasks (ids), also those that have stopped; and the stopped ones of all deployments."""
+    running, stopped = both(
+        lambda: aws.services.task_ids(service, deployment.id), lambda: aws.services.stopped_tasks(service)
+    )
+    own = (task.id for task in stopped if task.deployment == deployment.id)
+    return frozenset((*running, *own)), stopped
 
 
 def replaced(primary: Deployment) -> Refusal:
