@@ -12,10 +12,11 @@ _T = TypeVar("_T")
 _PROOF = ("PauseForHealth", "VerifyHealth")
 _UNDO = ("UndoRole", "UndoService", "PauseForUndo", "ConfirmBaseline", "CloseIncident")
 _BEGIN = ("Diagnose", "AskApproval", "CaptureBaseline")
+_CONTAIN = ("PauseForDeployment", *_BEGIN, "AttachPolicies", "RedeployService", *_PROOF, *_UNDO)
 _STATES: dict[Mode, tuple[str, ...]] = {
     "plan": ("Diagnose", "CloseIncident"),
-    "alarm": (*_BEGIN, "AttachPolicies", "RedeployService", *_PROOF, *_UNDO),
-    "contain": (*_BEGIN, "AttachPolicies", "RedeployService", *_PROOF, *_UNDO),
+    "alarm": _CONTAIN,
+    "contain": _CONTAIN,
     "cure": (*_BEGIN, "RedeployService", *_PROOF, "WithdrawGrants", *_UNDO),
     "expire": ("Diagnose", "CaptureBaseline", "WithdrawGrants", *_PROOF, *_UNDO),
     "rollback": _UNDO,

@@ -179,6 +179,16 @@ _WORDS = {
     "attached by a person in the trial": Found(
         "a_trial_is_one", (*CONTAINED, run("expire", at("PauseForHealth", "attach")))
     ),
+    "role deleted, and contained again": Found(
+        "next_is_not_refused", (*CONTAINED, act("delete_role", "old"), run("expire"), Follow())
+    ),
+    "denied explicitly after the report": Found(
+        "next_breaks_nothing",
+        (
+            *(ALONE, act("detach", "old", "send"), run("contain"), act("detach"), act("attach")),
+            *(Run("expire", overlap=True), act("deny", "old"), Follow()),
+        ),
+    ),
     "shared grant taken off by a person, until its end": Found(
         "a_grant_ends", (*SHARED, act("detach"), Days(1))
     ),

@@ -44,8 +44,9 @@ class Player:
         self._messages: list[tuple[str, str]] = []
         self._subjects = len(place.subjects())
         self._past = {each.name for each in place.ended()}
-        self._moved = False
-        """Whether others acted since the last report."""
+        self._closed: set[str] = set()
+        self._moved: set[str] = set()
+        """The runs after whose closing read others acted."""
 
     def play(self, story: Story) -> None:
         for number, step in enumerate(story):
@@ -85,7 +86,7 @@ class Player:
 
     def _act(self, act: Act) -> None:
         refused = perform(self._place, act)
-        self._moved = True
+        self._moved |= self._closed
         self._note(f"  {act.name} {json.dumps(act.given)}{f' ({refused})' if refused else ''}")
 
     def _run(self, step: Run) -> None:
@@ -156,7 +157,7 @@ class Player:
         self._clock.run_for(_SETTLE)
         after = services(self._place)
         self._followed.append(
-            Followed(last.name, text, tuple(started), tuple(refused), before, after, self._moved)
+            Followed(last.name, text, tuple(started), tuple(refused), before, after, last.name in self._moved)
         )
 
     # Seeing
@@ -170,6 +171,7 @@ class Player:
         if state in ("CaptureBaseline", "WithdrawGrants"):
             self._look(run, state)
         elif state in _ENDS:
+            self._closed.add(run)
             self._look(run, "closed")
 
     def _look(self, run: str, when: str) -> None:
@@ -181,7 +183,7 @@ class Player:
         for each in self._place.ended():
             if each.name not in self._runs and each.name not in self._past:
                 seen = self._see(each)
-                self._runs[each.name], self._moved = seen, False
+                self._runs[each.name] = seen
                 changed = seen.report.get("changes") or any(d.who == each.name for d in self._ledger.deeds)
                 if (changed or seen.outcome == "CURED") and seen.mode != "rollback":
                     self._changing.append(each.name)

@@ -313,6 +313,7 @@ class FakeRoles:
         def read(*policies: str) -> tuple[Policy, ...]:
             return self.read_policies(policies)
 
+        self.attached(role)
         state = self._of(role)
         return RolePermissions(
             role=role,

@@ -20,12 +20,19 @@ def _says_what_first(run: RunSeen) -> bool:
     return unfit or bool(_FIRST & {*run.codes})
 
 
+def _answers(text: str, run: RunSeen) -> bool:
+    """A run that is advised for the case of a denial may find that it can do nothing, and say why."""
+    return " If it is denied:" in text and "AwsRefused" not in run.codes and bool(run.outcome)
+
+
 def next_is_not_refused(seen: Seen, followed: Followed) -> Iterator[str]:
     """README: `next` says what to do, with the input or the commands to copy."""
     yield from followed.refused
     for name in followed.started:
         run = seen.run(name)
-        if run and not followed.moved and run.outcome in ("REFUSED", "") and not _says_what_first(run):
+        if not run or followed.moved or run.outcome not in ("REFUSED", ""):
+            continue
+        if not _says_what_first(run) and not _answers(followed.text, run):
             yield f"{followed.text[:160]!r}: {run.given} ended {run.outcome} {run.codes}"
 
 

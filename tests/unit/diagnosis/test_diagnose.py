@@ -103,6 +103,21 @@ def test_denials_from_before_the_deployment_in_use_are_history() -> None:
     assert diagnosed(world).findings[-1].evidence == (RECEIVE,)
 
 
+def test_a_role_in_use_that_was_deleted_is_refused_by_name() -> None:
+    world = World()
+    world.roles.gone = True
+    assert refusal(world) == "ROLE_MISSING"
+
+
+def test_what_went_from_a_role_between_two_reads_is_no_deleted_role() -> None:
+    world = World()
+
+    gone = AwsRefused("The role policy with name frozen cannot be found.", "NoSuchEntity")
+    world.roles.permissions = Mock(side_effect=gone)  # type: ignore[method-assign]
+    with pytest.raises(AwsRefused, match="frozen"):
+        diagnosed(world)
+
+
 def test_a_queue_of_the_catalogue_that_does_not_exist_is_refused_by_name() -> None:
     world = World()
     world.queues.nonexistent = (DEAD_LETTERS,)

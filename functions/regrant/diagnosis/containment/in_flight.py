@@ -20,7 +20,7 @@ from regrant.clock import earlier, seconds_between
 from regrant.denials.calls import read_calls
 from regrant.denials.search import Found, read_depths
 from regrant.diagnosis.containment.judge import Reads, judge
-from regrant.diagnosis.containment.reading import denials, queue_missing, refused
+from regrant.diagnosis.containment.reading import denials, permissions_of, queue_missing, refused
 from regrant.diagnosis.containment.waiting import ends_at, may_wait, wait_with
 from regrant.diagnosis.eligibility import in_flight, judge_role
 from regrant.diagnosis.staying import LOOK_BACK
@@ -170,9 +170,9 @@ def _denied(
     if refusal or role is None:
         found = (Finding(refusal.code, refusal.message, samples(lines)),) if refusal else ()
         return Denied(deployment, ids, role, replace(refused(refusal, now), findings=found))
-    permissions, held = both(
-        lambda: aws.roles.permissions(role, tuple(dict.fromkeys(entry.policies))), lambda: aws.holds.of(role)
-    )
+    permissions, held = both(lambda: permissions_of(role, entry.policies, aws), lambda: aws.holds.of(role))
+    if isinstance(permissions, Refusal):
+        return Denied(deployment, ids, role, refused(permissions, now))
     own = Found(
         replace(seen.found.log, lines=lines),
         tuple(route for route in seen.found.routes if route in definition.logs),

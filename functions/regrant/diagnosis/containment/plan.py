@@ -6,11 +6,12 @@ from regrant.clock import earlier, seconds_between
 from regrant.denials.own import is_other_principal
 from regrant.denials.search import read_depths
 from regrant.diagnosis.containment.judge import Reads, judge
-from regrant.diagnosis.containment.reading import denials, queue_missing, refused
+from regrant.diagnosis.containment.reading import denials, permissions_of, queue_missing, refused
 from regrant.diagnosis.eligibility import judge_existing, judge_role
 from regrant.diagnosis.staying import LOOK_BACK
 from regrant.diagnosis.unread import no_log
 from regrant.model.aws import LogLine, ServiceState, name_of
+from regrant.model.results import Refusal
 from regrant.model.run import Diagnosis, Incident
 from regrant.parallel import all_three, both
 from regrant.ports import Account
@@ -47,12 +48,14 @@ def plan_containment(
     since = _begin_of_window(state, now)
     (permissions, held), found, depths = all_three(
         lambda: both(
-            lambda: aws.roles.permissions(role, tuple(dict.fromkeys(entry.policies))),
+            lambda: permissions_of(role, entry.policies, aws),
             lambda: aws.holds.of(role),
         ),
         lambda: denials(aws, service, definition.logs, since, now),
         lambda: read_depths(aws.queues, entry.health),
     )
+    if isinstance(permissions, Refusal):
+        return refused(permissions, now)
     if isinstance(depths, str):
         return refused(queue_missing(depths), now)
     if refusal := no_log(definition.arn, found):

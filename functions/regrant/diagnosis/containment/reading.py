@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from regrant.clock import earlier, seconds_between
 from regrant.denials.search import DENIAL_TERM, Found, find_lines, joined, tasks_of
-from regrant.model.aws import LogLines, LogRoute
+from regrant.errors import AwsRefused
+from regrant.iam.permissions import RolePermissions
+from regrant.model.aws import LogLines, LogRoute, name_of
 from regrant.model.catalogue import Service
 from regrant.model.results import Refusal
 from regrant.model.run import Diagnosis
@@ -24,6 +26,25 @@ def denials(aws: Account, service: Service, routes: tuple[LogRoute, ...], since:
     older = tuple(line for line in found.log.lines if seconds_between(line.at, recent) >= 0)
     lately = find_lines(aws.logs, found.routes, tasks, DENIAL_TERM, recent, now)
     return found._replace(log=joined(LogLines(older, complete=False), lately.log))
+
+
+def permissions_of(role: str, policies: tuple[str, ...], aws: Account) -> RolePermissions | Refusal:
+    """What the role in use (ARN) has, and the policies with their documents; or that there is no such role.
+
+    IAM deletes a role that tasks run with, and ECS shows it as theirs all the same. Raises AwsUnavailable,
+    AwsRefused.
+    """
+    try:
+        return aws.roles.permissions(role, tuple(dict.fromkeys(policies)))
+    except AwsRefused as refused:
+        if refused.code != "NoSuchEntity" or aws.roles.attachments(role):
+            raise
+    return Refusal(
+        "ROLE_MISSING",
+        f"The role in use, {name_of(role)}, does not exist.",
+        "Create it again where it is managed and start new tasks, or deploy a revision with another role."
+        " Then start again, if something is denied.",
+    )
 
 
 def queue_missing(queue: str) -> Refusal:
