@@ -32,7 +32,7 @@ LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt re
 	requirements/runtime.txt requirements/ministack.txt requirements/aws.txt
 
 .PHONY: report live help setup test check demo scenarios serve enrol audit build format lock clean bench bench-denials figures chaos \
-	people privileges rie deploy-local sam-local second-opinion lint types templates statemachine docs-check addresses
+	mutants people privileges rie deploy-local sam-local second-opinion lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -66,6 +66,9 @@ test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
 
 chaos: .venv/.made  ## Try every fault at every point of a run (FULL=1 for the larger search, SEED=7, JSON=figures.json)
 	@$(PY) -m sandbox.chaos $(if $(SEED),--seed $(SEED)) $(if $(FULL),--full) $(if $(JSON),--json $(JSON))
+
+mutants: .venv/.made  ## Take out one safeguard after the other, and see that make chaos ends red (takes minutes)
+	$(BIN)/pytest -n 2 mutants
 
 people: .venv/.made  ## Let others act between the steps, and see whether reports stay true (MINUTES=60, RUNS=100, SEED=7, ONLY=<story>)
 	@$(PY) -m sandbox.people $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \

@@ -21,6 +21,9 @@ WORKER = f"{retainwise.CLUSTER}/{retainwise.WORKER}"
 OLD_ROLE = f"arn:aws:iam::{retainwise.ACCOUNT}:role/{retainwise.OLD_ROLE}"
 POLICY = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.RECEIVE}"
 ALWAYS = 10_000
+UNHURRIED = 6
+"""How many times longer than it is set to a workload rests: most calls of a story are the workloads'."""
+WAITS_FOR_OTHERS = ("PauseForService", "PauseForRole", "PauseForUndo", "AskApproval")
 
 
 @dataclass
@@ -92,7 +95,7 @@ class World:
         sfn = self.account.client("stepfunctions")
         given = {"service": WORKER} if execution_input is None else execution_input
         arn = sfn.start_execution(stateMachineArn=self.machine, input=json.dumps(given))["executionArn"]
-        heard, began = 0, self.account.clock.elapsed()
+        heard, began, busy = 0, self.account.clock.elapsed(), self.account.idle_factor
         looked = began - 8
 
         def ended() -> bool:
@@ -101,11 +104,14 @@ class World:
             if self.account.clock.elapsed() < looked + max(8, (looked - began) / 20):
                 return False
             looked = self.account.clock.elapsed()
+            path = self._path(arn)
             if on_state:
-                path = self._path(arn)
                 for state in path[heard:]:
                     on_state(self, state)
                 heard = len(path)
+            # Nobody looks at the workloads while the run waits for others.
+            waits = bool(path) and path[-1] in WAITS_FOR_OTHERS
+            self.account.idle_factor = max(busy, UNHURRIED) if waits else busy
             return bool(sfn.describe_execution(executionArn=arn)["status"] != "RUNNING")
 
         assert self.account.clock.run(until=ended, limit=4 * 3600), "the execution did not end in 4 hours"

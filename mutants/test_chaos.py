@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("functions", "sandbox", "statemachine", "enrol", "events", "template.yaml")
 
 Mutation = tuple[str, str, str]
