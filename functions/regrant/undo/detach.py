@@ -54,12 +54,19 @@ def detach(
     unbegun = tuple(hold for hold in held if hold.policy not in begun)
     looked = grants.look_twice(aws, role, unbegun, there, policies, now)
     held = (*looked, *(hold for hold in held if hold.policy in begun))
-    ended = {h.policy: h for h in aws.holds.dropped(role) if h.incident == incident.subject}
+    dropped_holds = aws.holds.dropped(role)
+    ended = {h.policy: h for h in dropped_holds if h.incident == incident.subject}
     for change in ours:
         of_policy = tuple(hold for hold in held if hold.policy == change.value)
         own = tuple(hold for hold in of_policy if hold.incident == incident.subject)
         dropped = ended.get(change.value)
         if change.undone_at is not None and not own and not _was_kept(change, dropped, incident):
+            theirs = tuple(
+                hold for hold in dropped_holds if hold.policy == change.value and hold is not dropped
+            )
+            if change.left_for and theirs and not grants.standing(of_policy):
+                judged = _left_since(change, theirs, there is not None and change.value in there.policies)
+                note_undone(aws.journal, incident.subject, judged, change.undone_at)
             continue
         # What an earlier undo found of it may not be so any more: a keep was undone, say.
         change = replace(change, left_for=None, ended_by=None, lost_at=None, shown_at=None)
@@ -75,6 +82,16 @@ def detach(
         for hold in own:
             grants.drop(aws, role, hold, incident.subject, now, detached=judged is None)
     return _read_back(incident, role, policies, aws, now)
+
+
+def _left_since(change: Change, theirs: tuple[Hold, ...], attached: bool) -> Change:
+    """What an earlier undo left for other runs, now that none of them holds it any more."""
+    last = max(theirs, key=lambda hold: hold.dropped_at or "")
+    by = last.dropped_by or "another run"
+    if not attached:
+        return replace(change, left_for=None, ended_by=by)
+    how = f"run {by} kept it for good" if last.kept else "somebody attached it again"
+    return replace(change, left_for=how)
 
 
 def _was_kept(change: Change, dropped: Hold | None, incident: Incident) -> bool:

@@ -9,7 +9,7 @@ from regrant import grants
 from regrant.audit.audit import audit_grants
 from regrant.audit.found import AuditEvent
 from regrant.model.aws import Attachments
-from regrant.model.journal import Change
+from regrant.model.journal import Change, Hold
 from tests.unit.cure import (
     BACKEND,
     DAY,
@@ -105,6 +105,35 @@ def test_what_another_run_needs_is_left_and_the_change_says_for_whom() -> None:
     another_grant(world, "run-2", BACKEND)
     Run(world, replace(UNDO, role=OLD_ROLE)).undo(200)
     assert (world.roles.role.attached, change(world, "attach").left_for) == ((RECEIVE,), "run run-2 needs it")
+
+
+def left_for_another() -> tuple[World, Hold]:
+    world = contained()
+    world.services.finish()
+    other = another_grant(world, "run-2", BACKEND)
+    Run(world, replace(UNDO, role=OLD_ROLE)).undo(200)
+    return world, other
+
+
+def test_what_was_left_for_a_run_that_has_ended_since_is_ended_by_that() -> None:
+    world, other = left_for_another()
+    world.roles.detach(OLD_ROLE, RECEIVE)
+    grants.drop(world, OLD_ROLE, other, "run-3", at(400))
+    Run(world, replace(UNDO, role=OLD_ROLE)).undo(500)
+    undone = change(world, "attach")
+    assert (undone.left_for, undone.ended_by, undone.undone_at) == (None, "run-3", at(200))
+
+
+@pytest.mark.parametrize(
+    ("kept", "why"), [(True, "run run-3 kept it for good"), (False, "somebody attached it again")]
+)
+def test_what_is_there_though_no_run_needs_it_any_more_stays_for_whoever_it_is(kept: bool, why: str) -> None:
+    world, other = left_for_another()
+    grants.drop(world, OLD_ROLE, other, "run-3", at(400), kept=kept)
+    world.roles.detached.clear()
+    Run(world, replace(UNDO, role=OLD_ROLE)).undo(500)
+    assert change(world, "attach").left_for == why
+    assert (world.roles.detached, world.roles.role.attached) == ([], (RECEIVE,))
 
 
 def test_what_the_roles_tag_names_is_left() -> None:
