@@ -65,8 +65,8 @@ def detach(
                 hold for hold in dropped_holds if hold.policy == change.value and hold is not dropped
             )
             if change.left_for and theirs and not grants.standing(of_policy):
-                judged = _left_since(change, theirs, there is not None and change.value in there.policies)
-                note_undone(aws.journal, incident.subject, judged, change.undone_at)
+                since = _left_since(change, theirs, there is not None and change.value in there.policies)
+                note_undone(aws.journal, incident.subject, since, change.undone_at)
             continue
         # What an earlier undo found of it may not be so any more: a keep was undone, say.
         change = replace(change, left_for=None, ended_by=None, lost_at=None, shown_at=None)
