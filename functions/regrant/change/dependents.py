@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
+
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.results import Refusal
 from regrant.opening.catalogue import read_entry
 from regrant.parallel import both, each
 from regrant.ports import Account, Services
+
+
+class Dependents(msgspec.Struct, frozen=True):
+    """The other services (`cluster/name`) that run with a role: by policy (ARN) those that declare it, and
+    those whose entry cannot be read."""
+
+    declaring: Mapping[str, tuple[str, ...]] = {}
+    unread: tuple[str, ...] = ()
 
 
 def needed_by_others(
@@ -15,10 +27,10 @@ def needed_by_others(
     service: Service,
     aws: Account,
     now: str,
-) -> dict[str, tuple[str, ...]]:
-    """The other services (`cluster/name`) that run with the role (ARN) and declare a policy (ARN), by policy.
+) -> Dependents:
+    """The other services that run with the role (ARN) and declare one of the policies (ARNs), or may.
 
-    An entry that cannot be read may declare any of them.
+    An entry that cannot be read says nothing, whoever has made it so: it must not hold a grant for good.
     """
     entries, allowed = both(aws.catalogue.entries, lambda: aws.allowed.read(now, "policies", "clusters"))
     prefix = aws.settings.catalogue_prefix
@@ -27,16 +39,20 @@ def needed_by_others(
         for other, text in entries.items()
         if other != service
         and allowed.cluster_is_managed(other.cluster)
-        and (declared := _declared(read_entry(text, other, allowed, prefix), policies))
+        and (declared := _declared(read_entry(text, other, allowed, prefix), policies)) != frozenset()
     }
     running = each(lambda other: _runs_with(role, other, aws.services), tuple(others))
     dependents = [other for other, runs in zip(others, running, strict=True) if runs]
-    return {policy: tuple(sorted(str(o) for o in dependents if policy in others[o])) for policy in policies}
+    declaring = {
+        policy: tuple(sorted(str(o) for o in dependents if policy in (others[o] or ())))
+        for policy in policies
+    }
+    return Dependents(declaring, tuple(sorted(str(o) for o in dependents if others[o] is None)))
 
 
-def _declared(entry: CatalogueEntry | Refusal, policies: tuple[str, ...]) -> frozenset[str]:
-    declared = entry.policies if isinstance(entry, CatalogueEntry) else policies
-    return frozenset(declared) & frozenset(policies)
+def _declared(entry: CatalogueEntry | Refusal, policies: tuple[str, ...]) -> frozenset[str] | None:
+    """Which of the policies; None where that cannot be known."""
+    return frozenset(entry.policies) & frozenset(policies) if isinstance(entry, CatalogueEntry) else None
 
 
 def _runs_with(role: str, service: Service, services: Services) -> bool:

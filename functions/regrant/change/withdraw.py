@@ -1,10 +1,11 @@
 """Take a temporary grant off a role.
 
 A grant goes only if nobody else depends on it: no other incident holds it, and no other service of the
-catalogue that declares it runs with the role. It cannot outlive its record: what is kept has its hold, with
-the time at which it is tried again. What somebody took off has only its record left, which goes; what is
-attached there by now is theirs. What the role's tag `regrant:keep` names when the role is read here stays for
-good, whatever the plan says.
+catalogue that declares it runs with the role. For one whose entry cannot be read it is renewed, but once, so
+that the entry can be corrected until then. It cannot outlive its record: what is kept has its hold, with the
+time at which it is tried again. What somebody took off has only its record left, which goes; what is attached
+there by now is theirs. What the role's tag `regrant:keep` names when the role is read here stays for good,
+whatever the plan says.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from regrant import grants
-from regrant.change.dependents import needed_by_others
+from regrant.change.dependents import Dependents, needed_by_others
 from regrant.errors import GrantWithdrawn
 from regrant.expiry_window import closed_until
 from regrant.iam.keep_tag import is_kept_by_tag
@@ -30,12 +32,12 @@ from regrant.ports import Account
 
 
 class Role(msgspec.Struct, frozen=True):
-    """What a withdrawal goes by: the holds on the role as they are marked, what IAM shows attached, and by
-    policy (ARN) the other services (`cluster/name`) that run with the role and declare it."""
+    """What a withdrawal goes by: the holds on the role as they are marked, what IAM shows attached, and the
+    other services that run with the role and need a policy, or may."""
 
     held: tuple[Hold, ...]
     there: Attachments | None
-    needed: Mapping[str, tuple[str, ...]]
+    needed: Dependents
 
 
 def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
@@ -71,17 +73,26 @@ def withdraw_grants(state: RunState, aws: Account, now: str) -> Withdrawal:
     held = (*looked, *rest)
     role = Role(held, there, needed)
     as_tagged = _without_the_tagged(plan, there, begun)
-    removed, kept, lost = withdraw(incident, as_tagged, role, begun, aws, now)
+    removed, kept, lost, unread = withdraw(incident, as_tagged, role, begun, aws, now)
     for_good, gone = _keep_for_good(incident, as_tagged, role, aws, now)
-    watch = bool(removed) and plan.watch
-    return Withdrawal("WATCH" if watch else "CLOSE", checks, now, removed, kept, (*lost, *gone), for_good)
+    return Withdrawal(
+        "WATCH" if removed and plan.watch else "CLOSE",
+        checks,
+        now,
+        removed,
+        kept,
+        (*lost, *gone),
+        for_good,
+        unread=needed.unread if unread else UNSET,
+    )
 
 
 def withdraw(
     incident: Incident, plan: Plan, role: Role, begun: Mapping[str, Change], aws: Account, now: str
-) -> tuple[tuple[str, ...], tuple[KeptGrant, ...], tuple[LostGrant, ...]]:
+) -> tuple[tuple[str, ...], tuple[KeptGrant, ...], tuple[LostGrant, ...], bool]:
     """Detach what the plan withdraws and nobody else needs; renew or leave the rest. What was removed (ARNs),
-    what was kept, and what somebody had taken off: of that only the record goes.
+    what was kept, and what somebody had taken off: of that only the record goes. And whether entries that
+    cannot be read had to do with it.
 
     begun: what an earlier try has begun to withdraw, by policy (ARN). Raises GrantWithdrawn if this incident
     has been undone (a run that is redriven after its undo).
@@ -90,19 +101,24 @@ def withdraw(
         raise GrantWithdrawn(f"{incident.id} has been undone; start a new run instead of going on with it.")
     # What an earlier try of this step took off has no hold any more.
     removed = [policy for policy, change in begun.items() if change.done_at]
-    kept, lost = [], []
+    kept, lost, mattered = [], [], False
     for policy in plan.withdraw:
         if policy in removed:
             continue
         of_policy = [hold for hold in role.held if hold.policy == policy]
         own = tuple(hold for hold in of_policy if _is_ours(hold, incident))
         others = tuple(hold for hold in grants.standing(tuple(of_policy)) if hold not in own)
-        why = _why_it_is_kept(plan, others, role.needed.get(policy, ()))
+        why = _why_it_is_kept(plan, others, role.needed.declaring.get(policy, ()))
+        unread = None if why else _why_once_more(incident, plan, own, role.needed.unread)
+        mattered = mattered or (why is None and bool(role.needed.unread))
         # What an earlier try began is finished: it may be off already, and by our own doing.
         if policy not in begun and own and not grants.standing(own):
             lost.append(_forget(policy, plan.role, own, incident, role.there, aws, now))
         elif policy not in begun and why:
             kept.append(_keep(policy, why, incident, plan, own, others, aws, now))
+        elif policy not in begun and unread:
+            once = tuple(replace(hold, unread_by=incident.id) for hold in own)
+            kept.append(_keep(policy, unread, incident, plan, once, others, aws, now))
         else:
             change = Change("withdraw", plan.role, policy, intended_at=now)
 
@@ -113,7 +129,7 @@ def withdraw(
 
             carry_out(aws.journal, incident.id, change, act, now)
             removed.append(policy)
-    return tuple(removed), tuple(kept), tuple(lost)
+    return tuple(removed), tuple(kept), tuple(lost), mattered
 
 
 def _without_the_tagged(plan: Plan, there: Attachments | None, begun: Mapping[str, Change]) -> Plan:
@@ -185,6 +201,19 @@ def _why_it_is_kept(plan: Plan, others: tuple[Hold, ...], needed: tuple[str, ...
     if needed:
         return f"{', '.join(needed)} runs with {name_of(plan.role)} and declares it"
     return None
+
+
+def _why_once_more(
+    incident: Incident, plan: Plan, own: tuple[Hold, ...], unread: tuple[str, ...]
+) -> str | None:
+    """Because of entries that cannot be read: not if another run has renewed the grant for that before."""
+    if not unread or any(hold.unread_by not in (None, incident.id) for hold in own):
+        return None
+    entries, runs = ("entry", "runs") if len(unread) == 1 else ("entries", "run")
+    return (
+        f"{', '.join(unread)} {runs} with {name_of(plan.role)}, and the catalogue {entries} cannot be read."
+        " Correct that, if it is needed there: it is renewed for this once only"
+    )
 
 
 def _keep(

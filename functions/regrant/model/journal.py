@@ -38,9 +38,10 @@ class Hold(msgspec.Struct, frozen=True):
     off if `detached`, and left it for good if `kept`.
 
     renewed_at is when expires_at was set again, why_renewed for what reason, and renewals how often in a row
-    for that one. tried_at is when the service was last tried without it. expiry is how the last run that was
-    to end it ended. announced is the end (as expires_at) that the audit has announced, notice what it has
-    last notified of, and notices how often it has seen that.
+    for that one. unread_by is the run that renewed it because another service's entry could not be read.
+    tried_at is when the service was last tried without it. expiry is how the last run that was to end it
+    ended. announced is the end (as expires_at) that the audit has announced, notice what it has last notified
+    of, and notices how often it has seen that.
     """
 
     policy: str
@@ -68,6 +69,7 @@ class Hold(msgspec.Struct, frozen=True):
     absent_at: str | None = None
     lost_at: str | None = None
     put_back_at: str | None = None
+    unread_by: str | None = None
 
 
 class Change(msgspec.Struct, frozen=True):

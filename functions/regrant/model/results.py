@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 Verdict = Literal["HEALTHY", "UNHEALTHY", "PENDING"]
 PAUSE = 20
@@ -156,7 +157,8 @@ class LostGrant(msgspec.Struct, frozen=True):
 
 class Withdrawal(msgspec.Struct, frozen=True):
     """The temporary grants (ARNs) that were taken off the role, those that were kept, those that were lost,
-    and those that are there for good now.
+    and those that are there for good now. unread: the services that run with the role and whose entry cannot
+    be read; a grant is kept for them once.
 
     WAIT while another run changes the role; nothing was done then. WATCH: the service has to be proved to
     work without them; CLOSE: there is nothing to prove.
@@ -170,6 +172,7 @@ class Withdrawal(msgspec.Struct, frozen=True):
     lost: tuple[LostGrant, ...] = ()
     for_good: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    unread: tuple[str, ...] | UnsetType = UNSET
 
 
 class Undo(msgspec.Struct, frozen=True):

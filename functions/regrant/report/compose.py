@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from regrant.clock import seconds_between
@@ -68,9 +69,10 @@ def _findings(state: RunState, outcome: Outcome, left: LeftOver) -> list[Finding
 
 
 def _staying(state: RunState) -> list[Finding]:
-    """Why a temporary grant was not taken off."""
+    """Why a temporary grant was not taken off, or was although somebody may need it."""
     kept = state.withdrawal.kept if state.withdrawal else ()
-    return [
+    unread = state.withdrawal.unread if state.withdrawal else UNSET
+    found = [
         Finding(
             "GRANT_STAYS",
             f"{name_of(grant.policy)} stays attached: {grant.why}."
@@ -79,6 +81,11 @@ def _staying(state: RunState) -> list[Finding]:
         )
         for grant in kept
     ]
+    if unread and state.withdrawal and state.withdrawal.removed and state.undo is None:
+        text = f"The grant was renewed once for {', '.join(unread)}, whose catalogue entry still cannot be"
+        text = f"{text} read. It has ended now; what needs it there is denied."
+        found.append(Finding("ENTRY_UNREADABLE", text, unread))
+    return found
 
 
 def _their_rollout(state: RunState, outcome: Outcome) -> Iterator[Finding]:

@@ -25,6 +25,11 @@ def _step(state: RunState, outcome: Outcome, left: LeftOver, undone: tuple[str, 
     incident, refusal = state.incident, refusal_of(state)
     if refusal:
         return refusal.next
+    if unread := _unread(state):
+        return (
+            f"Correct the catalogue entry of {', '.join(unread)}. For an entry that cannot be read a grant is"
+            " renewed once; it ends then, needed or not."
+        )
     if is_overdue(state) and not state.failure:
         first, rest = _before_it_ends(state)[:1], _before_it_ends(state)[1:]
         return f"{first.upper()}{rest}"
@@ -64,6 +69,14 @@ def _step(state: RunState, outcome: Outcome, left: LeftOver, undone: tuple[str, 
     if outcome == "ROLLED_BACK":
         return f"{_why_again(state)}{_left_behind(state)}"
     return "AWS or the runbook failed before anything was changed: see the error, and start again."
+
+
+def _unread(state: RunState) -> tuple[str, ...]:
+    """The services for whose entry an expiry took nothing off."""
+    withdrawal = state.withdrawal
+    if state.incident.mode != "expire" or withdrawal is None or withdrawal.removed or state.failure:
+        return ()
+    return withdrawal.unread or ()
 
 
 def _but_for(state: RunState) -> str:
