@@ -94,6 +94,16 @@ class Settings:
         return self._environment["CATALOGUE_PREFIX"]
 
     @property
+    def stack(self) -> str:
+        """Its name, which the names of the catalogue's parameters begin with."""
+        return self.catalogue_prefix.strip("/").partition("/")[0]
+
+    @property
+    def require_approval(self) -> str:
+        """Which runs ask a person first, whatever the service's entry says: none, cure or all."""
+        return self._environment["REQUIRE_APPROVAL"]
+
+    @property
     def expiry_window(self) -> ExpiryWindow:
         """Raises ValueError for what is none."""
         from regrant.expiry_window import parse_window  # few functions need it at their cold start

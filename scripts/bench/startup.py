@@ -102,6 +102,7 @@ def environment() -> dict[str, str]:
         "ALLOWED_PREFIX": "/regrant/allowed/regrant/",
         "SCHEDULE_GROUP": "group",
         "EXPIRY_WINDOW": "always",
+        "REQUIRE_APPROVAL": "none",
         "SCHEDULE_ROLE_ARN": "arn:aws:iam::123456789012:role/scheduler",
         "ALARM_NAME_PREFIX": "regrant/",
         "CATALOGUE_PREFIX": "/regrant/services/",

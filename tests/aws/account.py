@@ -48,6 +48,7 @@ ENVIRONMENT = {
     "ALLOWED_PREFIX": ALLOWED_PREFIX,
     "SCHEDULE_GROUP": SETTINGS.schedule_group,
     "EXPIRY_WINDOW": "always",
+    "REQUIRE_APPROVAL": "none",
     "SCHEDULE_ROLE_ARN": SETTINGS.schedule_role,
     "ALARM_NAME_PREFIX": SETTINGS.alarm_prefix,
     "ALARM_RULE": SETTINGS.alarm_rule,

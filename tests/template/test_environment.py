@@ -34,6 +34,7 @@ NEEDED_BY = {
         *("OpenIncident", "Diagnose", "AskApproval", "CaptureBaseline", "WithdrawGrants", "AuditGrants"),
         "ListGrants",
     },
+    "REQUIRE_APPROVAL": {"Diagnose"},
     "EXPIRY_WINDOW": {"Diagnose", "CaptureBaseline", "WithdrawGrants", "UndoRole", "AuditGrants"},
     "POWERTOOLS_METRICS_NAMESPACE": {"CloseIncident", "PageOperator"},
 }

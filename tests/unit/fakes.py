@@ -88,6 +88,7 @@ SETTINGS = Settings(
         "TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:regrant-incidents",
         "SCHEDULE_GROUP": "regrant-grants",
         "EXPIRY_WINDOW": "always",
+        "REQUIRE_APPROVAL": "none",
         "SCHEDULE_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/regrant-schedules",
     }
 )

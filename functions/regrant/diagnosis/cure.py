@@ -15,7 +15,7 @@ from regrant.model.aws import RoleState, ServiceState, TaskDefinition, name_of
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.journal import Hold
 from regrant.model.results import Refusal
-from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan
+from regrant.model.run import Diagnosis, Finding, Incident, Plan
 from regrant.parallel import all_three, both, each
 from regrant.ports import Account
 from regrant.settings import Allowed
@@ -34,9 +34,8 @@ def plan_cure(
     refusal = judge_role(definition, allowed)
     if refusal or definition.task_role is None:
         return _refused(refusal, now)
-    decision: Decision = "ASK" if entry.approval == "required" else "CHANGE"
     if definition.task_role == entry.task_role:
-        return _plan_leftovers(incident, decision, definition, allowed, aws, now)
+        return _plan_leftovers(incident, definition, allowed, aws, now)
     wrong_role = Finding(
         "WRONG_TASK_ROLE",
         f"The tasks run as {name_of(definition.task_role)}; the catalogue declares"
@@ -89,12 +88,11 @@ def plan_cure(
     )
     against = planned_against(old, permissions.declared, new)
     found_here = (wrong_role, *elsewhere(definition))
-    return Diagnosis(decision, now, found_here, plan, definition.logs, planned_against=against)
+    return Diagnosis("CHANGE", now, found_here, plan, definition.logs, planned_against=against)
 
 
 def _plan_leftovers(
     incident: Incident,
-    decision: Decision,
     definition: TaskDefinition,
     allowed: Allowed,
     aws: Account,
@@ -120,7 +118,7 @@ def _plan_leftovers(
     withdraw, keep = _ending(own[role], service, state)
     plan = Plan(role, (), redeploy=False, task_definition=definition.arn, withdraw=withdraw, keep=keep)
     findings = (right, *elsewhere(definition))
-    return Diagnosis(decision, now, findings, plan, definition.logs, planned_against=planned_against(state))
+    return Diagnosis("CHANGE", now, findings, plan, definition.logs, planned_against=planned_against(state))
 
 
 def _ending(

@@ -13,12 +13,13 @@ from regrant.diagnosis.staying import with_staying
 from regrant.model.aws import ServiceState
 from regrant.model.catalogue import CatalogueEntry
 from regrant.model.results import Refusal
-from regrant.model.run import Diagnosis, Incident, RunState
+from regrant.model.run import Diagnosis, Finding, Incident, RunState
 from regrant.opening.catalogue import read_entry
 from regrant.parallel import both
 from regrant.ports import Account
 from regrant.settings import Allowed, ListName
 
+_WOULD_ASK = "Would first ask for a person's approval on the topic: the stack demands it."
 # What an entry and a plan are judged by.
 _LISTS: tuple[ListName, ...] = ("roles", "policies", "clusters", "execution_roles")
 
@@ -41,6 +42,7 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
     diagnosis = refused(refusal, now) if refusal else _make_plan(incident, found, allowed, aws, now, before)
     if incident.mode in ("cure", "expire"):
         diagnosis = with_staying(diagnosis, incident, aws, now)
+    diagnosis = _asking(diagnosis, incident, aws.settings.require_approval)
     if against := diagnosis.planned_against:
         diagnosis = replace(diagnosis, planned_against=replace(against, entry=digest_of_entry(text)))
     # The state machine has the incident as it was opened, and loses the earlier diagnosis with its entry.
@@ -67,6 +69,24 @@ def _by_entry(incident: Incident, entry: CatalogueEntry | Refusal) -> tuple[Inci
     if incident.mode not in ("expire", "keep"):
         return incident, entry
     return replace(incident, entry=None, no_entry=entry), None
+
+
+def _asking(diagnosis: Diagnosis, incident: Incident, by_stack: str) -> Diagnosis:
+    """The plan, which a person has to approve first: by the entry, or by the stack, whatever the entry says.
+
+    An end of a grant asks nobody. A grant for good is more than the temporary one that somebody may have
+    approved. What the stack's parameter does not know is taken for `all`.
+    """
+    entry, mode = incident.entry, incident.mode
+    by_entry = entry is not None and entry.approval == "required"
+    free = ("none", "cure") if mode in ("plan", "contain") else ("none",)
+    if mode == "expire" or (by_stack in free and not by_entry):
+        return diagnosis
+    if diagnosis.next == "CHANGE":
+        return replace(diagnosis, next="ASK")
+    if diagnosis.next == "PLAN" and not by_entry:  # of what the entry says the report says so
+        return replace(diagnosis, findings=(*diagnosis.findings, Finding("WOULD_ASK", _WOULD_ASK)))
+    return diagnosis
 
 
 def _make_plan(

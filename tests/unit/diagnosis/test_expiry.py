@@ -93,7 +93,12 @@ def test_a_grant_that_no_task_depends_on_goes_without_a_proof(happened: Callable
 
 # Since the grant was made, in `always`. It ends at 21:52.
 EVENINGS = Settings(
-    {"EXPIRY_WINDOW": "MON-SUN 22:30-23:30", "CATALOGUE_PREFIX": "/regrant/services/", "AWS_REGION": REGION}
+    {
+        "EXPIRY_WINDOW": "MON-SUN 22:30-23:30",
+        "CATALOGUE_PREFIX": "/regrant/services/",
+        "AWS_REGION": REGION,
+        "REQUIRE_APPROVAL": "none",
+    }
 )
 
 
