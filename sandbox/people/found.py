@@ -70,7 +70,7 @@ _BACK_OR_LEFT = {
     ),
     "policy replaced while a person thinks": Found(
         "what_was_approved_is_applied",
-        (ALONE, ASKED, run("contain", at("AskApproval", "replace_policy", "receive", "*"))),
+        (ALONE, ASKED, run("contain", at("AskApproval", "replace_policy", "receive"))),
     ),
     "cure leaves a grant on a third role": Found(
         "cured_leaves_none_unnamed",

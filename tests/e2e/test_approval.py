@@ -9,7 +9,8 @@ from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.happenings import answering, ask_first, say
 from tests.statemachine.world import OLD_ROLE, POLICY, WORKER, World, incident
 
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+MESSAGES = ["sqs:*Message*", "sqs:GetQueue*", "sqs:PurgeQueue"]
+WIDER = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": MESSAGES, "Resource": "*"}]}
 
 
 def questions(world: World) -> list[str]:
@@ -26,7 +27,7 @@ def replace_policy(world: World) -> None:
     iam = world.account.client("iam")
     iam.detach_role_policy(RoleName=retainwise.WORKER_ROLE, PolicyArn=POLICY)
     iam.delete_policy(PolicyArn=POLICY)
-    text = json.dumps(EVERYTHING)
+    text = json.dumps(WIDER)
     iam.create_policy(PolicyName=retainwise.RECEIVE, Path="/retainwise/", PolicyDocument=text)
     iam.attach_role_policy(RoleName=retainwise.WORKER_ROLE, PolicyArn=POLICY)
 

@@ -62,9 +62,11 @@ def record(account: LocalAccount, **changed: str) -> None:
     account.client("dynamodb").put_item(TableName=table, Item={k: {"S": v} for k, v in item.items()})
 
 
-def attach(account: LocalAccount) -> None:
+def attach(account: LocalAccount, service: str = "ecs-tasks.amazonaws.com") -> None:
     iam = account.client("iam")
-    iam.create_role(RoleName="demo-task-role", AssumeRolePolicyDocument="{}")
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    trusted = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName="demo-task-role", AssumeRolePolicyDocument=trusted)
     allow = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
     document = {"Version": "2012-10-17", "Statement": [allow]}
     iam.create_policy(PolicyName="demo-policy", PolicyDocument=json.dumps(document))
@@ -102,6 +104,14 @@ def test_make_audit_fails_where_the_role_is_gone_and_the_grant_on_record(served:
     record(served)
     made = make_audit(served)
     assert (made.returncode, made.stdout.partition(":")[0]) == (1, "taken off by somebody")
+    assert all(len(line) <= 80 for line in made.stdout.splitlines())
+
+
+def test_make_audit_names_what_must_not_stand_in_the_lists(served: LocalAccount) -> None:
+    attach(served, service="ec2.amazonaws.com")
+    made = make_audit(served)
+    assert made.returncode == 1 and "ROLE_NOT_FOR_TASKS" in made.stdout
+    assert "refused list entry: -" in made.stdout.splitlines()
     assert all(len(line) <= 80 for line in made.stdout.splitlines())
 
 

@@ -25,7 +25,7 @@ FLOORS = (
     ("audit",),  # what the stages have left
     ("undo", "diagnosis", "change", "report"),  # the stages of a run
     ("baseline", "verify", "opening"),
-    ("in_use",),
+    ("in_use", "barred"),
     ("denials", "grants"),
     ("refusals",),
     ("journal",),

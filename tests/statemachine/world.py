@@ -198,10 +198,13 @@ def report_of(execution: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def incident(variant: str = "broken", redeploy: str = "always") -> Iterator[World]:
-    """The seed's incident of the worker. The backend may send, so that there is something to receive."""
+def incident(variant: str = "broken", redeploy: str = "always", **parameters: str) -> Iterator[World]:
+    """The seed's incident of the worker. The backend may send, so that there is something to receive.
+
+    parameters: of the stack, beside the seed's.
+    """
     with LocalAccount() as account:
-        outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
+        outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS | parameters)
         retainwise.create(account, variant=variant, redeploy=redeploy)
         sending = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.SEND}"
         account.client("iam").attach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=sending)

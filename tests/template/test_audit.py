@@ -35,6 +35,7 @@ def test_the_audit_may_read_start_the_runbook_notify_and_nothing_else(
         "iam:GetRole": [ROLE],
         "iam:ListAttachedRolePolicies": [ROLE],
         "iam:GetPolicy": [POLICY],
+        "iam:GetPolicyVersion": [POLICY],
         "ssm:GetParameters": [
             f"{lists}<{name}>" for name in ("AllowedRoles", "AllowedPolicies", "AllowedClusters")
         ],

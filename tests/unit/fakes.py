@@ -341,7 +341,8 @@ class FakeRoles:
         if state is None:
             return None
         ids = {policy: self.ids.get(policy, "ANPAEXAMPLE") for policy in policies}
-        return Attachments(state.id, {policy: ids.get(policy) for policy in state.attached}, state.tags)
+        found = {policy: ids.get(policy) for policy in state.attached}
+        return Attachments(state.id, found, state.tags, state.trust)
 
     def read(self, role: str) -> RoleState | None:
         if role in self.others:

@@ -60,7 +60,7 @@ class Attached(FakeRoles):
         if self.failure and self.refused in (None, role):
             raise self.failure
         on = self.policies.get(role)
-        return None if on is None else Attachments("AROA", dict.fromkeys(on))
+        return None if on is None else Attachments("AROA", dict.fromkeys(on), trust=ROLE.trust)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from regrant.audit.found import Audit, AuditEvent, Expiry
 from regrant.audit.grants import Look, close_lost, end_late, judge_grants, look_at_grants, unread
 from regrant.audit.holders import read_left_open
 from regrant.audit.level import look_at_level, make_good, notify_of_level
+from regrant.audit.lists import look_at_lists
 from regrant.audit.notify import notify_of_grants
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.ports import Account
@@ -40,6 +41,8 @@ def audit_grants(event: AuditEvent, aws: Account) -> Audit:
         close_lost(looked, aws, now)
     with _going_on(failed):
         made = (*made, *make_good(look_at_level(aws, now), aws))
+    with _going_on(failed):
+        made = (*made, *look_at_lists(looked, aws, now))
     audit = replace(judge_grants(looked, now), expiries=expiries, neglected=tuple(due.found for due in made))
     with _going_on(failed):
         notify_of_grants(looked, audit, aws, now)
@@ -81,5 +84,6 @@ def list_grants(event: AuditEvent, aws: Account) -> Audit:
     """Only look. Raises AwsUnavailable, AwsRefused."""
     now = event.time
     looked = look_at_grants(aws, now)
-    neglected = tuple(due.found for due in (*unread(looked, now), *look_at_level(aws, now)))
+    due = (*unread(looked, now), *look_at_level(aws, now), *look_at_lists(looked, aws, now))
+    neglected = tuple(one.found for one in due)
     return replace(judge_grants(looked, now), neglected=neglected)

@@ -9,7 +9,11 @@ import msgspec
 State = Literal["held", "overdue", "recorded but not attached", "taken off by somebody"]
 ORDER: tuple[State, ...] = ("overdue", "recorded but not attached", "taken off by somebody", "held")
 Neglect = Literal[
-    "alarm without a run", "run without its undo", "undo without its page", "role that cannot be read"
+    "alarm without a run",
+    "run without its undo",
+    "undo without its page",
+    "role that cannot be read",
+    "refused list entry",
 ]
 
 
@@ -61,7 +65,8 @@ class Neglected(msgspec.Struct, frozen=True):
     since it ended. undo without its page: the run whose undo did not finish, since it was to page. execution
     is the run that the audit has started for it; error, why that, or the page, failed. why says what was
     found, and, where nothing is to be started, for what it waits. role that cannot be read: a managed role
-    (ARN) whose grants are not in the audit, with AWS's answer as why.
+    (ARN) whose grants are not in the audit, with AWS's answer as why. refused list entry: a role or a policy
+    (ARN) of the stack's lists that no run touches or grants, with the refusal as why.
     """
 
     state: Neglect

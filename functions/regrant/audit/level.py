@@ -25,9 +25,14 @@ _ORDER: tuple[Neglect, ...] = (
     "undo without its page",
     "run without its undo",
     "role that cannot be read",
+    "refused list entry",
     "alarm without a run",
 )
-_FOR_A_PERSON: tuple[Neglect, ...] = ("run without its undo", "role that cannot be read")
+_FOR_A_PERSON: tuple[Neglect, ...] = (
+    "run without its undo",
+    "role that cannot be read",
+    "refused list entry",
+)
 
 
 def look_at_level(aws: Account, now: str) -> tuple[Due, ...]:
@@ -119,6 +124,8 @@ def _lines(found: Neglected) -> list[str]:
         done = "the audit starts nothing for it; it is a person's to undo."
     if found.state == "role that cannot be read":
         done = "its grants are not audited. If it was deleted or has another path, correct ManagedRoleArns."
+    if found.state == "refused list entry":
+        done = "a run whose plan needs it is refused, until the list or what it names is corrected."
     if found.error:
         done = f"that could not be made good, and is tried again in an hour: {found.error}"
     return [

@@ -15,6 +15,7 @@ _KINDS: dict[Neglect, str] = {
     "run without its undo": "undo",
     "undo without its page": "page",
     "role that cannot be read": "role",
+    "refused list entry": "list",
 }
 
 
@@ -38,4 +39,6 @@ def notice_of(found: Neglected) -> str:
     """What is remembered of it: what failed is notified once, tried again, and not taken for done."""
     if found.state == "role that cannot be read":
         return "refused"  # since when is not known
+    if found.state == "refused list entry":
+        return found.why
     return f"{found.since}{' failed' if found.error else ''}"

@@ -71,7 +71,8 @@ class IamRoles:
             raise
         asked = tuple(policy for policy in attached if policy in policies)
         ids = dict(zip(asked, each(self._id, asked), strict=True))
-        return Attachments(shape["RoleId"], {policy: ids.get(policy) for policy in attached}, _tags(shape))
+        found = {policy: ids.get(policy) for policy in attached}
+        return Attachments(shape["RoleId"], found, _tags(shape), shape["AssumeRolePolicyDocument"])
 
     def read(self, role: str) -> RoleState | None:
         """GetRole, ListAttachedRolePolicies, ListRolePolicies and GetRolePolicy: the whole role, or None.

@@ -16,6 +16,10 @@ _TABLE = Path(__file__).with_name("iam_actions.txt")
 _MARKS = "!*"
 # Of AssumeRole, PassRole or CreateAccount the reference says Write; they lead to permissions all the same.
 _PERMISSIONS = ("iam", "organizations", "sts")
+# Of these services whatever is no read changes who may do what, whichever level the reference gives it:
+# iam:PassRole, iam:CreateAccessKey, sso:CreateAccountAssignment (so does policy_sentry's table of overrides).
+_ACCESS_ONLY = ("iam", "identitystore", "organizations", "ram", "rolesanywhere", "sso", "sso-directory")
+_READS = ("Describe", "Generate", "Get", "Is", "List", "Search", "Simulate")
 
 
 def canonical_action(service: str, name: str) -> str:
@@ -39,6 +43,23 @@ def manages_permissions(service: str, name: str) -> bool:
     """Whether it changes who may do what, or lends another's permissions: AWS's access level "Permissions
     management", and all of IAM, STS and Organizations."""
     return service.lower() in _PERMISSIONS or "!" in _marks(service, name)
+
+
+@cache
+def permission_actions() -> Mapping[str, tuple[str, ...]]:
+    """The names of all actions that change who may do what, by service: AWS's access level "Permissions
+    management", and what IAM and its like do but read. Assuming a role is none of them: it changes nothing.
+    """
+    found = {}
+    for prefix, line in _services().items():
+        if "!" in line or prefix in _ACCESS_ONLY:
+            marked = tuple(name.rstrip(_MARKS) for name in line.split(" ")[1:] if _changes(prefix, name))
+            found[prefix] = marked
+    return found
+
+
+def _changes(service: str, marked: str) -> bool:
+    return "!" in marked or (service in _ACCESS_ONLY and not marked.startswith(_READS))
 
 
 def takes_no_resource(service: str, name: str) -> bool:

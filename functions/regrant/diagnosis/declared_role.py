@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from regrant.iam.patterns import encode_action, encode_resource, match_action, within
+from regrant.iam.patterns import encode_action, encode_resource, within
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Policy, Statement
+from regrant.iam.trust import ECS, trusts_ecs
 from regrant.model.aws import RoleState, name_of
-
-ECS = "ecs-tasks.amazonaws.com"
-# What a trust policy for ECS tasks may ask for without shutting them out (ECS developer guide, Task IAM role:
-# confused deputy). Anything else may.
-_HARMLESS = ("aws:sourceaccount", "aws:sourcearn")
 
 
 def problems(role: RoleState, permissions: RolePermissions, policies: tuple[str, ...]) -> Iterator[str]:
@@ -22,7 +17,7 @@ def problems(role: RoleState, permissions: RolePermissions, policies: tuple[str,
     policies: the ARNs that the catalogue declares for the service.
     """
     name = name_of(role.arn)
-    if not _trusts_ecs(role.trust, role.arn.split(":")[4]):
+    if not trusts_ecs(role.trust, role.arn.split(":")[4]):
         yield f"{name} does not let {ECS} assume it."
     for arn in permissions.nonexistent:
         yield f"{arn}, which the catalogue declares, does not exist."
@@ -31,74 +26,6 @@ def problems(role: RoleState, permissions: RolePermissions, policies: tuple[str,
             yield f"{name} lacks {name_of(arn)}, which the catalogue declares."
     for policy in permissions.declared:
         yield from _blocked(policy, permissions, name)
-
-
-def _trusts_ecs(trust: Any, account: str) -> bool:
-    statements = trust.get("Statement", []) if isinstance(trust, Mapping) else []
-    statements = statements if isinstance(statements, list) else [statements]
-    about = [s for s in statements if isinstance(s, Mapping) and _acts(s)]
-    allowed = any(s.get("Effect") == "Allow" and _lets_in(s, account) for s in about)
-    return allowed and not any(s.get("Effect") == "Deny" and _shuts_out(s, account) for s in about)
-
-
-def _acts(statement: Mapping[str, Any]) -> bool:
-    """On sts:AssumeRole, which is how ECS gets a task's credentials."""
-    inside = any(match_action(each, "sts:AssumeRole").possible for each in _texts(statement.get("Action")))
-    outside = "NotAction" in statement and not any(
-        match_action(each, "sts:AssumeRole").possible for each in _texts(statement["NotAction"])
-    )
-    return inside or outside
-
-
-def _lets_in(statement: Mapping[str, Any], account: str) -> bool:
-    return _names_ecs(statement.get("Principal")) and all(
-        key.lower() in _HARMLESS and not negated and any(_is_ours(key, value, account) for value in values)
-        for key, negated, values in _conditions(statement)
-    )
-
-
-def _shuts_out(statement: Mapping[str, Any], account: str) -> bool:
-    """Unless it is for everybody but this account's own services, as a guard against confused deputies is."""
-    principal = statement.get("Principal")
-    everybody = isinstance(principal, Mapping) and "*" in _texts(principal.get("AWS"))
-    excepted = _names_ecs(statement.get("NotPrincipal")) if "NotPrincipal" in statement else True
-    if not (_names_ecs(principal) or everybody or not excepted):
-        return False
-    return not any(
-        key.lower() in _HARMLESS and negated and any(_is_ours(key, value, account) for value in values)
-        for key, negated, values in _conditions(statement)
-    )
-
-
-def _names_ecs(principal: Any) -> bool:
-    if principal == "*":
-        return True
-    services = _texts(principal.get("Service")) if isinstance(principal, Mapping) else ()
-    return any(service.lower() in (ECS, "*") for service in services)
-
-
-def _conditions(statement: Mapping[str, Any]) -> Iterator[tuple[str, bool, tuple[str, ...]]]:
-    """Each key, whether its operator negates, and its values. What cannot be read is a key of no name."""
-    conditions = statement.get("Condition") or {}
-    if not isinstance(conditions, Mapping) or not all(isinstance(k, Mapping) for k in conditions.values()):
-        yield "", False, ()
-        return
-    for operator, keys in conditions.items():
-        for key, values in keys.items():
-            yield str(key), "not" in str(operator).lower(), _texts(values)
-
-
-def _is_ours(key: str, value: str, account: str) -> bool:
-    """All of this account's tasks: ECS knows no narrower source (developer guide, Task IAM role)."""
-    if key.lower() == "aws:sourceaccount":
-        return value == account
-    _, _, service, _, owner, resource = (*value.split(":", 5), *[""] * 5)[:6]
-    return value == "*" or (service in ("ecs", "*") and owner in (account, "*") and resource == "*")
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    values = value if isinstance(value, list) else [value]
-    return tuple(each for each in values if isinstance(each, str))
 
 
 def _blocked(policy: Policy, permissions: RolePermissions, name: str) -> Iterator[str]:

@@ -3,12 +3,14 @@ wants it where it is."""
 
 from __future__ import annotations
 
+from regrant.barred.policy import judge_policies
+from regrant.barred.role import judge_role
 from regrant.baseline.drift import planned_against
 from regrant.diagnosis.expiry import nothing_left, out_of_reach
 from regrant.grants import attachments_of, is_lost, is_there
 from regrant.model.aws import Attachments, ServiceState, name_of
 from regrant.model.journal import Hold
-from regrant.model.run import Decision, Diagnosis, Finding, Incident, Plan
+from regrant.model.run import Diagnosis, Finding, Incident, Plan
 from regrant.ports import Account
 from regrant.settings import Allowed
 
@@ -20,8 +22,8 @@ def plan_keep(
     AwsRefused.
 
     Nothing is left only of what is lost for certain. What one read does not show is kept like the rest:
-    WithdrawGrants looks at it again, and takes nothing off. A grant for good is more than the temporary one
-    that somebody may have approved, so where the entry demands it a person is asked.
+    WithdrawGrants looks at it again, and takes nothing off. What is never granted is not kept, either: its
+    text may have changed since, and it ends with its time.
     """
     role = incident.role
     assert role is not None  # OpenIncident has it from the journal
@@ -43,9 +45,10 @@ def plan_keep(
         keep=tuple(sorted(hold.policy for hold in own)),
         watch=False,
     )
-    against = planned_against(was, aws.roles.read_policies(plan.keep))
-    decision: Decision = "ASK" if incident.entry and incident.entry.approval == "required" else "CHANGE"
-    return Diagnosis(decision, now, findings, plan, planned_against=against)
+    policies = aws.roles.read_policies(plan.keep)
+    if refusal := judge_role(role, was.trust, aws.settings.stack) or judge_policies(policies):
+        return Diagnosis("REFUSE", now, findings, refusal=refusal)
+    return Diagnosis("CHANGE", now, findings, plan, planned_against=planned_against(was, policies))
 
 
 def _temporary(role: str, hold: Hold, there: Attachments | None) -> str:

@@ -135,11 +135,12 @@ class RoleState(msgspec.Struct, frozen=True):
 
 class Attachments(msgspec.Struct, frozen=True):
     """What is attached to a role: its RoleId, the managed policies (ARNs) with the PolicyId of each that was
-    asked for, else None, and the role's tags."""
+    asked for, else None, the role's tags, and its trust policy, where it was read."""
 
     role_id: str
     policies: dict[str, str | None]
     tags: dict[str, str] = {}
+    trust: Any = None
 
 
 class PolicyMark(msgspec.Struct, frozen=True):

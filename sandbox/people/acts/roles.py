@@ -9,6 +9,8 @@ from sandbox.people.place import POLICIES, ROLES, Place
 from sandbox.scenarios.seeds import retainwise
 
 _READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+# Not sqs:*, which no run grants.
+_WIDER = "sqs:*Message* sqs:GetQueue* sqs:PurgeQueue"
 _THEIRS = {"Effect": "Allow", "Action": ["s3:*", "dynamodb:*", "logs:*"], "Resource": "*"}
 _QUEUE = f"arn:aws:sqs:{retainwise.REGION}:{retainwise.ACCOUNT}:{retainwise.QUEUE}"
 
@@ -99,11 +101,12 @@ def delete_policy(place: Place, policy: str = "receive") -> None:
 
 def create_policy(place: Place, policy: str = "receive", actions: str = "", resource: str = _QUEUE) -> None:
     name = POLICIES[policy]
-    statement = {"Effect": "Allow", "Action": actions or retainwise.ACTIONS[name], "Resource": resource}
+    listed = actions.split() or retainwise.ACTIONS[name]
+    statement = {"Effect": "Allow", "Action": listed, "Resource": resource}
     place.iam.create_policy(PolicyName=name, Path="/retainwise/", PolicyDocument=_document(statement))
 
 
-def replace_policy(place: Place, policy: str = "receive", actions: str = "sqs:*") -> None:
+def replace_policy(place: Place, policy: str = "receive", actions: str = _WIDER) -> None:
     """As Terraform replaces one: deleted, created with other content, attached again. It is v1 again."""
     arn = _arn(policy)
     had = [role for role in ROLES.values() if arn in place.on_role(role)]

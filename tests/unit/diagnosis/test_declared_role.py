@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from regrant.diagnosis.declared_role import ECS, problems
+from regrant.diagnosis.declared_role import problems
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Policy
+from regrant.iam.trust import ECS
 from regrant.model.aws import RoleState
 from tests.unit.cure import NEW_ROLE
 from tests.unit.fakes import ACCOUNT, DOCUMENTS, QUEUE, RECEIVE, WORKER_ROLE

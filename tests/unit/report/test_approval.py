@@ -126,14 +126,15 @@ def test_a_policy_that_was_replaced_while_a_person_thought_is_asked_about_again(
     run = approved(world)
     first = asked(run.state.diagnosis or ASK)
     world.roles.ids[RECEIVE] = "ANPAMADEAGAIN"
-    world.roles.documents[RECEIVE] = everything = {"Statement": {"Effect": "Allow", "Action": "*"}}
+    statement = {"Effect": "Allow", "Action": ["sqs:*Message*", "sqs:PurgeQueue"], "Resource": "*"}
+    world.roles.documents[RECEIVE] = wider = {"Version": "2012-10-17", "Statement": statement}
     with pytest.raises(AccountMoved, match=RECEIVE):
         run.capture(3000)
     again = run.diagnose(3001)
     assert (again.next, again.answer) == ("ASK", UNSET)
     second = asked(again)
-    assert Policy(RECEIVE, everything).mark.sha256 in second and "ANPAMADEAGAIN" in second
-    assert Policy(RECEIVE, everything).mark.sha256 not in first
+    assert Policy(RECEIVE, wider).mark.sha256 in second and "ANPAMADEAGAIN" in second
+    assert Policy(RECEIVE, wider).mark.sha256 not in first
 
 
 def test_the_step_says_until_when_the_answer_counts() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from regrant.barred.policy import judge_policies
+from regrant.barred.role import judge_role
 from regrant.baseline.drift import planned_against
 from regrant.baseline.facts import granted_by_others
 from regrant.denials.calls import DeniedCall, calls_from_trigger, read_calls
@@ -64,6 +66,7 @@ def judge(
     diagnosis = conclude(incident, read, permissions.without(granted), found.log, now, standing)
     if diagnosis.next == "NOTHING_TO_FIX" and (refusal := own_trial(incident, standing, found.log)):
         diagnosis = replace(diagnosis, refusal=refusal)
+    diagnosis = _without_barred(diagnosis, permissions, aws.settings.stack)
     diagnosis = as_far_as_replaceable(diagnosis, service, state, definition, allowed)
     findings = diagnosis.findings
     if any(finding.code == MISSING_STATEMENT for finding in findings):
@@ -131,7 +134,7 @@ def conclude(
     assert permissions.state is not None
     against = planned_against(permissions.state, tuple(p for p in permissions.missing if p.arn in attach))
     return Diagnosis(
-        _decide(incident),
+        "PLAN" if incident.mode == "plan" else "CHANGE",
         now,
         findings,
         plan=plan,
@@ -156,10 +159,16 @@ def _judge(call: DeniedCall, ignored: tuple[str, ...], permissions: RolePermissi
     return IGNORED if is_ignored(call.denial, ignored) else cause_of(call.denial, permissions)
 
 
-def _decide(incident: Incident) -> Decision:
-    if incident.mode == "plan":
-        return "PLAN"
-    return "ASK" if incident.entry and incident.entry.approval == "required" else "CHANGE"
+def _without_barred(diagnosis: Diagnosis, permissions: RolePermissions, stack: str) -> Diagnosis:
+    """Without a plan that attaches what is never granted, or to whom nothing is."""
+    plan, role = diagnosis.plan, permissions.state
+    if plan is None or role is None:
+        return diagnosis
+    attach = (policy for policy in permissions.declared if policy.arn in plan.attach)
+    refusal = judge_role(role.arn, role.trust, stack) or judge_policies(attach)
+    if refusal is None:
+        return diagnosis
+    return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
 
 
 def _cannot_attach(attach: tuple[str, ...], permissions: RolePermissions) -> Refusal | None:

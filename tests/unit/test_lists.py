@@ -1,0 +1,91 @@
+"""The audit reads the owner's lists, and names what must not stand in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from regrant.audit.audit import audit_grants
+from regrant.audit.found import Audit, AuditEvent
+from regrant.errors import AwsRefused
+from regrant.iam.policy import Policy
+from tests.unit.fakes import BACKEND_ROLE, OLD_ROLE, RECEIVE, ROLE, SEND, WORKER_ROLE, World, at
+
+
+def everything_of(service: str) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": f"{service}:*", "Resource": "*"}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def account() -> World:
+    world = World()
+    world.roles.others = {arn: replace(ROLE, arn=arn) for arn in (WORKER_ROLE, BACKEND_ROLE)}
+    return world
+
+
+def look(world: World, hours: float = 1, *, dry_run: bool = False) -> Audit:
+    return audit_grants(AuditEvent(at(hours * 3600), dry_run), world)
+
+
+def wrong() -> World:
+    world = account()
+    world.roles.documents[SEND] = everything_of("sqs")
+    nobodys: dict[str, Any] = {"Statement": []}
+    world.roles.others[BACKEND_ROLE] = replace(ROLE, arn=BACKEND_ROLE, trust=nobodys)
+    return world
+
+
+def test_lists_in_which_all_is_well_are_no_news() -> None:
+    world = account()
+    assert look(world).neglected == () and world.topic.sent == []
+
+
+def test_a_role_and_a_policy_that_must_not_be_listed_are_named_with_the_reason() -> None:
+    found = look(wrong(), dry_run=True).neglected
+    assert [(one.state, one.subject, one.waits) for one in found] == [
+        ("refused list entry", BACKEND_ROLE, True),
+        ("refused list entry", SEND, True),
+    ]
+    assert [one.why.partition(":")[0] for one in found] == [
+        "ROLE_NOT_FOR_TASKS",
+        "POLICY_CHANGES_PERMISSIONS",
+    ]
+
+
+def test_the_topic_is_notified_once_of_each_and_again_when_it_is_wrong_in_another_way() -> None:
+    world = wrong()
+    for hours in (1, 2):
+        look(world, hours)
+    ((subject, message),) = world.topic.sent
+    assert subject == "AUDIT 2 refused list entry" and SEND in message and "sqs:AddPermission" in message
+    world.roles.documents[SEND] = everything_of("kms")
+    look(world, 3)
+    assert [subject for subject, _ in world.topic.sent][1:] == ["AUDIT 1 refused list entry"]
+
+
+def test_a_look_that_changes_nothing_notifies_nobody() -> None:
+    world = wrong()
+    look(world, dry_run=True)
+    assert world.topic.sent == []
+
+
+def test_a_policy_that_cannot_be_read_keeps_no_other_from_being_judged() -> None:
+    world = wrong()
+    read = world.roles.read_policies
+
+    def refuse(policies: tuple[str, ...]) -> tuple[Policy, ...]:
+        if RECEIVE in policies:
+            raise AwsRefused("AccessDenied: no", "AccessDenied")
+        return read(policies)
+
+    world.roles.read_policies = refuse  # type: ignore[method-assign]
+    found = {one.subject: one.why for one in look(world, dry_run=True).neglected}
+    assert set(found) == {RECEIVE, SEND, BACKEND_ROLE}
+    assert found[RECEIVE] == "It cannot be judged: AccessDenied: no"
+
+
+def test_a_policy_that_does_not_exist_is_no_matter_of_the_lists() -> None:
+    world = account()
+    world.roles.nonexistent = (SEND,)
+    assert look(world).neglected == () and OLD_ROLE not in str(world.topic.sent)
