@@ -8,11 +8,11 @@ from runtimes.policies import of_local_account
 def test_a_role_has_its_own_statements_and_those_of_the_stacks_managed_policies() -> None:
     found = of_local_account(["regrant-undo-role"])["regrant-undo-role"]
     own, managed = (
-        ["AttachAndDetach", "Journal"],
+        ["AttachAndDetach", "ReadJournal", "WriteJournal"],
         [
             *("IdentifyPolicies", "PassScheduleRole", "ReadRolesOfGrants"),
             *("ScheduleExpiry", "SeeWhetherRunsEnded"),
         ],
     )
-    assert [each["Sid"] for each in found[:2]] == own
-    assert sorted(each["Sid"] for each in found[2:]) == managed
+    assert [each["Sid"] for each in found[:3]] == own
+    assert sorted(each["Sid"] for each in found[3:]) == managed

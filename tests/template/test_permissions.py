@@ -219,6 +219,8 @@ def test_each_of_the_stacks_managed_policies_is_used(stack: Template) -> None:
         ("AskApproval", ["PutItem"], "StringLike", "lease#role/*"),
         ("AuditGrants", ["PutItem"], "StringLike", ["role#*", "audit#*"]),
         ("RedeployService", ["PutItem"], "StringNotLike", ["role#*", "service#*", "lease#service/*"]),
+        ("WithdrawGrants", ["PutItem"], "StringNotLike", ["service#*", "audit#*", "lease#service/*"]),
+        ("UndoRole", ["PutItem"], "StringNotLike", ["service#*", "audit#*", "lease#service/*"]),
         ("UndoService", ["PutItem"], "StringNotLike", "*#*"),
     ],
 )
