@@ -76,13 +76,17 @@ class Services(Protocol):
         """Every service of the cluster with the revisions (ARNs) that it runs or is to run, sorted; empty if
         there is no such cluster."""
 
+    def own_tasks(self, service: Service, tasks: frozenset[str]) -> frozenset[str]:
+        """Those of them (ids) that are the service's: running, or stopped within about the last hour."""
+
     def task_group(self, cluster: str, task: str) -> str | None:
         """What the task (id) is of, `service:NAME` or `family:NAME`; None if the cluster does not know it."""
 
 
 class Roles(Protocol):
-    def permissions(self, role: str, wanted: tuple[str, ...]) -> RolePermissions:
-        """The role's policies and the wanted ones (ARNs), with their documents."""
+    def permissions(self, role: str, wanted: tuple[str, ...], *, with_quota: bool = True) -> RolePermissions:
+        """The role's policies and the wanted ones (ARNs), with their documents; with_quota: and how many the
+        account lets it have."""
 
     def attached(self, role: str) -> tuple[str, ...]:
         """The managed policies (ARNs) on the role, sorted."""
@@ -106,15 +110,28 @@ class Roles(Protocol):
 
 class Logs(Protocol):
     def search(
-        self, route: LogRoute, term: str, since: str, until: str, tasks: Callable[[], tuple[str, ...]]
+        self,
+        route: LogRoute,
+        term: str,
+        since: str,
+        until: str,
+        tasks: Callable[[], tuple[str, ...]],
+        among: int = 1,
     ) -> LogLines:
         """Lines with the quoted term in (since, until]; bounded, and it says so where the bound was met.
 
-        `tasks` gives the ids of those whose lines are enough where reading all takes long.
+        `tasks` gives the ids of those whose lines are enough where reading all takes long. `among`: how many
+        routes are read at the same time, which share the bound.
         """
 
     def search_tasks(
-        self, route: LogRoute, tasks: tuple[str, ...], term: str, since: str, until: str
+        self,
+        route: LogRoute,
+        tasks: tuple[str, ...],
+        term: str,
+        since: str,
+        until: str,
+        among: int = 1,
     ) -> LogLines:
         """As search, of those tasks (ids) alone; one that has not logged yet has no lines."""
 

@@ -279,23 +279,72 @@ def test_tasks_that_the_bound_leaves_unread_are_called_incomplete() -> None:
         stub.assert_no_pending_responses()
 
 
+def two() -> tuple[str, ...]:
+    """The ids of the tasks that are known."""
+    return ("1", "2")
+
+
 def test_behind_old_streams_the_tasks_that_are_known_are_asked_for_and_what_was_found_stays() -> None:
     logs = client("logs")
     with Stubber(logs) as stub:
-        stub.add_response("filter_log_events", page(event_of("1"), event_of("of another"), more="a"))
+        stub.add_response("filter_log_events", page(event_of("1"), more="a"))
         stub.add_response("filter_log_events", page(more="b"))
         stub.add_response("filter_log_events", page(event_of("1"), event_of("2")), named("1", "2"))
-        read = CloudWatchLogs(logs).search(ROUTE, "Successfully received", at(0), at(20), lambda: ("1", "2"))
-        assert (sorted(tasks_in(read)), read.complete) == (["1", "2", "of another"], True)
+        read = CloudWatchLogs(logs).search(ROUTE, "Successfully received", at(0), at(20), two)
+        assert (sorted(tasks_in(read)), read.complete) == (["1", "2"], True)
         stub.assert_no_pending_responses()
 
 
-def test_a_log_without_old_streams_is_read_without_asking_for_tasks() -> None:
+def test_a_stream_that_somebody_fills_does_not_hide_the_lines_of_the_tasks() -> None:
+    """Whoever may make streams in the group may write more than is read, and before the service does."""
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        stub.add_response("filter_log_events", page(*[event_of("of another")] * 1_000, more="a"))
+        stub.add_response("filter_log_events", page(event_of("2")), named("1", "2"))
+        read = CloudWatchLogs(logs).search(ROUTE, "Successfully received", at(0), at(20), two)
+        assert (tasks_in(read)[-1], read.complete) == ("2", True)
+        stub.assert_no_pending_responses()
+
+
+def test_a_log_of_one_page_is_read_without_asking_for_tasks() -> None:
     def asked() -> tuple[str, ...]:
         raise AssertionError
 
     logs = client("logs")
     with Stubber(logs) as stub:
-        stub.add_response("filter_log_events", page(EVENT, more="a"))
-        stub.add_response("filter_log_events", page())
+        stub.add_response("filter_log_events", page(EVENT))
         assert CloudWatchLogs(logs).search(ROUTE, "x", at(0), at(20), asked).complete
+
+
+def test_a_log_of_the_tasks_alone_is_read_by_its_prefix_to_the_end() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        for more in ("a", "b", ""):
+            stub.add_response("filter_log_events", page(event_of("1"), more=more))
+        read = CloudWatchLogs(logs).search(ROUTE, "x", at(0), at(20), two)
+        assert (len(read.lines), read.complete) == (3, True)
+
+
+def lines(count: int, more: str = "a") -> dict[str, Any]:
+    return page(*[EVENT] * count, more=more)
+
+
+def test_short_lines_are_bounded_by_their_number() -> None:
+    logs = client("logs")
+    with Stubber(logs) as stub:
+        for _ in range(2):
+            stub.add_response("filter_log_events", lines(10_000))
+        read = search(logs)
+        assert (len(read.lines), read.complete) == (20_000, False)
+        stub.assert_no_pending_responses()
+
+
+def test_logs_that_are_read_at_the_same_time_share_the_bound_and_ask_for_pages_that_keep_it() -> None:
+    logs = client("logs")
+    query = {"limit": 2_000, "logStreamNamePrefix": "ecs/worker/"}
+    with Stubber(logs) as stub:
+        expected = {key: value for key, value in named().items() if key != "logStreamNames"} | query
+        stub.add_response("filter_log_events", lines(2_000), expected)
+        read = CloudWatchLogs(logs).search(ROUTE, "Successfully received", at(0), at(20), nobody, 10)
+        assert (len(read.lines), read.complete) == (2_000, False)
+        stub.assert_no_pending_responses()

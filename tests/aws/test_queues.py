@@ -13,6 +13,10 @@ from tests.aws.account import client, create_queues
 from tests.unit.fakes import DEAD_LETTERS, QUEUE
 
 
+def name_of(arn: str) -> str:
+    return arn.rpartition(":")[2]
+
+
 def url_of(sqs: Any) -> str:
     return str(sqs.get_queue_url(QueueName=QUEUE.rsplit(":", 1)[-1])["QueueUrl"])
 
@@ -98,4 +102,35 @@ def test_a_queues_address_is_asked_for_once() -> None:
         queues = SqsQueues(sqs)
         queues.depth(QUEUE)
         queues.depth(QUEUE)
+        stub.assert_no_pending_responses()
+
+
+def test_the_address_of_a_second_queue_of_the_account_is_that_of_the_first_with_its_own_name() -> None:
+    sqs = create_queues()
+    queues, asked = SqsQueues(sqs), list[str]()
+    sqs.meta.events.register("before-call.sqs.GetQueueUrl", lambda **_: asked.append("GetQueueUrl"))
+    sqs.send_message(QueueUrl=url_of(sqs).replace(name_of(QUEUE), name_of(DEAD_LETTERS)), MessageBody="a")
+    del asked[:]
+    assert (queues.depth(QUEUE).visible, queues.depth(DEAD_LETTERS).visible, len(asked)) == (0, 1, 1)
+
+
+def test_where_that_is_not_its_address_it_is_asked_for() -> None:
+    sqs = client("sqs")
+    counts = {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "0"}
+    name, dead = name_of(QUEUE), name_of(DEAD_LETTERS)
+    asked = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+    def read(url: str) -> dict[str, Any]:
+        return {"QueueUrl": url, "AttributeNames": [*asked, "VisibilityTimeout", "RedrivePolicy"]}
+
+    with Stubber(sqs) as stub:
+        stub.add_response("get_queue_url", {"QueueUrl": f"https://sqs/1/{name}"})
+        stub.add_response("get_queue_attributes", {"Attributes": counts}, read(f"https://sqs/1/{name}"))
+        stub.add_client_error(
+            "get_queue_attributes", "QueueDoesNotExist", expected_params=read(f"https://sqs/1/{dead}")
+        )
+        stub.add_response("get_queue_url", {"QueueUrl": "https://elsewhere"})
+        stub.add_response("get_queue_attributes", {"Attributes": counts}, read("https://elsewhere"))
+        queues = SqsQueues(sqs)
+        assert (queues.depth(QUEUE), queues.depth(DEAD_LETTERS)) == (QueueDepth(0, 0), QueueDepth(0, 0))
         stub.assert_no_pending_responses()

@@ -349,3 +349,41 @@ def test_services_that_may_not_be_listed_are_refused() -> None:
         stub.add_client_error("list_services", "AccessDeniedException")
         with pytest.raises(AwsRefused):
             EcsServices(ecs).running_in(CLUSTER)
+
+
+def test_of_the_tasks_that_streams_are_named_after_those_of_the_service_are_its_own() -> None:
+    """A task of another service of the cluster, and one that there never was, are not."""
+    ecs, prefix = client("ecs"), f"arn:aws:ecs:us-east-1:123456789012:task/{CLUSTER}"
+    ours, theirs, forged = (digit * 32 for digit in "abc")
+    answer = {
+        "tasks": [
+            {"taskArn": f"{prefix}/{ours}", "group": f"service:{WORKER.name}"},
+            {"taskArn": f"{prefix}/{theirs}", "group": f"service:{WORKER.name}-2"},
+        ],
+        "failures": [{"arn": f"{prefix}/{forged}", "reason": "MISSING"}],
+    }
+    with Stubber(ecs) as stub:
+        stub.add_response("describe_tasks", answer, {"cluster": CLUSTER, "tasks": [ours, theirs, forged]})
+        found = EcsServices(ecs).own_tasks(WORKER, frozenset({ours, theirs, forged}))
+    assert found == {ours}
+
+
+def test_what_is_no_id_of_a_task_is_not_asked_for() -> None:
+    """One such id would have the whole call refused (InvalidParameterException)."""
+    ecs, ours = client("ecs"), "0f9c2f1d-7f3f-4c5e-8a6b-0f9c2f1d7f3f"
+    with Stubber(ecs) as stub:
+        stub.add_response("describe_tasks", {"tasks": []}, {"cluster": CLUSTER, "tasks": [ours]})
+        services = EcsServices(ecs)
+        assert services.own_tasks(WORKER, frozenset({ours, "x", "A" * 32, "", "../" + "a" * 32})) == set()
+        assert services.own_tasks(WORKER, frozenset({"x"})) == set()
+        stub.assert_no_pending_responses()
+
+
+def test_of_more_than_a_hundred_the_services_tasks_are_listed() -> None:
+    ecs, prefix = client("ecs"), f"arn:aws:ecs:us-east-1:123456789012:task/{CLUSTER}"
+    ids = [f"{number:032x}" for number in range(101)]
+    with Stubber(ecs) as stub:
+        stub.add_response("list_tasks", {"taskArns": [f"{prefix}/{ids[0]}", f"{prefix}/{'f' * 32}"]})
+        stub.add_response("list_tasks", {"taskArns": [f"{prefix}/{ids[1]}"]})
+        assert EcsServices(ecs).own_tasks(WORKER, frozenset(ids)) == {ids[0], ids[1]}
+        stub.assert_no_pending_responses()

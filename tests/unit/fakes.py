@@ -219,6 +219,7 @@ class FakeServices:
     tasks: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
     stopped: tuple[str, ...] = ()
     died: tuple[StoppedTask, ...] = ()  # of them, those that a deployment started
+    strangers: frozenset[str] = frozenset()  # what streams are named after that is no task of the service
     groups: dict[tuple[str, str], str] = field(default_factory=dict)  # of (cluster, task)
     fuse: Fuse = field(default_factory=Fuse)
     response_lost: bool = False
@@ -280,6 +281,9 @@ class FakeServices:
     def stopped_tasks(self, service: Service) -> tuple[StoppedTask, ...]:
         return (*(StoppedTask(task, OLD_DEPLOYMENT) for task in self.stopped), *self.died)
 
+    def own_tasks(self, service: Service, tasks: frozenset[str]) -> frozenset[str]:
+        return tasks - self.strangers
+
     def task_group(self, cluster: str, task: str) -> str | None:
         return self.groups.get((cluster, task))
 
@@ -310,7 +314,7 @@ class FakeRoles:
     fuse: Fuse = field(default_factory=Fuse)
     detached: list[str] = field(default_factory=list)
 
-    def permissions(self, role: str, wanted: tuple[str, ...]) -> RolePermissions:
+    def permissions(self, role: str, wanted: tuple[str, ...], *, with_quota: bool = True) -> RolePermissions:
         def read(*policies: str) -> tuple[Policy, ...]:
             return self.read_policies(policies)
 
@@ -501,12 +505,24 @@ class FakeLogs:
         self.written.append(LogLine(at(seconds), f"ecs/{container}/{task}", message))
 
     def search(
-        self, route: LogRoute, term: str, since: str, until: str, tasks: Callable[[], tuple[str, ...]]
+        self,
+        route: LogRoute,
+        term: str,
+        since: str,
+        until: str,
+        tasks: Callable[[], tuple[str, ...]],
+        among: int = 1,
     ) -> LogLines:
         return self._read(route, term, since, until, self.written)
 
     def search_tasks(
-        self, route: LogRoute, tasks: tuple[str, ...], term: str, since: str, until: str
+        self,
+        route: LogRoute,
+        tasks: tuple[str, ...],
+        term: str,
+        since: str,
+        until: str,
+        among: int = 1,
     ) -> LogLines:
         return self._read(route, term, since, until, [x for x in self.written if x.task in tasks])
 
@@ -516,7 +532,7 @@ class FakeLogs:
                 return LogLines((), exists=False)
             raise AwsRefused(f"FilterLogEvents of {route.group}", code)
         start, end = datetime.fromisoformat(since), datetime.fromisoformat(until)
-        found = [x for x in written if term in x.message]
+        found = [x for x in written if term in x.message and x.stream.startswith(f"{route.stream_prefix}/")]
         shown = end - timedelta(seconds=self.lag)
         within = tuple(x for x in found if start < datetime.fromisoformat(x.at) <= shown)
         return LogLines(within[: self.most], complete=term not in self.endless and len(within) <= self.most)

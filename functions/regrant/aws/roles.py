@@ -22,7 +22,7 @@ class IamRoles:
     def __init__(self, iam: Any) -> None:
         self._iam = iam
 
-    def permissions(self, role: str, wanted: tuple[str, ...]) -> RolePermissions:
+    def permissions(self, role: str, wanted: tuple[str, ...], *, with_quota: bool = True) -> RolePermissions:
         """The role's policies, its boundary and the wanted ones with their documents, read side by side.
 
         GetRole, ListAttachedRolePolicies, ListRolePolicies, GetRolePolicy for each inline policy, GetPolicy
@@ -42,7 +42,7 @@ class IamRoles:
         return RolePermissions(
             role=role,
             attached=attached,
-            quota=self._quota() if len({*attached, *wanted}) > _QUOTA else _QUOTA,
+            quota=self._quota() if with_quota and len({*attached, *wanted}) > _QUOTA else _QUOTA,
             identity=(
                 *(read[arn] for arn in attached if arn in read),
                 *(Policy(name, document) for name, document in documents.items()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,8 @@ from regrant.model.catalogue import Service
 _TEN, _PAGE = 10, 100
 # As many as DescribeTasks takes (API reference), and as many stopped tasks as are looked at.
 _HUNDRED, _MOST_TASKS = 100, 1_000
+# 32 hexadecimal digits, or a UUID (developer guide, Account settings: long ARNs).
+_TASK = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class EcsServices:
@@ -149,6 +152,23 @@ class EcsServices:
             )
             for shape in shapes
         )
+
+    def own_tasks(self, service: Service, tasks: frozenset[str]) -> frozenset[str]:
+        """DescribeTasks: of a hundred at most those whose group is the service; of more those that ListTasks
+        knows. What has not the form of a task's id is none's, and would have the whole call refused.
+
+        Raises AwsUnavailable, AwsRefused.
+        """
+        named = sorted(task for task in tasks if _TASK.fullmatch(task))
+        if not named:
+            return frozenset()
+        if len(named) > _HUNDRED:
+            running, stopped = self.task_ids(service, None), self.stopped_task_ids(service)
+            return frozenset(named) & {*running, *stopped}
+        with aws_errors():
+            shapes = self._ecs.describe_tasks(cluster=service.cluster, tasks=named)["tasks"]
+        ours = (shape for shape in shapes if shape.get("group") == f"service:{service.name}")
+        return frozenset(name_of(shape["taskArn"]) for shape in ours)
 
     def task_group(self, cluster: str, task: str) -> str | None:
         """DescribeTasks: the task's group, also for about an hour after it stopped, or None.

@@ -1,4 +1,4 @@
-"""Whose a denial is, and which kind of calls it is one of. Names nothing that costs time to import."""
+"""Whose a denial is, of what, and of which kind of calls. Names nothing that costs time to import."""
 
 from __future__ import annotations
 
@@ -37,6 +37,22 @@ def _place(resource: str) -> str:
         return f"{resource.partition('/')[0]}/*"
     group, stream, _ = resource.partition(":log-stream:")
     return f"{group}:log-stream:*" if service == "logs" and stream else resource
+
+
+def asked_resource(denial: Denial) -> str | None:
+    """The resource as policies name it; None where the denial has it in another form, or not at all.
+
+    API Gateway hides an account but for its last four digits. Where they are those of the caller's account,
+    it is taken for that: a policy for another one that ends alike would have to be declared as well.
+    """
+    resource = denial.resource
+    if resource is None or (resource != "*" and not resource.startswith("arn:")):
+        return None
+    parts = resource.split(":", 5)
+    hidden, shown = (parts[4][:-4], parts[4][-4:]) if len(parts) == 6 else ("", "")
+    own = account_of(denial.principal_arn or "")
+    masked = hidden == "*" * 8 and shown.isascii() and shown.isdigit() and own.endswith(shown)
+    return ":".join((*parts[:4], own, parts[5])) if masked else resource
 
 
 def account_of(arn: str) -> str:

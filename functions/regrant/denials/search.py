@@ -7,8 +7,10 @@ from functools import cache
 from threading import Lock
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from regrant.errors import AwsRefused
-from regrant.model.aws import LogLines, LogRoute
+from regrant.model.aws import LogLine, LogLines, LogRoute
 from regrant.model.catalogue import HealthPolicy, Service
 from regrant.model.run import Depths
 from regrant.parallel import both, each
@@ -46,15 +48,20 @@ def read_lines(
     container's."""
     if not tasks:
         return LogLines(())
-    return joined(*each(lambda route: logs.search_tasks(route, tasks, term, since, until), routes))
+    among = len(routes)
+    return joined(*each(lambda route: logs.search_tasks(route, tasks, term, since, until, among), routes))
 
 
 class Found(NamedTuple):
-    """What a search found, the routes that could be read, and the others with AWS's code for why not."""
+    """What a search found, the routes that could be read, and the others with AWS's code for why not.
+
+    others: the lines that are of no task of the service (see of_its_tasks).
+    """
 
     log: LogLines
     routes: tuple[LogRoute, ...]
     unread: tuple[tuple[LogRoute, str], ...]
+    others: tuple[LogLine, ...] = ()
 
 
 def find_lines(
@@ -70,7 +77,7 @@ def find_lines(
 
     def search(route: LogRoute) -> LogLines | str:
         try:
-            lines = logs.search(route, term, since, until, tasks)
+            lines = logs.search(route, term, since, until, tasks, len(routes))
         except AwsRefused as refused:
             if refused.code != "AccessDeniedException":
                 raise
@@ -83,6 +90,24 @@ def find_lines(
         tuple(route for route, lines in found if isinstance(lines, LogLines)),
         tuple((route, lines) for route, lines in found if isinstance(lines, str)),
     )
+
+
+def of_its_tasks(found: Found, services: Services, service: Service) -> Found:
+    """What was found, with only the lines of the service's tasks, each in the stream that awslogs gives it.
+
+    A group's streams are made by whoever may write to it, under any name, and services may share a group. ECS
+    says whose a task is, for about an hour after it stopped; it is asked only if there are lines, and after
+    the search, so that no task that has logged is too young to be known. Raises AwsUnavailable, AwsRefused.
+    """
+    lines, prefixes = found.log.lines, {route.stream_prefix for route in found.routes}
+    named = frozenset(line.task for line in lines if line.stream.rpartition("/")[0] in prefixes)
+    tasks = services.own_tasks(service, named) if named else named
+    streams = {f"{prefix}/{task}" for prefix in prefixes for task in tasks}
+    others = tuple(line for line in lines if line.stream not in streams)
+    if not others:
+        return found
+    own = tuple(line for line in lines if line.stream in streams)
+    return found._replace(log=replace(found.log, lines=own), others=others)
 
 
 def joined(*parts: LogLines) -> LogLines:

@@ -8,13 +8,12 @@ says.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 import msgspec
 
-from regrant.denials.own import account_of, is_other_principal
+from regrant.denials.own import asked_resource, is_other_principal
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Basis, Policy, RoleEvaluation, evaluate
 from regrant.iam.quarantine import is_quarantine, next_of, reason_of
@@ -48,8 +47,6 @@ IN_THE_WAY: tuple[Cause, ...] = (
     "NOT_DECLARED",
 )
 """The causes that no policy of the catalogue fixes, though the task role is the one that is denied."""
-
-_MASKED = re.compile(r"\*{8}(\d{4})")
 
 # Layers that only the message names, and who can change them.
 _OTHER_LAYERS: dict[PolicyType, tuple[Cause, str, str]] = {
@@ -93,21 +90,6 @@ def cause_of(denial: Denial, permissions: RolePermissions) -> Judgement:
         return _unreadable(denial)
     found = permissions.evaluate(denial.action, asked_resource(denial))
     return _in_the_way(denial, permissions, found) or _grantable(denial, denial.action, permissions, found)
-
-
-def asked_resource(denial: Denial) -> str | None:
-    """The resource as policies name it; None where the denial has it in another form, or not at all.
-
-    API Gateway hides an account but for its last four digits. Where they are those of the caller's account,
-    it is taken for that: a policy for another one that ends alike would have to be declared as well.
-    """
-    resource = denial.resource
-    if resource is None or (resource != "*" and not resource.startswith("arn:")):
-        return None
-    parts = resource.split(":", 5)
-    masked = _MASKED.fullmatch(parts[4]) if len(parts) == 6 else None
-    own = account_of(denial.principal_arn or "")
-    return ":".join((*parts[:4], own, parts[5])) if masked and own.endswith(masked[1]) else resource
 
 
 def _compromised_key(denial: Denial, policy: str | None) -> Judgement:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from regrant.denials.calls import DeniedCall
-from regrant.denials.own import kind_of
-from regrant.diagnosis.cause import IN_THE_WAY, Judgement, asked_resource
+from regrant.denials.own import asked_resource, kind_of
+from regrant.diagnosis.cause import IN_THE_WAY, Judgement
 from regrant.diagnosis.findings import Judged
 from regrant.iam.cover import least_cover
 from regrant.iam.permissions import RolePermissions

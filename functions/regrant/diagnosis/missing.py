@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from regrant.denials.actions import is_action, manages_permissions, takes_no_resource
-from regrant.diagnosis.cause import asked_resource
+from regrant.denials.own import asked_resource
 from regrant.diagnosis.findings import MISSING_STATEMENT, Judged
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.iam.least import ACTION, RESOURCE, Call, calls_of, least_policy

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from regrant.clock import earlier
 from regrant.denials.calls import read_calls
 from regrant.denials.own import is_ignored, is_other_principal
-from regrant.denials.search import DENIAL_TERM, find_lines, tasks_of
+from regrant.denials.search import DENIAL_TERM, find_lines, of_its_tasks, tasks_of
 from regrant.diagnosis.cause import IGNORED, Judgement, cause_of
 from regrant.diagnosis.choice import bounded, kinds_of
 from regrant.diagnosis.findings import denial_findings, ranked
-from regrant.diagnosis.unread import no_log, unread
+from regrant.diagnosis.unread import no_log, other_streams, unread
 from regrant.iam.permissions import RolePermissions
 from regrant.model.denial import Denial
 from regrant.model.run import Diagnosis, Incident
@@ -39,12 +39,13 @@ def with_staying(diagnosis: Diagnosis, incident: Incident, aws: Account, now: st
         return diagnosis
     assert incident.service is not None  # it has an entry
     tasks = tasks_of(aws.services, incident.service)
-    found = find_lines(aws.logs, diagnosis.logs, tasks, DENIAL_TERM, earlier(now, LOOK_BACK), now)
+    every = find_lines(aws.logs, diagnosis.logs, tasks, DENIAL_TERM, earlier(now, LOOK_BACK), now)
+    found = of_its_tasks(every, aws.services, incident.service)
     if (refusal := no_log(plan.task_definition or "", found)) and incident.mode == "expire":
         return replace(diagnosis, plan=replace(plan, postpone=refusal.message))
     if refusal:
         return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
-    log, findings = found.log, (*diagnosis.findings, *unread(found))
+    log, findings = found.log, (*diagnosis.findings, *unread(found), *other_streams(found))
     diagnosis = replace(diagnosis, logs=found.routes, findings=findings)
     then = entry.task_role if incident.mode == "cure" else plan.role
     used = plan.role if plan.new_role else then

@@ -1,4 +1,5 @@
-"""The logs that cannot be read, each by name; and whether that leaves none to prove anything with."""
+"""The logs that cannot be read, each by name, and whether that leaves none to prove anything with; and lines
+that are not the service's."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from regrant.model.aws import LogRoute, TaskDefinition, name_of
 from regrant.model.results import Refusal
 from regrant.model.run import Finding
 
+_SHOWN = 3
 _UNSEEN = "What is denied there is not seen."
 
 
@@ -23,6 +25,16 @@ def unread(found: Found) -> tuple[Finding, ...]:
     if not found.unread:
         return ()
     return (Finding("LOGS_UNREADABLE", f"Not read: {_each(found.unread)}. {_UNSEEN}"),)
+
+
+def other_streams(found: Found) -> tuple[Finding, ...]:
+    """The lines that did not count. The alarm counts them all the same."""
+    if not found.others:
+        return ()
+    streams = tuple(dict.fromkeys(line.stream for line in found.others))
+    lines = "line is" if len(found.others) == 1 else "lines are"
+    text = f"Not counted: {len(found.others)} {lines} in streams of no task of the service."
+    return (Finding("OTHER_STREAMS", text, streams[:_SHOWN]),)
 
 
 def no_log(revision: str, found: Found) -> Refusal | None:

@@ -26,7 +26,7 @@ class Services:
         return ()
 
 class Logs:
-    def search(self, route, term, since, until, tasks):
+    def search(self, route, term, since, until, tasks, among):
         together.wait()  # old streams are in the way of all of them
         assert tasks() == ("task-1",)
         return LogLines(())

@@ -20,6 +20,7 @@ from tests.unit.fakes import (
     QUEUE,
     RECEIVE,
     ROLE,
+    ROUTE,
     SEND,
     World,
     at,
@@ -106,6 +107,8 @@ def test_where_one_container_is_denied_it_is_not_named() -> None:
 
 def test_where_several_containers_are_denied_each_finding_names_its_own() -> None:
     world = World()
+    both = (ROUTE, replace(ROUTE, stream_prefix="ecs/otel"))
+    world.services.definition = replace(world.services.definition, logs=both)
     world.logs.write(-9, RECEIVING, "old-1")
     world.logs.write(-8, UNDECLARED, "old-1", container="otel")
     found = {finding.code: finding.text for finding in diagnosed(world=world).findings}

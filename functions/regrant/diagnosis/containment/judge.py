@@ -26,7 +26,7 @@ from regrant.diagnosis.findings import (
 from regrant.diagnosis.no_grant import granted_since, own_trial, ruled_out
 from regrant.diagnosis.replaceable import as_far_as_replaceable
 from regrant.diagnosis.staying import KINDS
-from regrant.diagnosis.unread import elsewhere, unread
+from regrant.diagnosis.unread import elsewhere, other_streams, unread
 from regrant.grants import is_lost
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, ServiceState, TaskDefinition, name_of
@@ -82,6 +82,7 @@ def judge(
             *taken_off_findings(permissions.role, held, permissions.attached),
             *elsewhere(definition),
             *unread(found),
+            *other_streams(found),
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from regrant.clock import earlier, seconds_between
-from regrant.denials.search import DENIAL_TERM, Found, find_lines, joined, tasks_of
+from regrant.denials.search import DENIAL_TERM, Found, find_lines, joined, of_its_tasks, tasks_of
 from regrant.errors import AwsRefused
 from regrant.iam.permissions import RolePermissions
 from regrant.model.aws import LogLines, LogRoute, name_of
@@ -17,7 +17,14 @@ _RECENT = 120.0
 
 
 def denials(aws: Account, service: Service, routes: tuple[LogRoute, ...], since: str, now: str) -> Found:
-    """The lines with the words of a denial in (since, now]; of more than are read, the last ones as well."""
+    """The lines of the service's tasks with the words of a denial in (since, now]; of more than are read, the
+    last ones as well."""
+    return of_its_tasks(_of_any_stream(aws, service, routes, since, now), aws.services, service)
+
+
+def _of_any_stream(
+    aws: Account, service: Service, routes: tuple[LogRoute, ...], since: str, now: str
+) -> Found:
     tasks = tasks_of(aws.services, service)
     found = find_lines(aws.logs, routes, tasks, DENIAL_TERM, since, now)
     recent = earlier(now, _RECENT)
