@@ -159,13 +159,13 @@ COVERED = (
         " may hold the Deny that is in the way. It reads.",
         ("iam:GetPolicy", "iam:GetPolicyVersion"),
         "arn:aws:iam::123456789012:policy/*",
-        ("Diagnose",),
+        ("Diagnose", "VerifyHealth"),
     ),
     Reason(
         "The same for AWS's own policies.",
         ("iam:GetPolicy", "iam:GetPolicyVersion"),
         "arn:aws:iam::aws:policy/*",
-        ("Diagnose",),
+        ("Diagnose", "VerifyHealth"),
     ),
     Reason(
         "The stack's owner gives the start of the log groups' names, /ecs/ here. It reads.",

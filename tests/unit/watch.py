@@ -79,6 +79,13 @@ class Watch:
         assert self.state.health is not None
         return self.state.health
 
+    def look_denied(self, message: str, task: str = "new-1") -> Health:
+        """Denied, and again after the look that has seen it: the second look."""
+        self.log(message, task)
+        assert self.look().verdict == "PENDING"
+        self.log(message, task)
+        return self.look()
+
     def log(self, message: str, task: str = "new-1") -> None:
         """Now, that is a second into the window of the next look."""
         self.world.logs.write(self.seconds + 1, message, task)

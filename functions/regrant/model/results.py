@@ -77,7 +77,8 @@ class Sample(msgspec.Struct, frozen=True):
     `denied_at` are the times of the last lines. Where not `complete`, there were more lines than are read,
     and `denials` is a least number. `expected` are the lines with denials that do not count, since they are
     known to go on, of `expected_actions`. `detached` are the policies (ARNs) of the grant that the role lost.
-    `again` are those that were withdrawn from it and are attached all the same.
+    `again` are those that were withdrawn from it and are attached all the same. `confirmed`: the role's own
+    policies say no, too, to a call that was denied (regrant.verify.confirmed).
     """
 
     since: str
@@ -97,6 +98,7 @@ class Sample(msgspec.Struct, frozen=True):
     again: tuple[str, ...] = ()
     expected: int = 0
     expected_actions: tuple[str, ...] = ()
+    confirmed: bool | UnsetType = UNSET
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -111,7 +113,8 @@ class Health(msgspec.Struct, frozen=True):
     began. answered: AWS could be asked in the last look. `most_dead_letters` is the highest count of the
     samples so far, `dlq_growth` in how many in a row up to the last it grew. `troubled_at` is the last sample
     that was bad for another reason than a missing success. `replace_tasks`: UNHEALTHY in a way that new tasks
-    may fix: they are denied, down, or do nothing.
+    may fix: they are denied, down, or do nothing. `denied_at` is that of the last denied call which nothing
+    has confirmed yet.
     """
 
     verdict: Verdict
@@ -134,6 +137,7 @@ class Health(msgspec.Struct, frozen=True):
     troubled_at: str | None = None
     replace_tasks: bool = False
     evidence: tuple[str, ...] = ()
+    denied_at: str | UnsetType = UNSET
 
 
 class KeptGrant(msgspec.Struct, frozen=True):

@@ -43,6 +43,11 @@ class Reading(msgspec.Struct, frozen=True):
                 counted.append(line)
         return Denied(tuple(counted), tuple(expected), tuple(sorted(actions)))
 
+    def calls(self, lines: Iterable[LogLine]) -> tuple[Denial, ...]:
+        """What the role was denied in lines that count, each once."""
+        own = (denial for line in lines for denial in self._own(line.message))
+        return tuple(dict.fromkeys(denial for denial in own if not self._is_expected(denial)))
+
     def _own(self, message: str) -> list[Denial]:
         # Imported here: most looks see no such line, and need none of the reader's patterns at a cold start.
         from regrant.denials.reader import read_denials

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from regrant.clock import seconds_between
 from regrant.model.aws import name_of
 from regrant.model.catalogue import CatalogueEntry
@@ -17,6 +19,9 @@ from regrant.model.results import BaselineMark, Grant, Health, Sample, Verdict
 
 # Authorization lag is seconds as a rule and answers may flap during it (IAM user guide, Troubleshooting).
 PROPAGATION = 120.0
+# A denied call has to be confirmed: by the role's policies, or by another one, of a later time and seen in a
+# later look. Seconds in which that one has to come; else the first was a single one, or only words.
+REPEATS = 60.0
 
 
 class Objection(NamedTuple):
@@ -47,7 +52,7 @@ def health_of(
     objections = (
         *_of_deployment(sample, deployed),
         *_of_grant(sample, grant),
-        *_of_log(sample, grant, withdrawn_at is not None),
+        *_of_log(sample, grant, withdrawn_at is not None, previous),
         *_of_withdrawal(sample, withdrawn_at),
         *_of_backlog(sample, before),
         *_of_dead_letters(sample, previous, dlq_growth),
@@ -55,7 +60,8 @@ def health_of(
     troubles = tuple(objection for objection in objections if not objection.inconclusive)
     proof = None if troubles else _proof(sample, previous)
     unproved = Objection("The success line has not been logged yet.")
-    bad = troubles or (objections if proof else (unproved,))
+    denied = tuple(objection for objection in objections if objection.denied)
+    bad = troubles or (objections if proof else (*denied, unproved))
     streak = _streak(bad, previous)
     verdict: Verdict = "HEALTHY" if streak >= entry.health.samples else "PENDING"
     final = [objection for objection in bad if objection.final]
@@ -79,7 +85,9 @@ def health_of(
                 or [f"{min(streak, entry.health.samples)} of {entry.health.samples} good samples."]
             ),
             *_going_on(sample),
+            *(_denied_once(sample, previous) if verdict == "HEALTHY" else ()),
         ),
+        denied_at=_unconfirmed_at(sample, grant, withdrawn_at is not None, previous) or UNSET,
     )
 
 
@@ -89,6 +97,11 @@ def _going_on(sample: Sample) -> Iterator[str]:
         actions = ", ".join(sample.expected_actions)
         lines = f"{sample.expected} lines since {sample.since}"
         yield f"Goes on being denied, as expected ({lines}): {actions}."
+
+
+def _denied_once(sample: Sample, previous: Health | None) -> Iterator[str]:
+    if previous and previous.denied_at is not UNSET and not sample.denials:
+        yield f"Denied once, at {previous.denied_at}, and not again; the role's policies do not say no."
 
 
 def _streak(bad: tuple[Objection, ...], previous: Health | None) -> int:
@@ -129,20 +142,51 @@ def _proof(sample: Sample, previous: Health | None) -> str | None:
 
 def _troubled_at(sample: Sample, troubles: tuple[Objection, ...], previous: Health | None) -> str | None:
     """A denial is as old as its line, which two samples may see; any other trouble is there now."""
-    if len(troubles) > (1 if sample.denials else 0):
+    if not all(trouble.denied for trouble in troubles):
         return sample.at
     denied_at = sample.denied_at if sample.denials else None
     return denied_at or (previous.troubled_at if previous else None)
 
 
-def _of_log(sample: Sample, grant: Grant, strict: bool) -> Iterator[Objection]:
+def _of_log(sample: Sample, grant: Grant, strict: bool, previous: Health | None) -> Iterator[Objection]:
+    """A denial while the grant spreads is no harm; one after that ends the run, once it is confirmed."""
     if sample.denials:
-        recent = sample.denied_at is None or seconds_between(grant.at, sample.denied_at) <= PROPAGATION
-        spreading = recent and not strict
-        text = f"{sample.denials} denied calls since {sample.since}: {sample.last_denial}"
-        yield Objection(text, final=not spreading, denied=True)
+        what = f"{sample.denials} denied calls since {sample.since}"
+        text = f"{what}: {sample.last_denial}"
+        if is_excused(sample.denied_at, grant, strict):
+            yield Objection(text, denied=True)
+        elif sample.confirmed is True or _is_again(sample, previous):
+            yield Objection(text, final=True, denied=True)
+        else:
+            alone = f"{what}, which nothing confirms yet: {sample.last_denial}"
+            yield Objection(alone, inconclusive=True, denied=True)
+    elif _may_repeat(sample, previous):
+        yield Objection("The denied call may be repeated.", inconclusive=True)
     if not sample.complete:
         yield Objection("There were more log lines than are read, so a denial may be among the rest.")
+
+
+def is_excused(denied_at: str | None, grant: Grant, strict: bool) -> bool:
+    """What was denied while the grant spreads; strict: no grant does."""
+    return not strict and (denied_at is None or seconds_between(grant.at, denied_at) <= PROPAGATION)
+
+
+def _is_again(sample: Sample, previous: Health | None) -> bool:
+    """An earlier look has seen an earlier one."""
+    before = previous.denied_at if previous else UNSET
+    return before is not UNSET and _is_later(sample.denied_at, before)
+
+
+def _may_repeat(sample: Sample, previous: Health | None) -> bool:
+    before = previous.denied_at if previous else UNSET
+    return before is not UNSET and seconds_between(before, sample.at) < REPEATS
+
+
+def _unconfirmed_at(sample: Sample, grant: Grant, strict: bool, previous: Health | None) -> str | None:
+    """When the last denied call was made that had to be confirmed."""
+    if sample.denials and sample.denied_at and not is_excused(sample.denied_at, grant, strict):
+        return sample.denied_at
+    return (previous.denied_at or None) if previous else None
 
 
 def _of_withdrawal(sample: Sample, withdrawn_at: str | None) -> Iterator[Objection]:

@@ -11,6 +11,7 @@ sample looks back as far as the one before; a denial that was counted then is no
 
 from __future__ import annotations
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from regrant.clock import earlier, seconds_between
@@ -19,12 +20,12 @@ from regrant.errors import AwsUnavailable
 from regrant.model.aws import LogLine, LogLines, LogRoute, ServiceState
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.results import BaselineMark, Health, Sample
-from regrant.model.run import RunState
+from regrant.model.run import Plan, RunState
 from regrant.parallel import all_three, both
 from regrant.ports import Account, Roles
 from regrant.verify import rollout
 from regrant.verify.denied import Reading
-from regrant.verify.health import health_of
+from regrant.verify.health import health_of, is_excused
 from regrant.verify.watch import ROLLOUT_LIMIT, Watch, decide, watch_of
 
 # A line bears the time of the task; awslogs sends in batches, and the service takes its time.
@@ -76,7 +77,15 @@ def _look(state: RunState, watch: Watch, aws: Account, now: str) -> Health:
     try:
         reading = Reading(watch.role, frozenset(diagnosis.stays_denied), incident.entry.ignore_actions)
         sample, service = _take(
-            incident.service, incident.entry, diagnosis.logs, watch, reading, replaced_at, aws, now
+            incident.service,
+            incident.entry,
+            diagnosis.logs,
+            diagnosis.plan,
+            watch,
+            reading,
+            replaced_at,
+            aws,
+            now,
         )
     except AwsUnavailable as error:
         return replace(_unseen(error, watch, now), deployed_at=deployed_at)
@@ -119,6 +128,7 @@ def _take(
     service: Service,
     entry: CatalogueEntry,
     routes: tuple[LogRoute, ...],
+    plan: Plan | None,
     watch: Watch,
     reading: Reading,
     replaced_at: str,
@@ -146,6 +156,7 @@ def _take(
     found, expected, actions = reading.sort((*_of_tasks(denied, tasks), *afterwards))
     denials = tuple(line for line in found if not _known(line, back, last))
     fresh = _later(successes, last.succeeded_at if last else None)
+    confirmed = _is_confirmed(denials, entry, plan, watch, reading, aws)
     sample = Sample(
         since=since,
         at=now,
@@ -165,8 +176,28 @@ def _take(
         expected_actions=actions,
         detached=tuple(policy for policy in grant.attached if policy not in attached),
         again=tuple(policy for policy in watch.withdrawn if policy in attached),
+        confirmed=True if confirmed else UNSET,
     )
     return sample, state
+
+
+def _is_confirmed(
+    denials: tuple[LogLine, ...],
+    entry: CatalogueEntry,
+    plan: Plan | None,
+    watch: Watch,
+    reading: Reading,
+    aws: Account,
+) -> bool:
+    """Whether the role's policies say no as well; read only where a denial does not only say that the grant
+    has not spread yet."""
+    late = tuple(line for line in denials if not is_excused(line.at, watch.grant, watch.after_withdrawal))
+    if not late or plan is None:
+        return False
+    # Imported here: few looks see such a line, and the others need none of the policies' reader.
+    from regrant.verify.confirmed import is_confirmed
+
+    return is_confirmed(reading.calls(late), watch.role, plan, entry.policies, aws.roles)
 
 
 def _of_its_tasks(

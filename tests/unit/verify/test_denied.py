@@ -67,8 +67,7 @@ def test_what_is_no_denial_of_the_role_does_not_undo_a_good_fix(message: str) ->
 def test_a_denial_that_names_nobody_is_the_services(message: str) -> None:
     watch = Watch()
     watch.log(SUCCESS)
-    watch.log(message)
-    assert watch.look().verdict == "UNHEALTHY"
+    assert watch.look_denied(message).verdict == "UNHEALTHY"
 
 
 def watching(*, ignored: tuple[str, ...] = (), stays: frozenset[StaysDenied] = frozenset()) -> Watch:
@@ -108,9 +107,7 @@ def test_an_action_that_the_enrolment_ignores_is_no_trouble() -> None:
     ids=["another resource", "another action", "no resource", "another call beside it"],
 )
 def test_any_other_call_is(message: str) -> None:
-    watch = watching(stays=STAYS)
-    watch.log(message)
-    assert watch.look().verdict == "UNHEALTHY"
+    assert watching(stays=STAYS).look_denied(message).verdict == "UNHEALTHY"
 
 
 @given(st.lists(st.sampled_from([UPDATE, TRACE, DENIAL, *NO_AWS.values(), *OTHERS.values()]) | st.text()))

@@ -1,5 +1,7 @@
 """The service works again: positive evidence and no new denial, from the new tasks, N samples in a row."""
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from regrant.denials.search import DENIAL_TERM
@@ -76,8 +78,9 @@ def test_the_proof_need_not_be_logged_again_in_each_sample() -> None:
     assert (health.verdict, health.proof) == ("HEALTHY", SUCCESS)
 
 
-def test_a_denial_of_a_new_task_starts_the_count_again() -> None:
+def test_a_denial_while_the_grant_is_spreading_starts_the_count_again() -> None:
     watch = Watch()
+    watch.seconds = 60
     watch.log(SUCCESS)
     watch.look()
     watch.look()
@@ -93,11 +96,10 @@ def test_a_denial_while_the_grant_is_spreading_is_waited_out() -> None:
     assert watch.look().verdict == "PENDING"
 
 
-def test_a_denial_after_that_is_unhealthy() -> None:
+def test_a_call_that_is_denied_again_after_that_is_unhealthy() -> None:
     watch = Watch()
     watch.look()
-    watch.log(DENIAL)
-    assert watch.look().verdict == "UNHEALTHY"
+    assert watch.look_denied(DENIAL).verdict == "UNHEALTHY"
 
 
 def test_a_denial_that_is_shown_late_is_still_seen() -> None:
@@ -106,7 +108,8 @@ def test_a_denial_that_is_shown_late_is_still_seen() -> None:
     watch.world.logs.lag = 20
     watch.look(after=40)
     watch.log(DENIAL)
-    assert [watch.look().verdict for _ in range(2)] == ["PENDING", "UNHEALTHY"]
+    assert [watch.look().streak for _ in range(2)] == [2, 2]
+    assert "denied calls" in watch.health.evidence[0]
 
 
 def test_a_denial_from_while_the_grant_was_spreading_is_seen_again_but_not_for_ever() -> None:
@@ -201,9 +204,8 @@ def test_a_new_task_that_is_denied_and_exits_is_heard() -> None:
     watch = Watch()
     watch.log(SUCCESS)
     watch.look()
-    watch.log(DENIAL, "new-and-gone")
     watch.world.services.died = (StoppedTask("new-and-gone", watch.ours),)
-    assert watch.look().verdict == "UNHEALTHY"
+    assert watch.look_denied(DENIAL, "new-and-gone").verdict == "UNHEALTHY"
 
 
 def test_the_logs_of_tasks_that_stopped_before_what_a_look_goes_back_to_are_not_asked_for() -> None:
@@ -217,16 +219,15 @@ def test_the_logs_of_tasks_that_stopped_before_what_a_look_goes_back_to_are_not_
         StoppedTask("new-and-gone", watch.ours, at=at(172)),
         StoppedTask("still-stopping", watch.ours),
     )
-    watch.log(DENIAL, "new-and-gone")
     asked = set[str]()
     search = watch.world.logs.search_tasks
 
-    def noted(route: LogRoute, tasks: tuple[str, ...], term: str, since: str, until: str) -> LogLines:
+    def noted(route: LogRoute, tasks: tuple[str, ...], *rest: Any) -> LogLines:
         asked.update(tasks)
-        return search(route, tasks, term, since, until)
+        return search(route, tasks, *rest)
 
-    watch.world.logs.search_tasks = noted  # type: ignore[method-assign]
-    assert watch.look().verdict == "UNHEALTHY"
+    watch.world.logs.search_tasks = noted  # type: ignore[method-assign, assignment]
+    assert watch.look_denied(DENIAL, "new-and-gone").verdict == "UNHEALTHY"
     assert asked == {"new-1", "new-2", "new-and-gone", "still-stopping"}
 
 

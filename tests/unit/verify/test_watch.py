@@ -89,8 +89,7 @@ def test_new_tasks_do_not_make_the_grant_new() -> None:
     watch.look()
     watch.deploy(130)
     watch.world.services.finish()
-    watch.log(DENIAL)
-    assert watch.look().verdict == "UNHEALTHY"
+    assert watch.look_denied(DENIAL).verdict == "UNHEALTHY"
 
 
 def test_the_samples_of_old_tasks_prove_nothing_of_new_ones() -> None:
@@ -195,7 +194,8 @@ def test_the_proof_is_had_from_samples_of_after_that() -> None:
 def test_a_denial_ends_the_trial_also_while_the_change_spreads() -> None:
     trial = Trial()
     trial.look()
-    health = trial.look(DENIAL.replace("retainwise-ecs-task-role", name_of(WORKER_ROLE)))
+    for _ in range(2):
+        health = trial.look(DENIAL.replace("retainwise-ecs-task-role", name_of(WORKER_ROLE)))
     assert health.verdict == "UNHEALTHY" and "denied" in health.evidence[0]
 
 
@@ -323,6 +323,7 @@ def test_tasks_that_are_denied_after_the_grant_has_spread_are_replaced() -> None
     brief = Brief(samples=12)
     brief.step()
     brief.seconds += PROPAGATION
+    brief.step(DENIAL)
     health = brief.step(DENIAL)
     assert (health.verdict, health.next) == ("UNHEALTHY", "REDEPLOY")
     assert "denied calls" in health.evidence[0]
