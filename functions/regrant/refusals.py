@@ -31,6 +31,7 @@ PASSING = frozenset(
         "OWN_TRIAL",
         "GRANTED_SINCE",
         "NOT_ASKED",
+        "RECENTLY_UNDONE",
         NOT_OPENED,
         "AwsUnavailable",
         "AccountMoved",
@@ -42,7 +43,8 @@ PASSING = frozenset(
 NOTHING_TO_FIX: the alarm may be of something else by then. All else stands until the catalogue entry or the
 service has been changed, or a day is over. A new code stands.
 
-After DEPLOYMENT_REPLACED the tasks in use may not have tried yet what the others were denied."""
+After DEPLOYMENT_REPLACED the tasks in use may not have tried yet what the others were denied; and beside what
+was RECENTLY_UNDONE the service may lack something else by then."""
 QUIET = 5400.0
 """Seconds without such a refusal after which it is another incident. The audit's own runs are an hour apart,
 and each may have waited twenty minutes for a deployment."""

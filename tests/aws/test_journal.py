@@ -143,7 +143,67 @@ def test_how_the_last_run_of_a_service_ended_is_kept_with_the_service(journal: D
     report = Report(INCIDENT, str(WORKER), "contain", "ROLLED_BACK", (), changes, None, None, (), "x")
     assert journal.last_outcome(WORKER) is None
     journal.close(INCIDENT, report, at(240))
-    assert journal.last_outcome(WORKER) == LastOutcome(INCIDENT, "ROLLED_BACK", at(240))
+    undone = {f"{OLD_ROLE} {RECEIVE}": at(200)}
+    assert journal.last_outcome(WORKER) == LastOutcome(INCIDENT, "ROLLED_BACK", at(240), undone=undone)
+
+
+def rolled_back(incident: str, *changes: Change) -> Report:
+    return Report(incident, str(WORKER), "rollback", "ROLLED_BACK", (), changes, None, None, (), "x")
+
+
+def test_what_earlier_undos_took_off_is_remembered_for_a_day(journal: DynamoJournal) -> None:
+    for incident, policy, when in (("run-1", RECEIVE, 200), ("run-2", SEND, 9_000)):
+        change = Change("attach", OLD_ROLE, policy, at(when), at(when), at(when))
+        journal.close(incident, rolled_back(incident, change), at(when))
+    last = journal.last_outcome(WORKER)
+    assert last is not None
+    assert last.undone == {f"{OLD_ROLE} {RECEIVE}": at(200), f"{OLD_ROLE} {SEND}": at(9_000)}
+    late = Change("attach", OLD_ROLE, SEND, at(90_000), at(90_000), at(90_000))
+    journal.close("run-3", rolled_back("run-3", late), at(90_000))
+    last = journal.last_outcome(WORKER)
+    assert last is not None and last.undone == {f"{OLD_ROLE} {SEND}": at(90_000)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change("attach", OLD_ROLE, RECEIVE, at(3), None, at(200)),
+        Change("attach", OLD_ROLE, RECEIVE, at(3), at(3), at(200), ended_by="expiry-1"),
+        Change("attach", OLD_ROLE, RECEIVE, at(-99_000), at(-99_000), at(-98_000)),
+    ],
+    ids=["never made", "ended before", "undone days ago"],
+)
+def test_an_undo_that_took_nothing_off_keeps_events_from_nothing(
+    journal: DynamoJournal, change: Change
+) -> None:
+    """Whoever may start an undo starts it for any incident of before."""
+    journal.close("undo-1", rolled_back("undo-1", change), at(240), subject=INCIDENT)
+    assert journal.last_outcome(WORKER) is None
+
+
+def test_a_second_undo_of_a_run_takes_nothing_off_for_longer(journal: DynamoJournal) -> None:
+    change = Change("attach", OLD_ROLE, RECEIVE, at(3), at(3), at(200))
+    for undo, when in (("undo-1", 240), ("undo-2", 80_000)):
+        journal.close(undo, rolled_back(undo, change), at(when), subject=INCIDENT)
+    last = journal.last_outcome(WORKER)
+    assert last is not None and last.undone == {f"{OLD_ROLE} {RECEIVE}": at(200)}
+
+
+def test_a_page_of_a_run_that_changed_nothing_is_not_the_last_word_on_the_service(
+    journal: DynamoJournal,
+) -> None:
+    nothing = replace(rolled_back("undo-1"), outcome="ROLLBACK_INCOMPLETE")
+    journal.close("undo-1", nothing, at(240), subject=INCIDENT)
+    assert journal.last_outcome(WORKER) is None
+
+
+def test_an_undo_that_finishes_a_day_after_it_was_paged_ends_the_page(journal: DynamoJournal) -> None:
+    change = Change("attach", OLD_ROLE, RECEIVE, at(3), at(3), at(200))
+    stands = replace(rolled_back("undo-1", replace(change, undone_at=None)), outcome="ROLLBACK_INCOMPLETE")
+    journal.close("undo-1", stands, at(240), subject=INCIDENT)
+    journal.close("undo-2", rolled_back("undo-2", change), at(99_000), subject=INCIDENT)
+    last = journal.last_outcome(WORKER)
+    assert last is not None and (last.outcome, last.undone) == ("ROLLED_BACK", {})
 
 
 def test_a_run_that_changed_nothing_is_not_the_last_one(journal: DynamoJournal) -> None:

@@ -158,6 +158,18 @@ def test_what_was_undone_a_while_ago_is_held_back_as_for_an_event() -> None:
     assert audit(world, 25)[0].execution in world.executions.started
 
 
+def test_after_an_undo_the_audit_starts_the_run_that_says_what_is_held_back_and_then_keeps_looking() -> None:
+    """The alarm sends no second event, and the service may lack something else by now."""
+    world = firing()
+    known = {f"{OLD_ROLE} {RECEIVE}": at(0)}
+    world.journal.last[str(WORKER)] = LastOutcome("run-1", "ROLLED_BACK", at(0), undone=known)
+    (found,) = audit(world, 1)
+    assert found.execution in world.executions.started and len(world.topic.sent) == 1
+    refused(world, "RECENTLY_UNDONE", HOUR)
+    assert audit(world, 2)[0].execution in world.executions.started
+    assert len(world.topic.sent) == 1
+
+
 def test_a_refusal_that_stands_waits_for_a_person_for_a_day_or_until_the_entry_is_another() -> None:
     world = refused(firing(), "NOT_DECLARED")
     (found,) = audit(world, 5)

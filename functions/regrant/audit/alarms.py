@@ -19,8 +19,8 @@ from regrant.clock import seconds_between
 from regrant.model.aws import FiringAlarm
 from regrant.model.catalogue import CatalogueEntry, Service, parse_service
 from regrant.model.journal import LastOutcome, Refusals
+from regrant.model.undone import judge_last_outcome
 from regrant.opening.ended_run import AUDIT_SOURCE
-from regrant.opening.open import judge_last_outcome
 from regrant.opening.trigger import AUDIT
 from regrant.refusals import newest_of, standing
 

@@ -14,6 +14,7 @@ from regrant.model.aws import ServiceState
 from regrant.model.catalogue import CatalogueEntry
 from regrant.model.results import Refusal
 from regrant.model.run import Diagnosis, Finding, Incident, RunState
+from regrant.model.undone import judge_plan
 from regrant.opening.catalogue import read_entry
 from regrant.parallel import both
 from regrant.ports import Account
@@ -40,6 +41,7 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
         state.incident, read_entry(text, service, allowed, aws.settings.catalogue_prefix)
     )
     diagnosis = refused(refusal, now) if refusal else _make_plan(incident, found, allowed, aws, now, before)
+    diagnosis = _without_undone(diagnosis, incident)
     if incident.mode in ("cure", "expire"):
         diagnosis = with_staying(diagnosis, incident, aws, now)
     diagnosis = _asking(diagnosis, incident, aws.settings.require_approval)
@@ -57,6 +59,16 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
         refusal = changes_on(diagnosis.plan.role)
         return replace(diagnosis, next="REFUSE", plan=None, refusal=refusal, checks=checks)
     return replace(diagnosis, checks=checks)
+
+
+def _without_undone(diagnosis: Diagnosis, incident: Incident) -> Diagnosis:
+    plan = diagnosis.plan
+    if plan is None or incident.undone is UNSET:
+        return diagnosis
+    refusal = judge_plan(plan.role, plan.attach, incident.undone)
+    if refusal is None:
+        return diagnosis
+    return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
 
 
 def _by_entry(incident: Incident, entry: CatalogueEntry | Refusal) -> tuple[Incident, Refusal | None]:

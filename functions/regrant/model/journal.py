@@ -103,17 +103,20 @@ class Change(msgspec.Struct, frozen=True):
 
 
 COOL_DOWN = 24 * 3600.0
-"""Seconds for which events start no run for a service after one was undone."""
+"""Seconds for which events start nothing again that was undone."""
 
 
 class LastOutcome(msgspec.Struct, frozen=True):
     """How the last run that changed a service ended. subject is the incident whose changes it was to undo, if
-    not its own. CONTAINED is also the undo of a cure or an expiry that had not finished undoing itself."""
+    not its own. CONTAINED is also the undo of a cure or an expiry that had not finished undoing itself.
+    undone has when which attachments were undone (regrant.model.undone), those of undos before this one,
+    too; None if that is not known."""
 
     incident: str
     outcome: Outcome
     at: str
     subject: str = ""
+    undone: dict[str, str] | None = None
 
 
 class RefusedCause(msgspec.Struct, frozen=True):

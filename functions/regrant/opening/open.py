@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from regrant.clock import seconds_between
@@ -11,9 +12,9 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.leases import Busy, take_service
 from regrant.model.aws import name_of
 from regrant.model.catalogue import Service, parse_service
-from regrant.model.journal import COOL_DOWN, LastOutcome
 from regrant.model.results import Health, Refusal
 from regrant.model.run import Incident, OpenEvent, RunState
+from regrant.model.undone import held_back, judge_last_outcome
 from regrant.opening.catalogue import read_entry
 from regrant.opening.ended_run import UNDO_STOPPED
 from regrant.opening.request import EXAMPLE, Request, as_input, shown
@@ -67,8 +68,9 @@ def _read(event: OpenEvent, request: Request, aws: Account) -> Incident:
     entry = read_entry(text, service, allowed, aws.settings.catalogue_prefix)
     if isinstance(entry, Refusal):
         return _incident(event, request, refusal=entry)
+    undone = held_back(last, event.now) or UNSET
     refusal = judge_last_outcome(last, event.now)
-    return _incident(event, request, entry=entry, refusal=refusal)
+    return _incident(event, request, entry=entry, refusal=refusal, undone=undone)
 
 
 def _lease(incident: Incident, event: OpenEvent, aws: Account) -> Incident:
@@ -130,20 +132,6 @@ def find_service(task: str, aws: Account, now: str) -> Service | Refusal:
 def _unknown(message: str) -> Refusal:
     next_step = f"Find out which service was denied, and start a run for it by hand:{EXAMPLE}"
     return Refusal("UNKNOWN_TASK", message, next_step)
-
-
-def judge_last_outcome(last: LastOutcome | None, now: str) -> Refusal | None:
-    """No event tries again what was undone a while ago: each try may cost messages and restarts.
-
-    An undo brings the denials back, and with them the events; without this the two would take turns.
-    """
-    if last is None or last.outcome in ("CONTAINED", "CURED") or seconds_between(last.at, now) > COOL_DOWN:
-        return None
-    return Refusal(
-        "RECENTLY_UNDONE",
-        f"The last run, {last.incident}, was undone ({last.outcome}) at {last.at}.",
-        "Read that run's report and repair the cause; then start a run by hand, which is never held back.",
-    )
 
 
 def _read_rollback(event: OpenEvent, request: Request, subject: str, aws: Account) -> Incident:

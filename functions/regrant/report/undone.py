@@ -13,6 +13,7 @@ from regrant.model.aws import name_of
 from regrant.model.journal import COOL_DOWN, Change, Hold, Outcome
 from regrant.model.results import Receipt
 from regrant.model.run import RunState
+from regrant.model.undone import undone_attachments, within_a_day
 
 
 def as_shown(changes: tuple[Change, ...], state: RunState, outcome: Outcome) -> tuple[Change, ...]:
@@ -43,9 +44,11 @@ def after_undo(
         names = ", ".join(name_of(change.value) for change in off)
         role = name_of(off[0].target)
         yield f"{state.incident.service} runs as {role} without {names} and may be denied."
-    if any(change.kind == "attach" for change in changes):  # as the journal remembers it
-        until = f"{later(now, COOL_DOWN)} ({COOL_DOWN / HOUR:.0f} hours)"
-        yield f"Events start no run for the service until {until}; one started by hand is never held back."
+    if undone := within_a_day(undone_attachments(changes, own=False), now):  # as the journal remembers it
+        until = f"{later(max(undone.values()), COOL_DOWN)} ({COOL_DOWN / HOUR:.0f} hours)"
+        names = ", ".join(dict.fromkeys(name_of(each.rpartition(" ")[2]) for each in undone))
+        only = f"Events start no run that would attach only {names} again until {until}"
+        yield f"{only}; one started by hand is never held back."
     for change in attached:
         if change.left_for:
             yield f"{name_of(change.value)} stays: {change.left_for}."

@@ -18,7 +18,8 @@ def test_after_a_containment_the_service_may_be_denied_and_no_event_helps_it_for
     step = undo_report(granted(), UNDO, 600).next
     assert step.startswith("Everything that the incident changed is undone. ")
     assert DENIED in step
-    assert f"Events start no run for the service until {at(633 + 24 * 3600)} (24 hours)" in step
+    only = f"Events start no run that would attach only {name_of(RECEIVE)} again until "
+    assert f"{only}{at(600 + 24 * 3600)} (24 hours)" in step
 
 
 def test_of_a_service_that_somebody_has_deployed_since_nothing_is_said() -> None:

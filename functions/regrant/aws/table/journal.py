@@ -22,6 +22,7 @@ from regrant.model.aws import Baseline
 from regrant.model.catalogue import Service
 from regrant.model.journal import Change, Hold, LastOutcome, Lease, Refusals
 from regrant.model.run import Report
+from regrant.model.undone import held_back, undone_attachments, within_a_day
 
 # In which order a run makes its changes, for those of one moment.
 _ORDER = ("attach", "register", "redeploy", "withdraw", "restore", "reattach")
@@ -116,8 +117,8 @@ class DynamoJournal:
         self, incident: str, report: Report, at: str, lease: str | None = None, subject: str | None = None
     ) -> None:
         """TransactWriteItems: the report, how the service's last changing run ended, and the end of the lease
-        on `lease` (a resource); without that if another run has taken it over. Of an undo of what is no
-        attachment, before that GetItem of how the last one ended."""
+        on `lease` (a resource); without that if another run has taken it over. Of an undo, before that
+        GetItem of how the last one ended."""
         items = [_item(incident, "outcome", report)]
         last = self._last(incident, report, at, subject or incident) if report.service else None
         if last:
@@ -129,19 +130,24 @@ class DynamoJournal:
 
     def _last(self, incident: str, report: Report, at: str, subject: str) -> LastOutcome | None:
         last = LastOutcome(incident, report.outcome, at, "" if subject == incident else subject)
-        attached = any(change.kind == "attach" for change in report.changes)
-        lasting = ("CONTAINED", "CURED", "ROLLBACK_INCOMPLETE", *(["ROLLED_BACK"] if attached else []))
-        if report.outcome in lasting:
+        if report.outcome in ("CONTAINED", "CURED"):
             return last
+        if (
+            report.outcome == "ROLLBACK_INCOMPLETE"
+        ):  # of a run that changed something: the others leave nothing
+            return last if report.changes else None
         if report.outcome != "ROLLED_BACK":
             return None
-        # A cure or an expiry that was undone leaves the service contained, as it was; and that is news only
-        # where the last run had left it half undone.
         body = self._get(f"service#{report.service}", "last")
         was = msgspec.json.decode(body, type=LastOutcome) if body else None
-        if was is None or was.outcome != "ROLLBACK_INCOMPLETE" or subject != (was.subject or was.incident):
-            return None
-        return replace(last, outcome="CONTAINED")
+        undone = within_a_day(undone_attachments(report.changes, own=subject == incident), at)
+        incomplete = was is not None and was.outcome == "ROLLBACK_INCOMPLETE"
+        finished = incomplete and was is not None and subject == (was.subject or was.incident)
+        if any(change.kind == "attach" for change in report.changes):
+            return replace(last, undone=held_back(was, at) | undone) if undone or finished else None
+        # A cure or an expiry that was undone leaves the service contained, as it was; and that is news only
+        # where the last run had left it half undone.
+        return replace(last, outcome="CONTAINED") if finished else None
 
     def reopen(self, incident: str) -> None:
         """PutItem in place of the report: the run goes on, and writes another one when it ends."""
