@@ -203,10 +203,10 @@ class Journal(Protocol):
     def report(self, incident: str) -> Report | None:
         """The report with which the incident was closed; None if it was not, or is open again."""
 
-    def refusals(self, service: Service) -> Refusals:
-        """What the service's automatic runs were refused for."""
+    def refusals(self, service: Service | None) -> Refusals:
+        """What the service's automatic runs were refused for, or those that found no service."""
 
-    def keep_refusals(self, service: Service, refusals: Refusals) -> bool:
+    def keep_refusals(self, service: Service | None, refusals: Refusals) -> bool:
         """Write them unless somebody has since they were read; whether they were written."""
 
 

@@ -48,6 +48,8 @@ was RECENTLY_UNDONE the service may lack something else by then."""
 QUIET = 5400.0
 """Seconds without such a refusal after which it is another incident. The audit's own runs are an hour apart,
 and each may have waited twenty minutes for a deployment."""
+CLAIM = 300.0
+"""Seconds for which a run may be about to notify the topic: its step may be tried again."""
 _RUNTIMES = ("Lambda.", "States.", "Sandbox.", "Runtime.")
 """How Lambda's and Step Functions' own errors begin, as of a function that could not be called. They pass."""
 
@@ -87,6 +89,9 @@ def counted(before: Refusals, this: RefusedCause, run: str) -> tuple[Refusals, R
             notified_at=known.notified_at,
             notified_by=known.notified_by,
             known=known.known,
+            claimed_at=known.claimed_at,
+            claimed_by=known.claimed_by,
+            claimed=known.claimed,
         )
     others = tuple(cause for cause in before.causes if cause.code != this.code)
     runs = before.runs if again else (*before.runs, run)[-_RUNS:]
@@ -119,12 +124,36 @@ def _within_a_day(cause: RefusedCause, now: str) -> dict[str, str]:
     return {thing: at for thing, at in cause.known.items() if seconds_between(at, now) < DAY}
 
 
+def claimed(record: Refusals, cause: RefusedCause, run: str, now: str) -> Refusals:
+    """The record with the run's word that it is about to notify the topic: others that end at the same time
+    need not."""
+    claim = replace(cause, claimed_at=now, claimed_by=run, claimed=cause.about)
+    return replace(record, causes=tuple(claim if each == cause else each for each in record.causes))
+
+
+def let_go(record: Refusals, cause: RefusedCause, run: str) -> Refusals:
+    """The record without that, if the run could not notify it."""
+    if cause.claimed_by != run:
+        return record
+    free = replace(cause, claimed_at=None, claimed_by="", claimed=())
+    return replace(record, causes=tuple(free if each == cause else each for each in record.causes))
+
+
+def is_left_to_another(record: Refusals, this: RefusedCause, run: str, now: str) -> bool:
+    """Whether another run is about to notify of all that this one was refused over. One that has not done so
+    in a while has died on the way."""
+    known = next((cause for cause in record.causes if cause.code == this.code), None)
+    if known is None or known.claimed_at is None or known.claimed_by == run:
+        return False
+    return seconds_between(known.claimed_at, now) < CLAIM and {*this.about} <= {*known.claimed}
+
+
 def notified(record: Refusals, cause: RefusedCause, run: str, now: str) -> Refusals:
     """The record once the run has notified the topic of the cause."""
     known = dict(list((dict.fromkeys(cause.about, now) | _within_a_day(cause, now)).items())[:_KNOWN])
     known |= {thing: now for thing in cause.about if thing in known}
     sent = replace(cause, notified_at=now, notified_by=run, known=known)
-    return replace(record, causes=tuple(sent if each == cause else each for each in record.causes))
+    return let_go(replace(record, causes=tuple(sent if c == cause else c for c in record.causes)), sent, run)
 
 
 def standing(

@@ -388,7 +388,7 @@ class FakeJournal:
     entries: dict[tuple[str, str, str], Change] = field(default_factory=dict)
     closed: dict[str, Report] = field(default_factory=dict)
     last: dict[str, LastOutcome] = field(default_factory=dict)
-    refused: dict[Service, Refusals] = field(default_factory=dict)
+    refused: dict[Service | None, Refusals] = field(default_factory=dict)
     meets_another: list[Callable[[FakeJournal], object]] = field(default_factory=list)
     fuse: Fuse = field(default_factory=Fuse)
     failure: AwsRefused | None = None
@@ -470,12 +470,12 @@ class FakeJournal:
     def report(self, incident: str) -> Report | None:
         return self.closed.get(incident)
 
-    def refusals(self, service: Service) -> Refusals:
+    def refusals(self, service: Service | None) -> Refusals:
         if self.failure:
             raise self.failure
         return self.refused.get(service, Refusals())
 
-    def keep_refusals(self, service: Service, refusals: Refusals) -> bool:
+    def keep_refusals(self, service: Service | None, refusals: Refusals) -> bool:
         if self.meets_another:
             self.meets_another.pop()(self)
         if self.refusals(service).version != refusals.version:

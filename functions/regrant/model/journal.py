@@ -126,7 +126,8 @@ class RefusedCause(msgspec.Struct, frozen=True):
     it was refused over: a digest of each denied action, role and revision. first and last are when the first
     and the last of them closed, before when the one before the last did, and count how many there were.
     notified_at is when the topic was last notified, by the run notified_by; known is when it was last
-    notified of each that runs were refused over.
+    notified of each that runs were refused over. claimed_at is when the run claimed_by was about to notify it
+    of `claimed`, of what it was refused over.
     """
 
     code: str
@@ -140,11 +141,14 @@ class RefusedCause(msgspec.Struct, frozen=True):
     notified_at: str | None = None
     notified_by: str = ""
     known: dict[str, str] = {}
+    claimed_at: str | None = None
+    claimed_by: str = ""
+    claimed: tuple[str, ...] = ()
 
 
 class Refusals(msgspec.Struct, frozen=True):
-    """Those of one service, the one that was counted last at the end. runs are the runs (their names) that
-    were counted last. version is how often the record was written."""
+    """Those of one service, or of runs that found none, the one that was counted last at the end. runs are
+    the runs (their names) that were counted last. version is how often the record was written."""
 
     causes: tuple[RefusedCause, ...] = ()
     runs: tuple[str, ...] = ()

@@ -150,7 +150,8 @@ def _read_alarm(detail: Mapping[str, Any], alarm_prefix: str, by: str) -> Reques
     ours = isinstance(name, str) and name.startswith(alarm_prefix)
     service = parse_service(str(name).removeprefix(alarm_prefix)) if ours else None
     if service is None:
-        return Request("contain", f"{by} {shown(name)}", refusal=_other_alarm(name, alarm_prefix))
+        other = _other_alarm(name, alarm_prefix)
+        return Request("contain", f"{by} {shown(name)}", automatic=True, refusal=other)
     if refusal := _other_kind(service, detail.get("configuration")):
         return Request("contain", f"{by} {name}", service=service, automatic=True, refusal=refusal)
     value = state.get("value") if isinstance(state, Mapping) else None

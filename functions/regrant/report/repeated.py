@@ -1,5 +1,5 @@
 """What an automatic run was refused for: notified once for each cause of a service, then counted (see
-regrant.refusals).
+regrant.refusals); and so where no service was found.
 
 A run that a person has started always answers. If the record cannot be read or written, the topic is notified
 rather than not.
@@ -8,6 +8,7 @@ rather than not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -16,15 +17,18 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.catalogue import Service, parse_service
 from regrant.model.journal import Outcome, RefusedCause
 from regrant.model.run import Finding, Report, RunState
-from regrant.opening.trigger import ALARMS
+from regrant.opening.trigger import ALARMS, mode_of
 from regrant.ports import Account, Journal
 from regrant.refusals import (
     ALARM_SUPPRESSED,
     NOT_OPENED,
+    claimed,
     counted,
     digest_of_entry,
     digests_of,
     is_due,
+    is_left_to_another,
+    let_go,
     notified,
 )
 from regrant.report.outcome import refusal_of
@@ -34,7 +38,8 @@ _TRIES = 5
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """Whether the topic is to be notified of this run; and its refusal with what the record says of it."""
+    """Whether the topic is to be notified of this run; and its refusal with what the record says of it. Those
+    of runs that found no service are counted together."""
 
     notify: bool = True
     service: Service | None = None
@@ -48,7 +53,7 @@ def look_back(state: RunState, outcome: Outcome, aws: Account, now: str) -> Repe
     if refusal and refusal.code == ALARM_SUPPRESSED:
         return Repeat(notify=False)
     counts = incident.automatic and incident.mode == "contain" and outcome in ("REFUSED", "NOTHING_TO_FIX")
-    if not counts or incident.service is None:
+    if not counts:
         return Repeat()
     code = refusal.code if refusal else state.failure.name if state.failure else outcome
     entry = digest_of_entry(incident.entry)
@@ -57,35 +62,44 @@ def look_back(state: RunState, outcome: Outcome, aws: Account, now: str) -> Repe
 
 
 def look_back_unopened(given: object, failure: str, run: str, aws: Account, now: str) -> Repeat:
-    """The same of a run that could not be opened, if its input is that of an alarm."""
-    service = _service_of_alarm(given)
-    if service is None:
+    """The same of a run that could not be opened, if its input is an event. Of an undo each is notified: what
+    it was to undo is still there."""
+    if not isinstance(given, Mapping) or "detail-type" not in given or mode_of(given) != "contain":
         return Repeat()
-    this = RefusedCause(NOT_OPENED, None, now, now, about=digests_of([failure]))
+    service = _service_of_alarm(given)
+    over = [failure] if service else [failure, str(given["detail-type"])]
+    this = RefusedCause(NOT_OPENED, None, now, now, about=digests_of(over))
     return _known(service, this, run, aws, now)
 
 
-def _known(service: Service, this: RefusedCause, run: str, aws: Account, now: str) -> Repeat:
+def _known(service: Service | None, this: RefusedCause, run: str, aws: Account, now: str) -> Repeat:
+    """Of runs that end at the same time one says, before it notifies the topic, that it does."""
+    known = None
     try:
-        _, known = counted(aws.journal.refusals(service), this, run)
-        due = is_due(known, aws.journal.last_outcome(service), now)
+        last = aws.journal.last_outcome(service) if service else None
+        for _ in range(_TRIES):
+            before = aws.journal.refusals(service)
+            record, known = counted(before, this, run)
+            if not is_due(known, last, now) or is_left_to_another(before, this, run, now):
+                return Repeat(False, service, this, known)
+            if aws.journal.keep_refusals(service, claimed(record, known, run, now)):
+                break
     except (AwsRefused, AwsUnavailable):
         return Repeat(True, service, this)
-    return Repeat(due, service, this, known)
+    return Repeat(True, service, this, known)
 
 
-def _service_of_alarm(given: object) -> Service | None:
+def _service_of_alarm(given: Mapping[Any, Any]) -> Service | None:
     """Of an alarm's name, which ends in cluster and service. It is a key to count by, and nothing else."""
-    detail = (
-        given.get("detail") if isinstance(given, Mapping) and given.get("detail-type") in ALARMS else None
-    )
+    detail = given.get("detail") if given.get("detail-type") in ALARMS else None
     name = detail.get("alarmName") if isinstance(detail, Mapping) else None
     return parse_service("/".join(name.split("/")[-2:])) if isinstance(name, str) else None
 
 
 def _refused_over(state: RunState) -> Iterator[str]:
     """The denied actions, the role and the revisions. Times, counts and resources differ from one line of a
-    log to the next, and are no other cause."""
+    log to the next, and are no other cause. Of a run that found no service, who was denied, or else what
+    started it."""
     for denial in state.incident.denials:
         yield denial.action or ""
     if state.diagnosis:
@@ -93,6 +107,9 @@ def _refused_over(state: RunState) -> Iterator[str]:
             yield finding.action or ""
         yield from state.diagnosis.tried or ()
     yield state.role or ""
+    if state.incident.service is None:
+        denied = [denial.role_name or denial.principal_arn or "" for denial in state.incident.denials]
+        yield from denied or [state.incident.trigger]
 
 
 def with_count(report: Report, repeat: Repeat) -> Report:
@@ -101,7 +118,9 @@ def with_count(report: Report, repeat: Repeat) -> Report:
     if known is None or known.count < 2:
         return report
     text = f"{known.count} automatic runs have ended for this cause since {known.first}."
-    if not repeat.notify:
+    if not repeat.notify and known.notified_at is None:
+        text += " Another run is about to notify the topic of it."
+    elif not repeat.notify:
         text += f" The topic was notified of it at {known.notified_at}, and will be again after a day."
     return replace(report, findings=(*report.findings, Finding("SAME_CAUSE", text)))
 
@@ -109,14 +128,14 @@ def with_count(report: Report, repeat: Repeat) -> Report:
 def count(repeat: Repeat, journal: Journal, run: str, now: str, *, sent: bool) -> None:
     """Write the run's refusal into the record, and that the topic was notified of it, if it was.
 
-    After the notification: what could not be written is notified again.
+    After the notification: what could not be written is notified again, a few minutes later.
     """
-    if repeat.service is None or repeat.this is None:
+    if repeat.this is None:
         return
     try:
         for _ in range(_TRIES):
             record, known = counted(journal.refusals(repeat.service), repeat.this, run)
-            record = notified(record, known, run, now) if sent else record
+            record = notified(record, known, run, now) if sent else let_go(record, known, run)
             if journal.keep_refusals(repeat.service, record):
                 return
     except (AwsRefused, AwsUnavailable):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.model.denial import Denial
 from regrant.model.journal import LastOutcome
 from regrant.model.results import Refusal
 from regrant.model.run import CloseEvent, Diagnosis, Failure, Finding, Report, RunState
@@ -182,3 +185,113 @@ def test_an_alarm_over_what_is_granted_already_is_notified_once_too() -> None:
     for number in range(3):
         close(world, f"run-{number}", 60 * number, fine)
     assert [subject for subject, _ in world.topic.sent] == [f"NOTHING_TO_FIX {WORKER}"]
+
+
+def close_during(world: World, run: str, close_another: Callable[[], object]) -> Report:
+    """The run closes, and while it notifies the topic another does."""
+    send = world.topic.publish
+
+    def publish(subject: str, message: str) -> None:
+        world.topic.publish = send  # type: ignore[method-assign]
+        close_another()
+        send(subject, message)
+
+    world.topic.publish = publish  # type: ignore[method-assign]
+    return close(world, run, 0)
+
+
+def test_runs_that_end_at_the_same_time_are_one_notification() -> None:
+    world, others = World(), list[Report]()
+    close_during(world, "run-0", lambda: others.extend(close(world, f"run-{n}", 1) for n in range(1, 20)))
+    assert len(world.topic.sent) == 1
+    assert "Another run is about to notify the topic of it." in said(others[-1])
+    assert said(close(world, "run-20", 60)).startswith("21 automatic runs")
+
+
+def test_two_that_read_the_record_at_the_same_time_are_one_notification() -> None:
+    world = World()
+    world.journal.meets_another = [lambda _: close(world, "run-1", 0)]
+    close(world, "run-0", 0)
+    assert len(world.topic.sent) == 1
+
+
+def test_what_the_other_does_not_say_is_said_all_the_same() -> None:
+    world = World()
+    close_during(world, "run-0", lambda: close(world, "run-1", 1, refused(action="sqs:SendMessage")))
+    assert len(world.topic.sent) == 2
+
+
+def test_of_a_run_that_died_before_it_had_notified_the_next_one_does_after_a_while() -> None:
+    world = World()
+
+    class Died(Exception):
+        pass
+
+    def die() -> None:
+        raise Died
+
+    with pytest.raises(Died):
+        close_during(world, "run-0", die)
+    close(world, "run-1", 60)
+    assert len(world.topic.sent) == 0
+    close(world, "run-2", 301)
+    assert len(world.topic.sent) == 1
+
+
+def test_a_step_that_is_tried_again_notifies_itself() -> None:
+    world = World()
+    with pytest.raises(ZeroDivisionError):
+        close_during(world, "run-0", lambda: 1 / 0)
+    close(world, "run-0", 1)
+    assert len(world.topic.sent) == 1
+
+
+UNKNOWN = Refusal("UNKNOWN_TASK", "No managed cluster knows a task {}.", "Find out which it was.")
+DENIED_CALL = Denial("s3:GetObject", "arn:aws:s3:::bucket/1", role_name="worker")
+
+
+def nowhere(refusal: Refusal = UNKNOWN, denial: Denial | None = DENIED_CALL, trigger: str = "") -> RunState:
+    """Refused before a service was found."""
+    denials = (denial,) if denial else ()
+    incident = replace(INCIDENT_OF_WORKER, automatic=True, service=None, entry=None, denials=denials)
+    return RunState(replace(incident, refusal=refusal, trigger=trigger or "CloudTrail event"))
+
+
+def test_a_storm_of_denied_calls_of_tasks_that_nobody_knows_is_one_notification() -> None:
+    world = World()
+    for number in range(50):
+        unknown = replace(UNKNOWN, message=UNKNOWN.message.format(number))
+        denial = replace(DENIED_CALL, resource=f"arn:aws:s3:::bucket/{number}")
+        close(world, f"run-{number}", 10 * number, nowhere(unknown, denial, f"CloudTrail event {number}"))
+    assert len(world.topic.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        nowhere(denial=replace(DENIED_CALL, role_name="backend")),
+        nowhere(denial=replace(DENIED_CALL, action="s3:PutObject")),
+        nowhere(replace(UNKNOWN, code="OTHER_CALLER")),
+    ],
+    ids=["role", "action", "code"],
+)
+def test_another_role_action_or_code_without_a_service_is_news(other: RunState) -> None:
+    world = World()
+    close(world, "run-0", 0, nowhere())
+    close(world, "run-1", 60, other)
+    assert len(world.topic.sent) == 2
+
+
+def test_an_alarm_of_no_service_that_flaps_is_one_notification_and_another_one_its_own() -> None:
+    world, other = World(), Refusal("OTHER_ALARM", "It belongs to no enrolled service.", "Enrol it.")
+    for number, alarm in enumerate(("regrant/a", "regrant/a", "regrant/b", "regrant/a")):
+        close(world, f"run-{number}", 60 * number, nowhere(other, None, f"alarm {alarm}"))
+    assert len(world.topic.sent) == 2
+
+
+def test_what_a_person_has_started_without_a_service_is_always_answered() -> None:
+    world, state = World(), nowhere()
+    asked = replace(state, incident=replace(state.incident, automatic=False))
+    for number in range(3):
+        close(world, f"run-{number}", 60 * number, asked)
+    assert len(world.topic.sent) == 3

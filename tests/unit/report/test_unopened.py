@@ -131,3 +131,20 @@ def test_an_undo_that_cannot_be_opened_is_notified_each_time() -> None:
     for _ in range(2):
         close_incident(event_of(UNDO), world)
     assert len(world.topic.sent) == 2
+
+
+def closed_twice(given: object) -> int:
+    """How many notifications there are of two such runs, one after the other."""
+    world = World()
+    for run in ("run-1", "run-2"):
+        close_incident(CloseEvent(msgspec.to_builtins(FAILURE), at(0), given, run), world)
+    return len(world.topic.sent)
+
+
+def test_calls_that_cloudtrail_reports_while_nothing_can_be_opened_are_one_notification() -> None:
+    assert closed_twice(json.loads((EVENTS / "cloudtrail.json").read_text())) == 1
+
+
+@pytest.mark.parametrize("given", [end_of(), UNDO, {"service": "a/b"}], ids=["ended", "undo", "asked"])
+def test_an_undo_and_what_a_person_asked_for_is_notified_each_time(given: object) -> None:
+    assert closed_twice(given) == 2

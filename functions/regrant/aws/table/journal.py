@@ -6,6 +6,7 @@ incident (partition key)  entry (sort key)              other attributes
                           outcome                       body (null: reopened)
 service#<service>         last                          body: how its last changing run ended
                           refusals                      body: why automatic runs were refused; written
+service#-                 refusals                      the same of runs that found no service
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from regrant.model.undone import held_back, undone_attachments, within_a_day
 # In which order a run makes its changes, for those of one moment.
 _ORDER = ("attach", "register", "redeploy", "withdraw", "restore", "reattach")
 _REOPENED = "null"
+# No service's name: that has a slash.
+_NO_SERVICE = "-"
 _NEW = {"ConditionExpression": "attribute_not_exists(entry)"}
 
 
@@ -163,15 +166,15 @@ class DynamoJournal:
         body = self._get(incident, "outcome")
         return msgspec.json.decode(body, type=Report | None) if body else None
 
-    def refusals(self, service: Service) -> Refusals:
+    def refusals(self, service: Service | None) -> Refusals:
         """GetItem, consistent."""
-        body = self._get(f"service#{service}", "refusals")
+        body = self._get(f"service#{service or _NO_SERVICE}", "refusals")
         return msgspec.json.decode(body, type=Refusals) if body else Refusals()
 
-    def keep_refusals(self, service: Service, refusals: Refusals) -> bool:
+    def keep_refusals(self, service: Service | None, refusals: Refusals) -> bool:
         """PutItem of the next version, on condition that this one stands: whether it did."""
         kept = replace(refusals, version=refusals.version + 1)
-        item: dict[str, Any] = _item(f"service#{service}", "refusals", kept)
+        item: dict[str, Any] = _item(f"service#{service or _NO_SERVICE}", "refusals", kept)
 
         def write() -> None:
             with aws_errors():
