@@ -173,17 +173,20 @@ def test_execution_roles_are_passed_only_where_some_are_listed(source: Template,
     assert (none(listed), some(listed)) == (EMPTY, role)
 
 
-def test_concurrency_is_reserved_only_where_asked_for_and_for_every_function_of_an_undo(
+def test_concurrency_is_reserved_only_where_asked_for_and_for_every_function_of_an_undo_or_of_a_run(
     source: Template, stack: Template
 ) -> None:
-    none, some = Values(source), Values(source, UndoConcurrency="5")
+    none, some = Values(source), Values(source, UndoConcurrency="5", RunConcurrency="3")
     none.names["AWS::NoValue"] = None
     functions = {
         name.removesuffix("Function"): each["Properties"].get("ReservedConcurrentExecutions")
         for name, each in of_type(stack, "AWS::Lambda::Function").items()
     }
     undo = {"OpenIncident", *reachable("UndoRole") & functions.keys()}
-    assert {name: some(each) for name, each in functions.items() if each} == dict.fromkeys(undo, "5")
+    run = reachable("OpenIncident") & functions.keys() - undo
+    assert (len(undo), len(run)) == (6, 7)
+    reserved = dict.fromkeys(undo, "5") | dict.fromkeys(run, "3")
+    assert {name: some(each) for name, each in functions.items() if each} == reserved
     assert {none(each) for each in functions.values()} == {None}
 
 
@@ -212,6 +215,7 @@ def test_concurrency_is_reserved_only_where_asked_for_and_for_every_function_of_
         ),
         ("AlarmNamePrefix", "regrant/", ["/", "regrant", "a/b/", "*/"]),
         ("UndoConcurrency", "5", ["0", "05", "-1", "5.5", "1000", "five"]),
+        ("RunConcurrency", "5", ["0", "05", "-1", "5.5", "1000", "five"]),
         ("LogGroupPrefix", "/ecs/", ["", "*", "/ecs/*", "/ecs/,", ",/ecs/", "/a,,/b", "/a, /b"]),
         ("LogGroupPrefix", "/a,/b,/c,/d,/e", ["/a,/b,/c,/d,/e,/f", "/a,*"]),
         ("NotifyEmail", "ops@example.com", ["ops", "ops@example", "a b@example.com"]),
