@@ -30,10 +30,12 @@ def only(world: World, action: str, resource: str) -> Any:
     iam, account = world.account.client("iam"), f"arn:aws:iam::{ACCOUNT}:root"
     trust = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
     may = {"Effect": "Allow", "Action": action, "Resource": resource}
-    role = iam.create_role(RoleName="forger", AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
-    iam.put_role_policy(RoleName="forger", PolicyName="only", PolicyDocument=_document(may))
+    name = f"forger-{len(iam.list_roles()['Roles'])}"
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="only", PolicyDocument=_document(may))
     session = world.account.client("sts").assume_role(RoleArn=role, RoleSessionName="forger")
-    return world.account.session_client(session["Credentials"], action.partition(":")[0])
+    service = action.partition(":")[0].replace("states", "stepfunctions")
+    return world.account.session_client(session["Credentials"], service)
 
 
 def _document(statement: dict[str, Any]) -> str:

@@ -78,9 +78,9 @@ def sent() -> list[tuple[str, str]]:
     return [(str(subject), message) for _, message, subject, *_ in topic.sent_notifications]
 
 
-def log(seconds: float, message: str) -> None:
+def log(seconds: float, message: str, task: str = "task-1") -> None:
     logs = client("logs")
-    stream = f"{ROUTE.stream_prefix}/task-1"
+    stream = f"{ROUTE.stream_prefix}/{task}"
     logs.create_log_stream(logGroupName=ROUTE.group, logStreamName=stream)
     moment = round(datetime.fromisoformat(at(seconds)).timestamp() * 1000)
     event = {"timestamp": moment, "message": message}
@@ -153,7 +153,10 @@ def test_open_incident_undoes_a_run_that_has_ended(invoke: Invoke) -> None:
 
 def test_diagnose_plans_the_missing_policy(invoke: Invoke) -> None:
     settle()
-    log(-60, DENIAL)
+    task = run_task(service()["deployments"][0]["id"])
+    (known,) = ecs_backends[ACCOUNT][REGION].tasks[CLUSTER].values()
+    known.group = f"service:{WORKER.name}"  # as ECS has it of a service's task
+    log(-60, DENIAL, task)
     diagnosis = invoke("diagnose")
     expected = load("capture_baseline")["state"]["diagnosis"]
     assert (diagnosis["next"], diagnosis["plan"]) == ("CHANGE", expected["plan"])

@@ -165,7 +165,13 @@ def test_a_storm_is_in_the_log_before_the_alarm_goes_off() -> None:
             for event in page["events"]
         ]
         assert len({event["message"] for event in events}) == 100_000
-        assert len({event["logStreamName"] for event in events}) == 8
+        streams = {event["logStreamName"] for event in events}
+        assert len(streams) == 8
+        ecs, known = client(account, "ecs"), [stream.rpartition("/")[2] for stream in streams]
+        tasks = ecs.describe_tasks(cluster=retainwise.CLUSTER, tasks=known)["tasks"]
+        assert {(task["lastStatus"], task["group"]) for task in tasks} == {
+            ("STOPPED", f"service:{retainwise.WORKER}")
+        }
         assert now - 300_000 < events[0]["timestamp"] < events[-1]["timestamp"] < now
         batches = [call for call in account.calls if call.operation == "PutLogEvents"]
         assert len(batches) == len([call for call in batches if call.error is None]) < 100

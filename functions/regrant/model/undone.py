@@ -14,7 +14,6 @@ from regrant.model.aws import name_of
 from regrant.model.journal import COOL_DOWN, Change, LastOutcome
 from regrant.model.results import Refusal
 
-RECENTLY_UNDONE = "RECENTLY_UNDONE"
 _NEXT = "Read that run's report and repair the cause; then start a run by hand, which is never held back."
 
 
@@ -54,7 +53,7 @@ def judge_last_outcome(last: LastOutcome | None, now: str) -> Refusal | None:
     if last.outcome != "ROLLBACK_INCOMPLETE" and (last.outcome != "ROLLED_BACK" or last.undone is not None):
         return None
     return Refusal(
-        RECENTLY_UNDONE,
+        "RECENTLY_UNDONE",
         f"The last run, {last.incident}, was undone ({last.outcome}) at {last.at}.",
         _NEXT,
     )
@@ -72,7 +71,7 @@ def judge_plan(role: str, attach: tuple[str, ...], undone: Mapping[str, str]) ->
         return None
     last = max(at for at in times if at)
     return Refusal(
-        RECENTLY_UNDONE,
+        "RECENTLY_UNDONE",
         f"The same was tried and undone at {last}: {', '.join(map(name_of, attach))} on {name_of(role)}.",
         _NEXT,
     )

@@ -189,6 +189,7 @@ def create(
             prefix="ecs/worker",
             role=OLD_ROLE,
             queue=_queue_arn(QUEUE),
+            service=WORKER,
         )
 
 

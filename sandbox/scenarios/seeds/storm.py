@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sandbox.aws.cloudwatch.logs import BATCH_BYTES, EVENT_OVERHEAD
@@ -14,6 +15,7 @@ from sandbox.iam.requests import Ask
 
 if TYPE_CHECKING:
     from sandbox.account import LocalAccount
+    from sandbox.aws.ecs.tasks import Task
 
 TASKS = 8
 SECONDS = 240
@@ -21,8 +23,10 @@ SECONDS = 240
 BATCH_EVENTS = 10_000
 
 
-def write(account: LocalAccount, lines: int, *, group: str, prefix: str, role: str, queue: str) -> None:
-    """Log that many refused calls of ReceiveMessage, made by tasks that have gone since.
+def write(
+    account: LocalAccount, lines: int, *, group: str, prefix: str, role: str, queue: str, service: str
+) -> None:
+    """Log that many refused calls of ReceiveMessage, made by tasks of the service that have gone since.
 
     prefix: what the tasks' streams begin with. role and queue: the role's name, the queue's ARN.
     """
@@ -31,6 +35,7 @@ def write(account: LocalAccount, lines: int, *, group: str, prefix: str, role: s
     end = int(account.clock.now().timestamp() * 1000)
     for _ in range(TASKS):
         task = f"{chance.getrandbits(128):032x}"
+        _stopped(account, service, task)
         client.create_log_stream(logGroupName=group, logStreamName=f"{prefix}/{task}")
         sentence = _sentence(role, task, queue)
         count = lines // TASKS
@@ -43,6 +48,31 @@ def write(account: LocalAccount, lines: int, *, group: str, prefix: str, role: s
         )
         for batch in _batches(events):
             client.put_log_events(logGroupName=group, logStreamName=f"{prefix}/{task}", logEvents=batch)
+
+
+def _stopped(account: LocalAccount, service: str, task: str) -> None:
+    """ECS knows the task for an hour: one like those that run, but that it has ended."""
+    clusters: Any = account.ecs.backend.tasks.values()
+    tasks: Iterator[tuple[dict[str, Task], Task]] = ((c, each) for c in clusters for each in c.values())
+    known, like = next(one for one in tasks if one[1].group == f"service:{service}")
+    arn = f"{like.task_arn.rpartition('/')[0]}/{task}"
+    known[arn] = replace(
+        like,
+        id=task,
+        task_arn=arn,
+        containers=[each | {"taskArn": arn, "lastStatus": "STOPPED"} for each in like.containers],
+        last_status="STOPPED",
+        desired_status="STOPPED",
+        stopped_at=account.clock.now(),
+        stop_code="EssentialContainerExited",
+        stopped_reason="Essential container in task exited",
+        container=None,
+    )
+
+    def forget() -> None:
+        del known[arn]
+
+    account.clock.call_later(3600, forget)
 
 
 def _sentence(role: str, task: str, queue: str) -> str:

@@ -119,9 +119,11 @@ def test_policies_that_may_not_be_read_confirm_nothing(monkeypatch: pytest.Monke
 OF_DECLARED = DENIAL.replace(name_of(OLD_ROLE), name_of(WORKER_ROLE))
 
 
-@pytest.mark.parametrize("looks", range(14))
-def test_a_trial_is_not_ended_by_one_call_that_the_role_may_make(looks: int) -> None:
-    trial = Trial()
+@pytest.mark.parametrize("samples", [1, 3, 20])
+@pytest.mark.parametrize("looks", range(0, 28, 3))
+def test_a_trial_is_not_ended_by_one_call_that_the_role_may_make(looks: int, samples: int) -> None:
+    """Whenever it is logged: there is time for the proof behind it."""
+    trial = Trial(samples)
     health = trial.look()
     for _ in range(looks):
         if health.verdict == "PENDING":
