@@ -14,6 +14,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
+
+from moto.core.responses import ActionResult
+from moto.stepfunctions.responses import StepFunctionResponse
 
 from regrant.aws.roles import IamRoles
 from regrant.baseline.drift import digest_of_entry, rest_of
@@ -43,6 +47,8 @@ ENTRY_TEXT = "da191ed067f07a2b9741fce2d4f2331a484155f9b56fd640b7de14fb43b9c414"
 ROLE_TEXT = "4afb3b761496200ea615ae29314f6465e6d55fba2dc769cd697f4f6babe9956c"
 """The worker's policy there: its PolicyId, the SHA-256 of its document, that of the worker's entry, and that
 of the role in use without its attachments."""
+PLANNED = ("attach_policies", "redeploy_service", "close_incident")
+"""They get the baseline as CaptureBaseline has made it in this account."""
 CURE = "withdraw_grants"
 """A cure that comes after the undo, so that both the undo and the cure have a grant to detach."""
 
@@ -81,17 +87,22 @@ def account_of_the_incident(http_host: str | None = None) -> Iterator[LocalAccou
 
 def play(account: LocalAccount, steps: Sequence[Step], runtime: Runtime, times: int) -> Outcome:
     """Send each event that often, as any step may run twice, with this account's own ids in it."""
-    answers = []
+    answers, marks = [], list[Any]()
     ids = {BASELINE_DEPLOYMENT: _primary(account), ROLE_ID: _role_id(account), **_texts(account)}
     for step in steps:
         if step.name == CURE:
             _grant_again(account, steps, ids)
-        with runtime(step) as invoke:
+        event = with_ids(step.event, ids)
+        if "baseline" in event.get("state", {}) and step.name in PLANNED:
+            event["state"]["baseline"] = marks[-1]
+        with runtime(step) as invoke, sent(account, step, event):
             for _ in range(times):
                 before = len(account.calls)
-                payload = invoke(with_ids(step.event, ids))
+                payload = invoke(event)
                 made = [call for call in account.calls[before:] if call.principal != ADMINISTRATOR]
                 answers.append(Answer(step.name, _comparable(payload), tuple(sorted(map(_line, made)))))
+        if step.name == "capture_baseline":
+            marks.append(payload)
         if step.name == "redeploy_service":
             ids[NEW_DEPLOYMENT] = _primary(account)
             account.clock.run_for(ROLLOUT_SECONDS)
@@ -101,11 +112,29 @@ def play(account: LocalAccount, steps: Sequence[Step], runtime: Runtime, times: 
 def _grant_again(account: LocalAccount, steps: Sequence[Step], ids: Mapping[str, str]) -> None:
     """In this process: another run attaches what the undo has detached."""
     cure = next(step for step in steps if step.name == CURE)
-    attach = next(step for step in steps if step.name == "attach_policies")
-    event = with_ids(attach.event, {**ids, attach.event["state"]["incident"]["id"]: "try-2"})
-    event["now"] = cure.event["state"]["incident"]["opened_at"]
     client: Any = account.client("lambda")
-    client.invoke(FunctionName=attach.function, Payload=json.dumps(event))
+    mark: Any = None
+    for name in ("capture_baseline", "attach_policies"):
+        step = next(step for step in steps if step.name == name)
+        event = with_ids(step.event, {**ids, step.event["state"]["incident"]["id"]: "try-2"})
+        event["now"] = cure.event["state"]["incident"]["opened_at"]
+        event["state"] |= {"baseline": mark} if mark else {}
+        with sent(account, step, event):
+            answer = client.invoke(FunctionName=step.function, Payload=json.dumps(event))
+        mark = json.loads(answer["Payload"].read())
+
+
+@contextmanager
+def sent(account: LocalAccount, step: Step, event: Any) -> Iterator[None]:
+    """Inside, the account's Step Functions says that a run has sent the event to the step's function."""
+    arn = f"arn:aws:lambda:{account.region}:{retainwise.ACCOUNT}:function:{step.function}"
+    payload = {"FunctionName": arn, "Payload": event}
+    scheduled = {"taskScheduledEventDetails": {"parameters": json.dumps(payload)}}
+    events = [{"id": 1, "previousEventId": 0, "timestamp": 0, "type": "TaskScheduled"} | scheduled]
+    with patch.object(
+        StepFunctionResponse, "get_execution_history", lambda _: ActionResult({"events": events})
+    ):
+        yield
 
 
 def in_order(steps: Sequence[Step]) -> list[Step]:

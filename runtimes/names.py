@@ -78,6 +78,7 @@ NOT_RETRIED = {
     "AttachmentNotVisible": _SAID,
     "BaselineDiffers": _SAID,
     "GrantWithdrawn": _SAID,
+    "NotOfThisRun": "the run has not sent it, and will not",
     "RevisionDiffers": _SAID,
     "RoleGone": _SAID,
     "ServiceGone": _SAID,

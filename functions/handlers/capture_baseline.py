@@ -1,6 +1,6 @@
 """Task state CaptureBaseline."""
 
 from regrant.baseline.capture import capture_baseline
-from regrant.step import step
+from regrant.step import asking_step
 
-handler = step(capture_baseline, "roles", "services", "journal", "leases")
+handler = asking_step("capture-baseline", capture_baseline, "roles", "services", "journal", "leases")

@@ -11,6 +11,7 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     ├── ClockAhead            not retried: the event's time has not come
     ├── BaselineDiffers       retried: role or service is not (yet) as it was before us
     ├── GrantWithdrawn        not retried: another run undid this one while it was going on
+    ├── NotOfThisRun          not retried: the event is not what the run that it names has sent
     ├── RevisionDiffers       not retried: the copy that the cure registered is no exact copy
     ├── RoleGone              not retried: the role was deleted during the run
     ├── ServiceGone           not retried: the service was deleted during the run
@@ -57,6 +58,11 @@ class ClockAhead(RegrantError):
 
 class GrantWithdrawn(RegrantError):
     """Another run undid this incident's grant before the incident was closed."""
+
+
+class NotOfThisRun(RegrantError):
+    """The step's event does not come from the run that it names, or that run has not planned this: somebody
+    invoked the function. Nothing was done."""
 
 
 class RevisionDiffers(RegrantError):

@@ -36,9 +36,10 @@ SPREAD = 120.0
 """The same for a state that two reads show after a change of our own."""
 
 
-def schedule_end(aws: Account, incident: str, ends: str) -> None:
-    """Schedule the end of what the incident is about to attach. Raises AwsUnavailable, AwsRefused."""
-    aws.schedules.put(incident, ends)
+def schedule_end(aws: Account, incident: str, ends: str) -> bool:
+    """Schedule the end of what the incident is about to attach; whether it was not. Raises AwsUnavailable,
+    AwsRefused."""
+    return aws.schedules.put(incident, ends)
 
 
 def cancel_end(aws: Account, incident: str, ends: str) -> None:
@@ -55,11 +56,13 @@ def make(
     ends: str,
     attach: Callable[[tuple[Change, ...]], None],
     now: str,
+    plan: str,
 ) -> None:
     """Hold each policy (ARN) on the role (ARN) and attach them; their end is scheduled already.
 
     attach attaches them all and returns once IAM shows them; it gets the changes that an earlier try has
-    begun. Raises AwsUnavailable, AwsRefused, and what attach raises.
+    begun. plan: the digest with which they are planned. Raises NotOfThisRun if they are not, AwsUnavailable,
+    AwsRefused, and what attach raises.
     """
     entry = incident.entry
     assert entry is not None
@@ -81,7 +84,7 @@ def make(
         )
         for policy in policies
     )
-    carry_out_grant(aws, incident, role, changes, attach, now)
+    carry_out_grant(aws, incident, role, changes, attach, now, plan)
 
 
 def attachments_of(role: RoleState) -> Attachments:

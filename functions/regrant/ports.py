@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         LogRoute,
         QueueDepth,
         RoleState,
+        Sent,
         ServiceState,
         StoppedTask,
         TaskDefinition,
@@ -156,6 +157,10 @@ class Record(Protocol):
     @property
     def closed(self) -> bool: ...
 
+    @property
+    def plans(self) -> frozenset[str]:
+        """The digests with which changes were planned."""
+
 
 class Journal(Protocol):
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
@@ -165,22 +170,40 @@ class Journal(Protocol):
         """Store it in place of the one that stands."""
 
     def keep_baseline_with_lease(
-        self, incident: str, baseline: Baseline, lease: Lease, untouched_since: str
+        self,
+        incident: str,
+        baseline: Baseline,
+        lease: Lease,
+        untouched_since: str,
+        planned: tuple[Change, ...] = (),
+        plan: str = "",
     ) -> bool:
-        """Store baseline and role lease, or neither: False if there is a baseline already, or another run has
-        the role, or had it since then."""
+        """Store baseline, role lease, and what is planned with the plan's digest, or nothing: False if there
+        is a baseline already, or another run has the role, or had it since then."""
 
-    def intend(self, incident: str, change: Change) -> bool:
-        """Write the intent; False if it was there already (an earlier try of the same step)."""
+    def plan(self, incident: str, planned: tuple[Change, ...], plan: str) -> None:
+        """Store what is planned with the plan's digest; what is intended already stays."""
 
-    def intend_grant(self, incident: str, change: Change, hold: Hold) -> bool:
-        """Write the intent to attach and the hold that it makes, or neither; False if they were there."""
+    def intend(self, incident: str, change: Change, plan: str | None = None) -> bool:
+        """Write the intent; False if it was there already (an earlier try of the same step).
 
-    def record(self, incident: str, change: Change) -> None:
+        plan: the digest with which the change is planned. Raises NotOfThisRun if it is not."""
+
+    def intend_grant(self, incident: str, change: Change, hold: Hold, plan: str) -> bool:
+        """Write the planned intent to attach and the hold that it makes, or neither; False if they were
+        there. Raises NotOfThisRun."""
+
+    def record(self, incident: str, change: Change, plan: str | None = None) -> None:
         """Write what became of an intent: done or undone."""
 
     def record_and_release(
-        self, incident: str, changes: tuple[Change, ...], holds: tuple[Hold, ...], lease: Lease, now: str
+        self,
+        incident: str,
+        changes: tuple[Change, ...],
+        holds: tuple[Hold, ...],
+        lease: Lease,
+        now: str,
+        plan: str | None = None,
     ) -> None:
         """Write that the intents were done and the holds are attached, unless those were changed since, and
         end the lease if it is still its owner's."""
@@ -245,6 +268,9 @@ class Executions(Protocol):
     def look(self, execution: str) -> Execution | None:
         """The run (its name) as it stands; None if it is not known (yet, or any more)."""
 
+    def waits_for(self, execution: str) -> Sent | None:
+        """The call of a function that the run (its name) waits for; None if it has ended or is not known."""
+
     def start(self, name: str, given: Mapping[str, Any]) -> None:
         """Start a run of that name with that input; if there is one of that name, it was started."""
 
@@ -273,8 +299,8 @@ class Topic(Protocol):
 
 
 class Schedules(Protocol):
-    def put(self, incident: str, at: str) -> None:
-        """Let the incident's grant expire then; what is scheduled already stays."""
+    def put(self, incident: str, at: str) -> bool:
+        """Let the incident's grant expire then; False where that is scheduled already."""
 
     def cancel(self, incident: str, at: str) -> None:
         """It need not expire then any more; one that has fired or is not there counts as cancelled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,11 +11,14 @@ from aws_lambda_powertools import Logger
 
 from regrant.aws.account import Account
 from regrant.model.run import RunState, StepEvent
+from regrant.origin.sent import raise_unless_sent
 from regrant.own_clock import no_later, not_ahead
 
 E = TypeVar("E", bound=msgspec.Struct)
 
 Handler = Callable[[dict[str, Any], Any], Any]
+Ask = Callable[[], None]
+"""Raises unless Step Functions says that the run itself has sent the step's event (regrant.origin.sent)."""
 
 logger = Logger()
 
@@ -30,13 +34,43 @@ def step(run: Callable[[RunState, Account, str], object], *uses: str) -> Handler
 
 def step_of(kind: type[E], run: Callable[[E, Account], object], *uses: str) -> Handler:
     """The handler of a step with an event of its own. Raises msgspec.ValidationError for one that is not."""
+    return asking_step_of(kind, "", lambda event, aws, ask: run(event, aws), *uses)
+
+
+def sent_step(name: str, run: Callable[[RunState, Account, str], object], *uses: str) -> Handler:
+    """The handler of a step that changes or notifies by what its state says, and so does nothing before Step
+    Functions has said that the run itself has sent this (regrant.origin.sent). name: its function's, without
+    the stack's."""
+    return sent_step_of(StepEvent, name, lambda event, aws: run(event.state, aws, event.now), *uses)
+
+
+def sent_step_of(kind: type[E], name: str, run: Callable[[E, Account], object], *uses: str) -> Handler:
+    """The same of a step with an event of its own."""
+
+    def asked(event: E, aws: Account, ask: Ask) -> object:
+        ask()
+        return run(event, aws)
+
+    return asking_step_of(kind, name, asked, *uses, "executions")
+
+
+def asking_step(name: str, run: Callable[[RunState, Account, str, Ask], object], *uses: str) -> Handler:
+    """The handler of a step that asks at a moment of its own, before it writes anything."""
+    return asking_step_of(
+        StepEvent, name, lambda event, aws, ask: run(event.state, aws, event.now, ask), *uses, "executions"
+    )
+
+
+def asking_step_of(kind: type[E], name: str, run: Callable[[E, Account, Ask], object], *uses: str) -> Handler:
+    """The same of a step with an event of its own."""
     aws = Account(uses)
 
     @logger.inject_lambda_context(clear_state=True)
     def handler(event: dict[str, Any], context: Any) -> Any:
         given = msgspec.convert(_bounded(event), kind)
         logger.append_keys(**_keys(event))
-        result = msgspec.to_builtins(run(given, aws))
+        ask = partial(raise_unless_sent, event, name, lambda: aws.executions)
+        result = msgspec.to_builtins(run(given, aws, ask))
         logger.info("done", result=result)
         return result
 

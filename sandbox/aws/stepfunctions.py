@@ -299,7 +299,8 @@ def _describe(core: Core) -> None:
     def backwards(self: Any) -> Any:
         answer: Any = history(self)
         if self._get_param("reverseOrder"):
-            answer.result["events"] = list(reversed(answer.result["events"]))
+            most = int(self._get_param("maxResults") or 0) or None
+            answer.result["events"] = list(reversed(answer.result["events"]))[:most]
         return answer
 
     core.patch(StepFunctionResponse, "describe_execution", described)

@@ -48,6 +48,7 @@ FAMILIES = (
     Family("logs", "DescribeLogStreams", 25, 25),
     Family("states", "StartExecution", 1_000, 200),
     Family("states", "DescribeExecution", 200, 2),
+    Family("states", "GetExecutionHistory", 250, 5),
     Family("iam", "AttachRolePolicy DetachRolePolicy PutRolePolicy DeleteRolePolicy", 20, 5),
     Family("iam", "GetRole GetRolePolicy ListRolePolicies ListAttachedRolePolicies", 60, 15),
     Family("iam", "GetPolicy GetPolicyVersion ListPolicyVersions GetAccountSummary", 60, 15),

@@ -282,6 +282,15 @@ COVERED = (
         ),
     ),
     Reason(
+        "Any run of the stack's own state machine may have sent the event. What it has sent is read.",
+        ("states:GetExecutionHistory",),
+        f"arn:aws:states:{_HERE}:execution:regrant-runbook:*",
+        (
+            *("AskApproval", "CaptureBaseline", "CloseIncident", "PageOperator"),
+            *("UndoRole", "UndoService", "WithdrawGrants"),
+        ),
+    ),
+    Reason(
         "The resource is *, since AWS asks about that, too. A container instance is in the cluster that is"
         " asked with.",
         ("ecs:ListTasks",),

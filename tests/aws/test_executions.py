@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from botocore.stub import Stubber
 
 from regrant.aws.executions import StateMachineExecutions
 from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.model.aws import Sent
 from tests.aws.account import client
 from tests.unit.fakes import SETTINGS
 
@@ -57,3 +59,74 @@ def test_every_other_answer_is_an_error(stepfunctions: Any, code: str, error: ty
         stub.add_client_error("start_execution", code, http_status_code=400)
         with pytest.raises(error):
             StateMachineExecutions(stepfunctions, SETTINGS.state_machine).start(NAME, GIVEN)
+
+
+def history(*events: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    """Of those types and details, the oldest first, as GetExecutionHistory answers it backwards."""
+    shown = [
+        {"timestamp": datetime(2026, 3, 2, tzinfo=UTC), "type": kind, "id": n} | details
+        for n, (kind, details) in enumerate(events)
+    ]
+    return {"events": shown[::-1]}
+
+
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:regrant-undo-role"
+ENTERED = ("TaskStateEntered", {"stateEnteredEventDetails": {"name": "UndoRole", "input": "{}"}})
+SCHEDULED = (
+    "LambdaFunctionScheduled",
+    {"lambdaFunctionScheduledEventDetails": {"resource": FUNCTION, "input": '{"now": "then"}'}},
+)
+STARTED: tuple[str, dict[str, Any]] = ("LambdaFunctionStarted", {})
+WITH_TOKEN = {"FunctionName": f"{FUNCTION}:7", "Payload": {"token": "the-token"}}
+ASKED = (
+    "TaskScheduled",
+    {
+        "taskScheduledEventDetails": {
+            "resourceType": "lambda",
+            "resource": "invoke.waitForTaskToken",
+            "region": "us-east-1",
+            "parameters": json.dumps(WITH_TOKEN),
+        }
+    },
+)
+SENT = Sent("regrant-undo-role", {"now": "then"})
+
+
+@pytest.mark.parametrize(
+    ("events", "sent"),
+    [
+        ((ENTERED, SCHEDULED, STARTED), SENT),
+        ((ENTERED, SCHEDULED), SENT),
+        ((ENTERED, SCHEDULED, STARTED, ("LambdaFunctionFailed", {}), SCHEDULED, STARTED), SENT),
+        ((ENTERED, ASKED, ("TaskStarted", {})), Sent("regrant-undo-role", {"token": "the-token"})),
+        ((ENTERED, ASKED, ("TaskStarted", {}), ("TaskSubmitted", {})), Sent()),
+        ((ENTERED,), Sent()),
+        ((ENTERED, SCHEDULED, STARTED, ("LambdaFunctionSucceeded", {})), Sent()),
+        ((ENTERED, SCHEDULED, STARTED, ("ExecutionAborted", {})), None),
+        ((ENTERED, SCHEDULED, STARTED, ("LambdaFunctionFailed", {}), ("ExecutionFailed", {})), None),
+    ],
+    ids=[
+        *("called", "about to be called", "tried again", "with a token", "waits for the token", "entered"),
+        *("answered", "stopped", "failed"),
+    ],
+)
+def test_a_run_waits_for_the_call_that_is_under_way(
+    stepfunctions: Any, events: tuple[tuple[str, dict[str, Any]], ...], sent: Sent | None
+) -> None:
+    with Stubber(stepfunctions) as stub:
+        stub.add_response("get_execution_history", history(*events))
+        assert StateMachineExecutions(stepfunctions, SETTINGS.state_machine).waits_for(NAME) == sent
+
+
+@pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "InvalidArn", "ValidationException"])
+def test_a_run_that_never_was_waits_for_nothing(stepfunctions: Any, code: str) -> None:
+    with Stubber(stepfunctions) as stub:
+        stub.add_client_error("get_execution_history", code, http_status_code=400)
+        assert StateMachineExecutions(stepfunctions, SETTINGS.state_machine).waits_for("a run") is None
+
+
+def test_who_may_not_see_histories_does_not_take_a_run_for_ended(stepfunctions: Any) -> None:
+    with Stubber(stepfunctions) as stub:
+        stub.add_client_error("get_execution_history", "AccessDeniedException", http_status_code=400)
+        with pytest.raises(AwsRefused):
+            StateMachineExecutions(stepfunctions, SETTINGS.state_machine).waits_for(NAME)

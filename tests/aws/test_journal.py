@@ -20,6 +20,7 @@ BASELINE = Baseline(str(WORKER), ROLE, RUNNING, at(2))
 ATTACH = Change("attach", OLD_ROLE, RECEIVE, at(3))
 HOLD = Hold(RECEIVE, INCIDENT, str(WORKER))
 REDEPLOY = Change("redeploy", str(WORKER), OLD_DEPLOYMENT, at(5))
+PLAN = "the-digest"
 ROLE_LEASE, SERVICE_LEASE = f"role/{OLD_ROLE}", f"service/{WORKER}"
 
 
@@ -71,10 +72,11 @@ def test_an_intent_is_new_once(journal: DynamoJournal) -> None:
 def test_an_intent_to_attach_comes_with_its_hold_once(journal: DynamoJournal) -> None:
     holds = DynamoHolds(client("dynamodb"), TABLE)
     dropped = replace(HOLD, dropped_at=at(90))
-    assert journal.intend_grant(INCIDENT, ATTACH, HOLD)
+    journal.plan(INCIDENT, (ATTACH,), PLAN)
+    assert journal.intend_grant(INCIDENT, ATTACH, HOLD, PLAN)
     assert (journal.load(INCIDENT).changes, holds.of(OLD_ROLE)) == ((ATTACH,), (HOLD,))
     holds.write(OLD_ROLE, dropped)
-    assert not journal.intend_grant(INCIDENT, replace(ATTACH, intended_at=at(9)), HOLD)
+    assert not journal.intend_grant(INCIDENT, replace(ATTACH, intended_at=at(9)), HOLD, PLAN)
     assert (journal.load(INCIDENT).changes, holds.dropped(OLD_ROLE)) == ((ATTACH,), (dropped,))
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from regrant.aws.executions import StateMachineExecutions
+from regrant.model.aws import Sent
 from tests.aws.account import (
     ENVIRONMENT,
     create_journal,
@@ -48,10 +50,14 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def invoke(account: None) -> Iterator[Invoke]:
-    """Call a handler as Lambda does: a fresh import in its environment, JSON in, JSON out."""
+def invoke(account: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
+    """Call a handler as Lambda does: a fresh import in its environment, JSON in, JSON out. The event is what
+    its run has sent."""
 
     def call(step: str, event: Any = None) -> Any:
+        given = load(step) if event is None else event
+        sent = Sent(f"regrant-{step.replace('_', '-')}", given)
+        monkeypatch.setattr(StateMachineExecutions, "waits_for", lambda *_: sent)
         sys.modules.pop(f"handlers.{step}", None)
         handler = importlib.import_module(f"handlers.{step}").handler
         context = SimpleNamespace(
@@ -60,7 +66,7 @@ def invoke(account: None) -> Iterator[Invoke]:
             invoked_function_arn=f"arn:aws:lambda:us-east-1:123456789012:function:regrant-{step}",
             aws_request_id="0d6f3e0e-2f63-4f1c-9a43-55c0f3b2b3a9",
         )
-        return json.loads(json.dumps(handler(load(step) if event is None else event, context)))
+        return json.loads(json.dumps(handler(given, context)))
 
     yield call
     for name in [name for name in sys.modules if name.startswith("handlers.")]:

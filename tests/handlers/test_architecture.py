@@ -27,7 +27,7 @@ FLOORS = (
     ("baseline", "verify", "opening"),
     ("in_use", "barred"),
     ("denials", "grants"),
-    ("refusals",),
+    ("refusals", "origin"),  # where a step's event comes from
     ("journal",),
     ("leases",),
     ("ports",),  # what the domain needs from outside
@@ -39,6 +39,15 @@ FLOORS = (
 # The adapters implement the ports, so they know nothing of what a run does with them.
 KNOWN_TO_ADAPTERS = {"ports", "iam", "settings", "model", "errors", "clock", "parallel", "visible"}
 
+# What a step does by its state alone, it does for whoever may invoke its function. These ask Step Functions
+# whether the run itself has sent the event; AttachPolicies and RedeployService find their changes planned by
+# CaptureBaseline, and the others change nothing by it but a service's lease.
+ASKING = ("sent_step", "sent_step_of", "asking_step", "asking_step_of")
+ASK = {
+    *("ask_approval", "capture_baseline", "withdraw_grants", "undo_role", "undo_service"),
+    *("close_incident", "page_operator"),
+}
+
 OWN_CLOCK = Path("regrant/own_clock.py")
 
 # Which part of the domain alone calls which method, on whatever object. The rule "intend, act, record" stands
@@ -49,6 +58,8 @@ ONLY_IN = {
     "mark": {"audit", "grants", "report"},
     "record_and_release": {"journal"},
     "intend_grant": {"journal"},
+    "plan": {"baseline"},
+    "waits_for": {"origin"},
     "carry_out_grant": {"grants"},
     "attach": {"change", "undo"},
     "detach": {"change", "undo"},
@@ -171,11 +182,24 @@ def test_nothing_reads_the_clock_or_sleeps(path: Path) -> None:
 @pytest.mark.parametrize("path", HANDLERS, ids=str)
 def test_a_handler_is_one_step_with_its_name(path: Path) -> None:
     assert len((FUNCTIONS / path).read_text().splitlines()) <= 12
-    assert called(path) - {"count_outcome"} in ({"step"}, {"step_of"})
+    assert called(path) - {"count_outcome"} in ({"step"}, {"step_of"}, *({each} for each in ASKING))
     docstring, *froms, assignment = tree(path).body
     assert isinstance(docstring, ast.Expr) and all(isinstance(node, ast.ImportFrom) for node in froms)
     assert isinstance(assignment, ast.Assign) and ast.unparse(assignment.targets[0]) == "handler"
     assert path.stem in {node.id for node in ast.walk(assignment) if isinstance(node, ast.Name)}
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=str)
+def test_a_step_that_asks_step_functions_asks_about_its_own_function(path: Path) -> None:
+    """The functions are named after their handlers in the template."""
+    asked = [
+        node.args
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ASKING
+    ]
+    named = {arg.value for args in asked for arg in args[:2] if isinstance(arg, ast.Constant)}
+    assert named == ({path.stem.replace("_", "-")} if asked else set())
+    assert bool(asked) is (path.stem in ASK)
 
 
 def test_no_folder_has_more_than_fifteen_files() -> None:

@@ -11,7 +11,7 @@ def test_a_role_has_its_own_statements_and_those_of_the_stacks_managed_policies(
         ["AttachAndDetach", "ReadJournal", "WriteJournal"],
         [
             *("IdentifyPolicies", "PassScheduleRole", "ReadRolesOfGrants"),
-            *("ScheduleExpiry", "SeeWhetherRunsEnded"),
+            *("ScheduleExpiry", "SeeWhatRunsSend", "SeeWhetherRunsEnded"),
         ],
     )
     assert [each["Sid"] for each in found[:3]] == own

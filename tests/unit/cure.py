@@ -8,12 +8,13 @@ from typing import TypeVar
 import pytest
 from msgspec.structs import replace
 
+from regrant.change.redeploy import register_revision
 from regrant.diagnosis.diagnose import diagnose
 from regrant.model.aws import RoleState, TaskDefinition
 from regrant.model.catalogue import CatalogueEntry, Service
-from regrant.model.journal import Hold
+from regrant.model.journal import Change, Hold
 from regrant.model.results import Receipt
-from regrant.model.run import Diagnosis, Incident, Report, RunState
+from regrant.model.run import Diagnosis, Incident, Plan, Report, RunState
 from tests.unit.fakes import (
     ENTRY,
     INCIDENT,
@@ -162,3 +163,10 @@ def another_grant(
     world.holds.write(role, hold)
     world.schedules.put(incident, at(expires))
     return hold
+
+
+def register(world: World, plan: Plan) -> str:
+    """The cure's step as far as its revision, which CaptureBaseline has planned; the revision's ARN."""
+    assert plan.task_definition and plan.new_role
+    world.journal.plan(CURE.id, (Change("register", plan.task_definition, "", at(3)),), "the-digest")
+    return register_revision(CURE, plan, plan.new_role, world, at(4), "the-digest")

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from regrant.baseline.drift import digest_of_entry, planned_against
-from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.errors import AwsRefused, AwsUnavailable, NotOfThisRun
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Policy
 from regrant.model.aws import (
@@ -29,6 +29,7 @@ from regrant.model.aws import (
     LogRoute,
     QueueDepth,
     RoleState,
+    Sent,
     ServiceState,
     StoppedTask,
     TaskDefinition,
@@ -380,6 +381,7 @@ class FakeRecord:
     baseline: Baseline | None
     changes: tuple[Change, ...]
     closed: bool = False
+    plans: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -389,6 +391,7 @@ class FakeJournal:
     closed: dict[str, Report] = field(default_factory=dict)
     last: dict[str, LastOutcome] = field(default_factory=dict)
     refused: dict[Service | None, Refusals] = field(default_factory=dict)
+    planned: dict[tuple[str, str, str], str] = field(default_factory=dict)
     meets_another: list[Callable[[FakeJournal], object]] = field(default_factory=list)
     fuse: Fuse = field(default_factory=Fuse)
     failure: AwsRefused | None = None
@@ -402,7 +405,13 @@ class FakeJournal:
         self.baselines[incident] = baseline
 
     def keep_baseline_with_lease(
-        self, incident: str, baseline: Baseline, lease: Lease, untouched_since: str
+        self,
+        incident: str,
+        baseline: Baseline,
+        lease: Lease,
+        untouched_since: str,
+        planned: tuple[Change, ...] = (),
+        plan: str = "",
     ) -> bool:
         standing = self.leases.held.get(lease.resource)
         free = standing is None or (
@@ -411,15 +420,23 @@ class FakeJournal:
         if not free or incident in self.baselines:
             return False
         self.baselines[incident], self.leases.held[lease.resource] = baseline, lease
+        self.plan(incident, planned, plan)
         return True
 
-    def intend(self, incident: str, change: Change) -> bool:
-        return self._write_new(incident, change)
+    def plan(self, incident: str, planned: tuple[Change, ...], plan: str) -> None:
+        for change in planned:
+            if _key(incident, change) not in self.entries:
+                self.planned[_key(incident, change)] = plan
 
-    def intend_grant(self, incident: str, change: Change, hold: Hold) -> bool:
-        return self._write_new(incident, change, hold)
+    def intend(self, incident: str, change: Change, plan: str | None = None) -> bool:
+        return self._write_new(incident, change, plan)
 
-    def _write_new(self, incident: str, change: Change, hold: Hold | None = None) -> bool:
+    def intend_grant(self, incident: str, change: Change, hold: Hold, plan: str) -> bool:
+        return self._write_new(incident, change, plan, hold)
+
+    def _write_new(self, incident: str, change: Change, plan: str | None, hold: Hold | None = None) -> bool:
+        if plan is not None and self.planned.get(_key(incident, change)) != plan:
+            raise NotOfThisRun(incident)
         self.fuse.pass_by()
         new = _key(incident, change) not in self.entries
         self.entries.setdefault(_key(incident, change), change)
@@ -428,13 +445,19 @@ class FakeJournal:
         self.fuse.pass_by()
         return new
 
-    def record(self, incident: str, change: Change) -> None:
+    def record(self, incident: str, change: Change, plan: str | None = None) -> None:
         self.fuse.pass_by()
         self.entries[_key(incident, change)] = change
         self.fuse.pass_by()
 
     def record_and_release(
-        self, incident: str, changes: tuple[Change, ...], holds: tuple[Hold, ...], lease: Lease, now: str
+        self,
+        incident: str,
+        changes: tuple[Change, ...],
+        holds: tuple[Hold, ...],
+        lease: Lease,
+        now: str,
+        plan: str | None = None,
     ) -> None:
         self.fuse.pass_by()
         for change in changes:
@@ -450,7 +473,8 @@ class FakeJournal:
         if self.failure:
             raise self.failure
         changes = tuple(change for (owner, *_), change in self.entries.items() if owner == incident)
-        return FakeRecord(self.baselines.get(incident), changes, incident in self.closed)
+        plans = frozenset(plan for (owner, *_), plan in self.planned.items() if owner == incident)
+        return FakeRecord(self.baselines.get(incident), changes, incident in self.closed, plans)
 
     def close(
         self, incident: str, report: Report, at: str, lease: str | None = None, subject: str | None = None
@@ -604,10 +628,12 @@ class FakeSchedules:
     at: dict[tuple[str, str], str] = field(default_factory=dict)  # by (incident, time)
     fuse: Fuse = field(default_factory=Fuse)
 
-    def put(self, incident: str, at: str) -> None:
+    def put(self, incident: str, at: str) -> bool:
         self.fuse.pass_by()
+        new = (incident, at) not in self.at
         self.at[incident, at] = "put"
         self.fuse.pass_by()
+        return new
 
     def cancel(self, incident: str, at: str) -> None:
         self.fuse.pass_by()
@@ -669,13 +695,19 @@ class FakeExecutions:
     ended: dict[str, str] = field(default_factory=dict)
     running: dict[str, Execution] = field(default_factory=dict)  # or ended, with its input
     started: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    sent: dict[str, Sent] = field(default_factory=dict)
     failure: AwsRefused | AwsUnavailable | None = None
 
     def ended_at(self, execution: str) -> str | None:
         return self.ended.get(execution)
 
     def look(self, execution: str) -> Execution | None:
+        if execution in self.ended:
+            return Execution("ABORTED", "", self.ended[execution])
         return self.running.get(execution)
+
+    def waits_for(self, execution: str) -> Sent | None:
+        return self.sent.get(execution)
 
     def start(self, name: str, given: Mapping[str, Any]) -> None:
         if self.failure:

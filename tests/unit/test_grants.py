@@ -47,7 +47,9 @@ def make(world: World, incident: Incident = INCIDENT_OF_WORKER) -> tuple[Change,
     """What an earlier try has begun."""
     begun: list[Change] = []
     grants.schedule_end(world, INCIDENT, ENDS)
-    grants.make(world, incident, AGAINST, OLD_ROLE, (RECEIVE, SEND), ENDS, begun.extend, at(3))
+    planned = tuple(Change("attach", OLD_ROLE, policy, at(2)) for policy in (RECEIVE, SEND))
+    world.journal.plan(incident.id, planned, "the-digest")
+    grants.make(world, incident, AGAINST, OLD_ROLE, (RECEIVE, SEND), ENDS, begun.extend, at(3), "the-digest")
     return tuple(begun)
 
 

@@ -155,6 +155,9 @@ CHANGES = (ATTACH, replace(ATTACH, value=SEND))
 GRANT = tuple((change, Hold(change.value, INCIDENT, str(WORKER))) for change in CHANGES)
 
 
+PLAN = "the-digest"
+
+
 def leased() -> World:
     world = World()
     assert take_role(OLD_ROLE, INCIDENT_OF_WORKER, world, at(2)) is None
@@ -165,7 +168,8 @@ def leased() -> World:
 def carry_out_both(world: World) -> list[Change]:
     """What an earlier try has begun."""
     begun: list[Change] = []
-    carry_out_grant(world, INCIDENT_OF_WORKER, OLD_ROLE, GRANT, begun.extend, at(4))
+    world.journal.plan(INCIDENT, CHANGES, PLAN)
+    carry_out_grant(world, INCIDENT_OF_WORKER, OLD_ROLE, GRANT, begun.extend, at(4), PLAN)
     return begun
 
 

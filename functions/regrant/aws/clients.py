@@ -67,7 +67,9 @@ _TRANSIENT = frozenset(
     }
 )
 
-_UNMET = "ConditionalCheckFailedException"
+UNMET = "ConditionalCheckFailedException"
+_UNMET_IN = "ConditionalCheckFailed"
+"""In a transaction."""
 # What cancels a transaction however often it is sent.
 _MISTAKES = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 
@@ -102,7 +104,7 @@ OPERATIONS = {
     "sns": ("publish",),
     "sqs": ("get_queue_attributes", "get_queue_url"),
     "ssm": ("get_parameters", "get_parameters_by_path", "get_parameter"),
-    "stepfunctions": ("describe_execution", "start_execution"),
+    "stepfunctions": ("describe_execution", "get_execution_history", "start_execution"),
 }
 """What the adapters call, by service: all that is asked of the runtime's botocore."""
 SERVICES = tuple(OPERATIONS)
@@ -193,10 +195,21 @@ def condition_met(write: Callable[[], None]) -> bool:
     try:
         write()
     except AwsRefused as refused:
-        if refused.code == _UNMET:
+        if refused.code == UNMET:
             return False
         raise
     return True
+
+
+def unmet(refused: AwsRefused) -> tuple[Mapping[str, Any] | None, ...]:
+    """Of a write whose condition was not met: by item of the transaction, the item that stands; None where it
+    was met. A single item's comes with the error itself (API reference, PutItem and TransactWriteItems,
+    ReturnValuesOnConditionCheckFailure)."""
+    response: Mapping[str, Any] = getattr(refused.__cause__, "response", {})
+    if "CancellationReasons" not in response:
+        return (response.get("Item", {}),)
+    reasons = response["CancellationReasons"]
+    return tuple(each.get("Item", {}) if each.get("Code") == _UNMET_IN else None for each in reasons)
 
 
 def _code(response: Mapping[str, Any]) -> str:
@@ -206,6 +219,6 @@ def _code(response: Mapping[str, Any]) -> str:
     if code != "TransactionCanceledException":
         return code
     reasons = {reason.get("Code") for reason in response.get("CancellationReasons", ())}
-    if "ConditionalCheckFailed" in reasons:
-        return _UNMET
+    if _UNMET_IN in reasons:
+        return UNMET
     return code if reasons & _MISTAKES else "TransactionConflictException"

@@ -9,7 +9,18 @@ from typing import Any
 
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
-from regrant.model.aws import Execution
+from regrant.model.aws import Execution, Sent
+
+_LATEST = 5
+"""Events: two are of the call that is under way. Each may have the run's whole state."""
+_NO_SUCH_RUN = ("ExecutionDoesNotExist", "InvalidArn", "ValidationException")
+"""What is no name of an execution is none of a run, either."""
+_ENDS = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted")
+
+
+def name_of_function(arn: str) -> str:
+    """Of a function's ARN, with or without a version."""
+    return arn.partition(":function:")[2].partition(":")[0]
 
 
 class StateMachineExecutions:
@@ -30,10 +41,9 @@ class StateMachineExecutions:
 
         Raises AwsUnavailable, AwsRefused (denied).
         """
-        arn = f"{self._machine.replace(':stateMachine:', ':execution:', 1)}:{execution}"
         try:
             with aws_errors():
-                shape = self._stepfunctions.describe_execution(executionArn=arn)
+                shape = self._stepfunctions.describe_execution(executionArn=self._arn(execution))
         except AwsRefused as refused:
             if refused.code == "ExecutionDoesNotExist":
                 return None
@@ -43,6 +53,38 @@ class StateMachineExecutions:
             return Execution(status, given)
         ended = stopped.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return Execution(status, given, str(ended))
+
+    def waits_for(self, execution: str) -> Sent | None:
+        """GetExecutionHistory, the latest events first: of a call that is under way they are
+        LambdaFunctionStarted and LambdaFunctionScheduled, which has its input; of one with a task token
+        TaskStarted and TaskScheduled, whose parameters have it. Data is never shortened there (API reference,
+        HistoryEventExecutionDataDetails). Raises AwsUnavailable, AwsRefused (denied).
+        """
+        try:
+            with aws_errors():
+                shape = self._stepfunctions.get_execution_history(
+                    executionArn=self._arn(execution), reverseOrder=True, maxResults=_LATEST
+                )
+        except AwsRefused as refused:
+            if refused.code in _NO_SUCH_RUN:
+                return None
+            raise
+        # Two events of one millisecond are in the order of their ids.
+        for event in sorted(shape["events"], key=lambda each: -each["id"]):
+            if event["type"] in _ENDS:
+                return None
+            if event["type"] == "LambdaFunctionScheduled":
+                details = event["lambdaFunctionScheduledEventDetails"]
+                return Sent(name_of_function(details["resource"]), json.loads(details["input"]))
+            if event["type"] == "TaskScheduled":
+                given = json.loads(event["taskScheduledEventDetails"]["parameters"])
+                return Sent(name_of_function(given.get("FunctionName", "")), given.get("Payload"))
+            if event["type"] not in ("LambdaFunctionStarted", "TaskStarted"):
+                break
+        return Sent()
+
+    def _arn(self, execution: str) -> str:
+        return f"{self._machine.replace(':stateMachine:', ':execution:', 1)}:{execution}"
 
     def start(self, name: str, given: Mapping[str, Any]) -> None:
         """StartExecution. While a run of that name and input goes on, AWS answers a second start like the

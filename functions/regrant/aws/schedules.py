@@ -28,8 +28,9 @@ class EventBridgeSchedules:
             settings  # asked when it is needed: who only cancels has no state machine and no role
         )
 
-    def put(self, incident: str, at: str) -> None:
-        """CreateSchedule, which deletes itself once it has fired (within 60 s of its time).
+    def put(self, incident: str, at: str) -> bool:
+        """CreateSchedule, which deletes itself once it has fired (within 60 s of its time); False where it is
+        there already.
 
         Raises AwsUnavailable, AwsRefused (denied, PassRole too; no such group; a role that does not trust
         scheduler.amazonaws.com; the quota of schedules).
@@ -54,6 +55,8 @@ class EventBridgeSchedules:
         except AwsRefused as refused:
             if refused.code != "ConflictException":
                 raise
+            return False
+        return True
 
     def cancel(self, incident: str, at: str) -> None:
         """DeleteSchedule. Raises AwsUnavailable (also while it is being changed), AwsRefused (denied)."""

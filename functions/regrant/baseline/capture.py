@@ -7,6 +7,8 @@ ours can have changed the role since; otherwise it is read again as well (ADR 19
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from regrant.baseline.drift import digest, digest_of_entry, drift, moved_policies
@@ -20,6 +22,7 @@ from regrant.model.aws import Baseline, RoleState, ServiceState, name_of
 from regrant.model.catalogue import CatalogueEntry, Service
 from regrant.model.results import BaselineMark, Refusal
 from regrant.model.run import Depths, Diagnosis, Incident, Plan, RunState
+from regrant.origin.planned import digest_of, planned
 from regrant.parallel import all_three, both
 from regrant.ports import Account, Queues, Roles, Services
 
@@ -27,11 +30,15 @@ from regrant.ports import Account, Queues, Roles, Services
 ROLE_WAIT_LIMIT = 600.0
 
 
-def capture_baseline(state: RunState, aws: Account, now: str) -> BaselineMark:
+def capture_baseline(
+    state: RunState, aws: Account, now: str, ask: Callable[[], object] = lambda: None
+) -> BaselineMark:
     """Lease the role, and record role and service before the first change. A second call keeps the first
-    baseline. WAIT while another run changes the role.
+    baseline. WAIT while another run changes the role. The journal says then what the steps after this one may
+    attach and deploy.
 
-    Raises AccountMoved if they are not what the plan was made from: one of the two reads was stale, or
+    ask: raises unless the run itself has sent this; it is called before anything is written. Raises what that
+    raises, and AccountMoved if they are not what the plan was made from: one of the two reads was stale, or
     somebody changed something in between: the role, the service's revision and, where all is read again,
     the texts of the policies and of the catalogue entry.
     The grants that the plan withdraws are part of the role; those of other incidents are not. Raises
@@ -39,8 +46,11 @@ def capture_baseline(state: RunState, aws: Account, now: str) -> BaselineMark:
     """
     diagnosis = state.diagnosis
     assert diagnosis is not None and diagnosis.plan is not None  # DecidePlan sends only plans here
-    if _diagnosed_just_now(state, diagnosis) and (mark := _capture_briefly(state, diagnosis, aws, now)):
-        return mark
+    if _diagnosed_just_now(state, diagnosis):
+        if mark := _capture_briefly(state, diagnosis, aws, now, ask):
+            return mark
+    else:
+        ask()
     if holder := take_role(diagnosis.plan.role, state.incident, aws, now):
         return _wait(state, diagnosis.plan, holder, now)
     try:
@@ -49,7 +59,9 @@ def capture_baseline(state: RunState, aws: Account, now: str) -> BaselineMark:
         # The next plan may be of another role, and others wait for this one.
         release_role(diagnosis.plan.role, state.incident, aws, now)
         raise
-    return _mark(_keep(baseline, state.incident, aws), diagnosis.plan, depths)
+    mark = _mark(_keep(baseline, state.incident, aws), diagnosis.plan, depths)
+    aws.journal.plan(state.incident.id, planned(state, mark), digest_of(state, mark))
+    return mark
 
 
 def _keep(baseline: Baseline, incident: Incident, aws: Account) -> Baseline:
@@ -73,7 +85,9 @@ def _diagnosed_just_now(state: RunState, diagnosis: Diagnosis) -> bool:
     return state.incident.mode == "contain" and diagnosis.next == "CHANGE" and not waited
 
 
-def _capture_briefly(state: RunState, diagnosis: Diagnosis, aws: Account, now: str) -> BaselineMark | None:
+def _capture_briefly(
+    state: RunState, diagnosis: Diagnosis, aws: Account, now: str, ask: Callable[[], object]
+) -> BaselineMark | None:
     """The baseline with the role as Diagnose read it, written together with the role's lease.
 
     None if another run has had the role around the diagnosis, or this step was tried before: then everything
@@ -85,8 +99,8 @@ def _capture_briefly(state: RunState, diagnosis: Diagnosis, aws: Account, now: s
         incident.service is not None and plan is not None and against is not None and against.role is not None
     )
     service = incident.service
-    attached, found = both(
-        lambda: _attached(aws.roles, plan.role), lambda: existing_service(aws.services, service)
+    attached, found, _ = all_three(
+        lambda: _attached(aws.roles, plan.role), lambda: existing_service(aws.services, service), ask
     )
     _raise_if_deployed(plan, found)
     if attached != against.attached or not {*diagnosis.granted} <= {*attached}:
@@ -94,10 +108,12 @@ def _capture_briefly(state: RunState, diagnosis: Diagnosis, aws: Account, now: s
     ends_at = _grant_ends_at(incident, plan, aws, now)
     baseline = Baseline(str(service), against.role, found, now, diagnosis.granted, ends_at)
     untouched_since = earlier(diagnosis.at, ACTIVE)
-    lease = lease_of_role(plan.role, incident, now)
-    if not aws.journal.keep_baseline_with_lease(incident.id, baseline, lease, untouched_since):
+    lease, mark = lease_of_role(plan.role, incident, now), _mark(baseline, plan, diagnosis.depths)
+    if not aws.journal.keep_baseline_with_lease(
+        incident.id, baseline, lease, untouched_since, planned(state, mark), digest_of(state, mark)
+    ):
         return None
-    return _mark(baseline, plan, diagnosis.depths)
+    return mark
 
 
 def _read_both(incident: Incident, diagnosis: Diagnosis, aws: Account, now: str) -> tuple[Baseline, Depths]:

@@ -6,11 +6,12 @@ Every step can run twice with the same effect as once: the journal says what wil
 from __future__ import annotations
 
 from regrant import grants
-from regrant.errors import AttachmentNotVisible, AwsUnavailable, GrantWithdrawn
+from regrant.errors import AttachmentNotVisible, AwsUnavailable, GrantWithdrawn, NotOfThisRun
 from regrant.journal import note_answered
 from regrant.model.journal import Change
 from regrant.model.results import Grant
 from regrant.model.run import Incident, Plan, RunState
+from regrant.origin.planned import digest_of, raise_unless_planned
 from regrant.parallel import both
 from regrant.ports import Account
 
@@ -23,8 +24,8 @@ def attach_policies(state: RunState, aws: Account, now: str) -> Grant:
     attached since the baseline is theirs. Raises AttachmentNotVisible until IAM lists them all
     (boto/boto3#1466), which is tried again: what AttachRolePolicy has answered for is only read then, since
     somebody may have taken it off, and what is not shown in the end is undone. Raises GrantWithdrawn if this
-    incident has been undone, or its grant has expired (a run that is redriven after that); AwsUnavailable,
-    AwsRefused.
+    incident has been undone, or its grant has expired (a run that is redriven after that); NotOfThisRun if
+    CaptureBaseline has not planned it for this state; AwsUnavailable, AwsRefused.
     """
     incident, baseline, plan = state.incident, state.baseline, state.diagnosis and state.diagnosis.plan
     assert plan and baseline  # the states before wrote them
@@ -32,13 +33,15 @@ def attach_policies(state: RunState, aws: Account, now: str) -> Grant:
     assert against is not None  # of every plan
     ends = baseline.grant_ends_at
     assert ends  # of every plan that attaches something
-    wanted = tuple(policy for policy in plan.attach if policy not in baseline.kept)
-    _, there = both(
+    wanted, digest = tuple(policy for policy in plan.attach if policy not in baseline.kept), digest_of(state)
+    scheduled, there = both(
         lambda: grants.schedule_end(aws, incident.id, ends), lambda: aws.roles.attached(plan.role)
     )
     theirs = _attached_since(incident, plan, frozenset(wanted) & frozenset(there), aws)
     policies = tuple(policy for policy in wanted if policy not in theirs)
     if not policies:
+        if not scheduled:
+            raise_unless_planned(aws.journal.load(incident.id), state)
         grants.cancel_end(aws, incident.id, ends)
 
     def attach(begun_before: tuple[Change, ...]) -> None:
@@ -55,10 +58,15 @@ def attach_policies(state: RunState, aws: Account, now: str) -> Grant:
             if missing:
                 raise AttachmentNotVisible(f"{plan.role} does not show {', '.join(missing)} yet")
         except (AttachmentNotVisible, AwsUnavailable):
-            _note_answered(incident, answered, aws, now)
+            _note_answered(incident, answered, aws, now, digest)
             raise
 
-    grants.make(aws, incident, against, plan.role, policies, ends, attach, now)
+    try:
+        grants.make(aws, incident, against, plan.role, policies, ends, attach, now, digest)
+    except NotOfThisRun:
+        if scheduled:
+            grants.cancel_end(aws, incident.id, ends)
+        raise
     return Grant(role=plan.role, attached=policies, at=now)
 
 
@@ -76,11 +84,11 @@ def _answered(incident: Incident, aws: Account) -> frozenset[str]:
     return frozenset(c.value for c in changes if c.kind == "attach" and (c.answered_at or c.done_at))
 
 
-def _note_answered(incident: Incident, answered: list[str], aws: Account, now: str) -> None:
+def _note_answered(incident: Incident, answered: list[str], aws: Account, now: str, plan: str) -> None:
     """Before this step is tried again; a try that shows them all records them as done instead."""
     for change in aws.journal.load(incident.id).changes if answered else ():
         if change.kind == "attach" and change.value in answered:
-            note_answered(aws.journal, incident.id, change, now)
+            note_answered(aws.journal, incident.id, change, now, plan)
 
 
 def _raise_if_withdrawn(incident: Incident, change: Change, aws: Account) -> None:

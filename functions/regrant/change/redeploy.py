@@ -12,6 +12,7 @@ from regrant.model.catalogue import Service
 from regrant.model.journal import Change
 from regrant.model.results import BaselineMark, Rollout
 from regrant.model.run import Incident, Plan, RunState
+from regrant.origin.planned import digest_of
 from regrant.ports import Account, Services
 
 
@@ -20,18 +21,19 @@ def redeploy_service(state: RunState, aws: Account, now: str) -> Rollout:
 
     Each of the two has its own intent and takes up what an earlier try has done, for neither call has an
     idempotency token. A cure gives the role back here: it takes it again when it withdraws. Raises
-    ServiceChanged, ServiceGone, RevisionDiffers, AwsUnavailable, AwsRefused.
+    ServiceChanged, ServiceGone, RevisionDiffers, AwsUnavailable, AwsRefused; NotOfThisRun if CaptureBaseline
+    has not planned it for this state.
     """
     incident, baseline, plan = state.incident, state.baseline, state.diagnosis and state.diagnosis.plan
     assert plan and baseline  # the states before wrote them
-    revision = None
+    revision, digest = None, digest_of(state)
     if plan.new_role:
-        revision = register_revision(incident, plan, plan.new_role, aws, now)
+        revision = register_revision(incident, plan, plan.new_role, aws, now, digest)
         leases.release_role(plan.role, incident, aws, now)
-    return redeploy(incident, baseline, revision, aws, now)
+    return redeploy(incident, baseline, revision, aws, now, digest)
 
 
-def register_revision(incident: Incident, plan: Plan, role: str, aws: Account, now: str) -> str:
+def register_revision(incident: Incident, plan: Plan, role: str, aws: Account, now: str, digest: str) -> str:
     """Register a copy of the revision in use with the new role, once, however often the step runs; its ARN.
 
     The intent has the family's latest revision, and what is newer than that and exactly such a copy is taken
@@ -51,7 +53,7 @@ def register_revision(incident: Incident, plan: Plan, role: str, aws: Account, n
         return made[0] if made else aws.revisions.register(old, role)
 
     intent = Change("register", old, aws.revisions.latest(old), intended_at=now, role=role)
-    new = carry_out(aws.journal, incident.id, intent, register, now).value
+    new = carry_out(aws.journal, incident.id, intent, register, now, digest).value
     others = [line for line in aws.revisions.differences(old, new) if not line.startswith("taskRoleArn: ")]
     if others:
         raise RevisionDiffers(f"{new} is no copy of {old}: {'; '.join(others)}")
@@ -59,7 +61,7 @@ def register_revision(incident: Incident, plan: Plan, role: str, aws: Account, n
 
 
 def redeploy(
-    incident: Incident, baseline: BaselineMark, revision: str | None, aws: Account, now: str
+    incident: Incident, baseline: BaselineMark, revision: str | None, aws: Account, now: str, digest: str
 ) -> Rollout:
     """Force a new deployment of the revision in use, or deploy the cure's (ARN), however often the step runs.
 
@@ -79,11 +81,11 @@ def redeploy(
         if primary.task_definition == (revision or baseline.task_definition) and not first:
             return primary.id
         if first:  # nothing was sent, so there is nothing of ours to wait for or to put right
-            note_undone(aws.journal, incident.id, intent, now)
+            note_undone(aws.journal, incident.id, intent, now, digest)
         raise ServiceChanged(f"{primary.id} of {primary.task_definition} was deployed since the baseline")
 
     intent = Change("redeploy", str(service), baseline.primary_deployment, intended_at=now)
-    done = carry_out(aws.journal, incident.id, intent, deploy, now)
+    done = carry_out(aws.journal, incident.id, intent, deploy, now, digest)
     return Rollout(deployment=done.value, at=now, revision=revision)
 
 

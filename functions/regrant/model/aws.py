@@ -217,6 +217,14 @@ class FiringAlarm(msgspec.Struct, frozen=True):
     composite: bool = False
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """What a run has sent to a function (its name) and has no answer to yet. The name is empty where it waits
+    for none."""
+
+    function: str = ""
+    payload: Any = None
+
+
 class Execution(msgspec.Struct, frozen=True):
     """A run of the state machine: Step Functions' status, when it ended, and its input as text."""
 

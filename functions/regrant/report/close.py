@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -11,6 +11,7 @@ from regrant.leases import give_back_role, leased_service
 from regrant.model.journal import Change, Outcome
 from regrant.model.run import CloseEvent, Failure, Report, RunState
 from regrant.opening.ended_run import UNDO_STOPPED, stopped
+from regrant.origin.planned import digest_of
 from regrant.ports import Account
 from regrant.report.compose import make_report
 from regrant.report.left_over import LeftOver, left_over
@@ -22,18 +23,24 @@ from regrant.report.undone import after_undo
 from regrant.report.unopened import close_unopened
 
 
-def close_incident(event: CloseEvent, aws: Account) -> Report:
+def close_incident(event: CloseEvent, aws: Account, ask: Callable[[], object] = lambda: None) -> Report:
     """The run's report. Of a run that could not be opened, one that says so, with the input to start it
     again.
 
-    Raises GrantWithdrawn if a rollback of this incident took the grant away while the run was proving it;
-    msgspec.ValidationError for a state that is none; AwsUnavailable, AwsRefused (the journal, or the topic of
-    a run that could not be opened).
+    ask: raises unless the run itself has sent this. It is not called where the journal has the state's plan,
+    of which CaptureBaseline has asked, and no report yet. Raises what that raises; GrantWithdrawn if a
+    rollback of this incident took the grant away while the run was proving it; msgspec.ValidationError for a
+    state that is none; AwsUnavailable, AwsRefused (the journal, or the topic of a run that could not be
+    opened).
     """
     if isinstance(event.state, Mapping) and "incident" not in event.state:
+        ask()
         return close_unopened(msgspec.convert(event.state, Failure), event, aws)
     state, now = msgspec.convert(event.state, RunState), event.now
-    changes = aws.journal.load(state.incident.subject).changes
+    record = aws.journal.load(state.incident.subject)
+    if record.closed or not state.incident.leased or digest_of(state) not in record.plans:
+        ask()
+    changes = record.changes
     outcome = decide_outcome(state)
     lasting = [c for c in changes if c.kind in ("attach", "withdraw", "register")]
     if outcome in ("CONTAINED", "CURED") and any(change.undone_at for change in lasting):

@@ -191,7 +191,7 @@ def test_nothing_is_attached_where_its_end_cannot_be_scheduled() -> None:
     world = World()
     run = captured(world)
 
-    def refused(incident: str, at: str) -> None:
+    def refused(incident: str, at: str) -> bool:
         raise AwsRefused("ServiceQuotaExceededException")
 
     world.schedules.put = refused  # type: ignore[method-assign]
@@ -396,8 +396,8 @@ def test_a_grant_of_which_one_try_was_not_heard_is_made_once() -> None:
     run = captured(world)
     make = world.journal.intend_grant
 
-    def unheard(incident: str, change: object, hold: Hold) -> bool:
-        make(incident, change, hold)  # type: ignore[arg-type]
+    def unheard(incident: str, change: object, hold: Hold, plan: str) -> bool:
+        make(incident, change, hold, plan)  # type: ignore[arg-type]
         raise AwsUnavailable("Connection was closed before we received a valid response")
 
     world.journal.intend_grant = unheard  # type: ignore[method-assign]

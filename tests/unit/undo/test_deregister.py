@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from regrant.change.redeploy import register_revision
 from regrant.errors import RevisionDiffers
 from regrant.model.aws import Baseline
 from regrant.model.catalogue import Service
 from regrant.model.journal import Change
 from regrant.model.run import Plan
 from regrant.undo.service import deregister
-from tests.unit.cure import BACKEND, CURE, UNDO_OF_CURE
+from tests.unit.cure import BACKEND, CURE, UNDO_OF_CURE, register
 from tests.unit.fakes import (
     ACCOUNT,
     ALLOWED,
@@ -34,7 +33,7 @@ PLAN = Plan(OLD_ROLE, (), True, DEFINITION, WORKER_ROLE)
 
 def registered() -> World:
     world = World()
-    register_revision(CURE, PLAN, WORKER_ROLE, world, at(4))
+    register(world, PLAN)
     return world
 
 
@@ -59,7 +58,7 @@ def test_a_copy_that_was_refused_is_deregistered_too() -> None:
     world = World()
     world.revisions.wrong = ('cpu: "256" -> absent',)
     with pytest.raises(RevisionDiffers):
-        register_revision(CURE, PLAN, WORKER_ROLE, world, at(4))
+        register(world, PLAN)
     assert deregistered(world) == (NEWER_DEFINITION,)
 
 

@@ -2,7 +2,7 @@
 
 incident (partition key)  entry (sort key)              other attributes
 <execution name>          baseline                      body
-                          change#<kind>#<value>         body
+                          change#<kind>#<value>         body (not yet: planned only); planned: by digest
                           outcome                       body (null: reopened)
 service#<service>         last                          body: how its last changing run ended
                           refusals                      body: why automatic runs were refused; written
@@ -11,14 +11,17 @@ service#-                 refusals                      the same of runs that fo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from regrant.aws.clients import aws_errors, condition_met
+from regrant.aws.clients import UNMET, aws_errors, condition_met, unmet
 from regrant.aws.table.holds import hold_item, hold_put
 from regrant.aws.table.leases import lease_put, release_put
+from regrant.errors import AwsRefused, NotOfThisRun
 from regrant.model.aws import Baseline
 from regrant.model.catalogue import Service
 from regrant.model.journal import Change, Hold, LastOutcome, Lease, Refusals
@@ -39,6 +42,7 @@ class Record(msgspec.Struct, frozen=True):
     baseline: Baseline | None = None
     changes: tuple[Change, ...] = ()
     closed: bool = False
+    plans: frozenset[str] = frozenset()
 
 
 class DynamoJournal:
@@ -61,36 +65,56 @@ class DynamoJournal:
         self._put(incident, "baseline", baseline)
 
     def keep_baseline_with_lease(
-        self, incident: str, baseline: Baseline, lease: Lease, untouched_since: str
+        self,
+        incident: str,
+        baseline: Baseline,
+        lease: Lease,
+        untouched_since: str,
+        planned: tuple[Change, ...] = (),
+        plan: str = "",
     ) -> bool:
-        """TransactWriteItems: the baseline, on condition that there is none, and the lease, on condition that
-        nobody has it and nobody took or released it since; whether both were written, else neither was."""
+        """TransactWriteItems: the baseline, on condition that there is none, the lease, on condition that
+        nobody has it and nobody took or released it since, and an entry for each planned change; whether all
+        were written, else none was."""
         entry = {"Item": _item(incident, "baseline", baseline)} | _NEW
-        return condition_met(lambda: self._transact(entry, lease_put(lease, untouched_since)))
+        entries = [_planned_put(incident, change, plan) for change in planned]
+        return condition_met(lambda: self._transact(entry, lease_put(lease, untouched_since), *entries))
 
-    def intend(self, incident: str, change: Change) -> bool:
-        """PutItem on condition that it is new: whether it was."""
-        return self._put_new(incident, _entry(change), change)
+    def plan(self, incident: str, planned: tuple[Change, ...], plan: str) -> None:
+        """PutItem of each, on condition that it is not intended yet."""
+        for change in planned:
+            put = partial(self._put_item, _planned_put(incident, change, plan))
+            condition_met(put)
 
-    def intend_grant(self, incident: str, change: Change, hold: Hold) -> bool:
-        """TransactWriteItems: the intent, on condition that it is new, and the hold, or neither; whether it
-        was new."""
-        intent = _item(incident, _entry(change), change)
-        return condition_met(
-            lambda: self._transact({"Item": intent} | _NEW, {"Item": hold_item(change.target, hold)})
-        )
+    def intend(self, incident: str, change: Change, plan: str | None = None) -> bool:
+        """PutItem on condition that it is new, or with that digest planned: whether it was."""
+        if plan is None:
+            return self._put_new(incident, _entry(change), change)
+        return _over_planned(lambda: self._put_item(_intent_put(incident, change, plan)), incident, plan)
 
-    def record(self, incident: str, change: Change) -> None:
+    def intend_grant(self, incident: str, change: Change, hold: Hold, plan: str) -> bool:
+        """TransactWriteItems: the intent, on condition that it is planned with that digest and new, and the
+        hold, or neither; whether it was new."""
+        puts = _intent_put(incident, change, plan), {"Item": hold_item(change.target, hold)}
+        return _over_planned(lambda: self._transact(*puts), incident, plan)
+
+    def record(self, incident: str, change: Change, plan: str | None = None) -> None:
         """PutItem, over the intent."""
-        self._put(incident, _entry(change), change)
+        self._put_item({"Item": _change_item(incident, change, plan)})
 
     def record_and_release(
-        self, incident: str, changes: tuple[Change, ...], holds: tuple[Hold, ...], lease: Lease, now: str
+        self,
+        incident: str,
+        changes: tuple[Change, ...],
+        holds: tuple[Hold, ...],
+        lease: Lease,
+        now: str,
+        plan: str | None = None,
     ) -> None:
         """TransactWriteItems: each change over its intent, each hold on the lease's role as attached, and the
         lease's end; only the changes if another run has taken the lease over, or a hold was changed since."""
         role = lease.resource.removeprefix("role/")
-        records = [{"Item": _item(incident, _entry(change), change)} for change in changes]
+        records = [{"Item": _change_item(incident, change, plan)} for change in changes]
         attached = [hold_put(role, replace(hold, attached_at=now), hold) for hold in holds]
         release = release_put(lease.resource, lease.owner, now)
         if not condition_met(lambda: self._transact(*records, *attached, release)) and records:
@@ -105,7 +129,8 @@ class DynamoJournal:
                 ExpressionAttributeValues={":incident": {"S": incident}},
                 ConsistentRead=True,
             )
-            items = {item["entry"]["S"]: item["body"]["S"] for page in pages for item in page["Items"]}
+            found = [item for page in pages for item in page["Items"]]
+        items = {item["entry"]["S"]: item["body"]["S"] for item in found if "body" in item}
         changes = [msgspec.json.decode(b, type=Change) for e, b in items.items() if e.startswith("change#")]
         baseline = items.get("baseline")
         return Record(
@@ -114,6 +139,7 @@ class DynamoJournal:
                 sorted(changes, key=lambda change: (change.intended_at, _ORDER.index(change.kind)))
             ),
             closed=items.get("outcome", _REOPENED) != _REOPENED,
+            plans=frozenset(item["planned"]["S"] for item in found if "planned" in item),
         )
 
     def close(
@@ -197,8 +223,11 @@ class DynamoJournal:
         return str(item["body"]["S"]) if item else None
 
     def _put(self, incident: str, entry: str, body: object, **condition: str) -> None:
+        self._put_item({"Item": _item(incident, entry, body)} | condition)
+
+    def _put_item(self, put: Mapping[str, Any]) -> None:
         with aws_errors():
-            self._dynamodb.put_item(TableName=self._table, Item=_item(incident, entry, body), **condition)
+            self._dynamodb.put_item(TableName=self._table, **put)
 
     def _transact(self, *puts: dict[str, Any]) -> None:
         with aws_errors():
@@ -213,6 +242,40 @@ def _item(incident: str, entry: str, body: object) -> dict[str, dict[str, str]]:
 
 def _key(incident: str, entry: str) -> dict[str, dict[str, str]]:
     return {"incident": {"S": incident}, "entry": {"S": entry}}
+
+
+def _change_item(incident: str, change: Change, plan: str | None) -> dict[str, dict[str, str]]:
+    return _item(incident, _entry(change), change) | ({"planned": {"S": plan}} if plan else {})
+
+
+def _planned_put(incident: str, change: Change, plan: str) -> dict[str, Any]:
+    """An entry that has no body yet, unless it has one."""
+    item = _key(incident, _entry(change)) | {"planned": {"S": plan}}
+    return {"Item": item, "ConditionExpression": "attribute_not_exists(body)"}
+
+
+def _intent_put(incident: str, change: Change, plan: str) -> dict[str, Any]:
+    """The intent over the entry that was planned with that digest."""
+    return {
+        "Item": _change_item(incident, change, plan),
+        "ConditionExpression": "planned = :plan AND attribute_not_exists(body)",
+        "ExpressionAttributeValues": {":plan": {"S": plan}},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def _over_planned(write: Callable[[], None], incident: str, plan: str) -> bool:
+    """Whether the intent was written; False if it was there. Raises NotOfThisRun if it is not so planned."""
+    try:
+        write()
+    except AwsRefused as refused:
+        if refused.code != UNMET:
+            raise
+        stands = next((item for item in unmet(refused) if item is not None), {})
+        if stands.get("planned") != {"S": plan}:
+            raise NotOfThisRun(f"The journal has no such plan of {incident}.") from refused
+        return False
+    return True
 
 
 def _entry(change: Change) -> str:
