@@ -4,8 +4,9 @@ A run has its service from before the diagnosis to its end, and its role only wh
 services on one role are repaired side by side, which they may need, where one works on what the other sends.
 
 A lease names its owner, an execution, and expires after LIFE. It is taken over then, and before that where
-its owner's execution has ended: such a run changes nothing any more, once its last function has ended too.
-What such a run has left open on a service is undone first, however long ago it ended.
+its owner's execution has ended, as Step Functions says and no event: such a run changes nothing any more,
+once its last function has ended too. What such a run has left open on a service is undone first, however long
+ago it ended.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ PATIENCE = 1_600.0
 # A run may change the role this long (seconds) after the time that its lease bears: a step is tried again
 # with the `now` of its first try, and its last function goes on after that.
 ACTIVE = PATIENCE + STRAGGLERS
+# After so long (seconds) a run that Step Functions does not know has not just begun (DescribeExecution is
+# eventually consistent, API reference): there never was one of that name, or it is forgotten. Longer than an
+# undo waits for its service.
+UNKNOWN_BY_THEN = 7_200.0
 
 
 class Busy(msgspec.Struct, frozen=True):
@@ -88,7 +93,7 @@ def _take(resource: str, incident: Incident, aws: Account, now: str, *, undo_fir
     standing = aws.leases.take(own, now)
     if standing.owner == incident.id:
         return None
-    ended = _ended_at(standing, incident, aws, now)
+    ended = _ended_at(standing, aws, now)
     left_open = undo_first and ended is not None and is_left_open(standing, aws.journal)
     takes_over = not left_open or incident.mode == "rollback"
     if ended is not None and takes_over and seconds_between(ended, now) >= STRAGGLERS:
@@ -110,11 +115,14 @@ def _role(role: str) -> str:
     return f"role/{role}"
 
 
-def _ended_at(holder: Lease, incident: Incident, aws: Account, now: str) -> str | None:
+def _ended_at(holder: Lease, aws: Account, now: str) -> str | None:
+    """When the owner's execution ended. The event of an end is only a reason to ask: it can be made up."""
     if seconds_between(holder.ends_at, now) >= 0:
         return later(holder.ends_at, -STRAGGLERS)  # no run lasts that long, and Step Functions forgets them
-    # The event of its end is the proof; DescribeExecution may not have heard of it yet.
-    return incident.opened_at if holder.owner == incident.ended else aws.executions.ended_at(holder.owner)
+    run = aws.executions.look(holder.owner)
+    if run is None and seconds_between(holder.taken_at, now) >= UNKNOWN_BY_THEN:
+        return holder.taken_at
+    return run.ended_at if run else None
 
 
 def is_left_open(holder: Lease, journal: Journal) -> bool:

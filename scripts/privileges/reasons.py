@@ -244,10 +244,10 @@ COVERED = (
         ("AuditGrants", "CaptureBaseline", "ListGrants", "OpenIncident", "UndoRole", "WithdrawGrants"),
     ),
     Reason(
-        "Every service may be enrolled, and have runs that were refused. CloseIncident reads them.",
+        "Every service may be enrolled, and have runs that were refused or undone. They are read.",
         ("dynamodb:GetItem",),
         f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
-        ("CloseIncident",),
+        ("CloseIncident", "PageOperator"),
         (("dynamodb:leadingkeys", "service#*"),),
     ),
     Reason(

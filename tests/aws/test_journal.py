@@ -11,7 +11,7 @@ from regrant.aws.table.journal import DynamoJournal
 from regrant.aws.table.leases import DynamoLeases
 from regrant.errors import AwsRefused
 from regrant.model.aws import Baseline
-from regrant.model.journal import Change, Hold, LastOutcome, Lease
+from regrant.model.journal import Change, Hold, LastOutcome, Lease, Outcome
 from regrant.model.run import Report
 from tests.aws.account import TABLE, client, create_journal
 from tests.unit.fakes import INCIDENT, OLD_DEPLOYMENT, OLD_ROLE, RECEIVE, ROLE, RUNNING, SEND, WORKER, at
@@ -379,3 +379,14 @@ def test_a_run_that_never_had_its_service_takes_no_lease_from_anybody(
     leases.take(mine, at(0))
     journal.close(INCIDENT, REPORT, at(240))
     assert journal.load(INCIDENT).closed and standing(leases, SERVICE_LEASE) == mine
+
+
+@pytest.mark.parametrize("outcome", ["ROLLED_BACK", "ROLLBACK_INCOMPLETE"])
+def test_an_undo_that_is_started_again_renews_nothing(journal: DynamoJournal, outcome: Outcome) -> None:
+    changes = (Change("attach", OLD_ROLE, RECEIVE, at(3), at(3), at(200)),)
+    report = Report("undo-1", str(WORKER), "rollback", outcome, (), changes, None, None, (), "x")
+    journal.close("undo-1", report, at(240), subject=INCIDENT)
+    journal.close("undo-2", replace(report, incident="undo-2"), at(900), subject=INCIDENT)
+    assert journal.last_outcome(WORKER) == LastOutcome("undo-1", outcome, at(240), INCIDENT)
+    journal.close("undo-3", replace(report, incident="undo-3"), at(950), subject="another")
+    assert journal.last_outcome(WORKER) == LastOutcome("undo-3", outcome, at(950), "another")

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from regrant.errors import AwsUnavailable
 from regrant.leases import LIFE, STRAGGLERS, release_role, take_role, take_service
-from regrant.model.aws import Baseline
+from regrant.model.aws import Baseline, Execution
 from regrant.model.journal import Lease
 from regrant.model.results import Health
 from tests.unit.cure import enrol
@@ -81,6 +81,7 @@ def test_a_service_that_an_ended_run_left_open_is_its_undos_after_any_time(world
 
 
 def test_a_lease_that_has_expired_is_anybodys_where_nothing_was_left_open(world: World) -> None:
+    world.executions.running["gone"] = Execution("RUNNING", "")
     for resource in (SERVICE_LEASE, ROLE_LEASE):
         world.leases.held[resource] = Lease(resource, "gone", at(0), at(LIFE), "gone")
     assert take_service(OTHER, world, at(LIFE - 1))

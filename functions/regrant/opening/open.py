@@ -21,6 +21,7 @@ from regrant.opening.request import EXAMPLE, Request, as_input, shown
 from regrant.opening.trigger import read_trigger
 from regrant.parallel import both, each
 from regrant.ports import Account, Record
+from regrant.settings import Allowed
 
 # Seconds since the execution's start for which a run waits for its service: until the last function of the
 # run that had it has ended, too; and an undo that a run's end has started, which has to be done.
@@ -88,10 +89,15 @@ def _lease(incident: Incident, event: OpenEvent, aws: Account) -> Incident:
         # An undo that cannot begin leaves something behind, so a person is paged.
         refusal = Refusal("LEASE_REFUSED", f"AWS refused the lease on the service: {refused}", _AGAIN)
         return replace(incident, next="PAGE", refusal=refusal)
+    if busy is None and incident.ended and _has_reported(incident.ended, incident.subject, aws):
+        # While this one waited for the service.
+        return replace(incident, next="CLOSE", leased=True, refusal=_nothing_to_undo(incident.ended))
     if busy is None:
         return replace(go_on, leased=True)
     if _worth_waiting(busy, incident, event):
         return replace(incident, next="WAIT")
+    if busy.holder == incident.ended and not busy.ended:
+        return replace(incident, next="CLOSE", refusal=_not_ended(busy.holder))
     return replace(
         incident, next="PAGE" if incident.ended else "CLOSE", refusal=_service_busy(busy, incident)
     )
@@ -102,8 +108,10 @@ def _worth_waiting(busy: Busy, incident: Incident, event: OpenEvent) -> bool:
 
     What an ended run left open is undone before anything else works on its service.
     """
-    if incident.ended:
+    if incident.ended and (busy.ended or busy.holder != incident.ended):
         return _waited(event) < UNDO_WAIT
+    if incident.ended:  # DescribeExecution may not have heard of the end yet
+        return _waited(event) < WAIT
     takes_over = incident.mode == "rollback" or not busy.left_open
     return busy.ended and takes_over and _waited(event) < WAIT
 
@@ -140,9 +148,23 @@ def _read_rollback(event: OpenEvent, request: Request, subject: str, aws: Accoun
         return _incident(event, request, refusal=_nothing_to_undo(request.ended))
     if record.baseline is None:
         return _incident(event, request, refusal=_unknown_incident(subject))
-    request = replace(request, service=parse_service(record.baseline.service_key))
-    role = record.baseline.role.arn
-    return _incident(event, request, subject=subject, role=role, ended=request.ended)
+    service = parse_service(record.baseline.service_key)
+    request = replace(request, service=service)
+    known = {"role": record.baseline.role.arn, "no_entry": _not_enrolled(service, aws, event.now)}
+    return _incident(event, request, subject=subject, ended=request.ended, **known)
+
+
+def _not_enrolled(service: Service | None, aws: Account, now: str) -> Refusal | None:
+    """That the service has no entry (any more), so that an undo attaches nothing for it. One that cannot be
+    read is there: an undo goes on with less than that."""
+    if service is None:
+        return None
+    try:
+        text, _ = aws.allowed.read_with_entry(service, now)
+    except AwsRefused:
+        return None
+    entry = read_entry(text, service, Allowed(), aws.settings.catalogue_prefix)
+    return entry if text is None and isinstance(entry, Refusal) else None
 
 
 def _read_expiry(event: OpenEvent, request: Request, granted: str, aws: Account) -> Incident:
@@ -167,6 +189,10 @@ def _unknown_incident(incident: str) -> Refusal:
     )
 
 
+def _has_reported(ended: str, subject: str, aws: Account) -> bool:
+    return _closed(ended, subject, aws.journal.load(subject), aws)
+
+
 def _closed(ended: str, subject: str, record: Record, aws: Account) -> bool:
     """Whether the run had come to its report: then it is fixed, undone, or a person has been paged."""
     return (record if ended == subject else aws.journal.load(ended)).closed
@@ -175,6 +201,11 @@ def _closed(ended: str, subject: str, record: Record, aws: Account) -> bool:
 def _nothing_to_undo(run: str) -> Refusal:
     message = f"Run {run} had changed nothing, or had reported its outcome before it ended."
     return Refusal("NOTHING_TO_UNDO", message, "Nothing to do.", outcome="NOTHING_TO_FIX")
+
+
+def _not_ended(run: str) -> Refusal:
+    message = f"Run {run} goes on, as Step Functions says, so there is nothing to undo."
+    return Refusal("RUN_NOT_ENDED", message, "Find out who sent the event.", outcome="NOTHING_TO_FIX")
 
 
 _AGAIN = "See that the runbook's functions may use the journal's table, and start the undo again."

@@ -84,11 +84,21 @@ def _undo_withdrawal(
     elif not _is_granted(policy, incident, role, aws) and _is_a_persons(change, there, aws, now):
         theirs = replace(change, left_for="somebody attached it again", shown_at=now)
         note_undone(aws.journal, incident.subject, theirs, now)
+    elif why := _why_it_stays_off(incident, holds):
+        note_undone(aws.journal, incident.subject, replace(change, left_for=why, shown_at=now), now)
     else:
+        # Its end is scheduled and its hold is written before it is there again.
         for hold in holds:
             grants.put_back(aws, role, hold, now, tried_at=change.done_at)
         attach = partial(aws.roles.attach, role, policy)
         take_back(aws.journal, incident.subject, change, attach, now)
+
+
+def _why_it_stays_off(incident: Incident, holds: tuple[Hold, ...]) -> str | None:
+    """Nothing is attached for a service that is not entitled to it any more, nor what nothing would end."""
+    if incident.no_entry and incident.no_entry.code == "NOT_ENROLLED":
+        return "off, since the service is not enrolled any more"
+    return None if holds else "off, since the journal has no grant that would end it"
 
 
 def _is_granted(policy: str, incident: Incident, role: str, aws: Account) -> bool:
@@ -134,7 +144,8 @@ def _go_on(
         grants.put_back(aws, role, hold, now, attached_at=hold.attached_at)
         return True
     ended = [h for h in aws.holds.dropped(role) if h.policy == hold.policy and h.detached]
-    if not any(seconds_between(hold.dropped_at or now, h.dropped_at or now) >= 0 for h in ended):
+    since = any(seconds_between(hold.dropped_at or now, h.dropped_at or now) >= 0 for h in ended)
+    if not since or _why_it_stays_off(incident, (hold,)):
         return False
 
     def attach(first: bool) -> None:

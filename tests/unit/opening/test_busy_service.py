@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from regrant.leases import LIFE, STRAGGLERS
-from regrant.model.aws import Baseline
+from regrant.leases import LIFE, STRAGGLERS, UNKNOWN_BY_THEN
+from regrant.model.aws import Baseline, Execution
+from regrant.model.journal import Lease
 from regrant.model.run import Incident, Report
 from regrant.opening.open import UNDO_WAIT, WAIT
 from tests.unit.cure import enrol
@@ -41,6 +42,11 @@ def reported(world: World, incident: str = INCIDENT) -> None:
 
 def first(world: World) -> None:
     assert opened(world, CONTAIN, name=INCIDENT).leased
+    goes_on(world, INCIDENT)
+
+
+def goes_on(world: World, run: str) -> None:
+    world.executions.running[run] = Execution("RUNNING", "")
 
 
 def first_ended(world: World, *, at_second: float = 100, changed: bool = True) -> None:
@@ -149,13 +155,47 @@ def test_an_undo_that_ended_before_its_report_is_undone_before_another_run(world
     assert opened(world, its_end, 501, started=100, name="rescue-1").leased
 
 
-def test_the_event_of_its_end_is_proof_enough_that_a_run_has_ended(world: World) -> None:
-    """DescribeExecution may still say that it runs."""
+def test_the_event_of_its_end_does_not_end_a_run_that_goes_on(world: World) -> None:
+    """Anybody who may start runs can write one. DescribeExecution may not have heard of an end yet."""
     first(world)
     began(world)
+    assert opened(world, end_of(), 100 + WAIT - 1, started=100, name="rescue-1").next == "WAIT"
+    late = opened(world, end_of(), 100 + WAIT, started=100, name="rescue-1")
+    assert late.refusal is not None and (late.refusal.code, late.next) == ("RUN_NOT_ENDED", "CLOSE")
+    assert world.leases.held[f"service/{WORKER}"].owner == INCIDENT
+
+
+def test_an_undo_begins_when_step_functions_says_that_the_run_has_ended(world: World) -> None:
+    first(world)
+    began(world)
+    assert opened(world, end_of(), 110, started=100, name="rescue-1").next == "WAIT"
+    world.executions.ended[INCIDENT] = at(100)
     over = 100 + STRAGGLERS
     assert opened(world, end_of(), over - 1, started=100, name="rescue-1").next == "WAIT"
     assert opened(world, end_of(), over, started=100, name="rescue-1").next == "UNDO"
+
+
+def test_a_run_that_reports_while_its_undo_waits_for_the_service_is_not_undone(world: World) -> None:
+    first(world)
+    began(world)
+    take = world.leases.take
+
+    def reports_first(lease: Lease, now: str, instead_of: str | None = None) -> Lease:
+        world.leases.release(lease.resource, INCIDENT, now)
+        reported(world)
+        return take(lease, now, instead_of)
+
+    world.leases.take = reports_first  # type: ignore[method-assign]
+    undo = opened(world, end_of(), 200, started=100, name="rescue-1")
+    assert undo.refusal is not None and undo.refusal.code == "NOTHING_TO_UNDO"
+    assert (undo.next, undo.leased) == ("CLOSE", True)
+
+
+def test_a_run_of_which_step_functions_does_not_know_holds_nothing_for_long(world: World) -> None:
+    """Whoever may invoke the function can take a lease for a run that never was."""
+    assert opened(world, CONTAIN, name="made-up").leased
+    refused(opened(world, CONTAIN, UNKNOWN_BY_THEN - 1, started=UNKNOWN_BY_THEN - 1))
+    assert opened(world, CONTAIN, UNKNOWN_BY_THEN, started=UNKNOWN_BY_THEN).leased
 
 
 def test_the_event_of_one_runs_end_says_nothing_of_another_that_has_the_service(world: World) -> None:

@@ -161,22 +161,25 @@ class DynamoJournal:
         last = LastOutcome(incident, report.outcome, at, "" if subject == incident else subject)
         if report.outcome in ("CONTAINED", "CURED"):
             return last
+        was = self._last_of(report)
+        same = was is not None and subject == (was.subject or was.incident)
+        unfinished = same and was is not None and was.outcome == "ROLLBACK_INCOMPLETE"
         if (
             report.outcome == "ROLLBACK_INCOMPLETE"
-        ):  # of a run that changed something: the others leave nothing
-            return last if report.changes else None
+        ):  # of a run that changed something; the same again is no news
+            return last if report.changes and not unfinished else None
         if report.outcome != "ROLLED_BACK":
             return None
-        body = self._get(f"service#{report.service}", "last")
-        was = msgspec.json.decode(body, type=LastOutcome) if body else None
         undone = within_a_day(undone_attachments(report.changes, own=subject == incident), at)
-        incomplete = was is not None and was.outcome == "ROLLBACK_INCOMPLETE"
-        finished = incomplete and was is not None and subject == (was.subject or was.incident)
         if any(change.kind == "attach" for change in report.changes):
-            return replace(last, undone=held_back(was, at) | undone) if undone or finished else None
+            return replace(last, undone=held_back(was, at) | undone) if undone or unfinished else None
         # A cure or an expiry that was undone leaves the service contained, as it was; and that is news only
         # where the last run had left it half undone.
-        return replace(last, outcome="CONTAINED") if finished else None
+        return replace(last, outcome="CONTAINED") if unfinished else None
+
+    def _last_of(self, report: Report) -> LastOutcome | None:
+        body = self._get(f"service#{report.service}", "last")
+        return msgspec.json.decode(body, type=LastOutcome) if body else None
 
     def reopen(self, incident: str) -> None:
         """PutItem in place of the report: the run goes on, and writes another one when it ends."""
