@@ -161,18 +161,18 @@ class DynamoJournal:
         last = LastOutcome(incident, report.outcome, at, "" if subject == incident else subject)
         if report.outcome in ("CONTAINED", "CURED"):
             return last
+        if not report.outcome.startswith("ROLL"):
+            return None
         was = self._last_of(report)
         same = was is not None and subject == (was.subject or was.incident)
         unfinished = same and was is not None and was.outcome == "ROLLBACK_INCOMPLETE"
-        if (
-            report.outcome == "ROLLBACK_INCOMPLETE"
-        ):  # of a run that changed something; the same again is no news
+        # An undo that is started again renews nothing, nor does one that changed nothing.
+        if report.outcome == "ROLLBACK_INCOMPLETE":
             return last if report.changes and not unfinished else None
-        if report.outcome != "ROLLED_BACK":
-            return None
-        undone = within_a_day(undone_attachments(report.changes, own=subject == incident), at)
         if any(change.kind == "attach" for change in report.changes):
-            return replace(last, undone=held_back(was, at) | undone) if undone or unfinished else None
+            before = held_back(was, at)
+            undone = before | within_a_day(undone_attachments(report.changes, own=subject == incident), at)
+            return replace(last, undone=undone) if undone != before or unfinished else None
         # A cure or an expiry that was undone leaves the service contained, as it was; and that is news only
         # where the last run had left it half undone.
         return replace(last, outcome="CONTAINED") if unfinished else None
