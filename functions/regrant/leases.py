@@ -95,7 +95,8 @@ def _take(resource: str, incident: Incident, aws: Account, now: str, *, undo_fir
         return None
     ended = _ended_at(standing, aws, now)
     left_open = undo_first and ended is not None and is_left_open(standing, aws.journal)
-    takes_over = not left_open or incident.mode == "rollback"
+    subject = standing.subject or standing.owner
+    takes_over = not left_open or (incident.mode == "rollback" and incident.subject == subject)
     if ended is not None and takes_over and seconds_between(ended, now) >= STRAGGLERS:
         standing = aws.leases.take(own, now, instead_of=standing.owner)
         if standing.owner == incident.id:

@@ -112,7 +112,8 @@ def _worth_waiting(busy: Busy, incident: Incident, event: OpenEvent) -> bool:
         return _waited(event) < UNDO_WAIT
     if incident.ended:  # DescribeExecution may not have heard of the end yet
         return _waited(event) < WAIT
-    takes_over = incident.mode == "rollback" or not busy.left_open
+    undoes_it = incident.mode == "rollback" and incident.subject == busy.subject
+    takes_over = undoes_it or not busy.left_open
     return busy.ended and takes_over and _waited(event) < WAIT
 
 

@@ -122,6 +122,15 @@ def test_what_an_ended_run_left_open_is_for_its_undo_and_for_no_other_run(
     assert opened(world, UNDO_IT, 501, started=501, name=UNDO.id).leased
 
 
+def test_the_undo_of_an_earlier_run_comes_after_that_of_what_was_left_open(world: World) -> None:
+    first_ended(world)
+    world.journal.keep_baseline("run-0", Baseline(str(WORKER), ROLE, RUNNING, at(-500)))
+    earlier = opened(world, {"mode": "rollback", "incident": "run-0"}, 500, started=500, name="undo-0")
+    assert earlier.refusal is not None
+    assert earlier.refusal.next.endswith(f'{{"mode": "rollback", "incident": "{INCIDENT}"}}')
+    assert opened(world, UNDO_IT, 501, started=501, name=UNDO.id).leased
+
+
 def test_nobody_waits_for_a_service_that_an_ended_run_left_open(world: World) -> None:
     first_ended(world)
     assert opened(world, CONTAIN, 101, started=101).next == "CLOSE"
