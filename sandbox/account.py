@@ -14,7 +14,7 @@ from types import TracebackType
 from moto import mock_aws
 from moto.moto_api._internal import mock_random
 
-from sandbox.aws import lambda_functions, sqs, stepfunctions
+from sandbox.aws import cloudtrail, function_urls, lambda_functions, sqs, stepfunctions
 from sandbox.aws.cloudformation import template
 from sandbox.aws.cloudwatch import alarms, composite, logs
 from sandbox.aws.ecs import install as ecs
@@ -56,9 +56,11 @@ class LocalAccount(Core):
             moto_memory.install(self)
             self.gateway = gateway.install(self)
             self.functions = lambda_functions.install(self, self.gateway)
+            self.function_urls = function_urls.install(self, self.gateway, self.functions.invoke)
             self.events = rules.install(self)
             scheduler.install(self, self.events.undelivered)
             stepfunctions.install(self, self.events.execution_changed)
+            self.trail = cloudtrail.install(self, self.gateway)
             moto_time.install(self)
             # The data plane, and moto's own random ids, so that runs repeat.
             mock_random.seed(self.seed)
@@ -71,7 +73,9 @@ class LocalAccount(Core):
             # Undone first: what still runs ends while the account is whole.
             undo.callback(self.clock.close)
             if self._http_address is not None:
-                self.endpoint_url, stop = server.start(*self._http_address, self.clock.now)
+                self.endpoint_url, stop = server.start(
+                    *self._http_address, self.clock.now, self.function_urls.serve
+                )
                 undo.callback(stop)
             self._undo = undo.pop_all()
         return self

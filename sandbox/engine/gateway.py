@@ -32,6 +32,7 @@ from sandbox.iam.evaluate import Decision, Layer, Request, Verdict, evaluate
 from sandbox.iam.requests import ACCOUNT, REGION, Ask
 
 ADMINISTRATOR = f"arn:aws:iam::{ACCOUNT}:user/administrator"
+ADMINISTRATOR_ID = "AIDAADMINISTRATOR0000"
 _PREFIXES = {"awslambda": "lambda", "stepfunctions": "states"}
 _DENIED = {"AccessDeniedException", *DENIAL_CODES.values()}
 
@@ -79,6 +80,25 @@ class Gateway:
         if session is None:
             return Principal(ADMINISTRATOR)
         return Principal(session.arn, session.role_arn.rpartition("/")[2], self._functions.get(access_key))
+
+    @staticmethod
+    def unique_id(access_key: str) -> str:
+        """Of whoever has the key: a user's id, or a role's, a colon and the session's name."""
+        session = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(access_key)
+        return session.user_id if session else ADMINISTRATOR_ID
+
+    def admit(
+        self, access_key: str, service: str, operation: str, parameters: dict[str, Any], asks: list[Ask]
+    ) -> Principal:
+        """Who calls what moto has no operation for. Raises AwsError unless IAM allows all that is asked."""
+        incoming = _Incoming(service, operation, parameters, self.principal(access_key), asks)
+        try:
+            self._demand(incoming)
+        except AwsError as error:
+            self._record(incoming, error.code)
+            raise
+        self._record(incoming, None)
+        return incoming.principal
 
     def answer(self, response: BaseResponse, proceed: Callable[[], Response]) -> Response:
         """Everything that happens to one request. `proceed` lets moto answer it."""

@@ -7,6 +7,7 @@ none is refused. The numbers are those of this account's Region, us-east-1, from
 - CloudWatch Logs: user guide, "CloudWatch Logs quotas". It gives requests a second; one second's are held.
 - Step Functions: "Limits Related to API Action Throttling", as awsdocs/aws-step-functions-developer-guide has
   it (doc_source/limits.md). The guide says that the numbers may grow, and they have.
+- CloudTrail: API reference, LookupEvents.
 - IAM: AWS publishes none. AWS Support said that it has such buckets, and several that may apply to a request
   (hashicorp/terraform-provider-aws#44853); requests were refused to whoever attached or read in a loop
   (#7945 there, gruntwork-io/cloud-nuke#371). The numbers here are modest guesses.
@@ -49,6 +50,7 @@ FAMILIES = (
     Family("states", "StartExecution", 1_000, 200),
     Family("states", "DescribeExecution", 200, 2),
     Family("states", "GetExecutionHistory", 250, 5),
+    Family("cloudtrail", "LookupEvents", 2, 2),
     Family("iam", "AttachRolePolicy DetachRolePolicy PutRolePolicy DeleteRolePolicy", 20, 5),
     Family("iam", "GetRole GetRolePolicy ListRolePolicies ListAttachedRolePolicies", 60, 15),
     Family("iam", "GetPolicy GetPolicyVersion ListPolicyVersions GetAccountSummary", 60, 15),

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-def start(host: str, port: int, now: Callable[[], datetime]) -> tuple[str, Callable[[], None]]:
-    """(URL, what stops it). Port 0 takes a free one. `now` is the account's time. Raises OSError if taken."""
+def start(
+    host: str, port: int, now: Callable[[], datetime], around: Callable[[Any], Any]
+) -> tuple[str, Callable[[], None]]:
+    """(URL, what stops it). Port 0 takes a free one. `now` is the account's time. `around` gives the
+    application with what is no operation of AWS's APIs. Raises OSError if taken."""
 
     class Handler(MotoRequestHandler):
         def date_time_string(self, timestamp: float | None = None) -> str:
@@ -45,7 +48,7 @@ def start(host: str, port: int, now: Callable[[], datetime]) -> tuple[str, Calla
     server = make_server(
         host,
         0,
-        _say_what_is_missing(DomainDispatcherApplication(_backend_app)),
+        around(_say_what_is_missing(DomainDispatcherApplication(_backend_app))),
         threaded=True,
         request_handler=Handler,
         fd=listener.fileno(),

@@ -135,6 +135,14 @@ def _permission(context: Context, logical_id: str, p: Properties) -> Created:
     return Created(logical_id)
 
 
+def _function_url(context: Context, logical_id: str, p: Properties) -> Created:
+    made = context.core.client("lambda").create_function_url_config(
+        FunctionName=p["TargetFunctionArn"], **_only(p, "AuthType", "Cors", "InvokeMode")
+    )
+    attributes = {name: made[name] for name in ("FunctionArn", "FunctionUrl")}
+    return Created(made["FunctionArn"], attributes)
+
+
 def _event_invoke_config(context: Context, logical_id: str, p: Properties) -> Created:
     names = (
         "FunctionName",
@@ -315,6 +323,7 @@ CREATORS: dict[str, Callable[[Context, str, Properties], Created]] = {
     "AWS::Lambda::EventInvokeConfig": _event_invoke_config,
     "AWS::Lambda::Function": _function,
     "AWS::Lambda::Permission": _permission,
+    "AWS::Lambda::Url": _function_url,
     "AWS::Logs::LogGroup": _log_group,
     "AWS::Logs::MetricFilter": _metric_filter,
     "AWS::SNS::Subscription": _subscription,
