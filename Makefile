@@ -14,6 +14,8 @@ PORT ?= 4599
 ENDPOINT ?=
 SEED ?=
 ALARMS ?= off
+ANSWER ?=
+PLAN ?=
 PARAMETERS ?=
 WITH ?=
 CALLS ?=
@@ -31,7 +33,10 @@ SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt requirements/uv.txt requirements/bench.txt \
 	requirements/runtime.txt requirements/ministack.txt requirements/aws.txt
 
-.PHONY: report live help setup test check demo scenarios serve enrol audit build format lock clean bench bench-denials figures chaos \
+# What a mail's command has is not put into a shell's line here, so that no name can break out of it.
+export RUN PLAN ANSWER
+
+.PHONY: answer report live help setup test check demo scenarios serve enrol audit build format lock clean bench bench-denials figures chaos \
 	mutants people privileges rie deploy-local sam-local second-opinion lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
@@ -55,6 +60,9 @@ audit: .venv/.made  ## List the deployed runbook's temporary grants and what is 
 
 report: .venv/.made  ## Print a run's page (RUN=<execution name>, STACK=regrant; PORT=4599 for the served account)
 	@$(PY) -m scripts.report --run '$(RUN)' --stack '$(STACK)' --endpoint '$(if $(LOCAL),http://$(HOST):$(PORT))'
+
+answer: .venv/.made  ## Answer a run's question for approval (RUN=<name> PLAN=<hash> ANSWER=approve or reject, STACK=regrant; PORT=4599)
+	@$(PY) -m scripts.answer --stack '$(STACK)' --endpoint '$(if $(LOCAL),http://$(HOST):$(PORT))'
 
 test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
 	@# One test asks an npm package for its opinion. Without npm, or off line, it says that it is skipped.

@@ -84,6 +84,7 @@ NOT_RETRIED = {
     "ServiceGone": _SAID,
     "ServiceChanged": _SAID,
     "ServiceNotSettled": _SAID,
+    "AnswerNotRecorded": "the journal has no such yes the next time either",
     "ClockAhead": "the time that it names has not come the next time either",
     "SdkTooOld": "the runtime is the same the next time",
     "Runtime.MarshalError": "the result is no JSON the next time either",

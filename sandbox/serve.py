@@ -86,6 +86,8 @@ def _deploy(
     yield "it reads these logs, and tries services without their grants in these hours:"
     for name in ("LogGroupPrefix", "ExpiryWindow"):
         yield f"  {name:24} {(defaults(TEMPLATE) | parameters)[name]}"
+    yield "who may approve where an enrolment asks for it (docs/local-account.md, A second person):"
+    yield f"  {'ApproverArns':24} {parameters.get('ApproverArns') or '(nobody)'}"
     yield "the stack's outputs:"
     for key, value in outputs.items():
         yield f"  {key:24} {value}"

@@ -7,6 +7,7 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     ├── AwsUnavailable        retried: throttled, 5xx, time-out, connection lost
     ├── AwsRefused            not retried: AWS said no (access denied, limit exceeded, not found)
     ├── AccountMoved          retried: the role is not what the plan was made from; then diagnosed again
+    ├── AnswerNotRecorded     not retried: a yes that did not come through the stack's function for answers
     ├── AttachmentNotVisible  retried: IAM does not show yet what we attached
     ├── ClockAhead            not retried: the event's time has not come
     ├── BaselineDiffers       retried: role or service is not (yet) as it was before us
@@ -42,6 +43,10 @@ class AwsRefused(RegrantError):
 class AccountMoved(RegrantError):
     """A role, the revision, a policy's text or the catalogue entry differs from what the plan was made from
     (or the read is stale)."""
+
+
+class AnswerNotRecorded(RegrantError):
+    """The run was woken with a yes that the journal does not have, or has for another plan."""
 
 
 class AttachmentNotVisible(RegrantError):

@@ -2,7 +2,7 @@
 
 The times a step works with come from outside, so that a run can be replayed: when its state was entered, and
 when the audit's rule fired. The clock makes none of them. It only bounds them, since whoever may invoke a
-function may name any time.
+function may name any time. A person's answer, which is no step, brings no time: there it is the clock's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def not_ahead(moment: str) -> str:
     However long ago it may be: a state that is tried again keeps the time at which it was first entered, and
     the run may be redriven days later. A time of before ends a grant sooner and a lease later, no more.
     """
-    own = _own()
+    own = own_time()
     if seconds_between(own, moment) > _SKEW:
         raise ClockAhead(f"{moment} has not come: it is {own} here.")
     return moment
@@ -31,9 +31,10 @@ def not_ahead(moment: str) -> str:
 
 def no_later(moment: str) -> str:
     """That moment, or the clock's if it is earlier."""
-    own = _own()
+    own = own_time()
     return own if seconds_between(own, moment) > 0 else moment
 
 
-def _own() -> str:
+def own_time() -> str:
+    """What the clock says (ISO 8601), for a request that brings no time of its own."""
     return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,12 +6,13 @@ Every method raises AwsUnavailable (try again) or AwsRefused (AWS said no).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 # Nearly every function imports this module, and few of them what it speaks of.
 if TYPE_CHECKING:
     from regrant.iam.permissions import RolePermissions
     from regrant.iam.policy import Policy
+    from regrant.model.approval import Answer, Question, Starter
     from regrant.model.aws import (
         Attachments,
         Baseline,
@@ -293,6 +294,33 @@ class Notices(Protocol):
         """It has said that."""
 
 
+class Approvals(Protocol):
+    """Questions for approval, and what was said to them."""
+
+    def ask(self, question: Question) -> None:
+        """Write it, over one of the same run and time."""
+
+    def last(self, run: str) -> Question | None:
+        """The run's newest question; None if it has asked nothing."""
+
+    def answer(self, question: Question, answer: Answer) -> bool:
+        """Write the answer, unless somebody has answered or asked again since; whether it was written."""
+
+    def settle(self, question: Question, delivered: Literal["SENT", "LATE"]) -> None:
+        """Write what became of its answer, and forget the token."""
+
+
+class Trail(Protocol):
+    def starters(self, execution: str, started: str) -> tuple[Starter, ...] | None:
+        """Everybody who has started a run of that name around then; empty while that is not known yet, None
+        if there are too many starts to look through."""
+
+
+class Waiting(Protocol):
+    def answer(self, token: str, approved: bool) -> bool:
+        """Let the run go on with that answer; False if it does not wait for it (any more)."""
+
+
 class Topic(Protocol):
     def publish(self, subject: str, message: str) -> None:
         """Notify whoever subscribed."""
@@ -366,6 +394,12 @@ class Account(Protocol):
     def alarms(self) -> Alarms: ...
     @property
     def notices(self) -> Notices: ...
+    @property
+    def approvals(self) -> Approvals: ...
+    @property
+    def trail(self) -> Trail: ...
+    @property
+    def waiting(self) -> Waiting: ...
     @property
     def topic(self) -> Topic: ...
     @property

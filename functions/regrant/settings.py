@@ -111,6 +111,16 @@ class Settings:
         return parse_window(self._environment["EXPIRY_WINDOW"])
 
     @property
+    def approvers(self) -> str:
+        """Who may answer a question for approval: ARNs with commas between, `any`, or nothing."""
+        return self._environment["APPROVERS"]
+
+    @property
+    def stack_name(self) -> str:
+        """Of the function that asks, for the command that a person is to type."""
+        return self._environment["STACK_NAME"]
+
+    @property
     def allowed_prefix(self) -> str:
         """The SSM parameters with the owner's lists are named this, then the list's name."""
         return self._environment["ALLOWED_PREFIX"]

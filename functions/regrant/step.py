@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 from regrant.aws.account import Account
 from regrant.model.run import RunState, StepEvent
 from regrant.origin.sent import raise_unless_sent
-from regrant.own_clock import no_later, not_ahead
+from regrant.own_clock import no_later, not_ahead, own_time
 
 E = TypeVar("E", bound=msgspec.Struct)
 
@@ -73,6 +73,22 @@ def asking_step_of(kind: type[E], name: str, run: Callable[[E, Account, Ask], ob
         result = msgspec.to_builtins(run(given, aws, ask))
         logger.info("done", result=result)
         return result
+
+    return handler
+
+
+def url_step(
+    run: Callable[[Mapping[str, Any], Account, str], tuple[Any, Mapping[str, Any]]], *uses: str
+) -> Handler:
+    """The handler of a function behind a URL, which is no step and has the function's own time. run gives the
+    response, and all that is logged of it."""
+    aws = Account(uses)
+
+    @logger.inject_lambda_context(clear_state=True)
+    def handler(event: dict[str, Any], context: Any) -> Any:
+        response, about = run(event if isinstance(event, dict) else {}, aws, own_time())
+        logger.info("answered", **about)
+        return response
 
     return handler
 

@@ -130,7 +130,14 @@ STORIES = (
         functions=("open-incident", "undo-role"),
         stops=False,
     ),
-    Story("approval", "broken", "fixed", "contained", _ask, functions=("ask-approval", "decide-plan")),
+    Story(
+        "approval",
+        "broken",
+        "fixed",
+        "contained",
+        _ask,
+        functions=("ask-approval", "answer-approval", "decide-plan"),
+    ),
     Story(
         "cure",
         "broken",

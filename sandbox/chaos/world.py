@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
-import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from moto.sns.models import sns_backends
@@ -15,6 +14,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from sandbox.account import LocalAccount
 from sandbox.aws.ecs.tasks import Timing
 from sandbox.aws.lambda_environment import standing_still
+from sandbox.scenarios import approver
 from sandbox.scenarios.play import TEMPLATE
 from sandbox.scenarios.seeds import retainwise
 from sandbox.scenarios.snapshot import snapshot
@@ -29,6 +29,8 @@ QUICK = Timing(
     first_start=2, pending=1, running=3, healthy=6, stopping=2, steady=3, restart=3, demoted=15, empty=10
 )
 
+SOON = 45.0
+"""When CloudTrail knows who started a run; on AWS that takes minutes. Whoever approves tries until then."""
 REST = 5.0
 """Simulated seconds without a run after which nothing more comes, unless a function goes on alone."""
 
@@ -46,7 +48,7 @@ class World:
         """The name of the first run."""
         self.granted_by: dict[str, str] = {}
         """The run that contained a service, for those that are cured since."""
-        self._answered = 0
+        self._answered, self._answering = 0, False
         self.straggling_until = 0.0
         """When what a stopped run left has ended."""
 
@@ -91,14 +93,17 @@ class World:
         self.account.clock.every(30, self._approve)
 
     def _approve(self) -> None:
-        """Run the command for yes of the newest question, once."""
-        if self._sent("APPROVAL NEEDED")[self._answered :]:
-            self._answered = len(self._sent("APPROVAL NEEDED"))
-            lines = self._sent("APPROVAL NEEDED")[-1].splitlines()
-            command = shlex.split(lines[lines.index("Yes:") + 1])
-            # The run may have been stopped by now, and then nobody hears it.
-            with suppress(self._sfn.exceptions.TaskTimedOut, self._sfn.exceptions.TaskDoesNotExist):
-                self._sfn.send_task_success(taskToken=command[4], output=command[6])
+        """Somebody runs the command for yes of the newest question, until it is answered."""
+        if not self._answering and self._sent("APPROVAL NEEDED")[self._answered :]:
+            self._answering = True
+            self.account.clock.spawn(self._answer, "the approver")  # the function may have to sleep
+
+    def _answer(self) -> None:
+        asked = self._sent("APPROVAL NEEDED")
+        reply = approver.answer(self.account, asked[-1], "Yes")
+        # The run may have been stopped by now, and then nobody hears it.
+        self._answered = self._answered if reply.status >= 500 else len(asked)
+        self._answering = False
 
     def rest(self) -> None:
         """Let time pass until every run has ended, and those that their ends started, too."""
@@ -248,6 +253,7 @@ def world(
     """
     with LocalAccount(seed=seed, timing=QUICK) as account:
         outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
+        account.trail.delay = SOON
         retainwise.create(
             account, variant=variant, upload_seconds=uploads, poll_seconds=20, redeploy="always"
         )

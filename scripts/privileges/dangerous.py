@@ -39,6 +39,7 @@ _TRIED: tuple[tuple[tuple[str, ...], str], ...] = (
         "lambda:AddPermission lambda:DeleteFunction lambda:PutFunctionConcurrency lambda:GetFunction",
     ),
     (_FUNCTIONS, "lambda:PutFunctionEventInvokeConfig lambda:CreateFunctionUrlConfig"),
+    (_FUNCTIONS, "lambda:InvokeFunctionUrl lambda:UpdateFunctionUrlConfig"),
     (_MACHINES, "states:UpdateStateMachine states:CreateStateMachine states:DeleteStateMachine"),
     (_MACHINES, "states:DescribeStateMachine states:ListExecutions"),
     (_EXECUTIONS, "states:StopExecution states:RedriveExecution states:GetExecutionHistory"),

@@ -199,11 +199,31 @@ COVERED = (
         (("dynamodb:leadingkeys", "lease#service/*"),),
     ),
     Reason(
-        "Every role may be leased. AskApproval writes no other item.",
+        "Every role may be leased. AskApproval gives leases back.",
         ("dynamodb:PutItem",),
         f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
         ("AskApproval",),
         (("dynamodb:leadingkeys", "lease#role/*"),),
+    ),
+    Reason(
+        "Every run may ask for approval. AskApproval writes no other item but that.",
+        ("dynamodb:PutItem",),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        ("AskApproval",),
+        (("dynamodb:leadingkeys", "approval#*"),),
+    ),
+    Reason(
+        "Every run that asks may be answered. AnswerApproval reads and writes no other item.",
+        ("dynamodb:PutItem", "dynamodb:Query"),
+        f"arn:aws:dynamodb:{_HERE}:table/regrant-JournalTable-*",
+        ("AnswerApproval",),
+        (("dynamodb:leadingkeys", "approval#*"),),
+    ),
+    Reason(
+        "Neither call has a resource. A token is in the journal under its run, where nothing else is read.",
+        ("states:SendTaskSuccess", "cloudtrail:LookupEvents"),
+        "[*]",
+        ("AnswerApproval",),
     ),
     Reason(
         "Every managed role may have grants on record.",

@@ -11,10 +11,18 @@ import pytest
 from moto.ecs.models import ecs_backends
 from moto.sns.models import sns_backends
 
+from regrant.approval.request import asked_of, caller_of
 from regrant.audit.found import AuditEvent
 from regrant.aws.roles import IamRoles
+from regrant.aws.table.approvals import DynamoApprovals
 from regrant.aws.table.journal import DynamoJournal
-from regrant.errors import AttachmentNotVisible, AwsRefused, BaselineDiffers, ServiceNotSettled
+from regrant.errors import (
+    AttachmentNotVisible,
+    AwsRefused,
+    AwsUnavailable,
+    BaselineDiffers,
+    ServiceNotSettled,
+)
 from regrant.model.aws import Baseline
 from regrant.model.journal import Change
 from regrant.model.run import AskEvent, CloseEvent, OpenEvent, StepEvent
@@ -114,8 +122,11 @@ def attach(invoke: Invoke) -> Any:
 
 @pytest.mark.parametrize("step", HANDLERS)
 def test_an_event_is_what_the_state_machine_passes(step: str) -> None:
-    shape = EVENTS.get(step, StepEvent)
     event = load(step)
+    if step == "answer_approval":  # Lambda makes it of a person's request
+        assert caller_of(event) and asked_of(event)
+        return
+    shape = EVENTS.get(step, StepEvent)
     msgspec.convert(event, shape)
     if step not in ("audit_grants", "list_grants"):
         assert set(event) == {field.name for field in msgspec.structs.fields(shape)}
@@ -174,7 +185,48 @@ def test_ask_approval_notifies_the_topic(invoke: Invoke) -> None:
     assert invoke("ask_approval") == "2025-11-11T22:52:15.402Z"
     ((subject, message),) = sent()
     assert subject == f"APPROVAL NEEDED {WORKER}"
-    assert load("ask_approval")["token"] in message
+    token, plan = load("ask_approval")["token"], json.loads(load("answer_approval")["body"])["plan"]
+    assert token not in message and f"PLAN={plan} " in message
+    question = DynamoApprovals(client("dynamodb"), TABLE).last(INCIDENT)
+    assert question is not None and (question.token, question.plan) == (token, plan)
+
+
+def test_answer_approval_answers_in_http_and_logs_no_more_than_who_and_what(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question is of a day long past."""
+    unknown = invoke("answer_approval")
+    assert (unknown["statusCode"], json.loads(unknown["body"])["code"]) == (404, "UNKNOWN_RUN")
+    invoke("ask_approval")
+    logged: list[object] = []
+    monkeypatch.setattr(logger, "info", lambda *words, **more: logged.append((*words, more)))
+    late = invoke("answer_approval")
+    assert (late["statusCode"], json.loads(late["body"])["code"]) == (410, "TIMED_OUT")
+    assert late["headers"]["content-type"] == "application/json"
+    caller = load("answer_approval")["requestContext"]["authorizer"]["iam"]["userArn"]
+    assert logged == [("answered", {"code": "TIMED_OUT", "by": caller})]
+
+
+@pytest.mark.parametrize("event", [{}, [], "approve", None, {"requestContext": 7}])
+def test_answer_approval_refuses_what_is_no_request(invoke: Invoke, event: Any) -> None:
+    given = {"Payload": event} if event is None else event
+    assert invoke("answer_approval", given)["statusCode"] == 403
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [(AwsUnavailable("throttled"), 503, "TRY_AGAIN"), (AwsRefused("denied"), 500, "AWS_REFUSED")],
+)
+def test_answer_approval_says_in_http_what_aws_would_not_do(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(DynamoApprovals, "last", fail)
+    reply = invoke("answer_approval")
+    assert (reply["statusCode"], json.loads(reply["body"])["code"]) == (status, code)
+    assert ("retry-after" in reply["headers"]) is (status == 503)
 
 
 def test_capture_baseline_keeps_role_and_service_and_leases_the_role(invoke: Invoke) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 
 from sandbox.engine.faults import Effect
 from sandbox.iam.requests import ACCOUNT, REGION
+from sandbox.scenarios import approver
 from sandbox.scenarios.play import LEISURE
 from sandbox.scenarios.seeds import retainwise
 from tests.statemachine.story import Arrange, OnState
@@ -201,23 +201,32 @@ def answering(*answers: Arrange) -> OnState:
 
 
 def say(word: str) -> Arrange:
-    """Run the command that the question gives for yes or for no."""
+    """A listed person runs the command that the question gives for yes or for no."""
 
     def answer(world: World) -> None:
-        question = [text for subject, text in world.messages() if "APPROVAL" in subject][-1]
-        lines = question.splitlines()
-        command = shlex.split(lines[lines.index(f"{word}:") + 1])
-        assert command[:4] == ["aws", "stepfunctions", "send-task-success", "--task-token"]
-        world.account.client("stepfunctions").send_task_success(taskToken=command[4], output=command[6])
+        reply = approver.answer(world.account, question(world), word)
+        assert reply.status == 200, reply
 
     return answer
 
 
+def question(world: World) -> str:
+    """The newest."""
+    return [text for subject, text in world.messages() if "APPROVAL" in subject][-1]
+
+
+def token_in_history(world: World) -> str:
+    """The task token of the question that is open, as whoever may read the execution's history has it."""
+    sfn, arn = world.account.client("stepfunctions"), world.executions()[-1]["executionArn"]
+    events = sfn.get_execution_history(executionArn=arn, reverseOrder=True)["events"]
+    scheduled = next(each for each in events if "taskScheduledEventDetails" in each)
+    given = json.loads(scheduled["taskScheduledEventDetails"]["parameters"])
+    return str(given["Payload"]["token"])
+
+
 def fail_the_task(world: World) -> None:
     """SendTaskFailure takes no more than the token."""
-    question = [text for subject, text in world.messages() if "APPROVAL" in subject][-1]
-    token = shlex.split(next(line for line in question.splitlines() if line.startswith("aws ")))[4]
-    world.account.client("stepfunctions").send_task_failure(taskToken=token)
+    world.account.client("stepfunctions").send_task_failure(taskToken=token_in_history(world))
 
 
 def tag_the_role(world: World, value: str = "a colleague") -> None:

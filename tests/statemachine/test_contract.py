@@ -64,7 +64,7 @@ AWS_ERRORS = {
     "Runtime.ExitError",  # the process died; not on the page, but what a crash is called
 }
 # Handlers that are no step of a run.
-BESIDE = {"audit_grants", "list_grants"}
+BESIDE = {"answer_approval", "audit_grants", "list_grants"}
 # The only state that waits for a person, with a task token.
 ASKING = "AskApproval"
 EVENTS = {"OpenIncident": OpenEvent, ASKING: AskEvent, "CloseIncident": CloseEvent}

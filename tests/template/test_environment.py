@@ -20,8 +20,8 @@ from tests.template.cloudformation import Template, as_list, statements
 NEEDED_FOR = {
     "JOURNAL_TABLE": ("dynamodb:*",),
     "TOPIC_ARN": ("sns:Publish",),
-    # Runs are asked about and started; a schedule starts one, too.
-    "STATE_MACHINE_ARN": ("states:*", "scheduler:CreateSchedule"),
+    # Runs are asked about and started; a schedule starts one, too. Who started one is in CloudTrail.
+    "STATE_MACHINE_ARN": ("states:*", "scheduler:CreateSchedule", "cloudtrail:LookupEvents"),
     "SCHEDULE_GROUP": ("scheduler:*",),
     "SCHEDULE_ROLE_ARN": ("scheduler:CreateSchedule",),
     "ALLOWED_PREFIX": ("ssm:GetParameters",),
@@ -30,6 +30,7 @@ NEEDED_FOR = {
 NEEDED_BY = {
     "ALARM_NAME_PREFIX": {"OpenIncident", "AuditGrants", "ListGrants"},
     "ALARM_RULE": {"AuditGrants", "ListGrants"},
+    "APPROVERS": {"AskApproval", "AnswerApproval"},
     "CATALOGUE_PREFIX": {
         *("OpenIncident", "Diagnose", "AskApproval", "CaptureBaseline", "WithdrawGrants", "AuditGrants"),
         "ListGrants",
@@ -37,6 +38,7 @@ NEEDED_BY = {
     "REQUIRE_APPROVAL": {"Diagnose"},
     "EXPIRY_WINDOW": {"Diagnose", "CaptureBaseline", "WithdrawGrants", "UndoRole", "AuditGrants"},
     "POWERTOOLS_METRICS_NAMESPACE": {"CloseIncident", "PageOperator"},
+    "STACK_NAME": {"AskApproval"},
 }
 # Lambda developer guide, Defined runtime environment variables.
 BY_LAMBDA = {"AWS_REGION"}

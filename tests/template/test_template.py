@@ -13,7 +13,7 @@ from tests.statemachine.definition import reachable
 from tests.template.cloudformation import ROOT, Template, Values
 
 # Functions that are no step of a run.
-BESIDE = {"AuditGrants", "ListGrants"}
+BESIDE = {"AnswerApproval", "AuditGrants", "ListGrants"}
 
 
 def of_type(stack: Template, kind: str) -> dict[str, Any]:
@@ -72,6 +72,52 @@ def test_a_function_times_out_before_its_state_does(stack: Template, tasks: Temp
     for task, state in tasks.items():
         timeout = stack["Resources"][f"{task}Function"]["Properties"]["Timeout"]
         assert timeout < state["TimeoutSeconds"], task
+
+
+def test_the_state_machines_log_has_no_data_of_its_states(source: Template) -> None:
+    """That of the state that asks a person has its task token."""
+    logging = source["Resources"]["Runbook"]["Properties"]["Logging"]
+    assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", False)
+
+
+def test_the_function_for_answers_checks_signatures_and_lets_nobody_in_by_itself(stack: Template) -> None:
+    (url,) = of_type(stack, "AWS::Lambda::Url").values()
+    assert url["Properties"]["AuthType"] == "AWS_IAM"
+    assert url["Properties"]["TargetFunctionArn"] == {"Ref": "AnswerApprovalFunction"}
+    permissions = of_type(stack, "AWS::Lambda::Permission").values()
+    assert [each for each in permissions if "AnswerApproval" in str(each)] == []
+
+
+APPROVER = "arn:aws:iam::123456789012:role/a/b"
+SESSION = "arn:aws:sts::123456789012:assumed-role/b"
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("", True),
+        ("any", True),
+        (APPROVER, True),
+        (f"{APPROVER},{SESSION}/*,{SESSION}/c@example.com,{APPROVER.replace('role', 'user')}", True),
+        ("anybody", False),
+        ("*", False),
+        ("any,any", False),
+        (f"{APPROVER},", False),
+        (f"{APPROVER}, {APPROVER}", False),
+        (f"{APPROVER[:-1]}*", False),
+        (f"{SESSION}/c*", False),
+        (SESSION, False),
+        ("arn:aws:iam::123456789012:root", False),
+        ("arn:aws:iam::*:role/b", False),
+    ],
+)
+def test_who_may_approve_is_named_without_wildcards_but_for_a_roles_sessions(
+    source: Template, given: str, taken: bool
+) -> None:
+    parameter = source["Parameters"]["ApproverArns"]
+    assert bool(re.fullmatch(parameter["AllowedPattern"], given)) is taken
+    # CloudFormation takes 4,096 bytes for all variables of a function.
+    assert (parameter["Default"], parameter["MaxLength"]) == ("", 2000)
 
 
 def test_all_functions_write_json_to_one_log_group_and_are_traced(source: Template, stack: Template) -> None:
@@ -240,6 +286,7 @@ def test_outputs_say_where_everything_is(source: Template) -> None:
         "RunbookArn",
         "RunbookConsole",
         "StartCommand",
+        "AnswerUrl",
         "AlarmRuleName",
         "AlarmNamePrefix",
         "CataloguePrefix",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from regrant.baseline.drift import digest_of_entry, planned_against
 from regrant.errors import AwsRefused, AwsUnavailable, NotOfThisRun
 from regrant.iam.permissions import RolePermissions
 from regrant.iam.policy import Policy
+from regrant.model.approval import Answer, Question, Starter
 from regrant.model.aws import (
     Attachments,
     Baseline,
@@ -54,6 +55,7 @@ DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-worker:
 NEWER_DEFINITION = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/retainwise-worker:2"
 OLD_DEPLOYMENT = "ecs-svc/4026531840000000041"
 THEIRS = "ecs-svc/77"  # somebody else's deployment
+APPROVER = f"arn:aws:iam::{ACCOUNT}:role/approver"
 ROUTE = LogRoute("/ecs/retainwise-worker", "ecs/worker")
 CATALOGUE = "/regrant/services/"
 OPENED = "2025-11-11T21:52:14.102Z"
@@ -83,6 +85,8 @@ SETTINGS = Settings(
         "AWS_REGION": REGION,
         "ALARM_NAME_PREFIX": "regrant/",
         "ALARM_RULE": "regrant-alarm",
+        "APPROVERS": APPROVER,
+        "STACK_NAME": "regrant",
         "CATALOGUE_PREFIX": CATALOGUE,
         "JOURNAL_TABLE": "regrant-journal",
         "STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:regrant-runbook",
@@ -739,6 +743,59 @@ class FakeNotices:
 
 
 @dataclass
+class FakeApprovals:
+    """questions: each run's, the newest last."""
+
+    questions: dict[str, list[Question]] = field(default_factory=dict)
+
+    def ask(self, question: Question) -> None:
+        others = [q for q in self.questions.get(question.run, []) if q.asked_at != question.asked_at]
+        self.questions[question.run] = [*others, question]
+
+    def last(self, run: str) -> Question | None:
+        return self.questions[run][-1] if run in self.questions else None
+
+    def answer(self, question: Question, answer: Answer) -> bool:
+        unanswered = self.last(question.run) == question and question.answer is None
+        if unanswered:
+            self.ask(replace(question, answer=answer))
+        return unanswered
+
+    def settle(self, question: Question, delivered: Literal["SENT", "LATE"]) -> None:
+        assert question.answer is not None
+        if self.last(question.run) == question:
+            self.ask(replace(question, token="", answer=replace(question.answer, delivered=delivered)))
+
+
+@dataclass
+class FakeTrail:
+    """known: who started which run; None for too many to look through."""
+
+    known: dict[str, tuple[Starter, ...] | None] = field(default_factory=dict)
+
+    def starters(self, execution: str, started: str) -> tuple[Starter, ...] | None:
+        return self.known.get(execution, ())
+
+
+@dataclass
+class FakeWaiting:
+    """tokens: those that Step Functions waits for; answered what it was sent."""
+
+    tokens: set[str] = field(default_factory=set)
+    answered: list[tuple[str, bool]] = field(default_factory=list)
+    failure: AwsRefused | AwsUnavailable | None = None
+
+    def answer(self, token: str, approved: bool) -> bool:
+        if self.failure:
+            raise self.failure
+        if token not in self.tokens:
+            return False
+        self.tokens.remove(token)
+        self.answered.append((token, approved))
+        return True
+
+
+@dataclass
 class FakeTopic:
     failure: AwsRefused | AwsUnavailable | None = None
     sent: list[tuple[str, str]] = field(default_factory=list)
@@ -792,6 +849,7 @@ class World:
         self.logs, self.queues, self.topic = FakeLogs(), FakeQueues(), FakeTopic()
         self.schedules, self.revisions = FakeSchedules(fuse=self.fuse), FakeRevisions(fuse=self.fuse)
         self.alarms, self.notices = FakeAlarms(), FakeNotices()
+        self.approvals, self.trail, self.waiting = FakeApprovals(), FakeTrail(), FakeWaiting()
         self.catalogue = FakeCatalogue()
         self.allowed = FakeLists(self.catalogue)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from regrant.approval.plan import plan_digest
 from regrant.baseline.capture import capture_baseline
 from regrant.baseline.receipt import confirm_baseline
 from regrant.change.attach import attach_policies
@@ -16,6 +17,7 @@ from regrant.change.redeploy import redeploy_service
 from regrant.change.withdraw import withdraw_grants
 from regrant.clock import seconds_between
 from regrant.diagnosis.diagnose import diagnose
+from regrant.model.approval import Answer, Question
 from regrant.model.results import BaselineMark, Grant, Health, Receipt, Rollout, Undo, Withdrawal
 from regrant.model.run import CloseEvent, Diagnosis, Incident, OpenEvent, Report, RunState
 from regrant.opening.open import open_incident
@@ -23,7 +25,7 @@ from regrant.report.close import close_incident
 from regrant.undo.role import undo_role
 from regrant.undo.service import undo_service
 from regrant.verify.sample import verify_health
-from tests.unit.fakes import INCIDENT, INCIDENT_OF_WORKER, OPENED, World, at, diagnosed, text_of
+from tests.unit.fakes import APPROVER, INCIDENT, INCIDENT_OF_WORKER, OPENED, World, at, diagnosed, text_of
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -50,6 +52,16 @@ class Run:
 
     def diagnose(self, seconds: float = 1) -> Diagnosis:
         return self._keep("diagnosis", diagnose(self.state, self.world, at(seconds)))
+
+    def approve(self) -> None:
+        """A listed person says yes to the plan, as the function for answers writes it."""
+        state, diagnosis = self.state, self.state.diagnosis
+        assert diagnosis is not None
+        yes = Answer(True, f"{APPROVER}/carol", "AROA:carol", at(1.5), "SENT")
+        run, service = state.incident.id, str(state.incident.service)
+        question = Question(run, service, plan_digest(state), at(1), at(3601), state.incident.opened_at)
+        self.world.approvals.ask(replace(question, answer=yes))
+        self.state = replace(state, diagnosis=replace(diagnosis, answer={"approved": True}))
 
     def capture(self, seconds: float = 2) -> BaselineMark:
         return self._keep("baseline", capture_baseline(self.state, self.world, at(seconds)))

@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from regrant.aws.roles import IamRoles
     from regrant.aws.schedules import EventBridgeSchedules
     from regrant.aws.services import EcsServices
+    from regrant.aws.table.approvals import DynamoApprovals
     from regrant.aws.table.holds import DynamoHolds
     from regrant.aws.table.journal import DynamoJournal
     from regrant.aws.table.leases import DynamoLeases
     from regrant.aws.table.notices import DynamoNotices
     from regrant.aws.topic import SnsTopic
+    from regrant.aws.trail import CloudTrail
+    from regrant.aws.waiting import WaitingRuns
 
 
 class Account:
@@ -125,6 +128,24 @@ class Account:
         from regrant.aws.table.notices import DynamoNotices
 
         return DynamoNotices(client("dynamodb"), self.settings.journal_table)
+
+    @cached_property
+    def approvals(self) -> DynamoApprovals:
+        from regrant.aws.table.approvals import DynamoApprovals
+
+        return DynamoApprovals(client("dynamodb"), self.settings.journal_table)
+
+    @cached_property
+    def trail(self) -> CloudTrail:
+        from regrant.aws.trail import CloudTrail
+
+        return CloudTrail(client("cloudtrail"), self.settings.state_machine)
+
+    @cached_property
+    def waiting(self) -> WaitingRuns:
+        from regrant.aws.waiting import WaitingRuns
+
+        return WaitingRuns(client("stepfunctions", retry=False))
 
     @cached_property
     def topic(self) -> SnsTopic:

@@ -74,6 +74,7 @@ _UNMET_IN = "ConditionalCheckFailed"
 _MISTAKES = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 
 OPERATIONS = {
+    "cloudtrail": ("lookup_events",),
     "cloudwatch": ("describe_alarms",),
     "dynamodb": ("get_item", "put_item", "query", "transact_write_items"),
     "ecs": (
@@ -104,7 +105,7 @@ OPERATIONS = {
     "sns": ("publish",),
     "sqs": ("get_queue_attributes", "get_queue_url"),
     "ssm": ("get_parameters", "get_parameters_by_path", "get_parameter"),
-    "stepfunctions": ("describe_execution", "get_execution_history", "start_execution"),
+    "stepfunctions": ("describe_execution", "get_execution_history", "send_task_success", "start_execution"),
 }
 """What the adapters call, by service: all that is asked of the runtime's botocore."""
 SERVICES = tuple(OPERATIONS)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from regrant.approval.recorded import demand_recorded_yes
 from regrant.baseline.drift import digest, digest_of_entry, drift, moved_policies
 from regrant.baseline.facts import attached_before, facts, fingerprint, granted_by_others, without
 from regrant.clock import earlier, seconds_between
@@ -42,10 +43,12 @@ def capture_baseline(
     somebody changed something in between: the role, the service's revision and, where all is read again,
     the texts of the policies and of the catalogue entry.
     The grants that the plan withdraws are part of the role; those of other incidents are not. Raises
-    RoleGone, ServiceGone, AwsUnavailable, AwsRefused.
+    RoleGone, ServiceGone, AwsUnavailable, AwsRefused; AnswerNotRecorded for a yes that the journal lacks.
     """
     diagnosis = state.diagnosis
     assert diagnosis is not None and diagnosis.plan is not None  # DecidePlan sends only plans here
+    if diagnosis.next == "ASK" and _last_wait(state) is None:
+        demand_recorded_yes(state, aws)
     if _diagnosed_just_now(state, diagnosis):
         if mark := _capture_briefly(state, diagnosis, aws, now, ask):
             return mark

@@ -1,7 +1,8 @@
 """Approval: what a person is asked before anything is changed, and what the answer means.
 
-The question bears a task token, which stands for this one plan of this one run: whoever may call
-SendTaskSuccess with it decides. No answer within the state's time limit means no change.
+The question stands in the journal with its task token, and in the mail without: the answer goes through the
+stack's function for answers (regrant.approval), and names the plan by its hash. No answer within the state's
+time limit means no change.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from typing import Any
 
 from msgspec import UNSET
 
+from regrant.approval.people import approvers
+from regrant.approval.plan import plan_digest
 from regrant.clock import later
 from regrant.leases import release_role
+from regrant.model.approval import Question
 from regrant.model.aws import name_of
 from regrant.model.catalogue import parameter_name
 from regrant.model.results import Refusal
@@ -26,9 +30,6 @@ from regrant.visible import visible
 TIME_LIMIT = 3600.0
 """Seconds for an answer; the state's TimeoutSeconds (a test ties the two)."""
 
-_LINE = 800
-"""Characters of a token on one line of a mail; the rest of the command has some 150."""
-
 
 def ask_approval(event: AskEvent, aws: Account) -> str:
     """Notify the topic of what would be changed and how to say yes or no; until when the answer counts.
@@ -39,8 +40,13 @@ def ask_approval(event: AskEvent, aws: Account) -> str:
     assert diagnosis and diagnosis.plan and diagnosis.planned_against  # DecidePlan sends only plans here
     release_role(diagnosis.plan.role, state.incident, aws, event.now)
     until = later(event.now, TIME_LIMIT)
-    question = _question(state, diagnosis, event.token, until, aws.settings)
-    aws.topic.publish(f"APPROVAL NEEDED {state.incident.service}", question)
+    plan, service = plan_digest(state), str(state.incident.service)
+    # Before the mail, which may be answered as soon as it is there.
+    aws.approvals.ask(
+        Question(state.incident.id, service, plan, event.now, until, state.incident.opened_at, event.token)
+    )
+    question = _question(state, diagnosis, plan, until, aws.settings)
+    aws.topic.publish(f"APPROVAL NEEDED {service}", question)
     return until
 
 
@@ -76,7 +82,7 @@ def _said_no(answer: Mapping[Any, Any]) -> str:
     return f"The plan was not approved: SendTaskFailure{f', {said}' if said else ', without a reason'}."
 
 
-def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str, settings: Settings) -> str:
+def _question(state: RunState, diagnosis: Diagnosis, digest: str, until: str, settings: Settings) -> str:
     plan, against = diagnosis.plan, diagnosis.planned_against
     assert plan and against
     changes = [f"- attach {name_of(policy)} ({policy}) to {plan.role}" for policy in plan.attach]
@@ -109,10 +115,11 @@ def _question(state: RunState, diagnosis: Diagnosis, token: str, until: str, set
             *_texts(state, against, settings.catalogue_prefix),
             "",
             "Yes:",
-            _answer(token, "true", settings.region),
+            _answer(state.incident.id, digest, "approve", settings.stack_name),
             "No:",
-            _answer(token, "false", settings.region),
+            _answer(state.incident.id, digest, "reject", settings.stack_name),
             "",
+            *_who(settings),
             "If a role, the task definition or a text changes before that, you are asked again.",
         )
     )
@@ -129,12 +136,18 @@ def _texts(state: RunState, against: PlannedAgainst, prefix: str) -> Iterator[st
         yield f"  {against.entry}"
 
 
-def _answer(token: str, approved: str, region: str) -> str:
-    """One command. A line of a mail has 998 characters at most (RFC 5321, 4.5.3.1.6) and a token up to 2,048
-    (API reference, SendTaskSuccess), so a long one goes on after a backslash, which a shell takes away."""
-    output = shlex.quote(f'{{"approved": {approved}}}')
-    parts = [shlex.quote(token[at : at + _LINE]) for at in range(0, len(token), _LINE)]
-    given = "\\\n".join(parts)
+def _answer(run: str, plan: str, answer: str, stack: str) -> str:
+    """One command, with no more in it than may be read by anybody (docs/operations.md, Approval)."""
+    return f"make answer RUN={shlex.quote(run)} PLAN={plan} ANSWER={answer} STACK={stack}"
+
+
+def _who(settings: Settings) -> tuple[str, ...]:
+    if approvers(settings.approvers).nobody:
+        return (
+            "NOBODY CAN ANSWER NOW: the stack's parameter ApproverArns is empty. Its owner can set it while",
+            "the run waits.",
+        )
     return (
-        f"aws stepfunctions send-task-success --task-token {given} --task-output {output} --region {region}"
+        "Whoever the stack's ApproverArns names may answer, with that identity's credentials. A yes is for",
+        "somebody who has not started the run. It takes some minutes until AWS says who that was.",
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from regrant.approval.answered import with_answer
 from regrant.errors import GrantWithdrawn
 from regrant.leases import give_back_role, leased_service
 from regrant.model.journal import Change, Outcome
@@ -49,7 +50,7 @@ def close_incident(event: CloseEvent, aws: Account, ask: Callable[[], object] = 
     repeat = look_back(state, outcome, aws, now)
     step = next_step(state, outcome, left, _undone(state, outcome, changes, aws, now))
     report = make_report(state, outcome, changes, step, now, left)
-    report = with_count(report, repeat)
+    report = with_count(with_answer(report, state, aws), repeat)
     give_back_role(state, aws, now)
     if state.refusal and state.refusal.code == UNDO_STOPPED:
         # So that the audit does not start it either. The lease may still name the run that was to be undone.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.scenarios import approver
 from sandbox.scenarios.seeds import storm
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ PARAMETERS = {
     "ManagedClusterArns": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{CLUSTER}",
     "AlarmNamePrefix": "regrant/",
     "NotifyEmail": "",
+    "ApproverArns": _role_arn(approver.ROLE),
 }
 """Parameters of template.yaml for this account."""
 ABOUT = "two ECS services that run with an old role, which lost its SQS permissions"
@@ -223,6 +225,7 @@ def _roles(account: LocalAccount, variant: Variant) -> None:
     _service_role(account, BACKEND_ROLE, Role((SEND,)))
     _service_role(account, WORKER_ROLE, variant.worker_role)
     _service_role(account, EXECUTION_ROLE, Role((), {"logs": logs}))
+    approver.create(account)
     if "QUEUE_ROLE_ARN" in variant.worker:
         _role(account, QUEUE_READER_ROLE, {"AWS": _role_arn(OLD_ROLE)}, (), {})
     if variant.boundary:

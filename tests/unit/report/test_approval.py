@@ -5,31 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-import subprocess
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from regrant.approval.plan import plan_digest
 from regrant.baseline.drift import ROUNDS
-from regrant.errors import AccountMoved, AwsRefused
+from regrant.errors import AccountMoved, AnswerNotRecorded, AwsRefused
 from regrant.iam.policy import Policy
 from regrant.leases import take_role
 from regrant.model.journal import Hold
-from regrant.model.run import AskEvent, Diagnosis, Finding, RunState
+from regrant.model.run import AskEvent, Diagnosis, Finding, Incident, RunState
 from regrant.report.approval import TIME_LIMIT, ask_approval, judge_answer
+from regrant.settings import Settings
 from tests.unit.cure import CURE, granted, planned
 from tests.unit.fakes import (
+    APPROVER,
     CONTAIN,
     DOCUMENTS,
     ENTRY,
     INCIDENT,
     INCIDENT_OF_WORKER,
     OLD_ROLE,
+    OPENED,
+    PLAN,
     POLICY_IDS,
     RECEIVE,
-    REGION,
     ROLE,
     SEND,
     WORKER,
@@ -57,16 +61,11 @@ def answered(answer: object, diagnosis: Diagnosis = ASK) -> RunState:
     return RunState(CAREFUL, replace(diagnosis, answer=answer))
 
 
-def look(world: World) -> Run:
-    """A run that has been diagnosed."""
+def approved(world: World) -> Run:
+    """A run that a person has said yes to."""
     run = Run(world, CAREFUL)
     run.diagnose()
-    return run
-
-
-def approved(world: World) -> Run:
-    run = Run(world, CAREFUL)
-    run.state = answered(YES, run.diagnose())
+    run.approve()
     return run
 
 
@@ -82,25 +81,89 @@ def test_the_question_has_the_change_its_reason_the_time_limit_and_both_answers(
     assert "lacks it \\u001b[2Jnow" in message
     assert at(3 + TIME_LIMIT) in message
     assert "force a new deployment" in message
-    yes, no = [shlex.split(line) for line in message.splitlines() if line.startswith("aws ")]
-    assert yes[:5] == no[:5] == ["aws", "stepfunctions", "send-task-success", "--task-token", TOKEN]
-    assert (yes[5:], no[5:]) == (
-        ["--task-output", '{"approved": true}', "--region", REGION],
-        ["--task-output", '{"approved": false}', "--region", REGION],
-    )
+    lines = message.splitlines()
+    for word, answer in (("Yes", "approve"), ("No", "reject")):
+        command = lines[lines.index(f"{word}:") + 1]
+        plan = plan_digest(RunState(CAREFUL, ASK))
+        given = [f"RUN={INCIDENT}", f"PLAN={plan}", f"ANSWER={answer}", "STACK=regrant"]
+        assert shlex.split(command) == ["make", "answer", *given]
 
 
-@pytest.mark.parametrize("length", [1, 799, 800, 801, 1600, 2048])
-def test_a_token_of_any_length_survives_a_mail_and_a_shell(length: int) -> None:
-    """998 characters a line: RFC 5321, 4.5.3.1.6. Up to 2,048 of a token: API reference, SendTaskSuccess."""
-    token = (TOKEN * 100)[:length]
-    message = asked(token=token)
-    assert max(map(len, message.splitlines())) <= 998
-    command = message.partition("\nYes:\n")[2].partition("\nNo:\n")[0]
-    shell = ["sh", "-c", command.replace("aws ", "printf '%s\\n' ", 1)]
-    words = subprocess.run(shell, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert words[words.index("--task-token") + 1] == token
-    assert words[-2:] == ["--region", REGION]
+def test_the_token_is_in_the_journal_and_in_no_message() -> None:
+    world = World()
+    assert TOKEN not in asked(world=world)
+    question = world.approvals.last(INCIDENT)
+    assert question is not None and (question.token, question.answer) == (TOKEN, None)
+    assert (question.asked_at, question.until, question.started) == (at(3), at(3 + TIME_LIMIT), OPENED)
+    assert question.plan == plan_digest(RunState(CAREFUL, ASK))
+
+
+@pytest.mark.parametrize("approvers", ["", "any", APPROVER])
+def test_the_question_says_who_may_answer_and_if_nobody_may(approvers: str) -> None:
+    environment = {"CATALOGUE_PREFIX": "/regrant/services/", "STACK_NAME": "regrant", "APPROVERS": approvers}
+    message = asked(world=World(settings=Settings(environment)))
+    assert ("NOBODY CAN ANSWER" in message) is (approvers == "")
+
+
+AGAINST = ASK.planned_against
+assert AGAINST is not None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(CAREFUL, id="another-run"),
+        replace(CAREFUL, service=replace(WORKER, name="another")),
+        replace(ASK, plan=replace(PLAN, attach=(SEND,))),
+        replace(ASK, plan=replace(PLAN, redeploy=False)),
+        replace(ASK, planned_against=replace(AGAINST, entry="0" * 64)),
+        replace(ASK, planned_against=replace(AGAINST, policies={})),
+        replace(ASK, planned_against=replace(AGAINST, rest="0" * 64)),
+    ],
+)
+def test_another_run_other_changes_and_other_texts_are_another_plan(changed: Incident | Diagnosis) -> None:
+    incident = changed if isinstance(changed, Incident) else CAREFUL
+    diagnosis = changed if isinstance(changed, Diagnosis) else ASK
+    assert plan_digest(RunState(incident, diagnosis)) != plan_digest(RunState(CAREFUL, ASK))
+
+
+def test_a_plan_has_one_hash_before_its_answer_and_after_it() -> None:
+    """CaptureBaseline gets what Step Functions has made of the state: JSON, with the answer in it."""
+    before, after = RunState(CAREFUL, ASK), answered(YES)
+    passed = msgspec.json.decode(msgspec.json.encode(after), type=RunState)
+    assert plan_digest(passed) == plan_digest(before)
+
+
+def test_a_yes_that_the_journal_does_not_have_changes_nothing() -> None:
+    """Somebody has read the token in the execution's history, and may call SendTaskSuccess."""
+    world = World()
+    run = approved(world)
+    world.approvals.questions.clear()
+    asked(run.state.diagnosis or ASK, world)
+    with pytest.raises(AnswerNotRecorded, match="did not come through"):
+        run.capture(110)
+    assert world.journal.baselines == {}
+
+
+@pytest.mark.parametrize("plan", ["0" * 64, plan_digest(RunState(replace(CAREFUL, id="another-run"), ASK))])
+def test_a_yes_to_another_plan_changes_nothing(plan: str) -> None:
+    world = World()
+    run = approved(world)
+    question = world.approvals.last(INCIDENT)
+    assert question is not None
+    world.approvals.ask(replace(question, plan=plan))
+    with pytest.raises(AnswerNotRecorded, match="another plan"):
+        run.capture(110)
+
+
+def test_a_no_in_the_journal_is_no_yes() -> None:
+    world = World()
+    run = approved(world)
+    question = world.approvals.last(INCIDENT)
+    assert question is not None and question.answer is not None
+    world.approvals.ask(replace(question, answer=replace(question.answer, approved=False)))
+    with pytest.raises(AnswerNotRecorded):
+        run.capture(110)
 
 
 def test_the_question_says_which_texts_a_yes_is_to() -> None:
@@ -214,7 +277,7 @@ def test_a_yes_is_for_its_plan_only() -> None:
 
 def test_the_account_as_it_was_is_the_one_that_is_changed() -> None:
     world = World()
-    look(world).capture(4)
+    approved(world).capture(4)
     assert INCIDENT in world.journal.baselines
 
 
@@ -240,7 +303,7 @@ def test_what_was_approved_is_read_again_as_a_whole_before_it_is_changed() -> No
 )
 def test_a_role_that_somebody_changed_since_needs_a_new_plan(change: dict[str, Any]) -> None:
     world = World()
-    run = look(world)
+    run = approved(world)
     world.roles.role = replace(ROLE, **change)
     with pytest.raises(AccountMoved, match="Changed since the diagnosis"):
         run.capture(4)
@@ -249,7 +312,7 @@ def test_a_role_that_somebody_changed_since_needs_a_new_plan(change: dict[str, A
 
 def test_a_catalogue_entry_that_was_changed_since_needs_a_new_plan() -> None:
     world = World()
-    run = look(world)
+    run = approved(world)
     world.catalogue.parameters[WORKER] = text_of(replace(ENTRY, approval="required", grant_ttl_hours=720))
     with pytest.raises(AccountMoved, match="the catalogue entry"):
         run.capture(4)
@@ -257,7 +320,7 @@ def test_a_catalogue_entry_that_was_changed_since_needs_a_new_plan() -> None:
 
 def test_what_another_incident_is_granted_after_that_moves_nothing() -> None:
     world = World()
-    run = look(world)
+    run = approved(world)
     world.holds.write(OLD_ROLE, Hold(SEND, "another", "retainwise-cluster/retainwise-backend"))
     world.roles.role = replace(ROLE, attached=(SEND,))
     run.capture(4)
@@ -273,7 +336,7 @@ def test_what_was_another_incidents_grant_before_moves_nothing_either() -> None:
 
 
 def test_an_account_that_goes_on_changing_is_left_alone_in_the_end() -> None:
-    run = look(World())
+    run = approved(World())
     for _ in range(ROUNDS - 1):
         assert run.diagnose().next == "ASK"
     last = run.diagnose()

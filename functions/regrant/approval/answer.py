@@ -1,0 +1,141 @@
+"""Take a person's answer: four eyes, one plan, once.
+
+The journal's answer is what counts: it is written before Step Functions is notified, and CaptureBaseline
+changes nothing without it. So the task token alone says no more than that the run may look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from regrant.approval.people import approvers, can_be_told, same_person
+from regrant.approval.request import Asked, Caller, asked_of, caller_of
+from regrant.clock import seconds_between
+from regrant.model.approval import Answer, Question
+from regrant.ports import Account
+
+AGAIN = 60
+"""Seconds after which to try again, where nothing is known yet."""
+USUAL = 15 * 60.0
+"""Seconds in which an event is in CloudTrail's history (user guide, Working with CloudTrail event history: it
+says on average about five minutes for logs, and up to fifteen for the history)."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What the person reads. Only 200 has changed anything."""
+
+    status: int
+    code: str
+    message: str
+    retry_after: int | None = None
+
+
+def answer_approval(event: Mapping[str, Any], aws: Account, now: str) -> Reply:
+    """The reply to one request. Raises AwsUnavailable, AwsRefused."""
+    caller, asked = caller_of(event), asked_of(event)
+    if caller is None:
+        return Reply(403, "NO_IDENTITY", "The request is not signed by a user or a role of IAM.")
+    refused = _may_not_answer(caller, aws)
+    if refused:
+        return refused
+    if asked is None:
+        wanted = '{"run": NAME, "plan": SHA-256, "answer": "approve" or "reject"}'
+        return Reply(400, "BAD_REQUEST", f"POST {wanted}.")
+    question = aws.approvals.last(asked.run)
+    if question is None:
+        return Reply(404, "UNKNOWN_RUN", "No run of that name has asked for approval here.")
+    return _not_open(question, asked, caller, now) or _answer(question, asked, caller, aws, now)
+
+
+def _may_not_answer(caller: Caller, aws: Account) -> Reply | None:
+    listed = approvers(aws.settings.approvers)
+    if listed.nobody:
+        text = "The stack's ApproverArns is empty, so nobody may answer. Its owner can set it now."
+        return Reply(403, "NOBODY_MAY_APPROVE", text)
+    if not listed.admit(caller.who):
+        return Reply(403, "NOT_AN_APPROVER", f"{caller.arn} is not in the stack's ApproverArns.")
+    return None
+
+
+def _not_open(question: Question, asked: Asked, caller: Caller, now: str) -> Reply | None:
+    if question.plan != asked.plan:
+        text = f"The run now asks about another plan, {question.plan}. Read its newest question first."
+        return Reply(409, "OTHER_PLAN", text)
+    given = question.answer
+    if given and given.delivered != "LATE" and not _is_again(given, asked, caller):
+        word = "yes" if given.approved else "no"
+        return Reply(409, "ALREADY_ANSWERED", f"{given.by} said {word} at {given.at}.")
+    if (given and given.delivered == "LATE") or seconds_between(question.until, now) >= 0:
+        return _too_late(question)
+    return None
+
+
+def _is_again(given: Answer, asked: Asked, caller: Caller) -> bool:
+    """The same answer of the same person, which may not have reached the run."""
+    return given.by_id == caller.id and given.approved == (asked.answer == "approve") and not given.delivered
+
+
+def _too_late(question: Question) -> Reply:
+    text = f"The run waited until {question.until}, and does not any more. Start it again to be asked again."
+    return Reply(410, "TIMED_OUT", text)
+
+
+def _answer(question: Question, asked: Asked, caller: Caller, aws: Account, now: str) -> Reply:
+    approved, again = asked.answer == "approve", question.answer is not None
+    if not again:
+        # A no changes nothing, so it takes one person, who may have started the run.
+        if approved and (refused := _not_by_another(question, caller, aws, now)):
+            return refused
+        given = Answer(approved, caller.arn, caller.id, now)
+        if not aws.approvals.answer(question, given):
+            # Or the SDK has written it twice, because the first response was lost.
+            standing = aws.approvals.last(question.run)
+            if standing != replace(question, answer=given):
+                return Reply(409, "ALREADY_ANSWERED", "Somebody has just answered, or the run asks again.")
+        question = replace(question, answer=given)
+    assert question.answer is not None
+    if not aws.waiting.answer(question.token, approved):
+        if again:
+            text = "You have answered before, and the run does not wait for it any more: see how it goes on."
+            return Reply(409, "ALREADY_ANSWERED", text)
+        aws.approvals.settle(question, "LATE")
+        return _too_late(question)
+    aws.approvals.settle(question, "SENT")
+    if approved:
+        return Reply(200, "APPROVED", f"Run {question.run} goes on. {caller.arn} said yes.")
+    return Reply(200, "REJECTED", f"Run {question.run} ends without a change. {caller.arn} said no.")
+
+
+def _not_by_another(question: Question, caller: Caller, aws: Account, now: str) -> Reply | None:
+    """Why a yes is not that of a second person, or not known to be."""
+    starters = aws.trail.starters(question.run, question.started)
+    if starters is None or not starters:
+        return _not_known_yet(question, now, complete=starters is not None)
+    sessions = approvers(aws.settings.approvers).tell_sessions_apart(caller.who)
+    for starter in starters:
+        if not can_be_told(starter):
+            text = f"It is not certain that somebody else started the run: {starter.kind} {starter.arn} did."
+            return Reply(403, "STARTER_UNCLEAR", text)
+        if same_person(caller.who, caller.id, starter, sessions=sessions):
+            text = f"{starter.arn or caller.arn} has started the run. Somebody else has to say yes."
+            return Reply(403, "SAME_PERSON", text)
+    return None
+
+
+def _not_known_yet(question: Question, now: str, *, complete: bool) -> Reply:
+    passed = seconds_between(question.started, now)
+    if not complete:
+        text = "CloudTrail has more starts of that minute than are read here."
+    elif passed > USUAL:
+        text = (
+            f"CloudTrail still does not say who started the run, {passed / 60:.0f} minutes ago. See whether"
+            " its event history has the StartExecution."
+        )
+    else:
+        usual = f"{USUAL / 60:.0f} minutes at most, as a rule"
+        text = f"CloudTrail does not know yet who started the run; that takes {usual}."
+    return Reply(503, "STARTER_NOT_KNOWN_YET", f"{text} Nothing was changed. Try again in a minute.", AGAIN)

@@ -1,0 +1,23 @@
+"""Who answered the question for approval, as the journal has it: a state's output may be anybody's."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from regrant.model.run import Finding, Report, RunState
+from regrant.ports import Account
+from regrant.visible import visible
+
+
+def with_answer(report: Report, state: RunState, aws: Account) -> Report:
+    """The report, and who said yes or no. Raises AwsUnavailable, AwsRefused."""
+    if state.diagnosis is None or state.diagnosis.answer is UNSET:
+        return report
+    question = aws.approvals.last(state.incident.id)
+    given = question.answer if question else None
+    if given is None or given.delivered == "LATE":
+        return report
+    word = "yes" if given.approved else "no"
+    found = Finding("ANSWERED", f"{visible(given.by)} said {word} to the plan at {given.at}.")
+    return replace(report, findings=(*report.findings, found))
