@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.engine.recording import Asked, questions, read
-from scripts.privileges import reference, simulation
+from scripts.privileges import parts, reference, simulation
 from scripts.privileges.judge import Finding, Judgement, Unanswered, bare, judge
 from scripts.privileges.permissions import Role, deployed
 from scripts.privileges.stories import STORIES, record
@@ -31,6 +31,11 @@ _LEGEND = (
     "CALLS: distinct questions recorded. PERMISSIONS: actions x resources of the template, USED by a call, or"
     " EXCEPTIONS.\nHOSTILE: requests tried, ALLOWED of them, MEANT of those by the template. Reasons:"
     " scripts/privileges/reasons.py"
+)
+
+_PARTS = (
+    "TRIED: requests of services and others. SERVICES: those let in, each for one thing of the stack."
+    "\nROLES OF THE STACK: which may use it by their own policies. Reasons: scripts/privileges/parts.py"
 )
 
 
@@ -60,23 +65,27 @@ def main(arguments: list[str] | None = None) -> int:
         differing = [*aws.differences(calls), *aws.untried(calls), *aws.misnamed(roles)]
         judgement = judge(roles, asked := questions(calls))
         judgement.differing = differing
+        reached = parts.reached(parts.parts(), roles)
     except (OSError, ValueError, Unanswered, simulation.Unavailable) as error:
         print(error, file=sys.stderr)
         return 2
     print(table(roles, asked, judgement))
     print(_LEGEND)
-    for line in judgement.wrong:
+    print(f"\n{parts.table(reached)}\n{_PARTS}")
+    wrong = [*judgement.wrong, *reached.wrong]
+    for line in wrong:
         print(line)
-    result = figures(judgement)
+    result = figures(judgement) | reached.figures
     print(
         f"differing {result['differing']}, insufficient {result['insufficient']},"
         f" unneeded {result['unneeded']}, hostile allowed"
-        f" {result['hostile_allowed']} of {result['hostile_tried']}, in {time.monotonic() - began:.0f} s"
+        f" {result['hostile_allowed']} of {result['hostile_tried']}, strangers let in"
+        f" {result['strangers_let_in']} of {result['strangers_tried']}, in {time.monotonic() - began:.0f} s"
     )
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    return 1 if judgement.wrong else 0
+    return 1 if wrong else 0
 
 
 def figures(judgement: Judgement) -> dict[str, Any]:

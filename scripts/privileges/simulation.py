@@ -30,11 +30,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Question:
-    """May a role with these policies make these requests?"""
+    """May a role with these policies make these requests?
+
+    principal: who asks, if not a role of the account: an ARN, a service, or Anonymous. resource_policy: of
+    what is asked for, where it has one.
+    """
 
     policies: Sequence[Document]
     requests: Sequence[Request]
     boundary: Document | None = None
+    principal: str | None = None
+    resource_policy: Document | None = None
 
 
 def missing() -> str | None:
@@ -61,4 +67,10 @@ def answers(questions: Sequence[Question]) -> list[list[str]]:
 
 def _wire(question: Question) -> dict[str, Any]:
     requests = [{"action": r.action, "resource": r.resource, "context": r.context} for r in question.requests]
-    return {"policies": question.policies, "boundary": question.boundary, "requests": requests}
+    return {
+        "policies": question.policies,
+        "boundary": question.boundary,
+        "principal": question.principal,
+        "resourcePolicy": question.resource_policy,
+        "requests": requests,
+    }
