@@ -15,6 +15,7 @@ import pytest
 
 from sandbox.scenarios.seeds import retainwise
 from tests.e2e.test_forger import function, invoke, only
+from tests.statemachine.happenings import say
 from tests.statemachine.world import OLD_ROLE, POLICY, WORKER, World, incident
 
 REFUSED = ("NotOfThisRun", "AwsUnavailable")
@@ -123,7 +124,7 @@ def test_a_run_that_waits_for_a_person_is_carried_on_by_nobody_else(step: str) -
             before.append(left(world))
             asked.append(invoke(attacker, step, of(step, world, state)))
             before.append(left(world))
-            answer_of_the_person(world, "false")
+            say("No")(world)
 
         ended = world.run(on_state=attack)
         assert asked[0]["errorType"] in REFUSED and before[0] == before[1]
@@ -137,13 +138,6 @@ def _diagnosis(world: World) -> dict[str, Any]:
     outputs = [each["output"] for each in exits if each.get("name") == "Diagnose"]
     diagnosis: dict[str, Any] = json.loads(outputs[-1])["diagnosis"]
     return diagnosis
-
-
-def answer_of_the_person(world: World, approved: str) -> None:
-    (question,) = [text for subject, text in world.messages() if subject.startswith("APPROVAL NEEDED")]
-    token = question.split("--task-token ")[1].split(" --task-output")[0].replace("'\\\n'", "").strip("'")
-    sfn = world.account.client("stepfunctions")
-    sfn.send_task_success(taskToken=token.replace("\\\n", ""), output=f'{{"approved": {approved}}}')
 
 
 def test_a_grant_is_not_made_by_playing_all_steps_of_a_run() -> None:

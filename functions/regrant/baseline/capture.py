@@ -47,13 +47,13 @@ def capture_baseline(
     """
     diagnosis = state.diagnosis
     assert diagnosis is not None and diagnosis.plan is not None  # DecidePlan sends only plans here
-    if diagnosis.next == "ASK" and _last_wait(state) is None:
-        demand_recorded_yes(state, aws)
     if _diagnosed_just_now(state, diagnosis):
         if mark := _capture_briefly(state, diagnosis, aws, now, ask):
             return mark
     else:
         ask()
+    if diagnosis.next == "ASK" and _last_wait(state) is None:
+        demand_recorded_yes(state, aws)
     if holder := take_role(diagnosis.plan.role, state.incident, aws, now):
         return _wait(state, diagnosis.plan, holder, now)
     try:
