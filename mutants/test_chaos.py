@@ -19,12 +19,12 @@ Mutation = tuple[str, str, str]
 
 INTENT: Mutation = (
     "functions/regrant/journal.py",
-    "value = act(journal.intend(incident, change))",
+    "value = act(journal.intend(incident, change, plan))",
     "value = act(True)",
 )
 INTENT_OF_A_GRANT: Mutation = (
     "functions/regrant/journal.py",
-    "    act(tuple(c for c, hold in changes if not aws.journal.intend_grant(incident.id, c, hold)))\n",
+    "    act(tuple(c for c, hold in changes if not aws.journal.intend_grant(incident.id, c, hold, plan)))\n",
     "    [aws.holds.write(role, hold) for _, hold in changes]\n    act(())\n",
 )
 LEASE: Mutation = (
