@@ -214,7 +214,7 @@ def test_without_an_answer_of_step_functions_nothing_is_changed() -> None:
         assert world.changed() == [] and OLD_ROLE not in world.mutations()
 
 
-def test_a_history_that_is_late_for_a_moment_is_asked_again() -> None:
+def test_a_throttled_question_for_the_history_is_asked_again() -> None:
     with incident() as world:
         world.throttle(10, ("capture-baseline", "states", "GetExecutionHistory"))
         assert world.run().outcome == "CONTAINED"

@@ -27,15 +27,21 @@ def event(name: str) -> dict[str, Any]:
 
 def only(world: World, action: str, resource: str) -> Any:
     """A client of that action's service with STS's credentials of a role that may do only that."""
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{role_with_only(world, action, resource)}"
+    session = world.account.client("sts").assume_role(RoleArn=arn, RoleSessionName="forger")
+    service = action.partition(":")[0].replace("states", "stepfunctions")
+    return world.account.session_client(session["Credentials"], service)
+
+
+def role_with_only(world: World, action: str, resource: str) -> str:
+    """The name of a new role that may do only that."""
     iam, account = world.account.client("iam"), f"arn:aws:iam::{ACCOUNT}:root"
     trust = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
     may = {"Effect": "Allow", "Action": action, "Resource": resource}
     name = f"forger-{len(iam.list_roles()['Roles'])}"
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust))
     iam.put_role_policy(RoleName=name, PolicyName="only", PolicyDocument=_document(may))
-    session = world.account.client("sts").assume_role(RoleArn=role, RoleSessionName="forger")
-    service = action.partition(":")[0].replace("states", "stepfunctions")
-    return world.account.session_client(session["Credentials"], service)
+    return name
 
 
 def _document(statement: dict[str, Any]) -> str:

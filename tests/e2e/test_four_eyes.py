@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from sandbox.iam.requests import ACCOUNT
 from sandbox.scenarios import approver
 from sandbox.scenarios.approver import FUNCTION, Reply
-from tests.e2e.test_forger import event, function, invoke, only
+from tests.e2e.test_forger import event, function, invoke, only, role_with_only
 from tests.statemachine.happenings import answering, ask_first, question, say, tag_the_role, token_in_history
 from tests.statemachine.world import WORKER, Ended, World, incident
 
@@ -53,11 +53,6 @@ def may_start(world: World, *roles: str) -> None:
         )
 
 
-def sender(world: World) -> Any:
-    """A client of a role that may send answers to Step Functions, and nothing else."""
-    return only(world, "states:SendTaskSuccess", "*")
-
-
 def report_of(world: World) -> dict[str, Any]:
     """The report of the last run."""
     report: dict[str, Any] = json.loads(world.executions()[-1]["output"])
@@ -68,7 +63,7 @@ def test_who_has_the_token_and_may_send_it_gets_nothing_changed() -> None:
     """It is in the execution's history, which many may read; the right is SendTaskSuccess, on every token."""
 
     def forge(world: World) -> None:
-        forger = sender(world)
+        forger = only(world, "states:SendTaskSuccess", "*")
         answer = json.dumps({"approved": True, "by": "arn:aws:iam::123456789012:role/approver"})
         forger.send_task_success(taskToken=token_in_history(world), output=answer)
 
@@ -86,7 +81,7 @@ def test_a_yes_to_an_earlier_plan_with_the_token_of_the_next_one_changes_nothing
         say("Yes")(world)
 
     def forge(world: World) -> None:
-        forger = sender(world)
+        forger = only(world, "states:SendTaskSuccess", "*")
         forger.send_task_success(taskToken=token_in_history(world), output='{"approved": true}')
 
     with incident() as world:
@@ -146,8 +141,8 @@ def test_one_of_the_two_rights_to_call_the_url_is_not_enough(action: str) -> Non
     replies: list[Reply] = []
 
     def answer(world: World) -> None:
-        only(world, action, ANSWERING)
-        replies.append(approver.answer(world.account, question(world), "Yes", role="forger"))
+        role = role_with_only(world, action, ANSWERING)
+        replies.append(approver.answer(world.account, question(world), "Yes", role=role))
 
     with incident() as world:
         assert asked(world, answer).outcome == "REFUSED"

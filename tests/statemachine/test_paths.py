@@ -45,7 +45,7 @@ def test_few_calls_stand_between_the_denial_and_the_grant() -> None:
         (granted,) = [i for i, call in enumerate(calls) if call.operation == "AttachRolePolicy"]
         by_function = Counter(str(call.function).removeprefix("regrant-") for call in calls[:granted])
     # In sequence 2 + 5 + 2 + 3, because most go side by side (tests/unit/test_reads_side_by_side.py).
-    # CaptureBaseline asks Step Functions while it reads (ADR 25).
+    # CaptureBaseline asks Step Functions while it reads (ADR 26).
     assert by_function == {"open-incident": 2, "diagnose": 17, "capture-baseline": 4, "attach-policies": 3}
 
 

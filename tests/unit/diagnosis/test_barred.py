@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from regrant.model.run import Diagnosis
 from tests.unit.cure import CURE, EXPIRY, granted, planned
-from tests.unit.fakes import ENTRY, INCIDENT_OF_WORKER, OLD_ROLE, RECEIVE, ROLE, SEND, WORKER, World
+from tests.unit.fakes import ENTRY, INCIDENT_OF_WORKER, OLD_ROLE, RECEIVE, ROLE, SEND, World
 from tests.unit.run import Run
 
 KEEP = replace(EXPIRY, id="keep-1", subject="keep-1", mode="keep")
@@ -74,4 +74,3 @@ def test_what_is_never_granted_can_be_taken_off() -> None:
     for incident in (CURE, EXPIRY):
         plan = planned(world, incident).plan
         assert plan is not None and plan.withdraw == (RECEIVE,)
-    assert WORKER in world.catalogue.parameters
