@@ -1,4 +1,4 @@
-"""`make mutants`, which no quick run plays, takes safeguards out by their text: that has to be there still."""
+"""`make mutants`, which no quick run plays, takes safeguards out by their text: that has to stand there."""
 
 from __future__ import annotations
 
