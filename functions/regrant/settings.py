@@ -116,11 +116,6 @@ class Settings:
         return self._environment["APPROVERS"]
 
     @property
-    def stack_name(self) -> str:
-        """Of the function that asks, for the command that a person is to type."""
-        return self._environment["STACK_NAME"]
-
-    @property
     def allowed_prefix(self) -> str:
         """The SSM parameters with the owner's lists are named this, then the list's name."""
         return self._environment["ALLOWED_PREFIX"]

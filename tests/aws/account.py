@@ -53,7 +53,6 @@ ENVIRONMENT = {
     "ALARM_NAME_PREFIX": SETTINGS.alarm_prefix,
     "ALARM_RULE": SETTINGS.alarm_rule,
     "APPROVERS": SETTINGS.approvers,
-    "STACK_NAME": SETTINGS.stack,
     "CATALOGUE_PREFIX": SETTINGS.catalogue_prefix,
     "POWERTOOLS_SERVICE_NAME": "regrant",
     "POWERTOOLS_METRICS_NAMESPACE": "Regrant",

@@ -38,7 +38,6 @@ NEEDED_BY = {
     "REQUIRE_APPROVAL": {"Diagnose"},
     "EXPIRY_WINDOW": {"Diagnose", "CaptureBaseline", "WithdrawGrants", "UndoRole", "AuditGrants"},
     "POWERTOOLS_METRICS_NAMESPACE": {"CloseIncident", "PageOperator"},
-    "STACK_NAME": {"AskApproval"},
 }
 # Lambda developer guide, Defined runtime environment variables.
 BY_LAMBDA = {"AWS_REGION"}

@@ -86,7 +86,6 @@ SETTINGS = Settings(
         "ALARM_NAME_PREFIX": "regrant/",
         "ALARM_RULE": "regrant-alarm",
         "APPROVERS": APPROVER,
-        "STACK_NAME": "regrant",
         "CATALOGUE_PREFIX": CATALOGUE,
         "JOURNAL_TABLE": "regrant-journal",
         "STATE_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:regrant-runbook",

@@ -100,7 +100,7 @@ def test_the_token_is_in_the_journal_and_in_no_message() -> None:
 
 @pytest.mark.parametrize("approvers", ["", "any", APPROVER])
 def test_the_question_says_who_may_answer_and_if_nobody_may(approvers: str) -> None:
-    environment = {"CATALOGUE_PREFIX": "/regrant/services/", "STACK_NAME": "regrant", "APPROVERS": approvers}
+    environment = {"CATALOGUE_PREFIX": "/regrant/services/", "APPROVERS": approvers}
     message = asked(world=World(settings=Settings(environment)))
     assert ("NOBODY CAN ANSWER" in message) is (approvers == "")
 
