@@ -72,7 +72,8 @@ def _advice(error: ClientError, function: str) -> str:
     if code == "ResourceNotFoundException":
         return (
             f"There is no function {function} with a URL in this account and Region. Name the stack with"
-            " STACK=, and the account by credentials, or with PORT= the local one."
+            " STACK=, the account by credentials and the Region with AWS_DEFAULT_REGION, or with PORT= the"
+            " local account."
         )
     if code.startswith("AccessDenied"):
         return f"{error}. You need lambda:GetFunctionUrlConfig on {function}."
