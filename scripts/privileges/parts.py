@@ -30,7 +30,7 @@ _OTHER = "210987654321"
 _ANYBODY = "Anonymous"
 _EVERYTHING = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
 _NOTHING: Document = {"Version": "2012-10-17", "Statement": []}
-_ROW, _WIDTH = "{:<29} {:>5}  {:<10}  {}", 80
+_ROW, _WIDTH = "{:<32} {:>5}  {:<10}  {}", 80
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ MEANT = (
 
 USED = {
     "function": "lambda:InvokeFunction",
+    "URL": "lambda:InvokeFunctionUrl",
     "state machine": "states:StartExecution",
     "topic": "sns:Publish",
     "queue": "sqs:SendMessage",
@@ -235,6 +236,8 @@ def _parts(account: LocalAccount, outputs: Mapping[str, str]) -> Iterator[Part]:
     for function in functions.list_functions(MaxItems=1000)["Functions"]:
         policy = _function_policy(functions, function["FunctionName"])
         yield Part(f"function {function['FunctionName']}", USED["function"], function["FunctionArn"], policy)
+        if _has_url(functions, function["FunctionName"]):
+            yield Part(f"URL of {function['FunctionName']}", USED["URL"], function["FunctionArn"], policy)
     sqs: Any = account.client("sqs")
     for url in sqs.list_queues()["QueueUrls"]:
         shown = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -257,3 +260,13 @@ def _function_policy(functions: Any, name: str) -> Document | None:
             raise
         return None
     return policy
+
+
+def _has_url(functions: Any, name: str) -> bool:
+    try:
+        functions.get_function_url_config(FunctionName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return False
+    return True

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from regrant.approval.people import approvers, can_be_told, same_person
+from regrant.approval.people import approvers, is_certain, same_person
 from regrant.approval.request import Asked, Caller, asked_of, caller_of
 from regrant.clock import seconds_between
 from regrant.model.approval import Answer, Question
@@ -115,9 +115,9 @@ def _not_by_another(question: Question, caller: Caller, aws: Account, now: str) 
     starters = aws.trail.starters(question.run, question.started)
     if starters is None or not starters:
         return _not_known_yet(question, now, complete=starters is not None)
-    sessions = approvers(aws.settings.approvers).tell_sessions_apart(caller.who)
+    sessions = approvers(aws.settings.approvers).separates_sessions(caller.who)
     for starter in starters:
-        if not can_be_told(starter):
+        if not is_certain(starter):
             text = f"It is not certain that somebody else started the run: {starter.kind} {starter.arn} did."
             return Reply(403, "STARTER_UNCLEAR", text)
         if same_person(caller.who, caller.id, starter, sessions=sessions):

@@ -57,7 +57,7 @@ class Approvers(msgspec.Struct, frozen=True):
     def admit(self, caller: Person) -> bool:
         return self.anyone or any(_is(entry, caller) for entry in self.listed)
 
-    def tell_sessions_apart(self, caller: Person) -> bool:
+    def separates_sessions(self, caller: Person) -> bool:
         """Whether the sessions of the caller's role are persons: only where nothing lists the role itself."""
         entries = [entry for entry in self.listed if _is(entry, caller)]
         return bool(entries) and all(entry.session for entry in entries)
@@ -76,7 +76,7 @@ def _is(entry: Person, caller: Person) -> bool:
     return entry.session in ("", "*", caller.session)
 
 
-def can_be_told(starter: Starter) -> bool:
+def is_certain(starter: Starter) -> bool:
     """Whether it is certain who that is: a user, a role, or an AWS service that calls in nobody's name."""
     if starter.kind == "AWSService":
         return True

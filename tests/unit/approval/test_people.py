@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from regrant.approval.people import Approvers, Person, approvers, can_be_told, person, same_person
+from regrant.approval.people import Approvers, Person, approvers, is_certain, person, same_person
 from regrant.model.approval import Starter
 from tests.unit.fakes import ACCOUNT
 
@@ -22,7 +22,7 @@ def who(arn: str) -> Person:
 
 
 def same(caller: str, starter: str, listed: str, kind: str = "AssumedRole") -> bool:
-    told_apart = approvers(listed).tell_sessions_apart(who(caller))
+    told_apart = approvers(listed).separates_sessions(who(caller))
     return same_person(who(caller), "ID", Starter(kind, starter), sessions=told_apart)
 
 
@@ -101,7 +101,7 @@ def test_one_unique_id_is_one_person_whatever_the_names() -> None:
 
 def test_a_service_that_starts_a_run_is_nobody_who_could_answer() -> None:
     rule = Starter("AWSService", service="events.amazonaws.com")
-    assert can_be_told(rule) and not same_person(who(BOB), "AROA:bob", rule, sessions=False)
+    assert is_certain(rule) and not same_person(who(BOB), "AROA:bob", rule, sessions=False)
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_a_service_that_starts_a_run_is_nobody_who_could_answer() -> None:
     ],
 )
 def test_what_is_no_user_and_no_role_cannot_be_told_apart(starter: Starter) -> None:
-    assert not can_be_told(starter)
+    assert not is_certain(starter)
