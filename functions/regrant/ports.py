@@ -162,6 +162,10 @@ class Record(Protocol):
     def plans(self) -> frozenset[str]:
         """The digests with which changes were planned."""
 
+    @property
+    def not_begun(self) -> tuple[str, ...]:
+        """The entries of planned changes that have no intent."""
+
 
 class Journal(Protocol):
     def keep_baseline(self, incident: str, baseline: Baseline) -> Baseline:
@@ -213,10 +217,17 @@ class Journal(Protocol):
         """Everything written of the incident; empty if there is nothing."""
 
     def close(
-        self, incident: str, report: Report, at: str, lease: str | None = None, subject: str | None = None
+        self,
+        incident: str,
+        report: Report,
+        at: str,
+        lease: str | None = None,
+        subject: str | None = None,
+        drop: tuple[str, ...] = (),
     ) -> None:
         """Store the report and, if the run changed the service, how it ended; end its lease on that
-        resource. subject is the incident whose changes it was to undo, if not its own."""
+        resource. subject is the incident whose changes it was to undo, if not its own; drop are entries of
+        the subject that nobody may begin any more (Record.not_begun)."""
 
     def reopen(self, incident: str) -> None:
         """What was closed is open again: its own run, which could not go on, undoes it."""

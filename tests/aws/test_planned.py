@@ -10,6 +10,7 @@ from regrant.aws.table.leases import DynamoLeases
 from regrant.errors import NotOfThisRun
 from regrant.model.aws import Baseline
 from regrant.model.journal import Change, Hold, Lease
+from regrant.model.run import Report
 from tests.aws.account import TABLE, client, create_journal
 from tests.unit.fakes import INCIDENT, OLD_DEPLOYMENT, OLD_ROLE, RECEIVE, ROLE, RUNNING, SEND, WORKER, at
 
@@ -84,3 +85,27 @@ def test_the_lease_is_taken_with_it(journal: DynamoJournal) -> None:
     journal.keep_baseline_with_lease(INCIDENT, BASELINE, LEASE, at(1), (ATTACH,), PLAN)
     standing = leases.standing(LEASE.resource)
     assert standing is not None and standing.owner == INCIDENT
+
+
+def test_what_was_not_begun_when_the_run_reports_nobody_begins_any_more(journal: DynamoJournal) -> None:
+    planned(journal)
+    journal.intend(INCIDENT, REDEPLOY, PLAN)
+    record = journal.load(INCIDENT)
+    assert record.not_begun == (f"change#attach#{RECEIVE}",)
+    report = Report(INCIDENT, None, "contain", "CONTAINED", (), (), None, None, (), "x")
+    journal.close(INCIDENT, report, at(240), drop=record.not_begun)
+    with pytest.raises(NotOfThisRun):
+        journal.intend_grant(INCIDENT, ATTACH, HOLD, PLAN)
+    assert journal.load(INCIDENT).changes == (REDEPLOY,) and journal.load(INCIDENT).closed
+
+
+def test_a_change_that_was_begun_in_that_moment_stays_and_the_report_too(journal: DynamoJournal) -> None:
+    """Of the undo of that run, whose own plans these are not."""
+    planned(journal)
+    record = journal.load(INCIDENT)
+    journal.intend_grant(INCIDENT, ATTACH, HOLD, PLAN)
+    report = Report("undo", None, "rollback", "ROLLED_BACK", (), (), None, None, (), "x")
+    journal.close("undo", report, at(240), subject=INCIDENT, drop=record.not_begun)
+    assert journal.load(INCIDENT).changes == (ATTACH,) and journal.load("undo").closed
+    with pytest.raises(NotOfThisRun):
+        journal.intend(INCIDENT, REDEPLOY, PLAN)

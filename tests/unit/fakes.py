@@ -385,6 +385,7 @@ class FakeRecord:
     changes: tuple[Change, ...]
     closed: bool = False
     plans: frozenset[str] = frozenset()
+    not_begun: tuple[str, ...] = ()
 
 
 @dataclass
@@ -477,14 +478,24 @@ class FakeJournal:
             raise self.failure
         changes = tuple(change for (owner, *_), change in self.entries.items() if owner == incident)
         plans = frozenset(plan for (owner, *_), plan in self.planned.items() if owner == incident)
-        return FakeRecord(self.baselines.get(incident), changes, incident in self.closed, plans)
+        left = [key for key in self.planned if key[0] == incident and key not in self.entries]
+        not_begun = tuple(map(_entry, left))
+        return FakeRecord(self.baselines.get(incident), changes, incident in self.closed, plans, not_begun)
 
     def close(
-        self, incident: str, report: Report, at: str, lease: str | None = None, subject: str | None = None
+        self,
+        incident: str,
+        report: Report,
+        at: str,
+        lease: str | None = None,
+        subject: str | None = None,
+        drop: tuple[str, ...] = (),
     ) -> None:
         if self.failure:
             raise self.failure
         self.closed[incident] = report
+        for key in [key for key in self.planned if key[0] == (subject or incident) and _entry(key) in drop]:
+            del self.planned[key]
         if lease:
             self.leases.release(lease, incident, at)
 
@@ -509,6 +520,10 @@ class FakeJournal:
             return False
         self.refused[service] = replace(refusals, version=refusals.version + 1)
         return True
+
+
+def _entry(key: tuple[str, str, str]) -> str:
+    return "#".join(("change", *key[1:]))
 
 
 def _key(incident: str, change: Change) -> tuple[str, str, str]:

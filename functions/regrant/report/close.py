@@ -55,7 +55,8 @@ def close_incident(event: CloseEvent, aws: Account, ask: Callable[[], object] = 
     if state.refusal and state.refusal.code == UNDO_STOPPED:
         # So that the audit does not start it either. The lease may still name the run that was to be undone.
         aws.notices.note(stopped(state.incident.subject), now)
-    aws.journal.close(report.incident, report, now, leased_service(state.incident), state.incident.subject)
+    lease, subject = leased_service(state.incident), state.incident.subject
+    aws.journal.close(report.incident, report, now, lease, subject, record.not_begun)
     if left.notified_before or not repeat.notify:
         count(repeat, aws.journal, report.incident, now, sent=False)
         return report

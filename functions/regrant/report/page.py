@@ -31,10 +31,11 @@ def page_operator(state: RunState, aws: Account, now: str) -> Report:
     page is tried again for minutes.
     """
     changes, left, there = _planned_changes(state), None, None
-    troubles = list[Finding]()
+    troubles, not_begun = list[Finding](), tuple[str, ...]()
     try:
         record = aws.journal.load(state.incident.subject)
-        changes, left = record.changes, left_by(state, record, aws.holds)
+        changes, not_begun = record.changes, record.not_begun
+        left = left_by(state, record, aws.holds)
         there, troubles = _there(state, left, aws, now)
     except (AwsRefused, AwsUnavailable) as error:
         where = "is taken from the plan" if changes else f"is in the journal, at {state.incident.subject}"
@@ -48,16 +49,16 @@ def page_operator(state: RunState, aws: Account, now: str) -> Report:
     except (AwsRefused, AwsUnavailable) as error:
         report, unsent = not_notified(report, error), error
     give_back_role(state, aws, now)
-    report = _record(state, report, aws, now)
+    report = _record(state, report, aws, now, not_begun)
     if isinstance(unsent, AwsUnavailable):
         raise unsent
     return report
 
 
-def _record(state: RunState, report: Report, aws: Account, now: str) -> Report:
+def _record(state: RunState, report: Report, aws: Account, now: str, drop: tuple[str, ...]) -> Report:
     lease, subject = leased_service(state.incident), state.incident.subject
     try:
-        aws.journal.close(report.incident, report, now, lease, subject)
+        aws.journal.close(report.incident, report, now, lease, subject, drop)
     except (AwsRefused, AwsUnavailable) as error:
         missed = Finding("NOT_RECORDED", f"The journal does not have this report: {error}")
         return replace(report, findings=(*report.findings, missed))

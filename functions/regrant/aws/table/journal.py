@@ -34,6 +34,7 @@ _REOPENED = "null"
 # No service's name: that has a slash.
 _NO_SERVICE = "-"
 _NEW = {"ConditionExpression": "attribute_not_exists(entry)"}
+_NOT_BEGUN = {"ConditionExpression": "attribute_not_exists(body)"}
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ class Record(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...] = ()
     closed: bool = False
     plans: frozenset[str] = frozenset()
+    not_begun: tuple[str, ...] = ()
 
 
 class DynamoJournal:
@@ -140,22 +142,34 @@ class DynamoJournal:
             ),
             closed=items.get("outcome", _REOPENED) != _REOPENED,
             plans=frozenset(item["planned"]["S"] for item in found if "planned" in item),
+            not_begun=tuple(i["entry"]["S"] for i in found if "planned" in i and "body" not in i),
         )
 
     def close(
-        self, incident: str, report: Report, at: str, lease: str | None = None, subject: str | None = None
+        self,
+        incident: str,
+        report: Report,
+        at: str,
+        lease: str | None = None,
+        subject: str | None = None,
+        drop: tuple[str, ...] = (),
     ) -> None:
-        """TransactWriteItems: the report, how the service's last changing run ended, and the end of the lease
-        on `lease` (a resource); without that if another run has taken it over. Of an undo, before that
-        GetItem of how the last one ended."""
+        """TransactWriteItems: the report, how the service's last changing run ended, the end of the lease on
+        `lease` (a resource), and of the plans of those entries; each of the last two by itself, or not, if
+        another run has taken the lease over, or a plan was begun. Of an undo, before that GetItem of how the
+        last one ended."""
         items = [_item(incident, "outcome", report)]
         last = self._last(incident, report, at, subject or incident) if report.service else None
         if last:
             items.append(_item(f"service#{report.service}", "last", last))
         writes = [{"Item": item} for item in items]
-        if lease and condition_met(lambda: self._transact(*writes, release_put(lease, incident, at))):
+        dropped = [{"Item": _key(subject or incident, each)} | _NOT_BEGUN for each in drop]
+        release = [release_put(lease, incident, at)] if lease else []
+        if condition_met(lambda: self._transact(*writes, *dropped, *release)):
             return
         self._transact(*writes)
+        for put in dropped:
+            condition_met(partial(self._put_item, put))
 
     def _last(self, incident: str, report: Report, at: str, subject: str) -> LastOutcome | None:
         last = LastOutcome(incident, report.outcome, at, "" if subject == incident else subject)
@@ -253,8 +267,7 @@ def _change_item(incident: str, change: Change, plan: str | None) -> dict[str, d
 
 def _planned_put(incident: str, change: Change, plan: str) -> dict[str, Any]:
     """An entry that has no body yet, unless it has one."""
-    item = _key(incident, _entry(change)) | {"planned": {"S": plan}}
-    return {"Item": item, "ConditionExpression": "attribute_not_exists(body)"}
+    return {"Item": _key(incident, _entry(change)) | {"planned": {"S": plan}}} | _NOT_BEGUN
 
 
 def _intent_put(incident: str, change: Change, plan: str) -> dict[str, Any]:
