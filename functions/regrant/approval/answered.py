@@ -15,7 +15,9 @@ def with_answer(report: Report, state: RunState, aws: Account) -> Report:
     if state.diagnosis is None or state.diagnosis.answer is UNSET:
         return report
     question = aws.approvals.last(state.incident.id)
-    given = question.answer if question else None
+    if question is None or question.started != state.incident.opened_at:
+        return report  # nothing was asked, or that was an earlier run of the same name
+    given = question.answer
     if given is None or given.delivered == "LATE":
         return report
     word = "yes" if given.approved else "no"

@@ -12,6 +12,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from regrant.approval.answered import with_answer
 from regrant.approval.plan import plan_digest
 from regrant.baseline.drift import ROUNDS
 from regrant.errors import AccountMoved, AnswerNotRecorded, AwsRefused
@@ -20,6 +21,7 @@ from regrant.leases import take_role
 from regrant.model.journal import Hold
 from regrant.model.run import AskEvent, Diagnosis, Finding, Incident, RunState
 from regrant.report.approval import TIME_LIMIT, ask_approval, judge_answer
+from regrant.report.compose import make_report
 from regrant.settings import Settings
 from tests.unit.cure import CURE, granted, planned
 from tests.unit.fakes import (
@@ -145,12 +147,17 @@ def test_a_yes_that_the_journal_does_not_have_changes_nothing() -> None:
     assert world.journal.baselines == {}
 
 
-@pytest.mark.parametrize("plan", ["0" * 64, plan_digest(RunState(replace(CAREFUL, id="another-run"), ASK))])
-def test_a_yes_to_another_plan_changes_nothing(plan: str) -> None:
+OTHERS = [{"id": "another-run"}, {"opened_at": at(-91 * 24 * 3600)}]
+"""The second has the same name, which Step Functions lets another run have 90 days after its end."""
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_yes_to_another_run_changes_nothing(other: dict[str, str]) -> None:
     world = World()
     run = approved(world)
     question = world.approvals.last(INCIDENT)
     assert question is not None
+    plan = plan_digest(replace(run.state, incident=replace(run.state.incident, **other)))
     world.approvals.ask(replace(question, plan=plan))
     with pytest.raises(AnswerNotRecorded, match="another plan"):
         run.capture(110)
@@ -342,3 +349,14 @@ def test_an_account_that_goes_on_changing_is_left_alone_in_the_end() -> None:
     last = run.diagnose()
     assert (last.next, last.plan, last.checks) == ("REFUSE", None, ROUNDS + 1)
     assert last.refusal is not None and last.refusal.code == "ACCOUNT_MOVING"
+
+
+def test_a_report_does_not_repeat_what_was_said_to_an_earlier_run_of_the_same_name() -> None:
+    world = World()
+    state = approved(world).state
+    report = make_report(state, "CONTAINED", (), "", at(240))
+    assert [each.code for each in with_answer(report, state, world).findings][-1] == "ANSWERED"
+    question = world.approvals.last(INCIDENT)
+    assert question is not None
+    world.approvals.ask(replace(question, started=at(-91 * 24 * 3600)))
+    assert with_answer(report, state, world) == report
