@@ -67,7 +67,7 @@ class GrantWithdrawn(RegrantError):
 
 class NotOfThisRun(RegrantError):
     """The step's event does not come from the run that it names, or that run has not planned this: somebody
-    invoked the function. Nothing was done."""
+    invoked the function. Or the journal is that of an earlier run of the same name. Nothing was done."""
 
 
 class RevisionDiffers(RegrantError):

@@ -16,7 +16,7 @@ from regrant.baseline.drift import digest, digest_of_entry, drift, moved_policie
 from regrant.baseline.facts import attached_before, facts, fingerprint, granted_by_others, without
 from regrant.clock import earlier, seconds_between
 from regrant.denials.search import read_depths
-from regrant.errors import AccountMoved, AwsRefused, RoleGone, ServiceGone
+from regrant.errors import AccountMoved, AwsRefused, NotOfThisRun, RoleGone, ServiceGone
 from regrant.grants import attachments_of, ends, look_after, standing
 from regrant.leases import ACTIVE, lease_of_role, release_role, take_role
 from regrant.model.aws import Baseline, RoleState, ServiceState, name_of
@@ -71,9 +71,13 @@ def _keep(baseline: Baseline, incident: Incident, aws: Account) -> Baseline:
     """The first baseline of the run; one of a role that the plan has left is replaced, if nothing was
     changed.
 
-    Raises AccountMoved.
+    Raises AccountMoved, and NotOfThisRun for one of an earlier run: 90 days after its end Step Functions lets
+    another one have its name (API reference, StartExecution), and by what that run has changed and reported
+    this one would neither end nor be undone.
     """
     kept = aws.journal.keep_baseline(incident.id, baseline)
+    if seconds_between(incident.opened_at, kept.captured_at) < 0:
+        raise NotOfThisRun(f"An earlier run was called {incident.id}, too: start it under a new name.")
     if kept.role.arn == baseline.role.arn:
         return kept
     if aws.journal.load(incident.id).changes:

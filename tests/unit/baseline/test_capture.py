@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from regrant.baseline.capture import ROLE_WAIT_LIMIT
 from regrant.baseline.facts import facts, fingerprint
 from regrant.clock import HOUR
-from regrant.errors import AccountMoved, AwsRefused, RoleGone, ServiceGone
+from regrant.errors import AccountMoved, AwsRefused, NotOfThisRun, RoleGone, ServiceGone
 from regrant.model.aws import Baseline
 from regrant.model.journal import Hold, Lease
 from regrant.model.results import BaselineMark
@@ -458,6 +458,18 @@ def test_the_first_baseline_stands_for_the_new_plan_too() -> None:
     world.roles.role = replace(ROLE, tags={"Environment": "test"})
     mark = captured(world, replace(diagnosed(world.roles.role), at=at(10)), 11)
     assert (mark.at, mark.sha256) == (at(2), fingerprint(facts(ROLE, RUNNING)))
+
+
+@pytest.mark.parametrize("begun", [immediately, waited], ids=["brief", "whole"])
+def test_a_run_that_has_the_name_of_an_earlier_one_does_not_go_by_its_baseline(begun: Begun) -> None:
+    """Step Functions lets another run have a name 90 days after the end of the first."""
+    world = World()
+    run = begun(world)
+    long_ago = Baseline(str(WORKER), ROLE, RUNNING, at(-91 * DAY))
+    world.journal.keep_baseline(INCIDENT, long_ago)
+    with pytest.raises(NotOfThisRun, match="under a new name"):
+        run.capture(5)
+    assert baseline(world) == long_ago and world.changes() == []
 
 
 # While another run changes the role.
