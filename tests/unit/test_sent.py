@@ -49,6 +49,20 @@ def test_of_a_run_that_does_not_go_on_nothing_is_done(event: dict[str, Any]) -> 
         ask(event, None)
 
 
+@pytest.mark.parametrize(
+    "name", ["", "a:b", "run*", "run-1/../x", "a run", "run-1\n", "x" * 81, "\u202erun", 7, None]
+)
+def test_what_is_no_name_of_an_execution_is_not_asked_about(name: object) -> None:
+    """AWS might say of an ARN that it cannot read what an undo passes over: that the stack may not ask."""
+
+    def executions() -> FakeExecutions:
+        raise AwsRefused("not authorized", "AccessDeniedException")
+
+    for event in ({"execution": name}, {"state": {"incident": {"id": name}}}):
+        with pytest.raises(NotOfThisRun):
+            raise_unless_sent(event, "undo-role", executions)
+
+
 @pytest.mark.parametrize("code", ["AccessDeniedException", "KmsAccessDeniedException"])
 def test_an_undo_does_not_stop_where_the_stack_may_not_ask(code: str) -> None:
     class Denied(FakeExecutions):

@@ -13,7 +13,7 @@ from regrant.model.aws import Execution, Sent
 
 _LATEST = 5
 """Events: two are of the call that is under way. Each may have the run's whole state."""
-_NO_SUCH_RUN = ("ExecutionDoesNotExist", "InvalidArn", "ValidationException")
+_NO_NAME = ("InvalidArn", "ValidationException")
 """What is no name of an execution is none of a run, either."""
 _ENDS = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted")
 
@@ -58,7 +58,8 @@ class StateMachineExecutions:
         """GetExecutionHistory, the latest events first: of a call that is under way they are
         LambdaFunctionStarted and LambdaFunctionScheduled, which has its input; of one with a task token
         TaskStarted and TaskScheduled, whose parameters have it. Data is never shortened there (API reference,
-        HistoryEventExecutionDataDetails). Raises AwsUnavailable, AwsRefused (denied).
+        HistoryEventExecutionDataDetails). None of a run that has ended. Of one that is not known, nothing: a
+        run that has begun just now might not be. Raises AwsUnavailable, AwsRefused (denied).
         """
         try:
             with aws_errors():
@@ -66,7 +67,9 @@ class StateMachineExecutions:
                     executionArn=self._arn(execution), reverseOrder=True, maxResults=_LATEST
                 )
         except AwsRefused as refused:
-            if refused.code in _NO_SUCH_RUN:
+            if refused.code == "ExecutionDoesNotExist":
+                return Sent()
+            if refused.code in _NO_NAME:
                 return None
             raise
         # Two events of one millisecond are in the order of their ids.

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
+
+# Whatever Step Functions takes for an execution's name (API reference, StartExecution).
+_EXECUTION = re.compile(
+    r"""[^\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]{1,80}"""
+)
+
+
+def execution_name(text: object) -> str | None:
+    """The text if it may be an execution's name."""
+    return text if isinstance(text, str) and _EXECUTION.fullmatch(text) else None
 
 
 def name_of(arn: str) -> str:

@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from regrant.model.aws import execution_name
 from regrant.model.results import Refusal
-from regrant.opening.request import Request, as_input, asked_incident, asked_mode, execution_name, shown
+from regrant.opening.request import Request, as_input, asked_incident, asked_mode, shown
 from regrant.settings import Settings
 
 EVENT = "Step Functions Execution Status Change"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import msgspec
 
+from regrant.model.aws import execution_name
 from regrant.model.catalogue import Service
 from regrant.model.denial import Denial
 from regrant.model.results import Refusal
@@ -38,15 +38,6 @@ class Request(msgspec.Struct, frozen=True):
 
 
 _SHORT = 80  # characters
-# Whatever Step Functions takes for an execution's name (API reference, StartExecution).
-_EXECUTION = re.compile(
-    r"""[^\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]{1,80}"""
-)
-
-
-def execution_name(text: object) -> str | None:
-    """The text if it may be an execution's name."""
-    return text if isinstance(text, str) and _EXECUTION.fullmatch(text) else None
 
 
 def asked_mode(raw: Mapping[str, Any]) -> object:

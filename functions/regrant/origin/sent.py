@@ -12,23 +12,26 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from regrant.errors import AwsRefused, AwsUnavailable, NotOfThisRun
+from regrant.model.aws import execution_name
 from regrant.ports import Executions
 
 _DENIED = ("AccessDeniedException", "KmsAccessDeniedException")
 _IN_ANY_CASE = ("undo-role", "undo-service", "close-incident", "page-operator")
 """They go on where the stack itself may not ask (any more): an undo and its page must not stop at that, and
-whoever makes up events cannot bring it about."""
+whoever makes up events cannot bring it about: only the name of an execution is asked about, so that AWS is
+always asked about something that the functions' policies have."""
 
 
 def raise_unless_sent(event: Mapping[str, Any], step: str, executions: Callable[[], Executions]) -> None:
     """step: the function's name without the stack's, as `undo-role`.
 
-    Raises NotOfThisRun if no such run goes on; AwsUnavailable if its history does not show this call, which
-    it may in a moment; AwsRefused.
+    Raises NotOfThisRun if no such run goes on; AwsUnavailable if there is no history of it, or that does not
+    show this call, which it may in a moment; AwsRefused.
     """
     run = _run_of(event)
+    name = execution_name(run)
     try:
-        sent = executions().waits_for(run) if isinstance(run, str) else None
+        sent = executions().waits_for(name) if name else None
     except AwsRefused as refused:
         if step in _IN_ANY_CASE and refused.code in _DENIED:
             return
