@@ -8,6 +8,7 @@ taken apart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,15 @@ _PERMISSIONS = ("iam", "organizations", "sts")
 # Of these services whatever is no read changes who may do what, whichever level the reference gives it:
 # iam:PassRole, iam:CreateAccessKey, sso:CreateAccountAssignment (so does policy_sentry's table of overrides).
 _ACCESS_ONLY = ("iam", "identitystore", "organizations", "ram", "rolesanywhere", "sso", "sso-directory")
+# What changes a policy that lies at a resource, or shares one with another account, whichever level the
+# reference gives it: it calls kinesis:PutResourcePolicy, eks:AssociateAccessPolicy, eks:CreateAccessEntry and
+# rds:ModifyDBSnapshotAttribute Write.
+_AT_A_RESOURCE = re.compile(
+    r"(Put|Set|Create|Update|Modify|Delete|Associate|Disassociate)\w*("
+    r"(Resource|Permissions|Access|Cluster|Application|Project|Group|Endpoint)Policy|AccessEntry"
+    r"|(Snapshot|Image)Attribute)[!*]*"
+)
+_WORDS = ("Policy", "AccessEntry", "Attribute")
 _READS = ("Describe", "Generate", "Get", "Is", "List", "Search", "Simulate")
 
 
@@ -48,18 +58,22 @@ def manages_permissions(service: str, name: str) -> bool:
 @cache
 def permission_actions() -> Mapping[str, tuple[str, ...]]:
     """The names of all actions that change who may do what, by service: AWS's access level "Permissions
-    management", and what IAM and its like do but read. Assuming a role is none of them: it changes nothing.
+    management", a policy at a resource, a snapshot or an image for others, and what IAM and its like do but
+    read. Assuming a role is none of them: it changes nothing.
     """
     found = {}
     for prefix, line in _services().items():
-        if "!" in line or prefix in _ACCESS_ONLY:
+        if "!" in line or prefix in _ACCESS_ONLY or any(word in line for word in _WORDS):
             marked = tuple(name.rstrip(_MARKS) for name in line.split(" ")[1:] if _changes(prefix, name))
-            found[prefix] = marked
+            if marked:
+                found[prefix] = marked
     return found
 
 
 def _changes(service: str, marked: str) -> bool:
-    return "!" in marked or (service in _ACCESS_ONLY and not marked.startswith(_READS))
+    if "!" in marked or (service in _ACCESS_ONLY and not marked.startswith(_READS)):
+        return True
+    return any(word in marked for word in _WORDS) and bool(_AT_A_RESOURCE.fullmatch(marked))
 
 
 def takes_no_resource(service: str, name: str) -> bool:
