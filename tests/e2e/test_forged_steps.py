@@ -218,3 +218,13 @@ def test_a_throttled_question_for_the_history_is_asked_again() -> None:
     with incident() as world:
         world.throttle(10, ("capture-baseline", "states", "GetExecutionHistory"))
         assert world.run().outcome == "CONTAINED"
+
+
+def test_an_undo_waits_for_ten_minutes_where_step_functions_does_not_answer() -> None:
+    """Whoever may read histories may have the account's calls throttled."""
+    patient = ("undo-role", "undo-service", "close-incident", "page-operator")
+    with incident() as world:
+        world.deny("attach-policies", "iam", "ListAttachedRolePolicies", occurrence=2)
+        world.throttle(600, *((step, "states", "GetExecutionHistory") for step in patient))
+        assert world.run().outcome == "ROLLED_BACK"
+        assert world.changed() == []
