@@ -96,14 +96,13 @@ def test_a_state_of_a_run_that_never_was_gains_nothing(step: str) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_what_a_run_has_sent_gains_nothing_once_it_has_ended(step: str) -> None:
-    """By somebody who may read histories, too. Grant and deployment are made: there is nothing to do."""
+    """By somebody who may read histories, too. Nor is anything else written of grant and deployment."""
     with incident() as world:
         state = undoing(contained(world))
-        attacker, before = forger(world), left(world)[:3]
+        attacker, before = forger(world), left(world)
         answer = invoke(attacker, step, of(step, world, state))
-        if step not in ("attach-policies", "redeploy-service"):
-            assert answer["errorType"] == "NotOfThisRun"
-        assert left(world)[:3] == before
+        assert answer["errorType"] == "NotOfThisRun"
+        assert left(world) == before
 
 
 @pytest.mark.parametrize("step", STEPS)

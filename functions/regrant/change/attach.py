@@ -11,7 +11,7 @@ from regrant.journal import note_answered
 from regrant.model.journal import Change
 from regrant.model.results import Grant
 from regrant.model.run import Incident, Plan, RunState
-from regrant.origin.planned import digest_of, raise_unless_planned
+from regrant.origin.planned import digest_of, raise_if_reported, raise_unless_planned
 from regrant.parallel import both
 from regrant.ports import Account
 
@@ -93,6 +93,8 @@ def _note_answered(incident: Incident, answered: list[str], aws: Account, now: s
 
 def _raise_if_withdrawn(incident: Incident, change: Change, aws: Account) -> None:
     held = {(hold.incident, hold.policy) for hold in aws.holds.of(change.target)}
-    undone = any(c.undone_at for c in aws.journal.load(incident.id).changes if c.kind == "attach")
+    record = aws.journal.load(incident.id)
+    raise_if_reported(record, incident.id)
+    undone = any(c.undone_at for c in record.changes if c.kind == "attach")
     if undone or (incident.id, change.value) not in held:
         raise GrantWithdrawn(f"{incident.id} has been undone; start a new run instead of going on with it.")

@@ -12,7 +12,7 @@ from regrant.model.catalogue import Service
 from regrant.model.journal import Change
 from regrant.model.results import BaselineMark, Rollout
 from regrant.model.run import Incident, Plan, RunState
-from regrant.origin.planned import digest_of
+from regrant.origin.planned import digest_of, raise_if_reported
 from regrant.ports import Account, Services
 
 
@@ -45,9 +45,9 @@ def register_revision(incident: Incident, plan: Plan, role: str, aws: Account, n
     def register(first: bool) -> str:
         if first:
             return aws.revisions.register(old, role)
-        before = next(
-            c for c in aws.journal.load(incident.id).changes if (c.kind, c.target) == ("register", old)
-        )
+        record = aws.journal.load(incident.id)
+        raise_if_reported(record, incident.id)
+        before = next(c for c in record.changes if (c.kind, c.target) == ("register", old))
         # Recorded by an earlier try, or registered by it without having been recorded.
         made = (before.value,) if before.done_at else aws.revisions.copies(old, role, before.value)
         return made[0] if made else aws.revisions.register(old, role)
@@ -90,9 +90,10 @@ def redeploy(
 
 
 def _taken_back(incident: Incident, intent: Change, aws: Account) -> bool:
-    """An earlier try found somebody else's deployment, and started none."""
-    changes = aws.journal.load(incident.id).changes
-    return any(c.kind == intent.kind and c.target == intent.target and c.undone_at for c in changes)
+    """An earlier try found somebody else's deployment, and started none. Raises NotOfThisRun."""
+    record = aws.journal.load(incident.id)
+    raise_if_reported(record, incident.id)
+    return any(c.kind == intent.kind and c.target == intent.target and c.undone_at for c in record.changes)
 
 
 def _primary(service: Service, services: Services) -> Deployment:

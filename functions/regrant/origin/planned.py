@@ -52,3 +52,10 @@ def raise_unless_planned(record: Record, state: RunState) -> None:
     """Raises NotOfThisRun unless the journal has changes planned by a run with this state."""
     if digest_of(state) not in record.plans:
         raise NotOfThisRun(f"The journal has no such plan of {state.incident.id}.")
+
+
+def raise_if_reported(record: Record, incident: str) -> None:
+    """Raises NotOfThisRun if the incident has its report: then a step that finds its own intent is not tried
+    again by its run, but sent again by somebody."""
+    if record.closed:
+        raise NotOfThisRun(f"{incident} has reported its outcome: nothing of it goes on.")
