@@ -1,6 +1,7 @@
 """The journal's table: the first entry of its kind stands, and everything of an incident comes back."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.stub import Stubber
@@ -394,3 +395,16 @@ def test_an_undo_that_is_started_again_renews_nothing(journal: DynamoJournal, ou
     journal.close("undo-3", another, at(950), subject="another")
     last = journal.last_outcome(WORKER)
     assert last and (last.incident, last.subject, last.at) == ("undo-3", "another", at(950))
+
+
+@pytest.mark.parametrize(
+    "item", [{"body": {"S": "{}"}}, {"body": {"N": "7"}}, {"planned": {"N": "7"}}, {"body": {"S": "no JSON"}}]
+)
+def test_an_item_that_cannot_be_read_is_refused_so_that_a_person_is_paged(
+    journal: DynamoJournal, item: dict[str, Any]
+) -> None:
+    journal.intend(INCIDENT, ATTACH)
+    key = {"incident": {"S": INCIDENT}, "entry": {"S": "change#attach#forged"}}
+    client("dynamodb").put_item(TableName=TABLE, Item=key | item)
+    with pytest.raises(AwsRefused, match=f"something of {INCIDENT} that cannot be read"):
+        journal.load(INCIDENT)

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from regrant.aws.clients import UNMET, aws_errors, condition_met, unmet
 from regrant.aws.table.holds import hold_item, hold_put
 from regrant.aws.table.leases import lease_put, release_put
+from regrant.aws.table.readable import readable
 from regrant.errors import AwsRefused, NotOfThisRun
 from regrant.model.aws import Baseline
 from regrant.model.catalogue import Service
@@ -132,18 +133,8 @@ class DynamoJournal:
                 ConsistentRead=True,
             )
             found = [item for page in pages for item in page["Items"]]
-        items = {item["entry"]["S"]: item["body"]["S"] for item in found if "body" in item}
-        changes = [msgspec.json.decode(b, type=Change) for e, b in items.items() if e.startswith("change#")]
-        baseline = items.get("baseline")
-        return Record(
-            baseline=msgspec.json.decode(baseline, type=Baseline) if baseline else None,
-            changes=tuple(
-                sorted(changes, key=lambda change: (change.intended_at, _ORDER.index(change.kind)))
-            ),
-            closed=items.get("outcome", _REOPENED) != _REOPENED,
-            plans=frozenset(item["planned"]["S"] for item in found if "planned" in item),
-            not_begun=tuple(i["entry"]["S"] for i in found if "planned" in i and "body" not in i),
-        )
+        with readable(incident):
+            return _record_of(found)
 
     def close(
         self,
@@ -251,6 +242,19 @@ class DynamoJournal:
             self._dynamodb.transact_write_items(
                 TransactItems=[{"Put": put | {"TableName": self._table}} for put in puts]
             )
+
+
+def _record_of(found: list[Any]) -> Record:
+    items = {item["entry"]["S"]: item["body"]["S"] for item in found if "body" in item}
+    changes = [msgspec.json.decode(b, type=Change) for e, b in items.items() if e.startswith("change#")]
+    baseline = items.get("baseline")
+    return Record(
+        baseline=msgspec.json.decode(baseline, type=Baseline) if baseline else None,
+        changes=tuple(sorted(changes, key=lambda change: (change.intended_at, _ORDER.index(change.kind)))),
+        closed=items.get("outcome", _REOPENED) != _REOPENED,
+        plans=frozenset(item["planned"]["S"] for item in found if "planned" in item),
+        not_begun=tuple(i["entry"]["S"] for i in found if "planned" in i and "body" not in i),
+    )
 
 
 def _item(incident: str, entry: str, body: object) -> dict[str, dict[str, str]]:

@@ -1,0 +1,20 @@
+"""Items that are none of ours: whoever may write to the table may write anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from regrant.errors import AwsRefused
+
+
+@contextmanager
+def readable(incident: str) -> Iterator[None]:
+    """Raises AwsRefused for what cannot be decoded, so that an undo that stops at it pages a person."""
+    try:
+        yield
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+        message = f"The journal has something of {incident} that cannot be read: {error}"
+        raise AwsRefused(message, "Unreadable") from error
