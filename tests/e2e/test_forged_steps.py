@@ -18,7 +18,7 @@ from tests.e2e.test_forger import function, invoke, only
 from tests.statemachine.happenings import say
 from tests.statemachine.world import OLD_ROLE, POLICY, WORKER, World, incident
 
-REFUSED = ("NotOfThisRun", "AwsUnavailable", "AnswerNotRecorded")
+REFUSED = ("NotOfThisRun", "AwsUnavailable")
 SEND = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.SEND}"
 STEPS = (
     *("ask-approval", "capture-baseline", "attach-policies", "redeploy-service", "withdraw-grants"),

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from regrant.aws.clients import aws_errors, condition_met
+from regrant.aws.table.readable import readable
 from regrant.model.journal import Hold
 
 
@@ -49,8 +50,9 @@ class DynamoHolds:
                 ExpressionAttributeValues={":role": {"S": f"role#{role}"}},
                 ConsistentRead=True,
             )
-            bodies = [item["body"]["S"] for page in pages for item in page["Items"]]
-        return tuple(msgspec.json.decode(body, type=Hold) for body in bodies)
+            items = [item for page in pages for item in page["Items"]]
+        with readable(role):
+            return tuple(msgspec.json.decode(item["body"]["S"], type=Hold) for item in items)
 
 
 def hold_put(role: str, hold: Hold, was: Hold) -> dict[str, Any]:

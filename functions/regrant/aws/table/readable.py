@@ -11,10 +11,10 @@ from regrant.errors import AwsRefused
 
 
 @contextmanager
-def readable(incident: str) -> Iterator[None]:
+def readable(whose: str) -> Iterator[None]:
     """Raises AwsRefused for what cannot be decoded, so that an undo that stops at it pages a person."""
     try:
         yield
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
-        message = f"The journal has something of {incident} that cannot be read: {error}"
+        message = f"The journal has something of {whose} that cannot be read: {error}"
         raise AwsRefused(message, "Unreadable") from error
