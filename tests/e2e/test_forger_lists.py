@@ -42,6 +42,17 @@ def test_who_may_write_a_listed_policys_text_gets_no_administrator_out_of_it() -
         assert world.changed() == [] and not world.granted()
 
 
+def test_who_may_write_a_listed_policys_text_gets_no_answer_to_an_approval_out_of_it() -> None:
+    with incident() as world:
+        forger = only(world, "iam:CreatePolicyVersion", POLICY)
+        answers = {"Action": ["sqs:ReceiveMessage", "lambda:InvokeFunction"]}
+        forger.create_policy_version(PolicyArn=POLICY, PolicyDocument=forged(answers), SetAsDefault=True)
+        world.remember()
+        ended = world.run({"service": WORKER, "mode": "contain"})
+        assert ended.outcome == "REFUSED" and "REACHES_THE_STACK" in ended.codes
+        assert world.changed() == [] and not world.granted()
+
+
 def test_the_audit_names_the_listed_policy_that_was_forged() -> None:
     with incident() as world:
         forger = only(world, "iam:CreatePolicyVersion", POLICY)

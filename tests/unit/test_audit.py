@@ -327,7 +327,14 @@ def test_an_end_of_the_next_day_was_told_when_the_grant_was_made() -> None:
 def test_outside_of_the_window_no_service_is_tried_without_its_grant() -> None:
     account = one()
     account.settings = Settings(
-        {"EXPIRY_WINDOW": "MON-FRI 09:00-16:00", "ALARM_NAME_PREFIX": "regrant/", "CATALOGUE_PREFIX": "/c/"}
+        {
+            "EXPIRY_WINDOW": "MON-FRI 09:00-16:00",
+            "ALARM_NAME_PREFIX": "regrant/",
+            "CATALOGUE_PREFIX": "/c/",
+            "JOURNAL_TABLE": "c-journal",
+            "AWS_REGION": "us-east-1",
+            "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:c-runbook",
+        }
     )  # the 11th is a Tuesday, 21:52
     assert account.audit(hours=26).expiries == ()
     assert "ExpiryWindow" in account.topic.sent[0][1]

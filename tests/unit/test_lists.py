@@ -53,6 +53,15 @@ def test_a_role_and_a_policy_that_must_not_be_listed_are_named_with_the_reason()
     ]
 
 
+def test_a_policy_that_may_invoke_the_stacks_functions_is_named() -> None:
+    world = account()
+    statement = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}
+    world.roles.documents[SEND] = {"Version": "2012-10-17", "Statement": [statement]}
+    ((subject, why),) = [(one.subject, one.why) for one in look(world, dry_run=True).neglected]
+    assert subject == SEND and why.startswith("REACHES_THE_STACK: prod-retainwise-sqs-send lets its holder")
+    assert "lambda:InvokeFunction on function:regrant-open-incident" in why
+
+
 def test_the_topic_is_notified_once_of_each_and_again_when_it_is_wrong_in_another_way() -> None:
     world = wrong()
     for hours in (1, 2):

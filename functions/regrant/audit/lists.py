@@ -5,8 +5,9 @@ from __future__ import annotations
 from regrant.audit.found import Neglected
 from regrant.audit.grants import Look
 from regrant.audit.start import Due
-from regrant.barred.policy import judge_policy
+from regrant.barred.policy import judge_policies
 from regrant.barred.role import judge_role
+from regrant.barred.stack import stack_at
 from regrant.errors import AwsRefused
 from regrant.model.results import Refusal
 from regrant.parallel import each
@@ -17,15 +18,16 @@ def look_at_lists(looked: tuple[Look, ...], aws: Account, now: str) -> tuple[Due
     """Reads only: the text of each grantable policy, and the roles as they were looked at. A policy that AWS
     refuses to show keeps none of the others from being judged. Raises AwsUnavailable, and AwsRefused for the
     list."""
-    stack = aws.settings.stack
+    settings = aws.settings
+    stack = stack_at(settings, settings.state_machine)
 
     def judge(policy: str) -> Due | None:
         try:
-            return _due(policy, next(map(judge_policy, aws.roles.read_policies((policy,))), None), now)
+            return _due(policy, judge_policies(aws.roles.read_policies((policy,)), stack), now)
         except AwsRefused as error:
             return _found(policy, f"It cannot be judged: {error}", now)
 
-    roles = (_due(at.role, judge_role(at.role, at.there.trust, stack), now) for at in looked if at.there)
+    roles = (_due(at.role, judge_role(at.role, at.there.trust, stack.name), now) for at in looked if at.there)
     policies = each(judge, tuple(sorted(aws.allowed.read(now, "policies").policies)))
     return tuple(due for due in (*roles, *policies) if due)
 

@@ -1,4 +1,5 @@
-"""A policy that is never attached: one that lets its holder change who may do what.
+"""A policy that is never attached: one that lets its holder change who may do what, or use the stack's own
+parts.
 
 It is judged by what it says, wildcards and NotAction included. What a Deny of its own takes away on every
 resource does not count; a condition takes nothing away, since it may be met.
@@ -6,33 +7,28 @@ resource does not count; a condition takes nothing away, since it may be met.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from regrant.barred.names import is_of_administrators
+from regrant.barred.stack import Stack, calls_on_stack
 from regrant.denials.actions import permission_actions
 from regrant.iam.policy import Policy, Statement, evaluate
 from regrant.model.aws import name_of
 from regrant.model.results import Refusal
 
-# Known by name, whatever AWS writes into them later (AWS managed policy reference; those for job functions:
-# IAM user guide, "AWS managed policies for job functions"). A policy of yours that is called so is meant so.
-_ADMINISTRATORS = re.compile(
-    r"AdministratorAccess(-.*)?|PowerUserAccess|IAMFullAccess|AWSOrganizationsFullAccess"
-    r"|(System|Database|Network)Administrator|AWSSSO(Master|Member)AccountAdministrator"
-)
 _NAMED = 3
 
 
-def judge_policies(policies: Iterable[Policy]) -> Refusal | None:
+def judge_policies(policies: Iterable[Policy], stack: Stack) -> Refusal | None:
     """Why the first of them that is never attached is not."""
-    return next((refusal for policy in policies if (refusal := judge_policy(policy))), None)
+    return next((refusal for policy in policies if (refusal := judge_policy(policy, stack))), None)
 
 
-def judge_policy(policy: Policy) -> Refusal | None:
+def judge_policy(policy: Policy, stack: Stack) -> Refusal | None:
     """Why this policy is never attached, if so."""
     name = name_of(policy.arn)
-    if _ADMINISTRATORS.fullmatch(name):
+    if is_of_administrators(policy.arn):
         return Refusal(
             "ADMINISTRATOR_POLICY",
             f"{policy.arn} is a policy for administrators, and no run grants it.",
@@ -45,17 +41,27 @@ def judge_policy(policy: Policy) -> Refusal | None:
             f"{name} has a statement that cannot be read, so it may change permissions; no run grants it.",
             "Correct the policy's text, or declare another one.",
         )
-    actions = tuple(islice(_permissions_changed(policy), _NAMED + 1))
-    if not actions:
-        return None
-    more = " and more" if len(actions) > _NAMED else ""
-    return Refusal(
-        "POLICY_CHANGES_PERMISSIONS",
-        f"{name} lets its holder change permissions ({', '.join(actions[:_NAMED])}{more}), and no run grants"
-        " such a policy.",
-        "Take those actions out of the policy, or deny them in it on every resource (docs/codes.md), or let"
-        " the stack's owner take it out of GrantablePolicyArns.",
-    )
+    if actions := tuple(islice(_permissions_changed(policy), _NAMED + 1)):
+        return Refusal(
+            "POLICY_CHANGES_PERMISSIONS",
+            f"{name} lets its holder change permissions ({_first(actions)}), and no run grants such a"
+            " policy.",
+            "Take those actions out of the policy, or deny them in it on every resource (docs/codes.md), or"
+            " let the stack's owner take it out of GrantablePolicyArns.",
+        )
+    if calls := tuple(islice(dict.fromkeys(calls_on_stack(policy, stack)), _NAMED + 1)):
+        return Refusal(
+            "REACHES_THE_STACK",
+            f"{name} lets its holder use the parts of the stack {stack.name} itself ({_first(calls)}), and no"
+            " run grants such a policy.",
+            "Name in the policy the resources that the service needs, or deny it those of the stack"
+            " (docs/codes.md), or let the stack's owner take it out of GrantablePolicyArns.",
+        )
+    return None
+
+
+def _first(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:_NAMED])}{' and more' if len(names) > _NAMED else ''}"
 
 
 def _permissions_changed(policy: Policy) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from regrant.barred.policy import judge_policies
 from regrant.barred.role import judge_role
+from regrant.barred.stack import stack_at
 from regrant.baseline.drift import planned_against
 from regrant.diagnosis.expiry import nothing_left, out_of_reach
 from regrant.grants import attachments_of, is_lost, is_there
@@ -46,7 +47,8 @@ def plan_keep(
         watch=False,
     )
     policies = aws.roles.read_policies(plan.keep)
-    if refusal := judge_role(role, was.trust, aws.settings.stack) or judge_policies(policies):
+    stack = stack_at(aws.settings, role)
+    if refusal := judge_role(role, was.trust, stack.name) or judge_policies(policies, stack):
         return Diagnosis("REFUSE", now, findings, refusal=refusal)
     return Diagnosis("CHANGE", now, findings, plan, planned_against=planned_against(was, policies))
 

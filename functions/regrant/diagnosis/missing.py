@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
+from regrant.barred.stack import Stack, is_of_stack
 from regrant.denials.actions import is_action, manages_permissions, takes_no_resource
 from regrant.denials.own import asked_resource
 from regrant.diagnosis.findings import MISSING_STATEMENT, Judged
@@ -29,14 +30,16 @@ _MOST_CALLS, _LONGEST = 20, 3_000
 _MOST_NEAR = 3
 
 
-def statement_findings(judged: Iterable[Judged], permissions: RolePermissions) -> tuple[Finding, ...]:
+def statement_findings(
+    judged: Iterable[Judged], permissions: RolePermissions, stack: Stack
+) -> tuple[Finding, ...]:
     """The least statement for these calls, which nobody declared, and policies of the role or the catalogue
     that nearly allow them.
 
     None for a call that a Deny or another layer than the role's policies refused, that manages permissions,
-    or whose text is not a whole action and resource.
+    that is on a part of the stack itself, or whose text is not a whole action and resource.
     """
-    found = {call.denial: _stated(call.denial) for call, _ in judged if _could_help(call.denial)}
+    found = {call.denial: _stated(call.denial, stack) for call, _ in judged if _could_help(call.denial)}
     calls = list(dict.fromkeys(call for call in found.values() if call))
     taken = list(_as_many_as_fit(calls))
     if not taken:
@@ -84,7 +87,7 @@ def _could_help(denial: Denial) -> bool:
     return denial.effect != "explicit" and denial.policy_type in ("identity", "unknown")
 
 
-def _stated(denial: Denial) -> Call | None:
+def _stated(denial: Denial, stack: Stack) -> Call | None:
     """The call as a statement names it, if its text is exactly that and may be in one."""
     action = denial.action or ""
     service, _, name = action.partition(":")
@@ -93,7 +96,9 @@ def _stated(denial: Denial) -> Call | None:
     if takes_no_resource(service, name):
         return action, "*"
     resource = asked_resource(denial)
-    return (action, resource) if resource and RESOURCE.fullmatch(resource) else None
+    if not resource or not RESOURCE.fullmatch(resource) or is_of_stack(stack, action, resource):
+        return None
+    return action, resource
 
 
 def _as_many_as_fit(calls: Sequence[Call]) -> Iterator[Call]:

@@ -59,9 +59,11 @@ def with_staying(diagnosis: Diagnosis, incident: Incident, aws: Account, now: st
     ignored = [one for one in judged if one[1].cause == "IGNORED"]
     findings = denial_findings((*staying, *ignored), log.complete, goes_on=True)
     if staying:
+        from regrant.barred.stack import stack_at
         from regrant.diagnosis.missing import statement_findings
 
-        findings += statement_findings(staying, next(role for role in roles if role.role == then))
+        lacking = next(role for role in roles if role.role == then)
+        findings += statement_findings(staying, lacking, stack_at(aws.settings, then))
     return replace(diagnosis, findings=(*diagnosis.findings, *findings), stays_denied=kinds_of(staying))
 
 

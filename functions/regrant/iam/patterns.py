@@ -114,6 +114,22 @@ def within(narrow: str, wide: str) -> bool:
     return bool(_regex(wide, False).fullmatch(narrow)) or (RUN in narrow and _includes(wide, narrow))
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether there is a text that both encoded patterns stand for."""
+    places = _at(other, {0})
+    for character in one:
+        if character == RUN:  # any text, and so whatever the other needs to get to a later place
+            places = frozenset(range(min(places), len(other) + 1))
+        elif character == ANY:
+            ahead = (place for place in places if place < len(other))
+            places = _at(other, {place if other[place] == RUN else place + 1 for place in ahead})
+        else:
+            places = _after(other, places, character)
+        if not places:
+            return False
+    return len(other) in places
+
+
 _MOST = 2000
 """Steps after which inclusion is given up as not known."""
 

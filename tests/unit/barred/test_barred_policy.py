@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regrant.barred.policy import judge_policies, judge_policy
+from regrant.barred.stack import stack_at
 from regrant.denials.actions import permission_actions
 from regrant.iam.policy import Policy
-from tests.unit.fakes import ACCOUNT, DOCUMENTS, QUEUE, RECEIVE, SEND
+from tests.unit.fakes import ACCOUNT, DOCUMENTS, OLD_ROLE, QUEUE, RECEIVE, REGION, SEND, SETTINGS
 
 ARN = f"arn:aws:iam::{ACCOUNT}:policy/worker"
 AWS = "arn:aws:iam::aws:policy"
+STACK = stack_at(SETTINGS, OLD_ROLE)
 OF_QUEUES = ["sqs:AddPermission", "sqs:RemovePermission", "sqs:SetQueueAttributes"]
 CONDITION = {"StringEquals": {"aws:PrincipalTag/team": "owner"}}
 
@@ -29,7 +31,7 @@ def policy(*statements: Any, arn: str = ARN) -> Policy:
 
 
 def code(*statements: Any, arn: str = ARN) -> str | None:
-    refusal = judge_policy(policy(*statements, arn=arn))
+    refusal = judge_policy(policy(*statements, arn=arn), STACK)
     return refusal.code if refusal else None
 
 
@@ -77,7 +79,7 @@ def test_what_changes_permissions_is_refused(elements: dict[str, Any]) -> None:
         {"Action": ["iam:Get*", "iam:List*"]},
         {"Action": ["kms:Decrypt", "kms:GenerateDataKey*"]},
         {"Action": "sts:AssumeRole", "Resource": f"arn:aws:iam::{ACCOUNT}:role/worker"},
-        {"Action": "dynamodb:*Item"},
+        {"Action": "dynamodb:*Item", "Resource": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/uploads"},
     ],
     ids=str,
 )
@@ -127,7 +129,7 @@ def test_what_cannot_be_read_is_not_granted(wrong: Any) -> None:
 
 
 def test_the_refusal_names_the_policy_and_the_first_actions() -> None:
-    refusal = judge_policy(policy(statement(Action="iam:*")))
+    refusal = judge_policy(policy(statement(Action="iam:*")), STACK)
     assert refusal is not None
     assert refusal.message.startswith("worker lets its holder change permissions (iam:")
     assert refusal.message.count("iam:") == 3 and "and more" in refusal.message
@@ -135,8 +137,8 @@ def test_the_refusal_names_the_policy_and_the_first_actions() -> None:
 
 def test_of_several_policies_the_first_that_is_barred_is_named() -> None:
     fine = [Policy(arn, DOCUMENTS[arn]) for arn in (RECEIVE, SEND)]
-    assert judge_policies(fine) is None
-    refusal = judge_policies([*fine, policy(statement(Action="*"))])
+    assert judge_policies(fine, STACK) is None
+    refusal = judge_policies([*fine, policy(statement(Action="*"))], STACK)
     assert refusal is not None and "worker" in refusal.message
 
 

@@ -9,11 +9,26 @@ from msgspec.structs import replace
 
 from regrant.model.run import Diagnosis
 from tests.unit.cure import CURE, EXPIRY, granted, planned
-from tests.unit.fakes import ENTRY, INCIDENT_OF_WORKER, OLD_ROLE, RECEIVE, ROLE, SEND, World
+from tests.unit.fakes import (
+    ACCOUNT,
+    ENTRY,
+    INCIDENT_OF_WORKER,
+    OLD_ROLE,
+    RECEIVE,
+    REGION,
+    ROLE,
+    SEND,
+    World,
+)
 from tests.unit.run import Run
 
+ANSWER = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:regrant-answer-approval"
 KEEP = replace(EXPIRY, id="keep-1", subject="keep-1", mode="keep")
 EVERYTHING = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}}
+APPROVES = {
+    "Version": "2012-10-17",
+    "Statement": {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": ANSWER},
+}
 
 
 def trusted_by(*services: str) -> dict[str, Any]:
@@ -34,6 +49,15 @@ def test_a_policy_that_changes_permissions_is_not_attached(mode: str) -> None:
     diagnosis = Run(world, replace(INCIDENT_OF_WORKER, mode=mode)).diagnose()
     assert refused(diagnosis) == "POLICY_CHANGES_PERMISSIONS"
     assert "MISSING_ATTACHMENT" in [finding.code for finding in diagnosis.findings]
+
+
+def test_a_policy_whose_holder_could_approve_as_anybody_is_neither_attached_nor_kept() -> None:
+    world = World()
+    world.roles.documents[RECEIVE] = APPROVES
+    assert refused(Run(world).diagnose()) == "REACHES_THE_STACK"
+    world = granted()
+    world.roles.documents[RECEIVE] = APPROVES
+    assert refused(planned(world, KEEP)) == "REACHES_THE_STACK"
 
 
 def test_one_that_is_declared_and_not_attached_by_the_plan_is_no_reason() -> None:

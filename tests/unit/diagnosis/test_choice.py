@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from regrant.barred.stack import stack_at
 from regrant.denials.reader import read_denials
 from regrant.diagnosis.choice import MOST_KINDS
 from regrant.diagnosis.containment.judge import conclude
@@ -25,6 +26,7 @@ from tests.unit.fakes import (
     RECEIVE,
     ROLE,
     SEND,
+    SETTINGS,
     TASK_DEFINITION,
     at,
 )
@@ -65,7 +67,9 @@ def concluded(
     )
     logged = [*(("worker", text) for text in messages), *(("otel", text) for text in sidecar)]
     lines = tuple(LogLine(at(-60 + n / 1000), f"ecs/{by}/t", text) for n, (by, text) in enumerate(logged))
-    return conclude(incident, TASK_DEFINITION, permissions, LogLines(lines, complete), at(1))
+    return conclude(
+        incident, TASK_DEFINITION, permissions, LogLines(lines, complete), at(1), stack_at(SETTINGS, OLD_ROLE)
+    )
 
 
 def attach(diagnosis: Diagnosis) -> tuple[str, ...]:

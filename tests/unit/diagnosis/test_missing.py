@@ -178,6 +178,31 @@ def test_what_is_left_out_is_said() -> None:
     assert finding.text.endswith("It leaves out 1 denied call: see the other findings.")
 
 
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("lambda:InvokeFunction", "lambda:us-east-1:123456789012:function:regrant-answer-approval"),
+        ("dynamodb:PutItem", "dynamodb:us-east-1:123456789012:table/regrant-journal"),
+        ("states:StartExecution", "states:us-east-1:123456789012:stateMachine:regrant-runbook"),
+        ("ssm:PutParameter", "ssm:us-east-1:123456789012:parameter/regrant/services/a/b"),
+    ],
+)
+def test_a_forged_line_brings_no_statement_for_a_part_of_the_stack(action: str, resource: str) -> None:
+    forged = denied(action, f"arn:aws:{resource}")
+    assert stated(diagnosed(forged)) == []
+    assert stated(diagnosed(forged.replace("regrant", "other"))) == [
+        ([action], [f"arn:aws:{resource.replace('regrant', 'other')}"])
+    ]
+    diagnosis = diagnosed(UPDATE, forged)
+    assert stated(diagnosis) == [(["dynamodb:UpdateItem"], [TABLE])]
+    assert of("MISSING_STATEMENT", diagnosis)[0].text.endswith(
+        "It leaves out 1 denied call: see the other findings."
+    )
+    world = granted()
+    world.logs.write(LATER - 60, forged, "old-1")
+    assert stated(planned(world, CURE)) == []
+
+
 def test_of_a_storm_only_so_much_is_stated_as_a_person_reads() -> None:
     storm = [denied("s3:GetObject", f"arn:aws:s3:::bucket/{number:03}") for number in range(30)]
     diagnosis = diagnosed(*storm)

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from regrant.barred.policy import judge_policies
 from regrant.barred.role import judge_role
+from regrant.barred.stack import Stack, stack_at
 from regrant.baseline.drift import planned_against
 from regrant.baseline.facts import granted_by_others
 from regrant.denials.calls import DeniedCall, calls_from_trigger, read_calls
@@ -63,10 +64,11 @@ def judge(
     own = {hold.policy for hold in standing if hold.service == str(service)}
     granted = {hold.policy for hold in standing} - own
     read = replace(definition, logs=found.routes)
-    diagnosis = conclude(incident, read, permissions.without(granted), found.log, now, standing)
+    stack = stack_at(aws.settings, permissions.role)
+    diagnosis = conclude(incident, read, permissions.without(granted), found.log, now, stack, standing)
     if diagnosis.next == "NOTHING_TO_FIX" and (refusal := own_trial(incident, standing, found.log)):
         diagnosis = replace(diagnosis, refusal=refusal)
-    diagnosis = _without_barred(diagnosis, permissions, aws.settings.stack)
+    diagnosis = _without_barred(diagnosis, permissions, stack)
     diagnosis = as_far_as_replaceable(diagnosis, service, state, definition, allowed)
     findings = diagnosis.findings
     if any(finding.code == MISSING_STATEMENT for finding in findings):
@@ -93,6 +95,7 @@ def conclude(
     permissions: RolePermissions,
     log: LogLines,
     now: str,
+    stack: Stack,
     held: tuple[Hold, ...] = (),
 ) -> Diagnosis:
     """Findings and decision from what was read, with the holds on the role that stand."""
@@ -111,7 +114,7 @@ def conclude(
     by_catalogue = attach and not any(judgement.covering for _, judgement in judged)
     findings = (
         *denial_findings(judged, complete, goes_on=not refusal),
-        *_statement(judged, permissions, refusal),
+        *_statement(judged, permissions, refusal, stack),
         *nonexistent(permissions),
         *role_findings(permissions.role, entry.task_role),
         *(missing_findings(permissions) if by_catalogue else ()),
@@ -146,27 +149,27 @@ def conclude(
 
 
 def _statement(
-    judged: tuple[Judged, ...], permissions: RolePermissions, refusal: Refusal | None
+    judged: tuple[Judged, ...], permissions: RolePermissions, refusal: Refusal | None, stack: Stack
 ) -> tuple[Finding, ...]:
     undeclared = tuple(one for one in judged if one[1].cause == "NOT_DECLARED")
     if not undeclared or (refusal and refusal.code not in _STATEMENT_HELPS):
         return ()
     from regrant.diagnosis.missing import statement_findings
 
-    return statement_findings(undeclared, permissions)
+    return statement_findings(undeclared, permissions, stack)
 
 
 def _judge(call: DeniedCall, ignored: tuple[str, ...], permissions: RolePermissions) -> Judgement:
     return IGNORED if is_ignored(call.denial, ignored) else cause_of(call.denial, permissions)
 
 
-def _without_barred(diagnosis: Diagnosis, permissions: RolePermissions, stack: str) -> Diagnosis:
+def _without_barred(diagnosis: Diagnosis, permissions: RolePermissions, stack: Stack) -> Diagnosis:
     """Without a plan that attaches what is never granted, or to whom nothing is."""
     plan, role = diagnosis.plan, permissions.state
     if plan is None or role is None:
         return diagnosis
     attach = (policy for policy in permissions.declared if policy.arn in plan.attach)
-    refusal = judge_role(role.arn, role.trust, stack) or judge_policies(attach)
+    refusal = judge_role(role.arn, role.trust, stack.name) or judge_policies(attach, stack)
     if refusal is None:
         return diagnosis
     return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
