@@ -52,7 +52,7 @@ def read_entry(text: str | None, service: Service, allowed: Allowed, prefix: str
         return Refusal(
             "POLICY_NOT_GRANTABLE",
             f"{name} names a policy that this stack may not grant: {', '.join(forbidden)}.",
-            "If it should be granted, the stack's owner adds it to GrantablePolicyArns.",
+            _how_to_grant(forbidden),
         )
     if not allowed.cluster_is_managed(service.cluster):
         return Refusal(
@@ -61,6 +61,18 @@ def read_entry(text: str | None, service: Service, allowed: Allowed, prefix: str
             "If it should be managed, the stack's owner adds it to ManagedClusterArns.",
         )
     return entry
+
+
+def _how_to_grant(policies: list[str]) -> str:
+    from regrant.barred.names import is_of_administrators  # imported here: few entries name such a policy
+
+    never = [policy for policy in policies if is_of_administrators(policy)]
+    if never:
+        return (
+            f"No run ever grants {', '.join(never)}: find out who put it into the entry, and take it out"
+            " (docs/codes.md, What is never granted)."
+        )
+    return "If it should be granted, the stack's owner adds it to GrantablePolicyArns."
 
 
 def _wrong_field(entry: CatalogueEntry) -> str | None:

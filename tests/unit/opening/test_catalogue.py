@@ -85,6 +85,14 @@ def test_a_policy_outside_the_owners_list_is_refused_by_name() -> None:
     assert "AdministratorAccess" in refusal.message and RECEIVE not in refusal.message
 
 
+def test_nobody_is_advised_to_list_a_policy_of_administrators() -> None:
+    never = "arn:aws:iam::aws:policy/AdministratorAccess"
+    refusal = refused(text(policies=[RECEIVE, never]))
+    assert "GrantablePolicyArns" not in refusal.next
+    assert refusal.next.startswith(f"No run ever grants {never}: find out who put it into the entry")
+    assert "adds it to GrantablePolicyArns" in refused(text(policies=[f"{RECEIVE}-2"])).next
+
+
 def test_a_cluster_outside_the_owners_list_is_refused() -> None:
     assert refused(text(), Service("other-cluster", "retainwise-worker")).code == "CLUSTER_NOT_MANAGED"
 
