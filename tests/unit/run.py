@@ -54,14 +54,18 @@ class Run:
         return self._keep("diagnosis", diagnose(self.state, self.world, at(seconds)))
 
     def approve(self) -> None:
-        """A listed person says yes to the plan, as the function for answers writes it."""
+        """A listed person says yes to the plan."""
+        self.say(approved=True)
+
+    def say(self, *, approved: bool) -> None:
+        """A listed person answers the question of this plan, as the function for answers writes it."""
         state, diagnosis = self.state, self.state.diagnosis
         assert diagnosis is not None
-        yes = Answer(True, f"{APPROVER}/carol", "AROA:carol", at(1.5), "SENT")
+        said = Answer(approved, f"{APPROVER}/carol", "AROA:carol", at(1.5), "SENT")
         run, service = state.incident.id, str(state.incident.service)
         question = Question(run, service, plan_digest(state), at(1), at(3601), state.incident.opened_at)
-        self.world.approvals.ask(replace(question, answer=yes))
-        self.state = replace(state, diagnosis=replace(diagnosis, answer={"approved": True}))
+        self.world.approvals.ask(replace(question, answer=said))
+        self.state = replace(state, diagnosis=replace(diagnosis, answer={"approved": approved}))
 
     def capture(self, seconds: float = 2) -> BaselineMark:
         return self._keep("baseline", capture_baseline(self.state, self.world, at(seconds)))
@@ -102,6 +106,11 @@ class Run:
 
     def confirm(self, seconds: float = 200) -> Receipt:
         return self._keep("receipt", confirm_baseline(self.state, self.world, at(seconds)))
+
+    def closed(self, state: RunState) -> Report:
+        """As close, of a run that came to its end with that state."""
+        self.state = state
+        return self.close()
 
     def close(self, seconds: float = 300) -> Report:
         event = CloseEvent(

@@ -11,7 +11,10 @@ from regrant.visible import visible
 
 
 def with_answer(report: Report, state: RunState, aws: Account) -> Report:
-    """The report, and who said yes or no. Raises AwsUnavailable, AwsRefused."""
+    """The report, and who said yes or no: after what started the run, before what a log has filled.
+
+    Raises AwsUnavailable, AwsRefused.
+    """
     if state.diagnosis is None or state.diagnosis.answer is UNSET:
         return report
     question = aws.approvals.last(state.incident.id)
@@ -22,4 +25,5 @@ def with_answer(report: Report, state: RunState, aws: Account) -> Report:
         return report
     word = "yes" if given.approved else "no"
     found = Finding("ANSWERED", f"{visible(given.by)} said {word} to the plan at {given.at}.")
-    return replace(report, findings=(*report.findings, found))
+    first, *rest = report.findings
+    return replace(report, findings=(first, found, *rest))

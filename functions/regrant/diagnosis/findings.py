@@ -53,8 +53,12 @@ def denial_findings(
     found = [_finding(group, complete, goes_on, several) for group in groups.values()]
     if len(found) <= _MOST:
         return tuple(found)
-    rest = ", ".join(dict.fromkeys(finding.code for finding in found[_MOST:]))
-    return (*found[:_MOST], Finding("MORE", f"And {len(found) - _MOST} more findings: {rest}."))
+    # One of each code first: lines that somebody has made up are many of one code.
+    codes = [finding.code for finding in found]
+    numbers = sorted(range(len(found)), key=lambda number: codes.index(codes[number]) != number)
+    rest = ", ".join(dict.fromkeys(codes[number] for number in sorted(numbers[_MOST:])))
+    shown = (found[number] for number in sorted(numbers[:_MOST]))
+    return (*shown, Finding("MORE", f"And {len(found) - _MOST} more findings: {rest}."))
 
 
 def role_findings(role: str, declared: str) -> tuple[Finding, ...]:

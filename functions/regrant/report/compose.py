@@ -45,12 +45,21 @@ def _visible(finding: Finding) -> Finding:
 
 
 def _findings(state: RunState, outcome: Outcome, left: LeftOver) -> list[Finding]:
-    found = [Finding("TRIGGER", f"Started by {state.incident.trigger}.")]
+    """What started the run, why it ended so, and then what was found: lines of a log, which anybody may have
+    written, come after what was decided."""
     diagnosis = state.diagnosis
-    found += diagnosis.findings if diagnosis else ()
+    diagnosed = diagnosis.findings if diagnosis else ()
+    found = [Finding("TRIGGER", f"Started by {state.incident.trigger}.")]
     refusal = refusal_of(state)
-    if refusal and refusal.code not in (finding.code for finding in found):
+    if refusal and refusal.code not in (finding.code for finding in diagnosed):
         found.append(Finding(refusal.code, refusal.message))
+    if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
+        found.append(_why_undone(state))
+    if state.failure:
+        found.append(Finding(state.failure.name, state.failure.cause))
+    elif is_overdue(state):
+        found.append(_overdue(state))
+    found += diagnosed
     if diagnosis and diagnosis.plan and outcome == "PLANNED":
         found += _planned(diagnosis.plan)
         if state.incident.entry and state.incident.entry.approval == "required":
@@ -59,12 +68,6 @@ def _findings(state: RunState, outcome: Outcome, left: LeftOver) -> list[Finding
     found += _their_rollout(state, outcome)
     found += _given_up(state)
     found += _left(state, left)
-    if outcome in ("ROLLED_BACK", "ROLLBACK_INCOMPLETE") and state.incident.mode != "rollback":
-        found.append(_why_undone(state))
-    if is_overdue(state) and not state.failure:
-        found.append(_overdue(state))
-    if state.failure:
-        found.append(Finding(state.failure.name, state.failure.cause))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from regrant.model.aws import name_of
 from regrant.model.journal import Change
@@ -58,16 +59,16 @@ def render(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _sections(report: Report) -> Iterator[tuple[str, list[list[str]]]]:
-    """Label and items of each part. An item is its lines, which stay together."""
-    found = []
-    for finding in report.findings:
-        found.append(wrap_log(finding.text, _INDENT, _INDENT))
-        if finding.code == "MISSING_STATEMENT":
-            continue  # the next step has it whole, to copy
-        # One piece of evidence.
-        found += [wrap_log(text, f"{_INDENT}  ", f"{_INDENT}  ") for text in finding.evidence[:1]]
-    yield "found", found
+class _Item(NamedTuple):
+    """Lines that stay together. Where there are too many, those of the lowest rank are shown."""
+
+    lines: list[str]
+    rank: int = 0
+
+
+def _sections(report: Report) -> Iterator[tuple[str, list[_Item]]]:
+    """Label and items of each part."""
+    yield "found", list(_found(report))
     unknown = any(finding.code == "JOURNAL_UNREADABLE" for finding in report.findings)
     yield "changed", _items(list(_changes(report)) or ["not known" if unknown else "nothing"])
     if report.health and report.health.samples:
@@ -76,7 +77,21 @@ def _sections(report: Report) -> Iterator[tuple[str, list[list[str]]]]:
         yield "receipt", _items(_receipt(report))
     took = [f"{stage.stage} {_seconds(stage.seconds)}" for stage in report.timeline]
     # A number and its unit stay on one line.
-    yield "took", [_wrapped([f"{text}," for text in took[:-1]] + took[-1:], _INDENT, _INDENT)]
+    yield "took", [_Item(_wrapped([f"{text}," for text in took[:-1]] + took[-1:], _INDENT, _INDENT))]
+
+
+def _found(report: Report) -> Iterator[_Item]:
+    """Each finding with one piece of evidence. The first of each code comes before a second one of any: who
+    writes to a log makes many of one code, and must not hide what was decided, or what the run did it for."""
+    known = set[str]()
+    for finding in report.findings:
+        again = 2 if finding.code in known else 0
+        known.add(finding.code)
+        yield _Item(wrap_log(finding.text, _INDENT, _INDENT), again)
+        if finding.code == "MISSING_STATEMENT":
+            continue  # the next step has it whole, to copy
+        for text in finding.evidence[:1]:
+            yield _Item(wrap_log(text, f"{_INDENT}  ", f"{_INDENT}  "), again or 1)
 
 
 def _changes(report: Report) -> Iterator[str]:
@@ -176,21 +191,25 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _items(texts: Iterable[str]) -> list[list[str]]:
+def _items(texts: Iterable[str]) -> list[_Item]:
     """Each text with its own indent; what does not fit on its line continues two columns further right."""
     indented = ((text, f"{_INDENT}{' ' * (len(text) - len(text.lstrip()))}") for text in texts)
-    return [wrap_log(text, indent, f"{indent}  ") for text, indent in indented]
+    return [_Item(wrap_log(text, indent, f"{indent}  ")) for text, indent in indented]
 
 
-def _at_most(height: int, items: list[list[str]]) -> Iterator[str]:
-    """The lines of the first items that fit; how many are left out is said."""
-    for number, item in enumerate(items):
-        last = number == len(items) - 1
-        if number and len(item) > height - (not last):
-            yield f"{_INDENT}… and {len(items) - number} more"
-            return
-        yield from item
-        height -= len(item)
+def _at_most(height: int, items: list[_Item]) -> Iterator[str]:
+    """The lines of the items that fit, in their order; how many are left out is said."""
+    shown = list[int]()
+    for number in sorted(range(len(items)), key=lambda number: items[number].rank):
+        lines, last = items[number].lines, len(shown) == len(items) - 1
+        if shown and len(lines) > height - (not last):
+            break
+        shown.append(number)
+        height -= len(lines)
+    for number in sorted(shown):
+        yield from items[number].lines
+    if len(shown) < len(items):
+        yield f"{_INDENT}… and {len(items) - len(shown)} more"
 
 
 def _words(text: str) -> list[str]:

@@ -282,3 +282,9 @@ def test_a_refusal_says_over_which_action_and_revision_it_is_whatever_the_names_
     assert refused(diagnosis) == "NOT_DECLARED"
     actions = {finding.action for finding in diagnosis.findings if finding.action}
     assert (actions, diagnosis.tried) == ({"secretsmanager:GetSecretValue"}, (DEFINITION,))
+
+
+def test_a_flood_of_made_up_denials_does_not_hide_the_one_that_a_grant_fixes() -> None:
+    forged = [sentence(f"s3:PutObject{letter}", "*") for letter in "abcdefghijklmnopqrst"]
+    found = [finding.code for finding in diagnosed(*forged, RECEIVING).findings]
+    assert "MISSING_ATTACHMENT" in found and found.count("MORE") == 1
