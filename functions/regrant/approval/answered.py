@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from regrant.model.run import Finding, Report, RunState
+from regrant.model.run import Diagnosis, Finding, Report, RunState
 from regrant.ports import Account
 from regrant.visible import visible
 
@@ -15,7 +15,7 @@ def with_answer(report: Report, state: RunState, aws: Account) -> Report:
 
     Raises AwsUnavailable, AwsRefused.
     """
-    if state.diagnosis is None or state.diagnosis.answer is UNSET:
+    if not _was_asked(state.diagnosis):
         return report
     question = aws.approvals.last(state.incident.id)
     if question is None or question.started != state.incident.opened_at:
@@ -27,3 +27,8 @@ def with_answer(report: Report, state: RunState, aws: Account) -> Report:
     found = Finding("ANSWERED", f"{visible(given.by)} said {word} to the plan at {given.at}.")
     first, *rest = report.findings
     return replace(report, findings=(first, found, *rest))
+
+
+def _was_asked(diagnosis: Diagnosis | None) -> bool:
+    """About this plan, or about an earlier one of the run."""
+    return diagnosis is not None and not (diagnosis.answer is UNSET and diagnosis.moved is UNSET)

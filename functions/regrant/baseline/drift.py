@@ -11,7 +11,7 @@ from regrant.baseline.facts import facts, fingerprint
 from regrant.iam.policy import Policy
 from regrant.model.aws import PolicyMark, RoleState, name_of
 from regrant.model.results import Refusal
-from regrant.model.run import PlannedAgainst
+from regrant.model.run import Diagnosis, PlannedAgainst
 
 ROUNDS = 3
 """How often a run makes a plan of an account that goes on changing under it."""
@@ -36,6 +36,31 @@ def moved_policies(against: PlannedAgainst, policies: tuple[Policy, ...]) -> tup
     """The policies (ARNs) of the plan that are gone, were made again, or have another text."""
     now = marks(policies)
     return tuple(arn for arn, mark in against.policies.items() if now.get(arn) != mark)
+
+
+def moved_since(before: Diagnosis, after: Diagnosis) -> tuple[str, ...]:
+    """What is different from when the plan of before was made, in words: nothing where one of them has none.
+    What other incidents were granted since is not."""
+    was, now = before.planned_against, after.planned_against
+    if was is None or now is None or before.plan is None or after.plan is None:
+        return ()
+    if before.plan.role != after.plan.role:
+        return ("the service's role",)
+    attachments = sorted(({*was.attached} ^ {*now.attached}) - {*before.granted, *after.granted})
+    texts = sorted(
+        arn for arn in {*was.policies, *now.policies} if was.policies.get(arn) != now.policies.get(arn)
+    )
+    others = {
+        f"the role {name_of(after.plan.role)} itself": was.rest != now.rest,
+        f"the role {name_of(after.plan.new_role or '')}": was.new_role != now.new_role,
+        "the service's task definition": before.plan.task_definition != after.plan.task_definition,
+        "the catalogue entry": was.entry != now.entry,
+    }
+    return (
+        *(f"whether {name_of(arn)} is attached" for arn in attachments),
+        *(f"policy {name_of(arn)}" for arn in texts if arn not in attachments),
+        *(what for what, differs in others.items() if differs),
+    )
 
 
 def marks(policies: tuple[Policy, ...]) -> dict[str, PolicyMark]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from regrant.baseline.drift import ROUNDS, changes_on, digest_of_entry
+from regrant.baseline.drift import ROUNDS, changes_on, digest_of_entry, moved_since
 from regrant.diagnosis.containment.plan import plan_containment
 from regrant.diagnosis.containment.reading import refused
 from regrant.diagnosis.containment.waiting import with_wait
@@ -52,6 +52,8 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
         diagnosis = replace(diagnosis, entry=incident.entry)
     if found and not diagnosis.plan:
         diagnosis = replace(diagnosis, tried=found.revisions)
+    if before and (before.answer is not UNSET or before.moved is not UNSET):
+        diagnosis = replace(diagnosis, moved=moved_since(before, diagnosis))
     diagnosis = with_wait(diagnosis, before)
     # A wait with all its looks is one diagnosis.
     checks = (before.checks + (before.next != "WAIT")) if before else 1

@@ -148,7 +148,8 @@ class Diagnosis(msgspec.Struct, frozen=True):
     role. stays_denied are the kinds of calls that are denied and stay so, which is no trouble in the proof.
     answer is what that person said of this plan, of any shape; a new plan has none. entry is the catalogue's
     as it was read for this plan, if that differs from the incident's; None if it is gone. tried are the
-    revisions (ARNs) that the service's tasks may be of, where there is no plan.
+    revisions (ARNs) that the service's tasks may be of, where there is no plan. moved is there once a person
+    was asked about an earlier plan of the run: what is different from that, in words, as far as it is known.
     """
 
     next: Decision
@@ -167,6 +168,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     looks: int = 0  # of no wait: DecidePlan compares it, so it must not be left out
     waited: Waited | None = None
     tried: tuple[str, ...] | UnsetType = UNSET
+    moved: tuple[str, ...] | UnsetType = UNSET
 
 
 class Stage(msgspec.Struct, frozen=True):
