@@ -12,6 +12,20 @@ from regrant.report.missing import with_statement
 from regrant.report.no_work import NO_WORK, had_no_work
 from regrant.report.outcome import deployed_since, is_overdue, refusal_of
 
+_WHO_INVOKED = (
+    "Find out in CloudTrail who invoked the function (SECURITY.md): no run has sent it that event, or the run"
+    " had ended by then. Then start the run again."
+)
+_MADE_UP = {
+    "AnswerNotRecorded": (
+        "Somebody sent the run a yes that no listed person has given. Find in CloudTrail who called"
+        " SendTaskSuccess, and take that right away; then start the run again."
+    ),
+    "NotOfThisRun": _WHO_INVOKED,
+    "ClockAhead": _WHO_INVOKED,
+}
+"""Errors that are nobody's failure, by name, and what to do: somebody has made something up."""
+
 
 def next_step(state: RunState, outcome: Outcome, left: LeftOver, undone: tuple[str, ...] = ()) -> str:
     """What to do now; what is to be copied (an input, a command, a statement) stands on lines of its own.
@@ -68,6 +82,8 @@ def _step(state: RunState, outcome: Outcome, left: LeftOver, undone: tuple[str, 
         )
     if outcome == "ROLLED_BACK":
         return f"{_why_again(state)}{_left_behind(state)}"
+    if state.failure and state.failure.name in _MADE_UP:
+        return f"Nothing was changed. {_MADE_UP[state.failure.name]}"
     return "AWS or the runbook failed before anything was changed: see the error, and start again."
 
 
@@ -153,6 +169,8 @@ def _why_not_cured(state: RunState) -> str:
 
 
 def _why_again(state: RunState) -> str:
+    if state.failure and state.failure.name in _MADE_UP:
+        return _MADE_UP[state.failure.name]
     if state.failure:
         return f"The run could not go on: see {state.failure.name}, repair that, and start again."
     if state.seen and not state.seen.answered:
