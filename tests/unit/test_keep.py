@@ -123,6 +123,7 @@ def test_the_report_of_the_undo_of_a_keep_says_until_when_the_grant_is_temporary
     step = undo_report(world, replace(UNDO, id="undo-9", subject="keep-1", role=OLD_ROLE), LATER + 600).next
     (hold,) = world.holds.of(OLD_ROLE)
     assert f"is a temporary grant on {name_of(OLD_ROLE)} again, until {hold.expires_at}." in step
+    assert "left to undo" not in step
     assert "Events start no run" not in step
 
 

@@ -179,7 +179,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The execution's output."""
+    """The execution's output. undo_of is the run that was to be undone, where this is an undo."""
 
     incident: str
     service: str | None
@@ -191,6 +191,7 @@ class Report(msgspec.Struct, frozen=True):
     receipt: Receipt | None
     timeline: tuple[Stage, ...]
     next: str
+    undo_of: str | UnsetType = UNSET
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -36,6 +36,7 @@ def make_report(
         receipt=state.receipt,
         timeline=tuple(_timeline(state, now)),
         next=visible_lines(next_step),
+        undo_of=state.incident.subject if state.incident.mode == "rollback" else UNSET,
     )
 
 

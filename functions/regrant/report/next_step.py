@@ -30,7 +30,7 @@ _MADE_UP = {
 def next_step(state: RunState, outcome: Outcome, left: LeftOver, undone: tuple[str, ...] = ()) -> str:
     """What to do now; what is to be copied (an input, a command, a statement) stands on lines of its own.
 
-    undone: what there is to know after an undo, in sentences.
+    undone: what an undo has undone, and what there is to know after it, in sentences.
     """
     return with_statement(_step(state, outcome, left, undone), state.diagnosis)
 
@@ -70,7 +70,7 @@ def _step(state: RunState, outcome: Outcome, left: LeftOver, undone: tuple[str, 
     if outcome == "NOTHING_TO_FIX":
         return "If it is still denied, the cause is another layer: resource policy, boundary, SCP or KMS key."
     if outcome == "ROLLED_BACK" and incident.mode == "rollback":
-        return " ".join((f"Everything that the incident changed is undone{_but_for(state)}.", *undone))
+        return " ".join(undone)
     if outcome == "ROLLED_BACK" and incident.mode == "expire" and not state.failure:
         return (
             "Nothing, if that was meant: what is attached is its owner's, and no record of the grant is left."
@@ -93,13 +93,6 @@ def _unread(state: RunState) -> tuple[str, ...]:
     if state.incident.mode != "expire" or withdrawal is None or withdrawal.removed or state.failure:
         return ()
     return withdrawal.unread or ()
-
-
-def _but_for(state: RunState) -> str:
-    """The revisions that it registered and that a service runs."""
-    in_use = state.undo.in_use if state.undo else ()
-    names = ", ".join(name_of(revision) for revision in in_use)
-    return f", but for {names}, which is in use: the changes say by whom" if in_use else ""
 
 
 def _input(**given: str) -> str:

@@ -43,7 +43,8 @@ def wrap_log(text: str, first: str = "", rest: str = "") -> list[str]:
 def render(report: Report) -> str:
     """What was wrong, what was changed, the proof, how long each stage took, what to do next."""
     lines = wrap(report.service or "(no service)", f"{report.outcome}  ")
-    lines += [*wrap(report.incident, f"mode {report.mode}, incident "), ""]
+    lines += wrap(report.incident, f"mode {report.mode}, incident ")
+    lines += [*(wrap(report.undo_of, "undo of run ") if report.undo_of else ()), ""]
     for label, items in _sections(report):
         shown = list(_at_most(_HEIGHT[label], items))
         if shown and shown[0].startswith(_INDENT):

@@ -38,6 +38,7 @@ def after_undo(
     state: RunState, changes: tuple[Change, ...], held: tuple[Hold, ...], now: str
 ) -> Iterator[str]:
     """Sentences for whoever is on call. held: the holds on the role, of the undo of what attached nothing."""
+    yield _what_was_undone(state, changes)
     attached = [change for change in changes if change.kind == "attach" and change.undone_at]
     off = [change for change in attached if _is_off(change, state.receipt)]
     if off and not _runs_another_revision(state.receipt):
@@ -56,6 +57,25 @@ def after_undo(
         if hold.service == str(state.incident.service):
             policy, role = name_of(hold.policy), name_of(state.incident.role or "")
             yield f"{policy} is a temporary grant on {role} again, until {hold.expires_at or 'no time'}."
+
+
+def _what_was_undone(state: RunState, changes: tuple[Change, ...]) -> str:
+    incident, in_use = state.incident, state.undo.in_use if state.undo else ()
+    # Of holds that an undo puts back, as that of a keep does, the journal has no change.
+    if changes and not in_use and not any(_undone_since(change, incident.opened_at) for change in changes):
+        return f"Nothing of run {incident.subject} was left to undo."
+    used = ", ".join(map(name_of, in_use))
+    stay = ", ".join(name_of(c.value) for c in changes if c.kind == "attach" and c.left_for)
+    but = (f", but for {used}, which is in use: the changes say by whom" if used else "") + (
+        f", but for {stay}" if stay else ""
+    )
+    return f"Everything that the incident changed is undone{but}."
+
+
+def _undone_since(change: Change, opened_at: str) -> bool:
+    """Whether this undo did it, or something for it."""
+    times = (change.undone_at, change.done_at if change.kind in ("restore", "reattach") else None)
+    return any(at is not None and at >= opened_at for at in times)
 
 
 def _is_off(change: Change, receipt: Receipt | None) -> bool:

@@ -184,7 +184,8 @@ def test_an_undo_that_left_a_revision_does_not_say_that_everything_is_undone() -
         (whole, "Everything that the incident changed is undone."),
         (replace(whole, in_use=(DEFINITION,)), "undone, but for retainwise-worker:1, which is in use"),
     ):
-        assert words in closed(RunState(incident=UNDO, undo=undo, receipt=RECEIPT)).next
+        world = redeployed(Change("restore", str(WORKER), OURS, at(245), done_at=at(246)))
+        assert words in closed(RunState(incident=UNDO, undo=undo, receipt=RECEIPT), world).next
 
 
 def test_a_stack_trace_is_cut() -> None:
