@@ -47,7 +47,8 @@ def statement_findings(
     left = len(calls) - len(taken) + sum(call is None for call in found.values())
     policy = least_policy(taken)
     actions = ", ".join(sorted({action for action, _ in taken}))
-    text = f"{name_of(permissions.role)} lacks a statement for {actions}. The least one is in `next`."
+    text = f"{name_of(permissions.role)} lacks a statement for {actions}."
+    text += " The least one is in the report's `next`."
     if left:
         text += f" It leaves out {left} denied call{'s' if left > 1 else ''}: see the other findings."
     policies = {policy.arn: policy for policy in (*permissions.identity, *permissions.declared)}

@@ -21,7 +21,7 @@ from regrant.model.approval import Question
 from regrant.model.aws import name_of
 from regrant.model.catalogue import parameter_name
 from regrant.model.results import Refusal
-from regrant.model.run import AskEvent, Diagnosis, Failure, PlannedAgainst, RunState
+from regrant.model.run import AskEvent, Diagnosis, Failure, Plan, PlannedAgainst, RunState
 from regrant.opening.request import shown
 from regrant.ports import Account
 from regrant.settings import Settings
@@ -106,11 +106,16 @@ def _question(state: RunState, diagnosis: Diagnosis, digest: str, until: str, se
     return "\n".join(
         (
             f"Run {state.incident.id} waits until {until} for a yes or a no. Without one nothing is changed.",
+            f"Mode {state.incident.mode}, started by {visible(state.incident.trigger)}.",
+            *_again(diagnosis),
             "",
             "Found:",
             *found,
-            "Would be changed, and undone if it does not help:",
+            "Would be changed:"
+            if state.incident.mode == "keep"
+            else "Would be changed, and undone if it does not help:",
             *changes,
+            *_how_long(state, plan),
             "As it is now, and a yes is to no other text:",
             *_texts(state, against, settings.catalogue_prefix),
             "",
@@ -123,6 +128,23 @@ def _question(state: RunState, diagnosis: Diagnosis, digest: str, until: str, se
             "If a role, the task definition or a text changes before that, you are asked again.",
         )
     )
+
+
+def _again(diagnosis: Diagnosis) -> Iterator[str]:
+    """That a person was asked about an earlier plan of this run, to which a yes counts no more."""
+    if diagnosis.moved is UNSET:
+        return
+    moved = ", ".join(map(visible, diagnosis.moved))
+    what = f"this has changed: {moved}" if moved else "the account has changed"
+    yield f"The run asks again: since the plan that it asked about before, {what}."
+
+
+def _how_long(state: RunState, plan: Plan) -> Iterator[str]:
+    if state.incident.mode == "keep":
+        yield "It stays like that until somebody undoes this run (mode rollback)."
+    elif plan.attach and state.incident.entry:
+        hours = state.incident.entry.grant_ttl_hours
+        yield f"The grant is temporary: after {hours} hours the service is tried without it."
 
 
 def _texts(state: RunState, against: PlannedAgainst, prefix: str) -> Iterator[str]:

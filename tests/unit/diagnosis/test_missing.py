@@ -85,7 +85,8 @@ def test_a_refused_run_says_what_is_missing() -> None:
     assert stated(diagnosis) == [(["dynamodb:UpdateItem"], [TABLE])]
     (finding,) = of("MISSING_STATEMENT", diagnosis)
     assert finding.text == (
-        "retainwise-ecs-task-role lacks a statement for dynamodb:UpdateItem. The least one is in `next`."
+        "retainwise-ecs-task-role lacks a statement for dynamodb:UpdateItem."
+        " The least one is in the report's `next`."
     )
 
 

@@ -18,12 +18,13 @@ from regrant.baseline.drift import ROUNDS
 from regrant.errors import AccountMoved, AnswerNotRecorded, AwsRefused
 from regrant.iam.policy import Policy
 from regrant.leases import take_role
+from regrant.model.aws import name_of
 from regrant.model.journal import Hold
 from regrant.model.run import AskEvent, Diagnosis, Finding, Incident, RunState
 from regrant.report.approval import TIME_LIMIT, ask_approval, judge_answer
 from regrant.report.compose import make_report
 from regrant.settings import Settings
-from tests.unit.cure import CURE, granted, planned
+from tests.unit.cure import CURE, EXPIRY, granted, planned
 from tests.unit.fakes import (
     APPROVER,
     CONTAIN,
@@ -52,9 +53,9 @@ TOKEN = "AQCEAAAAKgAAAAMAAAAA+/token=="
 YES = {"approved": True}
 
 
-def asked(diagnosis: Diagnosis = ASK, world: World | None = None, token: str = TOKEN) -> str:
+def asked(diagnosis: Diagnosis = ASK, world: World | None = None, incident: Incident = CAREFUL) -> str:
     world = world or World()
-    ask_approval(AskEvent(RunState(CAREFUL, diagnosis), at(3), token), world)
+    ask_approval(AskEvent(RunState(incident, diagnosis), at(3), TOKEN), world)
     ((_, message),) = world.topic.sent
     return message
 
@@ -205,6 +206,32 @@ def test_a_policy_that_was_replaced_while_a_person_thought_is_asked_about_again(
     second = asked(again)
     assert Policy(RECEIVE, wider).mark.sha256 in second and "ANPAMADEAGAIN" in second
     assert Policy(RECEIVE, wider).mark.sha256 not in first
+
+
+def test_the_question_says_the_mode_what_started_it_and_how_long_the_grant_lasts() -> None:
+    lines = asked().splitlines()
+    assert f"Mode contain, started by {CAREFUL.trigger}." in lines
+    hours = ENTRY.grant_ttl_hours
+    assert f"The grant is temporary: after {hours} hours the service is tried without it." in lines
+
+
+def test_what_is_kept_for_good_is_not_said_to_be_undone_if_it_does_not_help() -> None:
+    world = granted()
+    keep = replace(EXPIRY, id="keep-1", subject="keep-1", mode="keep", entry=CAREFUL.entry)
+    message = asked(planned(world, keep), world, keep)
+    assert "does not help" not in message and "after 24 hours" not in message
+    assert "It stays like that until somebody undoes this run (mode rollback)." in message
+
+
+def test_a_second_question_says_that_it_is_one_and_what_moved() -> None:
+    assert "asks again" not in asked()
+    world = World()
+    run = approved(world)
+    world.roles.role = replace(world.roles.role, attached=(SEND,))
+    world.catalogue.parameters[WORKER] = text_of(replace(ENTRY, approval="required", grant_ttl_hours=4))
+    message = asked(run.diagnose(20), world)
+    assert "The run asks again: since the plan that it asked about before, this has changed: " in message
+    assert f"whether {name_of(SEND)} is attached, the catalogue entry." in message
 
 
 def test_the_step_says_until_when_the_answer_counts() -> None:
