@@ -44,7 +44,9 @@ def undone(*policies: str, role: str = OLD_ROLE, hours_ago: float = 1) -> World:
 def diagnosed(world: World, given: dict[str, Any]) -> Diagnosis:
     incident = opened(world, given)
     assert incident.refusal is None
-    return Run(world, replace(INCIDENT_OF_WORKER, undone=incident.undone)).diagnose(0)
+    return Run(
+        world, replace(INCIDENT_OF_WORKER, undone=incident.undone, undone_by=incident.undone_by)
+    ).diagnose(0)
 
 
 def test_an_event_does_not_attach_again_what_was_undone() -> None:
@@ -52,6 +54,13 @@ def test_an_event_does_not_attach_again_what_was_undone() -> None:
     assert diagnosis.refusal is not None
     assert (diagnosis.next, diagnosis.refusal.code, diagnosis.plan) == ("REFUSE", "RECENTLY_UNDONE", None)
     assert "MISSING_ATTACHMENT" in [finding.code for finding in diagnosis.findings]
+
+
+def test_the_refusal_names_the_run_whose_report_says_why() -> None:
+    refusal = diagnosed(undone(RECEIVE), ALARM).refusal
+    assert refusal is not None and refusal.next.startswith(
+        "Read the report of run run-0, the service's last undo,"
+    )
 
 
 def test_a_person_may_immediately() -> None:
@@ -72,8 +81,9 @@ def test_what_was_undone_is_attached_with_what_was_not() -> None:
     world = undone(RECEIVE)
     entry = replace(INCIDENT_OF_WORKER.entry, policies=(RECEIVE, SEND)) if INCIDENT_OF_WORKER.entry else None
     world.logs.write(-8, SENDING, "old-1")
-    known = opened(world, ALARM).undone
-    diagnosis = Run(world, replace(INCIDENT_OF_WORKER, entry=entry, undone=known)).diagnose(0)
+    known = opened(world, ALARM)
+    incident = replace(INCIDENT_OF_WORKER, entry=entry, undone=known.undone, undone_by=known.undone_by)
+    diagnosis = Run(world, incident).diagnose(0)
     assert diagnosis.plan is not None and {*diagnosis.plan.attach} == {RECEIVE, SEND}
 
 

@@ -67,7 +67,7 @@ def _without_undone(diagnosis: Diagnosis, incident: Incident) -> Diagnosis:
     plan = diagnosis.plan
     if plan is None or incident.undone is UNSET:
         return diagnosis
-    refusal = judge_plan(plan.role, plan.attach, incident.undone)
+    refusal = judge_plan(plan.role, plan.attach, incident.undone, incident.undone_by or "")
     if refusal is None:
         return diagnosis
     return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)

@@ -31,10 +31,10 @@ class Incident(msgspec.Struct, frozen=True):
     mode is a Mode, or with a refusal whatever was asked for instead. denials are the refused calls in the
     trigger itself; an alarm and a person name none. automatic: no person has asked for it. role (ARN) is
     there for an undo. undone has when which attachments were undone, of which an automatic run makes none
-    again for itself (regrant.model.undone). expires is the incident whose grants this run ends: they have
-    expired, or are kept for good. Of these a service without an entry that can be used has the reason in
-    no_entry. ended is the run whose end has started this undo. leased: the service is this run's until it
-    closes. next is the word that DecideMode maps to a state.
+    again for itself (regrant.model.undone), and undone_by is the last run that ended with an undo. expires is
+    the incident whose grants this run ends: they have expired, or are kept for good. Of these a service
+    without an entry that can be used has the reason in no_entry. ended is the run whose end has started this
+    undo. leased: the service is this run's until it closes. next is the word that DecideMode maps to a state.
     """
 
     id: str
@@ -54,6 +54,7 @@ class Incident(msgspec.Struct, frozen=True):
     next: Literal["DIAGNOSE", "UNDO", "WAIT", "PAGE", "CLOSE"] = "CLOSE"
     leased: bool = False
     undone: dict[str, str] | UnsetType = UNSET
+    undone_by: str | UnsetType = UNSET
 
 
 class Finding(msgspec.Struct, frozen=True):

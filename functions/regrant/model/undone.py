@@ -14,7 +14,7 @@ from regrant.model.aws import name_of
 from regrant.model.journal import COOL_DOWN, Change, LastOutcome
 from regrant.model.results import Refusal
 
-_NEXT = "Read that run's report and repair the cause; then start a run by hand, which is never held back."
+_THEN = "and repair the cause; then start a run by hand, which is never held back."
 
 
 def undone_attachments(changes: Collection[Change], *, own: bool) -> dict[str, str]:
@@ -55,7 +55,7 @@ def judge_last_outcome(last: LastOutcome | None, now: str) -> Refusal | None:
     return Refusal(
         "RECENTLY_UNDONE",
         f"The last run, {last.incident}, was undone ({last.outcome}) at {last.at}.",
-        _NEXT,
+        f"Read that run's report {_THEN}",
     )
 
 
@@ -64,8 +64,11 @@ def held_back(last: LastOutcome | None, now: str) -> dict[str, str]:
     return within_a_day(last.undone or {}, now) if last and last.outcome == "ROLLED_BACK" else {}
 
 
-def judge_plan(role: str, attach: tuple[str, ...], undone: Mapping[str, str]) -> Refusal | None:
-    """Why an automatic run does not attach these policies to the role (ARNs), if all of it was undone."""
+def judge_plan(role: str, attach: tuple[str, ...], undone: Mapping[str, str], by: str) -> Refusal | None:
+    """Why an automatic run does not attach these policies to the role (ARNs), if all of it was undone.
+
+    by: the run that ended with the service's last undo; empty if that is not known.
+    """
     times = [undone.get(f"{role} {policy}") for policy in attach]
     if not times or None in times:
         return None
@@ -73,5 +76,5 @@ def judge_plan(role: str, attach: tuple[str, ...], undone: Mapping[str, str]) ->
     return Refusal(
         "RECENTLY_UNDONE",
         f"The same was tried and undone at {last}: {', '.join(map(name_of, attach))} on {name_of(role)}.",
-        _NEXT,
+        f"Read the report of {f'run {by}, ' if by else ''}the service's last undo, {_THEN}",
     )

@@ -71,7 +71,8 @@ def _read(event: OpenEvent, request: Request, aws: Account) -> Incident:
         return _incident(event, request, refusal=entry)
     undone = held_back(last, event.now) or UNSET
     refusal = judge_last_outcome(last, event.now)
-    return _incident(event, request, entry=entry, refusal=refusal, undone=undone)
+    by = last.incident if last and undone else UNSET
+    return _incident(event, request, entry=entry, refusal=refusal, undone=undone, undone_by=by)
 
 
 def _lease(incident: Incident, event: OpenEvent, aws: Account) -> Incident:
