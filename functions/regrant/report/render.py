@@ -82,13 +82,16 @@ def _sections(report: Report) -> Iterator[tuple[str, list[_Item]]]:
 
 
 def _found(report: Report) -> Iterator[_Item]:
-    """Each finding with one piece of evidence. The first of each code comes before a second one of any: who
-    writes to a log makes many of one code, and must not hide what was decided, or what the run did it for."""
+    """Each finding by its code (docs/codes.md) with one piece of evidence.
+
+    The first of each code comes before a second one of any: who writes to a log makes many of one code, and
+    must not hide what was decided, or what the run did it for.
+    """
     known = set[str]()
     for finding in report.findings:
         again = 2 if finding.code in known else 0
         known.add(finding.code)
-        yield _Item(wrap_log(finding.text, _INDENT, _INDENT), again)
+        yield _Item(wrap_log(f"{finding.code}: {finding.text}", _INDENT, _INDENT), again)
         if finding.code == "MISSING_STATEMENT":
             continue  # the next step has it whole, to copy
         for text in finding.evidence[:1]:

@@ -66,7 +66,8 @@ def test_it_says_what_was_wrong_what_was_changed_the_proof_and_how_long_it_took(
     for part in (
         f"CONTAINED  {WORKER}",
         f"mode contain, incident\n{INCIDENT}\n",
-        "found    Started by alarm",
+        "found    TRIGGER: Started by alarm",
+        "         MISSING_ATTACHMENT: The role lacks the policy.",
         "changed  attached prod-retainwise-sqs-worker to retainwise-ecs-task-role (done)",
         f"redeployed {WORKER} as ecs-svc/42 (done)",
         "proof    HEALTHY: 3 of 3 good samples in a row, 4 taken",
