@@ -90,4 +90,5 @@ def same_person(caller: Person, caller_id: str, starter: Starter, *, sessions: b
     other = person(starter.arn)
     if other is None or (other.account, other.name, other.role) != (caller.account, caller.name, caller.role):
         return False
-    return not (sessions and other.session and other.session != caller.session)
+    # Whoever names their own session may write paula as Paula, which makes no second person of one.
+    return not (sessions and other.session and other.session.casefold() != caller.session.casefold())

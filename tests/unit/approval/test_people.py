@@ -89,6 +89,12 @@ def test_sessions_are_persons_where_the_owner_lists_them(listed: str) -> None:
     assert same(BOB, BOB, listed)
 
 
+def test_the_case_of_a_sessions_name_makes_no_second_person() -> None:
+    """In a role whose sessions are named by who assumes it, paula may come as Paula."""
+    capital = f"{SESSIONS}/{BOB.rpartition('/')[2].upper()}"
+    assert same(capital, BOB, f"{SESSIONS}/*") and same(BOB, capital, f"{SESSIONS}/*")
+
+
 def test_a_start_in_the_role_itself_is_everybodys_in_it() -> None:
     """Some records have the role and no session."""
     assert same(BOB, ROLE, f"{SESSIONS}/*", "Role")
