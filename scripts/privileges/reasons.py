@@ -302,6 +302,12 @@ COVERED = (
         ),
     ),
     Reason(
+        "Any run of the stack's own state machine may ask for approval. Whether it has ended is read.",
+        ("states:DescribeExecution",),
+        f"arn:aws:states:{_HERE}:execution:regrant-runbook:*",
+        ("AnswerApproval",),
+    ),
+    Reason(
         "Any run of the stack's own state machine may have sent the event. What it has sent is read.",
         ("states:GetExecutionHistory",),
         f"arn:aws:states:{_HERE}:execution:regrant-runbook:*",

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from regrant.approval.people import approvers, is_certain, same_person
 from regrant.approval.request import Asked, Caller, asked_of, caller_of
 from regrant.clock import seconds_between
+from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.approval import Answer, Question
 from regrant.ports import Account
 
@@ -48,7 +49,7 @@ def answer_approval(event: Mapping[str, Any], aws: Account, now: str) -> Reply:
     question = aws.approvals.last(asked.run)
     if question is None:
         return Reply(404, "UNKNOWN_RUN", "No run of that name has asked for approval here.")
-    return _not_open(question, asked, caller, now) or _answer(question, asked, caller, aws, now)
+    return _not_open(question, asked, caller, aws, now) or _answer(question, asked, caller, aws, now)
 
 
 def _may_not_answer(caller: Caller, aws: Account) -> Reply | None:
@@ -61,17 +62,29 @@ def _may_not_answer(caller: Caller, aws: Account) -> Reply | None:
     return None
 
 
-def _not_open(question: Question, asked: Asked, caller: Caller, now: str) -> Reply | None:
-    if question.plan != asked.plan:
-        text = f"The run now asks about another plan, {question.plan}. Read its newest question first."
-        return Reply(409, "OTHER_PLAN", text)
+def _not_open(question: Question, asked: Asked, caller: Caller, aws: Account, now: str) -> Reply | None:
+    """Why the question takes no answer: an end comes first, whatever plan the answer is to."""
     given = question.answer
-    if given and given.delivered != "LATE" and not _is_again(given, asked, caller):
+    if given and given.delivered == "LATE":
+        return _too_late(question, now)
+    if given and not _is_again(given, asked, caller):
         word = "yes" if given.approved else "no"
         return Reply(409, "ALREADY_ANSWERED", f"{given.by} said {word} at {given.at}.")
-    if (given and given.delivered == "LATE") or seconds_between(question.until, now) >= 0:
-        return _too_late(question)
+    if seconds_between(question.until, now) >= 0 or (given is None and _has_ended(question, aws)):
+        return _too_late(question, now)
+    if question.plan != asked.plan:
+        # Without its hash: a yes is for who has read the question.
+        text = "The run asks about another plan. Read its newest question, and answer that."
+        return Reply(409, "OTHER_PLAN", text)
     return None
+
+
+def _has_ended(question: Question, aws: Account) -> bool:
+    """Whether somebody stopped the run, say. Where AWS does not say so, SendTaskSuccess will."""
+    try:
+        return aws.executions.ended_at(question.run) is not None
+    except (AwsUnavailable, AwsRefused):
+        return False
 
 
 def _is_again(given: Answer, asked: Asked, caller: Caller) -> bool:
@@ -79,9 +92,10 @@ def _is_again(given: Answer, asked: Asked, caller: Caller) -> bool:
     return given.by_id == caller.id and given.approved == (asked.answer == "approve") and not given.delivered
 
 
-def _too_late(question: Question) -> Reply:
-    text = f"The run waited until {question.until}, and does not any more. Start it again to be asked again."
-    return Reply(410, "TIMED_OUT", text)
+def _too_late(question: Question, now: str) -> Reply:
+    over = seconds_between(question.until, now) >= 0
+    waited = f"waited until {question.until}, and does not any more" if over else "has ended or been stopped"
+    return Reply(410, "TIMED_OUT", f"The run {waited}. Start it again to be asked again.")
 
 
 def _answer(question: Question, asked: Asked, caller: Caller, aws: Account, now: str) -> Reply:
@@ -103,7 +117,7 @@ def _answer(question: Question, asked: Asked, caller: Caller, aws: Account, now:
             text = "You have answered before, and the run does not wait for it any more: see how it goes on."
             return Reply(409, "ALREADY_ANSWERED", text)
         aws.approvals.settle(question, "LATE")
-        return _too_late(question)
+        return _too_late(question, now)
     aws.approvals.settle(question, "SENT")
     if approved:
         return Reply(200, "APPROVED", f"Run {question.run} goes on. {caller.arn} said yes.")

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.approval.answer import AGAIN, Reply, answer_approval
-from regrant.errors import AwsUnavailable
+from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.approval import Answer, Question, Starter
 from regrant.settings import Settings
 from tests.unit.fakes import ACCOUNT, APPROVER, INCIDENT, OPENED, WORKER, World, at
@@ -153,6 +153,47 @@ def test_an_answer_to_another_plan_is_refused() -> None:
     assert refused(world) == (409, "OTHER_PLAN")
 
 
+def test_the_other_plans_hash_is_in_its_question_only() -> None:
+    """A guess would else be answered by the hash, and the second guess would be a yes to a text not read."""
+    assert PLAN not in ask(waiting(), request(plan="b" * 64)).message
+
+
+def stopped(world: World) -> World:
+    world.executions.ended[INCIDENT] = at(300)
+    world.waiting.tokens.clear()
+    return world
+
+
+def test_a_run_that_was_stopped_is_over_before_anybody_knows_who_started_it() -> None:
+    world = stopped(waiting())
+    world.trail.known.clear()
+    assert refused(world) == (410, "TIMED_OUT")
+    assert QUESTION.until not in ask(world).message
+
+
+def test_an_old_plan_of_a_run_that_is_over_is_no_question_of_plans() -> None:
+    old = request(plan="b" * 64)
+    assert refused(stopped(waiting()), old) == (410, "TIMED_OUT")
+    late = waiting()
+    assert refused(late, old, seconds=3603) == (410, "TIMED_OUT")
+    assert QUESTION.until in ask(late, old, seconds=3603).message
+    answered = waiting(BOTH)
+    ask(answered)
+    answered.waiting.answered.clear()
+    assert refused(answered, request(DAVE, plan="b" * 64)) == (409, "ALREADY_ANSWERED")
+
+
+@pytest.mark.parametrize("failure", [AwsUnavailable("throttled"), AwsRefused("denied")])
+def test_an_answer_does_not_depend_on_that_look(failure: Exception) -> None:
+    world = waiting()
+
+    def fails(execution: str) -> str | None:
+        raise failure
+
+    world.executions.ended_at = fails  # type: ignore[method-assign]
+    assert ask(world).code == "APPROVED"
+
+
 def test_an_answer_counts_once() -> None:
     world = waiting(BOTH)
     assert ask(world).code == "APPROVED"
@@ -211,6 +252,7 @@ def test_a_run_that_does_not_wait_any_more_is_too_late_and_the_journal_says_so()
     world = waiting()
     world.waiting.tokens.clear()
     assert (ask(world).status, ask(world).code) == (410, "TIMED_OUT")
+    assert QUESTION.until not in ask(world).message  # which is still to come
     question = world.approvals.last(INCIDENT)
     assert question is not None and question.answer is not None and question.answer.delivered == "LATE"
 
