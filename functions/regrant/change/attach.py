@@ -11,7 +11,7 @@ from regrant.journal import note_answered
 from regrant.model.journal import Change
 from regrant.model.results import Grant
 from regrant.model.run import Incident, Plan, RunState
-from regrant.origin.planned import digest_of, raise_if_reported, raise_unless_planned
+from regrant.origin.planned import digest_of, plan_and_baseline, raise_if_reported, raise_unless_planned
 from regrant.parallel import both
 from regrant.ports import Account
 
@@ -27,12 +27,11 @@ def attach_policies(state: RunState, aws: Account, now: str) -> Grant:
     incident has been undone, or its grant has expired (a run that is redriven after that); NotOfThisRun if
     CaptureBaseline has not planned it for this state; AwsUnavailable, AwsRefused.
     """
-    incident, baseline, plan = state.incident, state.baseline, state.diagnosis and state.diagnosis.plan
-    assert plan and baseline  # the states before wrote them
+    incident, (plan, baseline) = state.incident, plan_and_baseline(state)
     against = state.diagnosis.planned_against if state.diagnosis else None
-    assert against is not None  # of every plan
     ends = baseline.grant_ends_at
-    assert ends  # of every plan that attaches something
+    if against is None or not ends or incident.entry is None:
+        raise NotOfThisRun(f"The state of {incident.id} attaches nothing: no run sends such a state here.")
     wanted, digest = tuple(policy for policy in plan.attach if policy not in baseline.kept), digest_of(state)
     scheduled, there = both(
         lambda: grants.schedule_end(aws, incident.id, ends), lambda: aws.roles.attached(plan.role)

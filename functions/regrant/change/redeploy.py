@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from regrant import leases
 from regrant.baseline.capture import existing_service
-from regrant.errors import RevisionDiffers, ServiceChanged, ServiceGone
+from regrant.errors import NotOfThisRun, RevisionDiffers, ServiceChanged, ServiceGone
 from regrant.journal import carry_out, note_undone
 from regrant.model.aws import Deployment
 from regrant.model.catalogue import Service
 from regrant.model.journal import Change
 from regrant.model.results import BaselineMark, Rollout
 from regrant.model.run import Incident, Plan, RunState
-from regrant.origin.planned import digest_of, raise_if_reported
+from regrant.origin.planned import digest_of, plan_and_baseline, raise_if_reported
 from regrant.ports import Account, Services
 
 
@@ -24,8 +24,9 @@ def redeploy_service(state: RunState, aws: Account, now: str) -> Rollout:
     ServiceChanged, ServiceGone, RevisionDiffers, AwsUnavailable, AwsRefused; NotOfThisRun if CaptureBaseline
     has not planned it for this state.
     """
-    incident, baseline, plan = state.incident, state.baseline, state.diagnosis and state.diagnosis.plan
-    assert plan and baseline  # the states before wrote them
+    incident, (plan, baseline) = state.incident, plan_and_baseline(state)
+    if incident.service is None or (plan.new_role and plan.task_definition is None):
+        raise NotOfThisRun(f"The state of {incident.id} deploys nothing: no run sends such a state here.")
     revision, digest = None, digest_of(state)
     if plan.new_role:
         revision = register_revision(incident, plan, plan.new_role, aws, now, digest)

@@ -44,6 +44,14 @@ def planned(state: RunState, mark: BaselineMark) -> tuple[Change, ...]:
     return tuple(changes)
 
 
+def plan_and_baseline(state: RunState) -> tuple[Plan, BaselineMark]:
+    """What the steps before have written. Raises NotOfThisRun for a state that no run sends so far."""
+    if state.diagnosis is None or state.diagnosis.plan is None or state.baseline is None:
+        run = state.incident.id
+        raise NotOfThisRun(f"The state of {run} has no plan or no baseline: no run sends such a state here.")
+    return state.diagnosis.plan, state.baseline
+
+
 def _may_deploy(plan: Plan) -> bool:
     return plan.redeploy or plan.redeploy_if_needed or plan.new_role is not None
 

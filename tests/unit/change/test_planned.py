@@ -10,6 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from regrant.baseline.capture import capture_baseline
+from regrant.change.attach import attach_policies
+from regrant.change.redeploy import redeploy_service
 from regrant.errors import NotOfThisRun
 from regrant.model.run import CloseEvent, RunState
 from regrant.report.close import close_incident
@@ -67,6 +69,38 @@ def test_what_is_not_planned_for_this_state_is_neither_attached_nor_deployed(cha
     assert world.journal.entries == {} == world.schedules.at
     assert world.roles.role.attached == () and len(world.services.redeployed) == 0
     assert run.attach().attached == (RECEIVE,)
+
+
+HALF: dict[str, Callable[[RunState], RunState]] = {
+    "as opened": lambda s: RunState(s.incident),
+    "without a plan": lambda s: replace(s, diagnosis=replace(diagnosed(), plan=None)),
+    "without a baseline": lambda s: replace(s, baseline=None),
+}
+
+
+@pytest.mark.parametrize("half", HALF)
+def test_a_state_that_no_run_sends_there_is_refused_in_words(half: str) -> None:
+    world = World()
+    state = HALF[half](captured(world).state)
+    for step in (attach_policies, redeploy_service):
+        with pytest.raises(NotOfThisRun, match=INCIDENT):
+            step(state, world, at(40))
+
+
+def test_nor_is_a_state_taken_in_which_nothing_is_to_be_attached_or_deployed() -> None:
+    world = World()
+    state = captured(world).state
+    no_end = _with_baseline(state, grant_ends_at="")
+    no_entry = replace(state, incident=replace(state.incident, entry=None))
+    no_service = replace(state, incident=replace(state.incident, service=None))
+    for step, forged in (
+        (attach_policies, no_end),
+        (attach_policies, no_entry),
+        (redeploy_service, no_service),
+    ):
+        with pytest.raises(NotOfThisRun, match=INCIDENT):
+            step(forged, world, at(40))
+    assert world.roles.role.attached == () and world.services.redeployed == []
 
 
 def test_the_schedule_of_a_real_grant_outlives_a_forged_one() -> None:
