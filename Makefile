@@ -55,8 +55,8 @@ serve: .venv/.made  ## Serve the local account to any AWS client until Ctrl-C (P
 enrol: .venv/.made  ## Enrol a service of the served account (PORT=4599, WITH='Cluster=... Service=...', as enrol/service.yaml has them)
 	@$(PY) -m sandbox.enrol --endpoint "$(SERVED)" $(WITH)
 
-audit: .venv/.made  ## List the deployed runbook's temporary grants and what is not done yet (STACK=regrant, JSON=grants.json)
-	@$(PY) -m scripts.audit --stack $(STACK) $(if $(JSON),--json $(JSON))
+audit: .venv/.made  ## List the deployed runbook's temporary grants and what is not done yet (STACK=regrant, JSON=grants.json; PORT=4599 for the served account)
+	@$(PY) -m scripts.audit --stack $(STACK) --endpoint '$(if $(LOCAL),http://$(HOST):$(PORT))' $(if $(JSON),--json $(JSON))
 
 report: .venv/.made  ## Print a run's page (RUN=<execution name>, STACK=regrant; PORT=4599 for the served account)
 	@$(PY) -m scripts.report --run '$(RUN)' --stack '$(STACK)' --endpoint '$(if $(LOCAL),http://$(HOST):$(PORT))'

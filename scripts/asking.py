@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from botocore.exceptions import ConnectionError as ConnectionFailed
 
+LOCAL = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
+"""The environment for the local account, which takes any key for its administrator's."""
+
 
 class Unasked(Exception):
     """The stack could not be asked. The text says what to do."""

@@ -1,7 +1,8 @@
 """`make audit`: what the deployed runbook has attached for a time, and what it has not done yet, asked of the
 stack's own function.
 
-A look: it starts nothing and notifies nobody. The AWS environment is the usual one, AWS_ENDPOINT_URL too.
+A look: it starts nothing and notifies nobody. The AWS environment is the usual one, AWS_ENDPOINT_URL too;
+with --endpoint it is the local account there, with credentials of any kind.
 Exit code 0; 1 if a grant is in any state but held, or an alarm, an ended run or a page is neglected; 2 if the
 stack could not be asked.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable
 from datetime import UTC
@@ -25,7 +27,7 @@ from botocore.exceptions import ClientError
 from regrant.audit.found import Audit, AuditedGrant, Neglected
 from regrant.model.aws import name_of
 from regrant.report.render import wrap
-from scripts.asking import Unasked, asking
+from scripts.asking import LOCAL, Unasked, asking
 
 # The function may take 50 seconds.
 _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 2})
@@ -106,7 +108,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make audit", description=__doc__)
     parser.add_argument("--stack", default="regrant")
     parser.add_argument("--json", type=Path, help="write the audit to this file")
+    parser.add_argument("--endpoint", default="", metavar="URL", help="of the local account")
     options = parser.parse_args(arguments)
+    if options.endpoint:
+        os.environ.update(LOCAL | {"AWS_ENDPOINT_URL": options.endpoint})
     try:
         audit = ask(options.stack)
     except Unasked as error:

@@ -90,6 +90,19 @@ def test_make_audit_lists_what_is_attached_by_the_accounts_own_clock(
     assert (grant["incident"], grant["age_hours"]) == ("run-1", 5.0)
 
 
+def test_make_audit_asks_the_served_account_that_a_port_names(served: LocalAccount) -> None:
+    """And not AWS, whatever the environment says."""
+    attach(served)
+    record(served)
+    port = str(served.endpoint_url).rpartition(":")[2]
+    environment = {name: value for name, value in os.environ.items() if name[:4] not in ("AWS_", "MAKE")}
+    environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"  # where nothing listens
+    command = ["make", "--no-print-directory", "audit", f"PORT={port}"]
+    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout.startswith("held: demo-policy on demo-task-role\n")
+
+
 def test_make_audit_fails_where_a_grant_is_overdue_and_starts_nothing(served: LocalAccount) -> None:
     attach(served)
     record(served, expires_at=(served.clock.now() - timedelta(hours=2)).isoformat())
