@@ -23,10 +23,9 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.httpsession import URLLib3Session
 
 from regrant.visible import visible
-from scripts.asking import Unasked, asking
+from scripts.asking import LOCAL, Unasked, asking
 
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 2})
-_LOCAL = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
 _WORDS = ("approve", "reject")
 
 
@@ -83,20 +82,23 @@ def _advice(error: ClientError, function: str) -> str:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.answer", description=__doc__)
     # From the environment, where make puts them: what a mail's command has goes through no shell's line.
-    parser.add_argument("--run", default=os.environ.get("RUN", ""), metavar="NAME", help="of the execution")
+    parser.add_argument(
+        "--run", default=os.environ.get("RUN", ""), metavar="NAME", help="of the execution, or its ARN"
+    )
     parser.add_argument("--plan", default=os.environ.get("PLAN", ""), metavar="HASH", help="of the plan")
     parser.add_argument("--answer", default=os.environ.get("ANSWER", ""), metavar="|".join(_WORDS))
     parser.add_argument("--stack", default="regrant", help="the runbook's stack")
     parser.add_argument("--endpoint", default="", metavar="URL", help="of the local account")
     options = parser.parse_args(arguments)
     if options.endpoint:
-        os.environ.update({"AWS_ENDPOINT_URL": options.endpoint} | _LOCAL | _given())
+        os.environ.update({"AWS_ENDPOINT_URL": options.endpoint} | LOCAL | _given())
     try:
         if not options.run or not options.plan or options.answer not in _WORDS:
             raise Unasked(
                 "copy the command from the question: make answer RUN=... PLAN=... ANSWER=approve or reject"
             )
-        reply = send(options.run, options.plan, options.answer, options.stack)
+        run = _name(options.run, options.stack)
+        reply = send(run, options.plan, options.answer, options.stack)
     except Unasked as error:
         print(f"not answered: {error}", file=sys.stderr)
         return 2
@@ -104,9 +106,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if reply.status == 200 else 1
 
 
+def _name(run: str, stack: str) -> str:
+    """Of the execution, which may be named by its ARN (API reference, StartExecution)."""
+    if not run.startswith("arn:"):
+        return run
+    machine, _, name = run.partition(":execution:")[2].partition(":")
+    if machine != f"{stack}-runbook":
+        raise Unasked(f"{visible(run)} is no run of {stack}-runbook. Name the stack with STACK=.")
+    return name
+
+
 def _given() -> dict[str, str]:
     """Those of the settings for the local account that are there: the key says who answers."""
-    return {name: os.environ[name] for name in _LOCAL if os.environ.get(name)}
+    return {name: os.environ[name] for name in LOCAL if os.environ.get(name)}
 
 
 if __name__ == "__main__":

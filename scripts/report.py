@@ -1,6 +1,9 @@
 """`make report RUN=<execution name>`: the page of one run, as the topic's mail has it.
 
-A look: states:DescribeExecution, and nothing else. The AWS environment is the usual one, AWS_ENDPOINT_URL
+Of a run that waits for a person, it is the question, as the mail has it.
+
+A look: states:DescribeExecution and, of a run that goes on, lambda:GetFunctionConfiguration on the stack's
+function for answers and dynamodb:Query on the journal. The AWS environment is the usual one, AWS_ENDPOINT_URL
 too; with --endpoint it is the local account there, with credentials of any kind. Exit code 0; 1 if the run
 has no report (yet); 2 if it could not be asked for.
 """
@@ -15,15 +18,16 @@ from typing import Any
 import boto3
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from regrant.aws.table.approvals import DynamoApprovals
+from regrant.errors import RegrantError
 from regrant.model.run import Report
 from regrant.report.render import render
 from regrant.visible import visible
-from scripts.asking import Unasked, asking
+from scripts.asking import LOCAL, Unasked, asking
 
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 2})
-_LOCAL = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--endpoint", default="", metavar="URL", help="of the local account")
     options = parser.parse_args(arguments)
     if options.endpoint:
-        os.environ.update(_LOCAL | {"AWS_ENDPOINT_URL": options.endpoint})
+        os.environ.update(LOCAL | {"AWS_ENDPOINT_URL": options.endpoint})
     try:
         if not options.run:
             raise Unasked("name the run: make report RUN=<execution name>")
@@ -41,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Unasked as error:
         print(f"no report: {error}", file=sys.stderr)
         return 2
-    page, found = page_of(execution)
+    asked = question_of(execution) if execution["status"] == "RUNNING" else ""
+    page, found = page_of(execution, asked)
     print(page)
     return 0 if found else 1
 
@@ -63,8 +68,28 @@ def _advice(error: ClientError, run: str, stack: str) -> str:
     )
 
 
-def page_of(execution: dict[str, Any]) -> tuple[str, bool]:
-    """The page, and whether it is a report's: a succeeded run has that as output, a failed one as cause."""
+def question_of(execution: dict[str, Any]) -> str:
+    """What the run asks a person, from the journal; or why that is not known: the page needs it not."""
+    stack = execution["stateMachineArn"].rpartition(":")[2].removesuffix("-runbook")
+    try:
+        functions: Any = boto3.client("lambda", config=_CONFIG)
+        settings = functions.get_function_configuration(FunctionName=f"{stack}-answer-approval")
+        dynamodb = boto3.client("dynamodb", config=_CONFIG)
+        table = settings["Environment"]["Variables"]["JOURNAL_TABLE"]
+        question = DynamoApprovals(dynamodb, table).last(execution["name"])
+    except (BotoCoreError, ClientError, RegrantError, KeyError, msgspec.MsgspecError) as error:
+        return f"If it waits for an approval, its question cannot be read here: {visible(str(error))}"
+    if question is None:
+        return "It does not wait for an approval."
+    if question.answer:
+        word = "yes" if question.answer.approved else "no"
+        return f"{visible(question.answer.by)} said {word} at {question.answer.at}."
+    return "\n".join(map(visible, question.text.splitlines()))
+
+
+def page_of(execution: dict[str, Any], asked: str = "") -> tuple[str, bool]:
+    """The page, and whether it is a report's: a succeeded run has that as output, a failed one as cause.
+    asked: what is known of its question."""
     status = execution["status"]
     text = execution.get("output") if status == "SUCCEEDED" else execution.get("cause")
     try:
@@ -72,7 +97,7 @@ def page_of(execution: dict[str, Any]) -> tuple[str, bool]:
     except msgspec.MsgspecError:
         pass
     if status == "RUNNING":
-        return "The run has not ended. It may wait for an approval: see its graph in the console.", False
+        return f"The run has not ended. {asked}".strip(), False
     error = " ".join(visible(str(execution.get(key) or "")) for key in ("error", "cause")).strip()
     return f"The run ended {status} without a report{f': {error}' if error else ''}.", False
 

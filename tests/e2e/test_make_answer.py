@@ -17,6 +17,7 @@ from sandbox.scenarios import approver
 from sandbox.scenarios.play import TEMPLATE
 from sandbox.scenarios.seeds import retainwise
 from scripts import answer
+from scripts.asking import LOCAL
 from tests.statemachine.happenings import ask_first, question
 from tests.statemachine.world import WORKER, World
 
@@ -64,16 +65,36 @@ def make(world: World, role: str | None = approver.ROLE, **variables: str) -> Ma
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
 
 
+def test_the_report_of_a_run_that_waits_is_its_question(served: World) -> None:
+    """With its two commands, for whoever has no mail; the token is in neither."""
+    printed = report_of(served).stdout
+    assert printed == f"The run has not ended. {question(served)}\n"
+    assert printed.count("make answer RUN=") == 2
+
+
 def test_the_questions_command_answers_and_says_what_it_did(served: World) -> None:
     world = served
     refused = make(world, None)
     assert refused.returncode == 2 and "NOT_AN_APPROVER: " in refused.stderr  # make's own code for 1
+    given = approver.command(question(world), "Yes")
     other = make(world, PLAN="0" * 64)
-    assert "OTHER_PLAN: " in other.stderr and other.stdout == ""
+    assert "OTHER_PLAN: " in other.stderr and given["PLAN"] not in other.stderr and other.stdout == ""
+    run = world.executions()[-1]["executionArn"]
+    assert "OTHER_PLAN: " in make(world, RUN=run, PLAN="0" * 64).stderr
+    assert "is no run of regrant-runbook" in make(world, RUN=run.replace(":regrant-", ":other-")).stderr
     said = make(world)
     assert (said.returncode, said.stderr) == (0, "")
     assert said.stdout.startswith("APPROVED: ") and "assumed-role/approver/carol said yes" in said.stdout
     assert "ALREADY_ANSWERED: " in make(world).stderr
+    assert "assumed-role/approver/carol said yes at 20" in report_of(world).stdout
+
+
+def report_of(world: World) -> subprocess.CompletedProcess[str]:
+    port = str(world.account.endpoint_url).rpartition(":")[2]
+    command = ["make", "--no-print-directory", "report", f"PORT={port}"]
+    command.append(f"RUN={world.executions()[-1]['name']}")
+    environment = {name: value for name, value in os.environ.items() if name[:4] not in ("AWS_", "MAKE")}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
 
 
 def test_a_run_name_that_a_shell_would_obey_reaches_no_shell(served: World) -> None:
@@ -108,7 +129,7 @@ def test_a_stack_that_is_not_there_and_credentials_without_the_rights_are_said_s
 
 def test_the_local_account_takes_the_keys_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """They say who answers; without any it is the administrator."""
-    for name in answer._LOCAL:
+    for name in LOCAL:
         monkeypatch.delenv(name, raising=False)
     assert answer._given() == {}
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIACAROL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from regrant.report.render import render
 from sandbox.account import LocalAccount
 from scripts import report
+from scripts.asking import LOCAL
 from tests.unit.cure import granted, undo_report
 from tests.unit.fakes import UNDO
 
@@ -43,7 +45,7 @@ def test_the_page_is_that_of_the_mail_or_says_why_there_is_none(
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAccount]:
-    for name in ("AWS_ENDPOINT_URL", *report._LOCAL):
+    for name in ("AWS_ENDPOINT_URL", *LOCAL):
         monkeypatch.setenv(name, "")  # so that what main sets is taken back
     with LocalAccount(http_port=0) as account:
         role = account.client("iam").create_role(RoleName="states", AssumeRolePolicyDocument="{}", Path="/")[
@@ -65,6 +67,15 @@ def test_it_is_asked_for_by_name(served: LocalAccount, capsys: pytest.CaptureFix
     assert capsys.readouterr().out == render(PAGE) + "\n"
     assert report.main(["--run", "run-2", "--endpoint", endpoint]) == 2
     assert "regrant-runbook has no execution run-2" in capsys.readouterr().err
+
+
+def test_a_run_whose_question_cannot_be_read_is_said_so(served: LocalAccount) -> None:
+    """Here there is no function to ask for the table's name."""
+    os.environ.update(LOCAL | {"AWS_ENDPOINT_URL": str(served.endpoint_url)})
+    running = {"status": "RUNNING", "name": "run-3", "stateMachineArn": MACHINE}
+    asked = report.question_of(running)
+    assert asked.startswith("If it waits for an approval, its question cannot be read here: ")
+    assert report.page_of(running, asked) == (f"The run has not ended. {asked}", False)
 
 
 def test_without_a_run_it_says_how_it_is_named(capsys: pytest.CaptureFixture[str]) -> None:

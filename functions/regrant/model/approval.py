@@ -24,7 +24,7 @@ class Question(msgspec.Struct, frozen=True):
     """One plan of one run that a person is asked about, until `until`.
 
     plan is the plan's SHA-256, started when the execution began, token what SendTaskSuccess takes: it is
-    there as long as the question is open, and in no message or log of ours.
+    there as long as the question is open, and in no message or log of ours. text is the mail's.
     """
 
     run: str
@@ -35,6 +35,7 @@ class Question(msgspec.Struct, frozen=True):
     started: str
     token: str = ""
     answer: Answer | None = None
+    text: str = ""
 
 
 class Starter(msgspec.Struct, frozen=True):

@@ -41,12 +41,19 @@ def ask_approval(event: AskEvent, aws: Account) -> str:
     release_role(diagnosis.plan.role, state.incident, aws, event.now)
     until = later(event.now, TIME_LIMIT)
     plan, service = plan_digest(state), str(state.incident.service)
-    # Before the mail, which may be answered as soon as it is there.
-    aws.approvals.ask(
-        Question(state.incident.id, service, plan, event.now, until, state.incident.opened_at, event.token)
+    question = Question(
+        state.incident.id,
+        service,
+        plan,
+        event.now,
+        until,
+        state.incident.opened_at,
+        event.token,
+        text=_question(state, diagnosis, plan, until, aws.settings),
     )
-    question = _question(state, diagnosis, plan, until, aws.settings)
-    aws.topic.publish(f"APPROVAL NEEDED {service}", question)
+    # Before the mail, which may be answered as soon as it is there.
+    aws.approvals.ask(question)
+    aws.topic.publish(f"APPROVAL NEEDED {service}", question.text)
     return until
 
 

@@ -60,6 +60,14 @@ def asked(diagnosis: Diagnosis = ASK, world: World | None = None, incident: Inci
     return message
 
 
+def test_the_question_stands_in_the_journal_as_in_the_mail() -> None:
+    """Whoever has no mail reads it there (make report)."""
+    world = World()
+    message = asked(world=world)
+    question = world.approvals.last(INCIDENT)
+    assert question is not None and question.text == message and TOKEN not in message
+
+
 def answered(answer: object, diagnosis: Diagnosis = ASK) -> RunState:
     return RunState(CAREFUL, replace(diagnosis, answer=answer))
 
