@@ -37,12 +37,14 @@ UNKNOWN_BY_THEN = 7_200.0
 
 class Busy(msgspec.Struct, frozen=True):
     """Another run has the lease. subject is the incident that it works on. ended: the holder's execution has
-    ended; left_open: it ended before it reported, so that its undo comes first."""
+    ended; left_open: it ended before it reported, so that its undo comes first; unknown_until: if Step
+    Functions knows no such run, when it counts as none."""
 
     holder: str
     subject: str
     ended: bool
     left_open: bool
+    unknown_until: str | None = None
 
 
 def take_service(incident: Incident, aws: Account, now: str) -> Busy | None:
@@ -93,7 +95,7 @@ def _take(resource: str, incident: Incident, aws: Account, now: str, *, undo_fir
     standing = aws.leases.take(own, now)
     if standing.owner == incident.id:
         return None
-    ended = _ended_at(standing, aws, now)
+    ended, unknown_until = _ended_at(standing, aws, now)
     left_open = undo_first and ended is not None and is_left_open(standing, aws.journal)
     subject = standing.subject or standing.owner
     takes_over = not left_open or (incident.mode == "rollback" and incident.subject == subject)
@@ -101,7 +103,9 @@ def _take(resource: str, incident: Incident, aws: Account, now: str, *, undo_fir
         standing = aws.leases.take(own, now, instead_of=standing.owner)
         if standing.owner == incident.id:
             return None
-    return Busy(standing.owner, standing.subject or standing.owner, ended is not None, left_open)
+    return Busy(
+        standing.owner, standing.subject or standing.owner, ended is not None, left_open, unknown_until
+    )
 
 
 def _lease(resource: str, incident: Incident, now: str) -> Lease:
@@ -116,14 +120,20 @@ def _role(role: str) -> str:
     return f"role/{role}"
 
 
-def _ended_at(holder: Lease, aws: Account, now: str) -> str | None:
-    """When the owner's execution ended. The event of an end is only a reason to ask: it can be made up."""
+def _ended_at(holder: Lease, aws: Account, now: str) -> tuple[str | None, str | None]:
+    """When the owner's execution ended, and if there is none of that name, when it counts as ended.
+
+    The event of an end is only a reason to ask: it can be made up.
+    """
     if seconds_between(holder.ends_at, now) >= 0:
-        return later(holder.ends_at, -STRAGGLERS)  # no run lasts that long, and Step Functions forgets them
+        # No run lasts that long, and Step Functions forgets them.
+        return later(holder.ends_at, -STRAGGLERS), None
     run = aws.executions.look(holder.owner)
-    if run is None and seconds_between(holder.taken_at, now) >= UNKNOWN_BY_THEN:
-        return holder.taken_at
-    return run.ended_at if run else None
+    if run is not None:
+        return run.ended_at, None
+    if seconds_between(holder.taken_at, now) >= UNKNOWN_BY_THEN:
+        return holder.taken_at, None
+    return None, later(holder.taken_at, UNKNOWN_BY_THEN)
 
 
 def is_left_open(holder: Lease, journal: Journal) -> bool:

@@ -219,6 +219,11 @@ def _service_busy(busy: Busy, incident: Incident) -> Refusal:
         report = f"start this undo again:{as_input(mode='rollback', incident=incident.subject)}"
     if incident.mode == "rollback" and busy.holder == incident.subject:
         next_step = "Stop that run first (docs/operations.md, Undo a run)."
+    elif busy.unknown_until:
+        next_step = (
+            "That run has only just begun, or somebody made it up. If it stays unknown, it keeps the service"
+            f" until {busy.unknown_until}. After that {report.removeprefix('read its report, and ')}"
+        )
     elif not busy.ended:
         next_step = (
             f"Look at the execution {busy.holder}: it may wait for an approval, or work. Once it has ended,"
@@ -231,11 +236,10 @@ def _service_busy(busy: Busy, incident: Incident) -> Refusal:
         )
     else:
         next_step = f"Run {busy.holder} has just ended: {report}"
-    return Refusal(
-        "SERVICE_BUSY",
-        f"Run {busy.holder} works on {incident.service}, or has ended and is to be undone first.",
-        next_step,
-    )
+    message = f"Run {busy.holder} works on {incident.service}, or has ended and is to be undone first."
+    if busy.unknown_until:
+        message = f"Run {busy.holder} has {incident.service}, and Step Functions knows no such run (yet)."
+    return Refusal("SERVICE_BUSY", message, next_step)
 
 
 def _incident(event: OpenEvent, request: Request, **known: Any) -> Incident:

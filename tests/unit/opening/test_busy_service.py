@@ -79,6 +79,16 @@ def test_nobody_is_advised_to_undo_a_run_that_still_goes_on(world: World) -> Non
     assert "rollback" not in second.refusal.next
 
 
+def test_a_run_that_step_functions_does_not_know_is_nothing_to_look_at(world: World) -> None:
+    """Somebody invoked OpenIncident by hand, in the name of a run that never was."""
+    assert opened(world, CONTAIN, name="ghost").leased
+    second = opened(world, CONTAIN, 100, started=100)
+    assert "Step Functions knows no such run" in refused(second) and second.refusal is not None
+    assert "Look at the execution" not in second.refusal.next
+    assert f"until {at(UNKNOWN_BY_THEN)}" in second.refusal.next
+    assert opened(world, CONTAIN, UNKNOWN_BY_THEN, started=UNKNOWN_BY_THEN).leased
+
+
 def test_a_run_that_ended_without_a_report_is_to_be_undone(world: World) -> None:
     first_ended(world)
     second = opened(world, CONTAIN, 500, started=500)
