@@ -109,7 +109,7 @@ def test_who_may_look_at_the_grants_changes_nothing() -> None:
         scheduler = world.account.client("scheduler")
         for each in scheduler.list_schedules()["Schedules"]:
             scheduler.delete_schedule(GroupName=each["GroupName"], Name=each["Name"])
-        world.account.clock.run_for(26 * 3600)
+        world.after(26 * 3600)
         looker = only(world, "lambda:InvokeFunction", function("list-grants"))
         world.remember()
         for more in ({}, {"dry_run": False}, {"time": "2027-03-01T12:00:00Z"}):
