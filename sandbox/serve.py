@@ -88,6 +88,10 @@ def _deploy(
         yield f"  {name:24} {(defaults(TEMPLATE) | parameters)[name]}"
     yield "who may approve where an enrolment asks for it (docs/local-account.md, A second person):"
     yield f"  {'ApproverArns':24} {parameters.get('ApproverArns') or '(nobody)'}"
+    demand = (defaults(TEMPLATE) | parameters)["RequireApproval"]
+    yield f"  {'RequireApproval':24} {demand}"
+    if demand != "none" and not parameters.get("ApproverArns"):
+        yield f"  nobody can say yes to what RequireApproval={demand} asks about: set ApproverArns"
     yield "the stack's outputs:"
     for key, value in outputs.items():
         yield f"  {key:24} {value}"

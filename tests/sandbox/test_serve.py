@@ -63,6 +63,20 @@ def test_it_says_which_logs_it_reads_and_when_grants_are_tried() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("demand", "approvers", "warned"),
+    [("none", "", False), ("all", "", True), ("cure", "", True), ("all", "any", False)],
+)
+def test_it_says_what_asks_first_and_warns_where_nobody_can_answer(
+    demand: str, approvers: str, warned: bool
+) -> None:
+    given = {**retainwise.PARAMETERS, "RequireApproval": demand, "ApproverArns": approvers}
+    with LocalAccount(http_port=0) as account:
+        lines = said(account, "retainwise", given)
+    assert f"  {'RequireApproval':24} {demand}" in lines
+    assert any("nobody can say yes" in line for line in lines) is warned
+
+
 def test_the_stack_name_of_the_file_is_known(tmp_path: Path) -> None:
     """`make serve` says that it is not used."""
     text = '[default.global.parameters]\nstack_name = "guard"\n'
