@@ -49,7 +49,7 @@ scenarios: .venv/.made  ## List the scenarios that make demo can play
 	@$(PY) -m sandbox.scenarios
 
 serve: .venv/.made  ## Serve the local account to any AWS client until Ctrl-C (PORT=4599, SEED=empty, PARAMETERS=samconfig.toml, ALARMS=on)
-	@$(PY) -m sandbox.serve --host $(HOST) --port $(PORT) --alarms $(ALARMS) $(if $(SEED),--seed $(SEED)) \
+	@exec env $(PY) -m sandbox.serve --host $(HOST) --port $(PORT) --alarms $(ALARMS) $(if $(SEED),--seed $(SEED)) \
 		$(if $(PARAMETERS),--parameters $(PARAMETERS))
 
 enrol: .venv/.made  ## Enrol a service of the served account (PORT=4599, WITH='Cluster=... Service=...', as enrol/service.yaml has them)

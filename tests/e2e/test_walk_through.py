@@ -9,9 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,73 @@ def test_a_service_of_ones_own_is_enrolled_and_repaired(tmp_path: Path) -> None:
     assert "is not authorized to perform: sqs:sendmessage" in printed
     assert (run["status"], run["report"]["outcome"]) == ("SUCCEEDED", "CONTAINED")
     assert run["report"]["health"]["proof"] == "Successfully sent"
+
+
+def commands(page: str) -> str:
+    """All blocks of it."""
+    return "\n".join(re.findall(r"```\w*\n(.*?)```", page, re.DOTALL))
+
+
+def exported(page: str) -> set[str]:
+    lines = re.findall(r"(?m)^ *export (.*)", commands(page))
+    return {name for line in lines for name in re.findall(r"(?:^| )([A-Z_]+)=", line)}
+
+
+def test_no_command_of_the_page_sets_a_variable_of_make() -> None:
+    """make takes its variables from the environment as well: RUN would be the run of every make report."""
+    set_by_make = set(re.findall(r"(?m)^(\w+) \?=", (ROOT / "Makefile").read_text("utf-8")))
+    assert "RUNBOOK" in exported(PAGE) and "RUN" in set_by_make
+    assert not exported(PAGE) & (set_by_make - {"STACK"})
+
+
+def test_the_commands_of_operations_use_what_the_page_sets() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    keys = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    used = set(re.findall(r"\$([A-Z_]+)", commands(page)))
+    assert {"STACK", "ANSWER_URL"} <= used and used - keys <= exported(page)
+
+
+def test_make_serve_in_the_background_ends_when_it_is_killed() -> None:
+    """`kill $!` ends make; what it has started must end with it."""
+    command = ["make", "--no-print-directory", "serve", "PORT=0"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as made:
+        lines = iter(made.stdout or ())
+        try:
+            assert any(line.startswith("ready ") for line in lines)
+            made.terminate()
+            timer = threading.Timer(30, os.killpg, (made.pid, signal.SIGKILL))
+            timer.start()
+            assert [*lines][-1] == "stopped\n"
+            timer.cancel()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(made.pid, signal.SIGKILL)
+
+
+@needs_aws
+def test_the_question_is_read_as_the_mail_has_it(tmp_path: Path) -> None:
+    """The runs of two services wait, so there are two mails."""
+    setup, *_ = blocks("A walk-through")
+    subscribe, read = blocks("A second person")
+    with served("--seed", "retainwise") as (address, _):
+        local = {"endpoint_url": address, "region_name": "us-east-1"}
+        local |= {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
+        play([setup, subscribe], address, tmp_path)
+        ssm: Any = boto3.client("ssm", **local)
+        states: Any = boto3.client("stepfunctions", **local)
+        for service in ("backend", "worker"):
+            key = f"retainwise-cluster/retainwise-{service}"
+            entry = json.loads(ssm.get_parameter(Name=f"/regrant/services/{key}")["Parameter"]["Value"])
+            entry["approval"] = "required"
+            text = json.dumps(entry)
+            ssm.put_parameter(Name=f"/regrant/services/{key}", Value=text, Type="String", Overwrite=True)
+            machine = "arn:aws:states:us-east-1:123456789012:stateMachine:regrant-runbook"
+            given = json.dumps({"service": key})
+            states.start_execution(stateMachineArn=machine, name=f"{service}-1", input=given)
+        time.sleep(12)  # two minutes of the account
+        export = "export QUEUE=$(aws sqs get-queue-url --endpoint-url $AWS_ENDPOINT_URL --queue-name mails "
+        printed = play([setup, f"{export} --query QueueUrl --output text)", read], address, tmp_path)
+    for service in ("backend", "worker"):
+        assert re.search(rf"^make answer RUN={service}-1 PLAN=[0-9a-f]{{64}} ANSWER=approve", printed, re.M)
