@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -79,7 +80,8 @@ def question_of(execution: dict[str, Any]) -> str:
         question = DynamoApprovals(dynamodb, table).last(execution["name"])
     except (BotoCoreError, ClientError, RegrantError, KeyError, msgspec.MsgspecError) as error:
         return f"If it waits for an approval, its question cannot be read here: {visible(str(error))}"
-    if question is None:
+    # Step Functions gives a name again 90 days after its run has ended (API reference, StartExecution).
+    if question is None or datetime.fromisoformat(question.asked_at) < execution["startDate"]:
         return "It does not wait for an approval."
     if question.answer:
         word = "yes" if question.answer.approved else "no"

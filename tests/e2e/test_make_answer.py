@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sandbox.iam.requests import ACCOUNT
 from sandbox.scenarios import approver
 from sandbox.scenarios.play import TEMPLATE
 from sandbox.scenarios.seeds import retainwise
-from scripts import answer
+from scripts import answer, report
 from scripts.asking import LOCAL
 from tests.statemachine.happenings import ask_first, question
 from tests.statemachine.world import WORKER, World
@@ -70,6 +71,17 @@ def test_the_report_of_a_run_that_waits_is_its_question(served: World) -> None:
     printed = report_of(served).stdout
     assert printed == f"The run has not ended. {question(served)}\n"
     assert printed.count("make answer RUN=") == 2
+
+
+def test_the_question_of_an_earlier_run_of_that_name_is_not_this_runs(
+    served: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (LOCAL | {"AWS_ENDPOINT_URL": str(served.account.endpoint_url)}).items():
+        monkeypatch.setenv(name, value)
+    run = served.executions()[-1]
+    assert report.question_of(run).startswith("Run ")
+    later = run | {"startDate": run["startDate"] + timedelta(days=100)}
+    assert report.question_of(later) == "It does not wait for an approval."
 
 
 def test_the_questions_command_answers_and_says_what_it_did(served: World) -> None:
