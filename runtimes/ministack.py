@@ -84,8 +84,8 @@ class Ministack:
 @contextmanager
 def running() -> Iterator[Ministack]:
     """Everything that it writes is in a folder that goes with it. Raises NotReady."""
-    program = ROOT / ".venv-ministack" / "bin" / "ministack"
-    if not program.exists():
+    python = ROOT / ".venv-ministack" / "bin" / "python"
+    if not python.exists():
         raise NotReady("ministack is not there: make .venv-ministack/.made")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -109,7 +109,8 @@ def running() -> Iterator[Ministack]:
         }
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [str(program)],
+                # -P: the folder of that file has a module of the name, too.
+                [str(python), "-P", str(ROOT / "runtimes" / "ministack_history.py")],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
