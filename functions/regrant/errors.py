@@ -23,6 +23,9 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
 What a check concludes is not a failure: verdicts and refusals are returned (regrant.model.results).
 """
 
+UNREADABLE = "Unreadable"
+"""The code of an AwsRefused for what nobody can decode: a journal item that was written by hand."""
+
 
 class RegrantError(Exception):
     """Base of every failure that Regrant raises on purpose."""

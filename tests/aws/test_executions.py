@@ -118,6 +118,13 @@ def test_a_run_waits_for_the_call_that_is_under_way(
         assert StateMachineExecutions(stepfunctions, SETTINGS.state_machine).waits_for(NAME) == sent
 
 
+@pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "InvalidArn", "ValidationException"])
+def test_there_is_no_run_of_what_is_no_name(stepfunctions: Any, code: str) -> None:
+    with Stubber(stepfunctions) as stub:
+        stub.add_client_error("describe_execution", code, http_status_code=400)
+        assert StateMachineExecutions(stepfunctions, SETTINGS.state_machine).look("a run") is None
+
+
 @pytest.mark.parametrize(
     ("code", "sent"),
     [("ExecutionDoesNotExist", Sent()), ("InvalidArn", None), ("ValidationException", None)],

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from regrant.audit.audit import audit_grants
 from regrant.audit.found import AuditEvent, Neglected
-from regrant.errors import AwsRefused, AwsUnavailable
+from regrant.errors import UNREADABLE, AwsRefused, AwsUnavailable
 from regrant.model.aws import Execution, FiringAlarm
 from regrant.model.catalogue import Service
 from regrant.model.journal import Hold, LastOutcome, Lease, Refusals, RefusedCause
@@ -19,6 +19,7 @@ from regrant.opening.trigger import read_trigger
 from regrant.refusals import digest_of_entry
 from regrant.report.close import close_incident
 from regrant.settings import Allowed
+from tests.unit.cure import enrol
 from tests.unit.fakes import (
     CLUSTER,
     ENTRY,
@@ -284,12 +285,42 @@ def test_an_undo_that_has_begun_has_the_lease_and_needs_no_other() -> None:
     assert (audit(world, 5), world.executions.started) == ((), {})
 
 
-@pytest.mark.parametrize(("hours", "started"), [(0.5, 0), (2, 1)])
+@pytest.mark.parametrize(("hours", "started"), [(0.5, 0), (1.5, 0), (2, 1)])
 def test_a_run_that_step_functions_does_not_know_long_after_is_undone_too(hours: float, started: int) -> None:
     world = left_behind()
     world.executions.running.clear()
     audit(world, hours)
     assert len(world.executions.started) == started
+
+
+def test_what_is_started_for_an_unknown_run_gets_its_service() -> None:
+    world = left_behind()
+    world.executions.running.clear()
+    audit(world, 2)
+    ((name, given),) = world.executions.started.items()
+    assert opened(world, dict(given), 2 * HOUR, started=2 * HOUR, name=name).next == "UNDO"
+
+
+@pytest.mark.parametrize("read", ["last_outcome", "refusals", "load"])
+def test_what_cannot_be_read_of_one_service_keeps_no_other_from_its_undo(read: str) -> None:
+    world = left_behind()
+    enrol(world, OTHER)
+    world.alarms.in_alarm = (FiringAlarm(f"regrant/{OTHER}", since=at(0)),)
+    other = getattr(world.journal, read)
+
+    def bad_for_another(key: object) -> object:
+        if key in (OTHER, "made-up"):
+            raise AwsRefused("It cannot be read.", UNREADABLE)
+        return other(key)
+
+    if read == "load":
+        theirs = f"service/{OTHER}"
+        world.leases.held[theirs] = Lease(theirs, "made-up", at(0), at(37_000), "made-up")
+        world.executions.running["made-up"] = Execution("FAILED", "{}", at(1))
+    setattr(world.journal, read, bad_for_another)
+    with pytest.raises(AwsRefused, match="cannot be read"):  # so that the failed audit is seen
+        audit(world)
+    assert any(name.startswith("undo-") for name in world.executions.started)
 
 
 def test_of_an_unknown_undo_the_lease_says_what_it_was_to_undo() -> None:

@@ -39,8 +39,10 @@ def audit_grants(event: AuditEvent, aws: Account) -> Audit:
     expiries = _end_late(looked, aws, now, failed)
     with _going_on(failed):
         close_lost(looked, aws, now)
+    unreadable: list[AwsRefused] = []
     with _going_on(failed):
-        made = (*made, *make_good(look_at_level(aws, now), aws))
+        made = (*made, *make_good(look_at_level(aws, now, unreadable), aws))
+    failed += unreadable
     with _going_on(failed):
         made = (*made, *look_at_lists(looked, aws, now))
     audit = replace(judge_grants(looked, now), expiries=expiries, neglected=tuple(due.found for due in made))

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from regrant.audit.alarms import alarms_to_look_at, judge_alarm, switched_off
 from regrant.audit.found import Neglect, Neglected
-from regrant.audit.holders import read_holders
+from regrant.audit.holders import read_holders, readable_only
 from regrant.audit.pages import page_to_send
 from regrant.audit.start import Due, notice_of, subject_of
 from regrant.audit.undos import undos_to_start
@@ -35,12 +35,16 @@ _FOR_A_PERSON: tuple[Neglect, ...] = (
 )
 
 
-def look_at_level(aws: Account, now: str) -> tuple[Due, ...]:
-    """What is to be made good, the most urgent first. Reads only. Raises AwsUnavailable, AwsRefused."""
+def look_at_level(aws: Account, now: str, unreadable: list[AwsRefused] | None = None) -> tuple[Due, ...]:
+    """What is to be made good, the most urgent first. Reads only.
+
+    unreadable: where it is put that the journal has something of a service that cannot be read; the others
+    are looked at. Raises AwsUnavailable, AwsRefused.
+    """
     allowed = aws.allowed.read(now, "roles", "policies", "clusters")
     entries = aws.catalogue.entries()
     services = tuple(sorted(entries, key=str))
-    holders = read_holders(aws, map(str, services), sorted(allowed.roles), now)
+    holders = read_holders(aws, map(str, services), sorted(allowed.roles), now, unreadable)
     firing = aws.alarms.firing(aws.settings.alarm_prefix)
     alarms = alarms_to_look_at(firing, aws.settings.alarm_prefix, entries, now)
     starts = not alarms or aws.alarms.start_runs(aws.settings.alarm_rule)
@@ -60,9 +64,11 @@ def look_at_level(aws: Account, now: str) -> tuple[Due, ...]:
         )
 
     found = (
-        *each(lambda service: page_to_send(service, aws), services),
+        *each(lambda service: readable_only(lambda: page_to_send(service, aws), unreadable), services),
         *undos_to_start(holders, aws, now),
-        *each(judge, tuple(sorted(alarms, key=str))),
+        *each(
+            lambda service: readable_only(lambda: judge(service), unreadable), tuple(sorted(alarms, key=str))
+        ),
     )
     return tuple(due for due in found if due)
 

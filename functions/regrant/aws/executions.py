@@ -37,7 +37,8 @@ class StateMachineExecutions:
 
     def look(self, execution: str) -> Execution | None:
         """DescribeExecution: status, input, stopDate. None if there is none of that name: it is eventually
-        consistent, so it may have begun just now; and one is known for 90 days after its end.
+        consistent, so it may have begun just now; and one is known for 90 days after its end. Nor is there
+        one of what is no name.
 
         Raises AwsUnavailable, AwsRefused (denied).
         """
@@ -45,7 +46,7 @@ class StateMachineExecutions:
             with aws_errors():
                 shape = self._stepfunctions.describe_execution(executionArn=self._arn(execution))
         except AwsRefused as refused:
-            if refused.code == "ExecutionDoesNotExist":
+            if refused.code in ("ExecutionDoesNotExist", *_NO_NAME):
                 return None
             raise
         status, given, stopped = shape["status"], shape.get("input", ""), shape.get("stopDate")

@@ -184,7 +184,8 @@ class DynamoJournal:
 
     def _last_of(self, report: Report) -> LastOutcome | None:
         body = self._get(f"service#{report.service}", "last")
-        return msgspec.json.decode(body, type=LastOutcome) if body else None
+        with readable(str(report.service)):
+            return msgspec.json.decode(body, type=LastOutcome) if body else None
 
     def reopen(self, incident: str) -> None:
         """PutItem in place of the report: the run goes on, and writes another one when it ends."""
@@ -193,17 +194,20 @@ class DynamoJournal:
     def last_outcome(self, service: Service) -> LastOutcome | None:
         """GetItem, consistent; None if no run has changed the service."""
         body = self._get(f"service#{service}", "last")
-        return msgspec.json.decode(body, type=LastOutcome) if body else None
+        with readable(str(service)):
+            return msgspec.json.decode(body, type=LastOutcome) if body else None
 
     def report(self, incident: str) -> Report | None:
         """GetItem, consistent; None of an incident that was not closed, or was reopened."""
         body = self._get(incident, "outcome")
-        return msgspec.json.decode(body, type=Report | None) if body else None
+        with readable(incident):
+            return msgspec.json.decode(body, type=Report | None) if body else None
 
     def refusals(self, service: Service | None) -> Refusals:
         """GetItem, consistent."""
         body = self._get(f"service#{service or _NO_SERVICE}", "refusals")
-        return msgspec.json.decode(body, type=Refusals) if body else Refusals()
+        with readable(str(service)):
+            return msgspec.json.decode(body, type=Refusals) if body else Refusals()
 
     def keep_refusals(self, service: Service | None, refusals: Refusals) -> bool:
         """PutItem of the next version, on condition that this one stands: whether it did."""

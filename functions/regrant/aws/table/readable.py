@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from regrant.errors import AwsRefused
+from regrant.errors import UNREADABLE, AwsRefused
 
 
 @contextmanager
@@ -17,4 +17,4 @@ def readable(whose: str) -> Iterator[None]:
         yield
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
         message = f"The journal has something of {whose} that cannot be read: {error}"
-        raise AwsRefused(message, "Unreadable") from error
+        raise AwsRefused(message, UNREADABLE) from error
