@@ -148,10 +148,11 @@ def is_left_to_another(record: Refusals, this: RefusedCause, run: str, now: str)
     return seconds_between(known.claimed_at, now) < CLAIM and {*this.about} <= {*known.claimed}
 
 
-def notified(record: Refusals, cause: RefusedCause, run: str, now: str) -> Refusals:
-    """The record once the run has notified the topic of the cause."""
-    known = dict(list((dict.fromkeys(cause.about, now) | _within_a_day(cause, now)).items())[:_KNOWN])
-    known |= {thing: now for thing in cause.about if thing in known}
+def notified(record: Refusals, cause: RefusedCause, run: str, now: str, about: tuple[str, ...]) -> Refusals:
+    """The record once the run has notified the topic of the cause. about: what this run was refused over;
+    the record's may be another run's by then, of which nobody may have heard."""
+    known = dict(list((dict.fromkeys(about, now) | _within_a_day(cause, now)).items())[:_KNOWN])
+    known |= {thing: now for thing in about if thing in known}
     sent = replace(cause, notified_at=now, notified_by=run, known=known)
     return let_go(replace(record, causes=tuple(sent if c == cause else c for c in record.causes)), sent, run)
 

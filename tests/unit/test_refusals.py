@@ -26,7 +26,7 @@ def notifies(record: Refusals, this: RefusedCause, run: str) -> tuple[Refusals, 
     """The record after that run, and whether the topic was notified of it."""
     record, cause = counted(record, this, run)
     due = is_due(cause, None, this.last)
-    return (notified(record, cause, run, this.last) if due else record), due
+    return (notified(record, cause, run, this.last, this.about) if due else record), due
 
 
 def test_what_a_run_was_refused_over_is_compared_in_short_and_bounded() -> None:
@@ -138,7 +138,7 @@ def test_it_is_news_again_once_a_run_has_changed_the_service(changed: float, due
 
 
 def test_what_was_notified_counts_on() -> None:
-    record = notified(ONCE, ONCE.causes[0], "run-9", at(25 * HOUR))
+    record = notified(ONCE, ONCE.causes[0], "run-9", at(25 * HOUR), (A,))
     now = at(25 * HOUR)
     assert record.causes == (replace(CAUSE, notified_at=now, notified_by="run-9", known={A: now}),)
 

@@ -135,7 +135,8 @@ def count(repeat: Repeat, journal: Journal, run: str, now: str, *, sent: bool) -
     try:
         for _ in range(_TRIES):
             record, known = counted(journal.refusals(repeat.service), repeat.this, run)
-            record = notified(record, known, run, now) if sent else let_go(record, known, run)
+            about = repeat.this.about
+            record = notified(record, known, run, now, about) if sent else let_go(record, known, run)
             if journal.keep_refusals(repeat.service, record):
                 return
     except (AwsRefused, AwsUnavailable):

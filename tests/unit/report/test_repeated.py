@@ -221,6 +221,24 @@ def test_what_the_other_does_not_say_is_said_all_the_same() -> None:
     assert len(world.topic.sent) == 2
 
 
+def test_what_another_could_not_say_meanwhile_is_said_by_the_next_that_meets_it() -> None:
+    """One says what it was refused over itself, whatever the other has written of its own."""
+    world, other = World(), refused(action="sqs:SendMessage")
+    topic = world.topic
+
+    def close_unheard() -> None:
+        world.topic = FakeTopic(AwsUnavailable("throttled"))
+        close(world, "run-1", 1, other)
+        world.topic = topic
+
+    close_during(world, "run-0", close_unheard)
+    close(world, "run-2", 60, other)
+    assert len(world.topic.sent) == 2
+    close(world, "run-3", 120)
+    close(world, "run-4", 180, other)
+    assert len(world.topic.sent) == 2
+
+
 def test_of_a_run_that_died_before_it_had_notified_the_next_one_does_after_a_while() -> None:
     world = World()
 
