@@ -426,6 +426,13 @@ def test_a_page_that_was_not_sent_is_sent_once() -> None:
     assert (audit(world, 2), len(world.topic.sent)) == ((), 1)
 
 
+@pytest.mark.parametrize(("minutes", "sent"), [(5, 0), (27, 0), (28, 1)])
+def test_a_page_that_its_own_run_may_still_send_is_left_to_it(minutes: float, sent: int) -> None:
+    world = unpaged("NOT_NOTIFIED")
+    audit(world, minutes / 60)
+    assert len(world.topic.sent) == sent
+
+
 def test_a_page_that_was_sent_is_not_sent_again() -> None:
     assert audit(unpaged("TRIGGER", "NOT_CHECKED")) == ()
 

@@ -64,7 +64,7 @@ def look_at_level(aws: Account, now: str, unreadable: list[AwsRefused] | None = 
         )
 
     found = (
-        *each(lambda service: readable_only(lambda: page_to_send(service, aws), unreadable), services),
+        *each(lambda service: readable_only(lambda: page_to_send(service, aws, now), unreadable), services),
         *undos_to_start(holders, aws, now),
         *each(
             lambda service: readable_only(lambda: judge(service), unreadable), tuple(sorted(alarms, key=str))
