@@ -332,6 +332,25 @@ def test_of_an_unknown_undo_the_lease_says_what_it_was_to_undo() -> None:
     assert opened(world, dict(given), 2 * HOUR, started=2 * HOUR, name="again").subject == INCIDENT
 
 
+@pytest.mark.parametrize(
+    ("owner", "given"),
+    [("undo-1", {"mode": "rollback", "incident": INCIDENT}), (INCIDENT, {"service": str(WORKER)})],
+    ids=["of an undo", "of the run itself"],
+)
+def test_an_input_too_long_to_start_a_run_with_is_left_out_and_the_lease_says_what_to_undo(
+    owner: str, given: dict[str, str]
+) -> None:
+    world = left_behind()
+    given = given | {"why": '"' * 100_000}
+    world.leases.held[SERVICE] = Lease(SERVICE, owner, at(0), at(37_000), INCIDENT)
+    world.executions.running[owner] = Execution("FAILED", json.dumps(given), at(60))
+    audit(world)
+    (started,) = world.executions.started.values()
+    assert len(json.dumps(started)) < 256 * 1024
+    undo = opened(world, json.loads(json.dumps(started)), 2 * HOUR, started=2 * HOUR, name="again")
+    assert (undo.refusal, undo.subject) == (None, INCIDENT)
+
+
 def test_a_lease_that_has_expired_meanwhile_is_still_looked_at() -> None:
     world = left_behind()
     audit(world, 20)

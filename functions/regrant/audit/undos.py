@@ -20,6 +20,10 @@ from regrant.settings import Settings
 
 # Seconds for which the event may be on its way, and the undo that it starts may wait for the lease.
 _ON_ITS_WAY = 900.0
+_MOST_BYTES = 248 * 1024
+"""Of an input, escaped, that an event carries; EventBridge's own leave out a longer one (Step Functions
+developer guide, "Automating Step Functions event delivery with EventBridge"). StartExecution takes 256 KiB in
+all (API reference)."""
 
 
 def undos_to_start(holders: Mapping[str, Holder], aws: Account, now: str) -> tuple[Due, ...]:
@@ -45,7 +49,7 @@ def _due(service: str, holder: Holder, aws: Account, now: str) -> Due:
     )
     if stays := _why_it_stays(holder, given, aws):
         return Due(replace(found, why=f"{found.why} {stays}", waits=True))
-    return Due(found, run_name("undo", run, now, once_a="%Y%m%d"), given)
+    return Due(found, run_name("undo", run, now, once_a="%Y%m%d"), _that_fits(given, holder))
 
 
 def _why_it_stays(holder: Holder, given: Mapping[str, Any], aws: Account) -> str | None:
@@ -63,16 +67,27 @@ def _why_it_stays(holder: Holder, given: Mapping[str, Any], aws: Account) -> str
 
 def event_of(holder: Holder, settings: Settings) -> dict[str, Any]:
     """As Step Functions would have sent it. Of a run that is not known, the lease says what it worked on."""
-    lease = holder.lease
-    undone = {"mode": "rollback", "incident": lease.subject}
-    known = holder.input or (json.dumps(undone) if lease.subject not in ("", lease.owner) else "")
     return {
         "source": AUDIT_SOURCE,
         "detail-type": EVENT,
         "detail": {
-            "name": lease.owner,
+            "name": holder.lease.owner,
             "stateMachineArn": settings.state_machine,
             "status": holder.status,
-            "input": known,
+            "input": holder.input or _by_lease(holder),
         },
     }
+
+
+def _by_lease(holder: Holder) -> str:
+    """An input that says what the run was to undo, as its lease has it; empty of one that was no undo."""
+    lease = holder.lease
+    undone = {"mode": "rollback", "incident": lease.subject}
+    return json.dumps(undone) if lease.subject not in ("", lease.owner) else ""
+
+
+def _that_fits(event: dict[str, Any], holder: Holder) -> dict[str, Any]:
+    """The event, with what the lease says where the run's own input is too long to start another with."""
+    if len(json.dumps(holder.input)) <= _MOST_BYTES:
+        return event
+    return {**event, "detail": {**event["detail"], "input": _by_lease(holder)}}
