@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from regrant.audit.audit import audit_grants
 from regrant.audit.found import Audit, AuditEvent
-from regrant.errors import AwsRefused
+from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.iam.policy import Policy
+from regrant.model.aws import Attachments
 from tests.unit.fakes import BACKEND_ROLE, OLD_ROLE, RECEIVE, ROLE, SEND, WORKER_ROLE, World, at
 
 
@@ -71,6 +73,68 @@ def test_the_topic_is_notified_once_of_each_and_again_when_it_is_wrong_in_anothe
     world.roles.documents[SEND] = everything_of("kms")
     look(world, 3)
     assert [subject for subject, _ in world.topic.sent][1:] == ["AUDIT 1 refused list entry"]
+
+
+def test_what_was_mended_and_is_wrong_again_is_notified_of_again() -> None:
+    world = wrong()
+    right, bad = account(), wrong()
+    for hours, roles in enumerate((bad.roles, right.roles, right.roles, bad.roles, bad.roles), 1):
+        world.roles = roles
+        look(world, hours)
+    assert [subject for subject, _ in world.topic.sent] == ["AUDIT 2 refused list entry"] * 2
+
+
+def test_a_role_that_cannot_be_read_twice_is_news_twice_and_is_not_taken_for_mended_as_an_entry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = wrong()
+    read = world.roles.attachments
+
+    def refuse(role: str, policies: tuple[str, ...] = ()) -> Attachments | None:
+        if role == BACKEND_ROLE:
+            raise AwsRefused("denied")
+        return read(role, policies)
+
+    look(world, 1)
+    for hours in (2, 5):
+        with monkeypatch.context() as patch:
+            patch.setattr(world.roles, "attachments", refuse)
+            look(world, hours)
+            look(world, hours + 1)
+        look(world, hours + 2)
+    assert [subject for subject, _ in world.topic.sent] == [
+        "AUDIT 2 refused list entry",
+        "AUDIT 1 role that cannot be read",
+        "AUDIT 1 role that cannot be read",
+    ]
+
+
+def test_lists_that_could_not_be_looked_at_are_not_taken_for_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise AwsUnavailable("throttled")
+
+    world = wrong()
+    look(world, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.roles, "read_policies", fail)
+        with pytest.raises(AwsUnavailable):
+            look(world, 2)
+    look(world, 3)
+    assert [subject for subject, _ in world.topic.sent] == ["AUDIT 2 refused list entry"]
+
+
+def test_however_many_roles_there_are_one_read_says_what_was_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, read = wrong(), list[str]()
+    look(world, 1)
+    last = world.notices.last
+
+    def count(about: str) -> str | None:
+        read.append(about)
+        return last(about)
+
+    monkeypatch.setattr(world.notices, "last", count)
+    look(world, 2)
+    assert sorted(read) == sorted([f"list/{BACKEND_ROLE}", f"list/{SEND}", "standing"])
 
 
 def test_a_look_that_changes_nothing_notifies_nobody() -> None:

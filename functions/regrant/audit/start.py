@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 
 from regrant.audit.found import Neglect, Neglected
 from regrant.model.run import Report
+from regrant.ports import Account
 
 _KINDS: dict[Neglect, str] = {
     "alarm without a run": "alarm",
@@ -17,6 +19,8 @@ _KINDS: dict[Neglect, str] = {
     "role that cannot be read": "role",
     "refused list entry": "list",
 }
+_STANDING = "standing"
+"""Under which the subjects of roles and lists that are wrong now are kept, in one notice."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -42,3 +46,20 @@ def notice_of(found: Neglected) -> str:
     if found.state == "refused list entry":
         return found.why
     return f"{found.since}{' failed' if found.error else ''}"
+
+
+def forget_mended(made: tuple[Due, ...], aws: Account) -> None:
+    """Of the roles and list entries that were wrong and are not any more, so that whoever has mended one
+    hears of it if it is wrong again. Only after all of them were looked at; one read, however many there are.
+
+    A role that cannot be read now was not looked at as an entry of its list. Raises AwsUnavailable,
+    AwsRefused.
+    """
+    wrong = {subject_of(due.found) for due in made if _KINDS[due.found.state] in ("role", "list")}
+    unread = {due.found.subject for due in made if due.found.state == "role that cannot be read"}
+    before = {*json.loads(aws.notices.last(_STANDING) or "[]")}
+    now = wrong | (before & {f"list/{role}" for role in unread})
+    for subject in sorted(before - now):
+        aws.notices.note(subject, "")
+    if now != before:  # in this order: what could not be forgotten is by the next try
+        aws.notices.note(_STANDING, json.dumps(sorted(now)))
