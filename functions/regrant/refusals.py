@@ -175,6 +175,13 @@ def newest_of(record: Refusals) -> RefusedCause | None:
     return max(record.causes, key=lambda cause: cause.last, default=None)
 
 
+def keeps_passing(cause: RefusedCause) -> bool:
+    """Whether it passes, was so the time before as well, a while ago at most, and the topic was notified of
+    it."""
+    again = cause.before is not None and seconds_between(cause.before, cause.last) < QUIET
+    return again and _passes(cause) and not is_due(cause, None, cause.last)
+
+
 def _passes(cause: RefusedCause) -> bool:
     fine = cause.outcome == "NOTHING_TO_FIX"
     return fine or cause.code in PASSING or cause.code.startswith(_RUNTIMES)

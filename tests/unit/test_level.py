@@ -208,6 +208,33 @@ def test_an_alarm_over_something_harmless_makes_one_run_an_hour_and_no_message(
     assert len(world.topic.sent) == messages + 1
 
 
+@pytest.mark.parametrize(
+    ("code", "apart", "notified", "messages"),
+    [
+        ("SERVICE_BUSY", HOUR, True, 1),
+        ("DEPLOYMENT_IN_FLIGHT", HOUR, True, 1),
+        ("SERVICE_BUSY", HOUR, False, 4),
+        ("SERVICE_BUSY", 2 * HOUR, True, 4),
+    ],
+    ids=["it goes on", "so does a deployment", "nobody heard of it", "each time is another incident"],
+)
+def test_an_alarm_that_flaps_while_something_keeps_its_service_is_notified_once(
+    code: str, apart: float, notified: bool, messages: int
+) -> None:
+    """Another alarm each time, and each time its own run was refused a minute later."""
+    world = World()
+    for number in range(4):
+        since = number * apart
+        refused(world, code, since + 60, notified=notified)
+        (cause,) = world.journal.refused[WORKER].causes
+        before = at(since + 60 - apart) if number else None
+        world.journal.refused[WORKER] = Refusals((replace(cause, before=before),), version=1)
+        world.alarms.in_alarm = (replace(FIRING, since=at(since)),)
+        audit(world, since / HOUR + 0.5)
+    assert len(world.executions.started) == 4
+    assert len(world.topic.sent) == messages
+
+
 def test_where_the_rule_of_the_alarms_is_disabled_the_audit_starts_none() -> None:
     world = firing()
     world.alarms.switched_on = False

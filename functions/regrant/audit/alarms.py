@@ -22,7 +22,7 @@ from regrant.model.journal import LastOutcome, Refusals
 from regrant.model.undone import judge_last_outcome
 from regrant.opening.ended_run import AUDIT_SOURCE
 from regrant.opening.trigger import AUDIT
-from regrant.refusals import newest_of, standing
+from regrant.refusals import keeps_passing, newest_of, standing
 
 # Seconds for which the alarm's own event may be on its way, and the alarm may stay after what has helped.
 _ON_ITS_WAY = 600.0
@@ -69,17 +69,20 @@ def judge_alarm(
             f"{refused.code}: so ended the last run, at {refused.last}. It is tried again when the catalogue"
             " entry has changed, or after a day; start it by hand before that.",
         )
-    name, fine = run_name("audit", str(service), now), _was_fine(refusals, alarm)
-    return Due(found, name, event_of(alarm), known=fine)
+    name, known = run_name("audit", str(service), now), _is_known(refusals, alarm)
+    return Due(found, name, event_of(alarm), known=known)
 
 
-def _was_fine(refusals: Refusals, alarm: FiringAlarm) -> bool:
+def _is_known(refusals: Refusals, alarm: FiringAlarm) -> bool:
     """A run of this very alarm has found nothing to fix, and has notified the topic of that: it is tried
-    again each hour, since the alarm may be of something else by then, and whatever is found is notified."""
+    again each hour, since the alarm may be of something else by then, and whatever is found is notified.
+
+    Or it was refused again for what passes, and of that the topic was notified: an alarm that flaps is
+    another each time, and what keeps its service the same."""
     newest = newest_of(refusals)
-    if newest is None or newest.outcome != "NOTHING_TO_FIX":
+    if newest is None or seconds_between(alarm.since, newest.last) < 0:
         return False
-    return seconds_between(alarm.since, newest.last) >= 0
+    return newest.outcome == "NOTHING_TO_FIX" or keeps_passing(newest)
 
 
 def switched_off(service: Service, alarm: FiringAlarm, rule: str) -> Due:
