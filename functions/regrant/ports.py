@@ -296,7 +296,8 @@ class Alarms(Protocol):
 
 
 class Notices(Protocol):
-    """What the audit has notified of, and when undos that nobody is to start again were stopped."""
+    """What the audit has notified of, when undos that nobody is to start again were stopped, and until when
+    alarms are muted."""
 
     def last(self, about: str) -> str | None:
         """What it last said about that; None if nothing."""

@@ -4,6 +4,8 @@ notified once, however often it comes."""
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sandbox.engine.faults import Effect
@@ -20,6 +22,7 @@ from tests.statemachine.test_audit import look
 from tests.statemachine.world import POLICY, WORKER, World, incident, report_of
 
 HOUR = 3600
+EVENT = Path(__file__).resolve().parents[2] / "events" / "alarm.json"
 ALARM = f"regrant/{WORKER}"
 
 
@@ -222,3 +225,31 @@ def test_an_audit_that_is_delivered_twice_starts_one_run() -> None:
             world.account.client("lambda").invoke(FunctionName="regrant-audit-grants", Payload=event)
         world.after(900)
         assert outcomes(world) == ["CONTAINED"]
+
+
+def muted(world: World, hours: float) -> dict[str, Any]:
+    """The alarm's event, as CloudWatch sends it in the window of a mute rule."""
+    event: dict[str, Any] = json.loads(EVENT.read_text())
+    end = world.account.clock.now() + timedelta(hours=hours)
+    mute = {"mutedByArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm-mute-rule:night"}
+    mute["muteWindowEnd"] = end.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    return event | {"detail": event["detail"] | {"muteDetail": mute, "alarmName": ALARM}}
+
+
+def test_a_muted_alarm_is_contained_when_the_mute_has_ended() -> None:
+    with incident() as world:
+        never_evaluated(world)
+        set_alarm(world, "ALARM")  # The rule is off, so that the event comes from here.
+        ended = world.run(muted(world, hours=3))
+        assert (ended.status, ended.report["outcome"]) == ("SUCCEEDED", "NOTHING_TO_FIX")
+        alarms_start_runs(world)
+        world.after(1.5 * HOUR)
+        (waits,) = look(world.account)["neglected"]
+        assert waits["waits"] and waits["why"].startswith("The alarm is muted until ")
+        assert (codes(world.executions()[0])[-1], world.messages(), world.changed()) == (
+            "ALARM_SUPPRESSED",
+            [],
+            [],
+        )
+        world.after(2.9 * HOUR)
+        assert outcomes(world) == ["NOTHING_TO_FIX", "CONTAINED"]

@@ -21,6 +21,7 @@ from regrant.model.catalogue import CatalogueEntry, Service, parse_service
 from regrant.model.journal import LastOutcome, Refusals
 from regrant.model.undone import judge_last_outcome
 from regrant.opening.ended_run import AUDIT_SOURCE
+from regrant.opening.muted import muted_until
 from regrant.opening.trigger import AUDIT
 from regrant.refusals import keeps_passing, newest_of, standing
 
@@ -52,15 +53,18 @@ def judge_alarm(
     last: LastOutcome | None,
     refusals: Refusals,
     entry: CatalogueEntry | None,
+    mute: str | None,
     now: str,
 ) -> Due | None:
     """The run to start, or for what it waits; None while a run works on the service, is to be undone first,
-    or has only just changed it."""
+    or has only just changed it. mute is what is noted of the alarm (regrant.opening.muted)."""
     if holder and (holder.works or holder.left_open):
         return None
     if last and seconds_between(last.at, now) < _ON_ITS_WAY:
         return None
     found = Neglected("alarm without a run", str(service), alarm.name, alarm.since, "No run works on it.")
+    if until := muted_until(mute, alarm.since, now):
+        return _waits(found, f"The alarm is muted until {until}.")
     if undone := judge_last_outcome(last, now):
         return _waits(found, f"{undone.code}: {undone.message} {undone.next}")
     if refused := standing(refusals, last, entry, now):

@@ -14,6 +14,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.catalogue import Service
 from regrant.model.results import Refusal
 from regrant.opening.catalogue import read_entry
+from regrant.opening.muted import muted
 from regrant.parallel import each
 from regrant.ports import Account
 from regrant.report.notify import send
@@ -60,6 +61,7 @@ def look_at_level(aws: Account, now: str, unreadable: list[AwsRefused] | None = 
             aws.journal.last_outcome(service),
             aws.journal.refusals(service),
             None if isinstance(entry, Refusal) else entry,
+            aws.notices.last(muted(alarms[service].name)),
             now,
         )
 

@@ -19,7 +19,8 @@ class CloudWatchAlarms:
 
     def firing(self, prefix: str) -> tuple[FiringAlarm, ...]:
         """DescribeAlarms: 100 alarms a call. Without AlarmTypes it would have metric alarms only (API
-        reference). It says of a composite alarm that its actions are suppressed, and nothing of mute rules.
+        reference). It says of a composite alarm that its actions are suppressed, and of no
+        alarm that it is muted: its event says that (regrant.opening.muted).
 
         Raises AwsUnavailable, AwsRefused (denied).
         """

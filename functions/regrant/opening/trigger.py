@@ -16,6 +16,7 @@ from regrant.model.catalogue import Named, Service, named_service, parse_service
 from regrant.model.results import Refusal
 from regrant.model.run import Mode
 from regrant.opening.ended_run import AUDIT_SOURCE, EVENT, read_ended_run
+from regrant.opening.muted import refused_as_muted
 from regrant.opening.request import EXAMPLE, Request, as_input, asked_incident, asked_mode, shown
 from regrant.settings import Allowed, Settings
 
@@ -162,14 +163,18 @@ def _read_alarm(detail: Mapping[str, Any], alarm_prefix: str, by: str) -> Reques
         trigger=f"{by} {name}{at}",
         service=service,
         automatic=True,
-        refusal=_suppressed(str(name), state) if value == "ALARM" else _not_firing(str(name), value),
+        refusal=_held_back(str(name), detail, state) if value == "ALARM" else _not_firing(str(name), value),
     )
+
+
+def _held_back(name: str, detail: Mapping[str, Any], state: object) -> Refusal | None:
+    return refused_as_muted(name, detail) or _suppressed(name, state)
 
 
 def _suppressed(name: str, state: object) -> Refusal | None:
     """A composite alarm whose actions its suppressor holds back: the state has `actionsSuppressedBy` then,
     WaitPeriod, ExtensionPeriod or Alarm, and another event without it follows when that ends (CloudWatch user
-    guide, Alarm events and EventBridge; Alarm suppression). An event says nothing of mute rules."""
+    guide, Alarm events and EventBridge; Alarm suppression)."""
     by = state.get("actionsSuppressedBy") if isinstance(state, Mapping) else None
     if not by:
         return None

@@ -12,8 +12,10 @@ from regrant.leases import give_back_role, leased_service
 from regrant.model.journal import Change, Outcome
 from regrant.model.run import CloseEvent, Failure, Report, RunState
 from regrant.opening.ended_run import UNDO_STOPPED, stopped
+from regrant.opening.muted import mute_to_note, muted
 from regrant.origin.planned import digest_of
 from regrant.ports import Account
+from regrant.refusals import ALARM_SUPPRESSED
 from regrant.report.compose import make_report
 from regrant.report.left_over import LeftOver, left_over
 from regrant.report.next_step import next_step
@@ -55,6 +57,8 @@ def close_incident(event: CloseEvent, aws: Account, ask: Callable[[], object] = 
     if state.refusal and state.refusal.code == UNDO_STOPPED:
         # So that the audit does not start it either. The lease may still name the run that was to be undone.
         aws.notices.note(stopped(state.incident.subject), now)
+    if state.incident.refusal and state.incident.refusal.code == ALARM_SUPPRESSED:
+        _note_mute(event, aws)  # no such incident is in a plan, so `ask` was called
     lease, subject = leased_service(state.incident), state.incident.subject
     aws.journal.close(report.incident, report, now, lease, subject, record.not_begun)
     if left.notified_before or not repeat.notify:
@@ -76,6 +80,13 @@ def _undone(
     attached = any(change.kind == "attach" for change in changes)
     held = () if attached or incident.role is None else aws.holds.of(incident.role)
     return tuple(after_undo(state, changes, held, now))
+
+
+def _note_mute(event: CloseEvent, aws: Account) -> None:
+    """So that the audit does not start the run before the mute ends."""
+    if found := mute_to_note(event.input, event.now):
+        alarm, until = found
+        aws.notices.note(muted(alarm), until)
 
 
 def _ends_grants(state: RunState) -> bool:

@@ -23,7 +23,7 @@ JSON = st.recursive(
     max_leaves=10,
 )
 KEYS = st.sampled_from(
-    ["service", "mode", "incident", "detail-type", "detail", "alarmName", "state", "value"]
+    ["service", "mode", "incident", "detail-type", "detail", "alarmName", "state", "value", "muteDetail"]
 )
 NAME_LIKE = st.text(st.sampled_from("aZ0_-/ .\n$*é"), max_size=12)
 
@@ -189,6 +189,11 @@ def test_an_alarm_names_the_service_that_it_belongs_to() -> None:
         (alarm(state={"value": "ALARM", "actionsSuppressedBy": "Alarm"}), "ALARM_SUPPRESSED"),
         (alarm(state={"value": "ALARM", "actionsSuppressedBy": "WaitPeriod"}), "ALARM_SUPPRESSED"),
         (alarm(state={"value": "OK", "actionsSuppressedBy": "Alarm"}), "ALARM_NOT_FIRING"),
+        (
+            alarm(muteDetail={"mutedByArn": "arn:x", "muteWindowEnd": "2026-01-01T12:00:00.000+0000"}),
+            "ALARM_SUPPRESSED",
+        ),
+        (alarm(muteDetail={"mutedBy": "arn:x"}) | {"resources": []}, "ALARM_SUPPRESSED"),
     ],
 )
 def test_what_is_refused_says_why_and_what_to_do(raw: object, code: str) -> None:
