@@ -93,7 +93,8 @@ def _holder(aws: Account, resource: str, now: str) -> Holder | None:
     if lease is None or lease.ends_at <= lease.taken_at:  # given back
         return None
     run = aws.executions.look(lease.owner)
-    if run is None and seconds_between(lease.taken_at, now) < UNKNOWN_BY_THEN:
+    expired = seconds_between(lease.ends_at, now) >= 0
+    if run is None and not expired and seconds_between(lease.taken_at, now) < UNKNOWN_BY_THEN:
         return Holder(lease, UNKNOWN)
     run = run or Execution(UNKNOWN, "", lease.taken_at)
     if run.ended_at is None:
