@@ -177,7 +177,8 @@ class DynamoJournal:
         if any(change.kind == "attach" for change in report.changes):
             before = held_back(was, at)
             undone = before | within_a_day(undone_attachments(report.changes, own=subject == incident), at)
-            return replace(last, undone=undone) if undone != before or unfinished else None
+            ends_it = same and was is not None and was.outcome != "ROLLED_BACK"
+            return replace(last, undone=undone) if undone != before or ends_it else None
         # A cure or an expiry that was undone leaves the service contained, as it was; and that is news only
         # where the last run had left it half undone.
         return replace(last, outcome="CONTAINED") if unfinished else None
