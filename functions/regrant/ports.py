@@ -281,7 +281,8 @@ class Executions(Protocol):
         """The run (its name) as it stands; None if it is not known (yet, or any more)."""
 
     def waits_for(self, execution: str) -> Sent | None:
-        """The call of a function that the run (its name) waits for; None if it has ended or is not known."""
+        """The call of a function that the run (its name) waits for; an empty one while no history shows that,
+        and None if it has ended or there can be no such run."""
 
     def start(self, name: str, given: Mapping[str, Any]) -> None:
         """Start a run of that name with that input; if there is one of that name, it was started."""

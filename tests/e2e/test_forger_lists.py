@@ -79,8 +79,8 @@ def test_who_may_write_one_entry_does_not_hold_another_services_grant_for_good()
         assert [first.outcome, second.outcome, kept, world.granted()] == ["REFUSED", "CURED", True, False]
         assert BACKEND in first.report["next"] and "GRANT_STAYS" in first.codes
         assert "ENTRY_UNREADABLE" in second.codes
-        told = [text for _, text in world.messages() if BACKEND in text]
-        assert len(told) == 2
+        notified = [text for _, text in world.messages() if BACKEND in text]
+        assert len(notified) == 2
 
 
 def test_who_may_write_the_entry_does_not_take_the_stacks_approval_away() -> None:

@@ -75,7 +75,7 @@ def test_the_topic_is_notified_once_of_each_and_again_when_it_is_wrong_in_anothe
     assert [subject for subject, _ in world.topic.sent][1:] == ["AUDIT 1 refused list entry"]
 
 
-def test_what_was_mended_and_is_wrong_again_is_notified_of_again() -> None:
+def test_what_was_repaired_and_is_wrong_again_is_notified_of_again() -> None:
     world = wrong()
     right, bad = account(), wrong()
     for hours, roles in enumerate((bad.roles, right.roles, right.roles, bad.roles, bad.roles), 1):
@@ -84,7 +84,7 @@ def test_what_was_mended_and_is_wrong_again_is_notified_of_again() -> None:
     assert [subject for subject, _ in world.topic.sent] == ["AUDIT 2 refused list entry"] * 2
 
 
-def test_a_role_that_cannot_be_read_twice_is_news_twice_and_is_not_taken_for_mended_as_an_entry(
+def test_a_role_that_cannot_be_read_twice_is_news_twice_and_is_not_taken_for_repaired_as_an_entry(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = wrong()
@@ -109,7 +109,9 @@ def test_a_role_that_cannot_be_read_twice_is_news_twice_and_is_not_taken_for_men
     ]
 
 
-def test_lists_that_could_not_be_looked_at_are_not_taken_for_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_that_could_not_be_looked_at_are_not_taken_for_repaired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail(_: object) -> None:
         raise AwsUnavailable("throttled")
 

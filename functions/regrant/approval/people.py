@@ -84,7 +84,7 @@ def is_certain(starter: Starter) -> bool:
 
 
 def same_person(caller: Person, caller_id: str, starter: Starter, *, sessions: bool) -> bool:
-    """Whether the one who answers has started the run. sessions: a role's sessions are told apart."""
+    """Whether the one who answers has started the run. sessions: each session of a role is a person."""
     if starter.id and starter.id == caller_id:
         return True
     other = person(starter.arn)

@@ -17,7 +17,7 @@ from regrant.audit.holders import read_left_open
 from regrant.audit.level import look_at_level, make_good, notify_of_level
 from regrant.audit.lists import look_at_lists
 from regrant.audit.notify import notify_of_grants
-from regrant.audit.start import forget_mended
+from regrant.audit.start import forget_repaired
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.ports import Account
 
@@ -46,7 +46,7 @@ def audit_grants(event: AuditEvent, aws: Account) -> Audit:
     failed += unreadable
     with _going_on(failed):
         made = (*made, *look_at_lists(looked, aws, now))
-        forget_mended(made, aws)
+        forget_repaired(made, aws)
     audit = replace(judge_grants(looked, now), expiries=expiries, neglected=tuple(due.found for due in made))
     with _going_on(failed):
         notify_of_grants(looked, audit, aws, now)

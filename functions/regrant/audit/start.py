@@ -48,8 +48,8 @@ def notice_of(found: Neglected) -> str:
     return f"{found.since}{' failed' if found.error else ''}"
 
 
-def forget_mended(made: tuple[Due, ...], aws: Account) -> None:
-    """Of the roles and list entries that were wrong and are not any more, so that whoever has mended one
+def forget_repaired(made: tuple[Due, ...], aws: Account) -> None:
+    """Of the roles and list entries that were wrong and are not any more, so that whoever has repaired one
     hears of it if it is wrong again. Only after all of them were looked at; one read, however many there are.
 
     A role that cannot be read now was not looked at as an entry of its list. Raises AwsUnavailable,

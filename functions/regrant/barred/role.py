@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from regrant.barred.stack import CUT
 from regrant.iam.trust import ECS, names
 from regrant.model.aws import name_of
 from regrant.model.results import Refusal
 
 # Who may assume the roles of the stack (template.yaml).
 _OURS = ("lambda.amazonaws.com", "states.amazonaws.com", "events.amazonaws.com", "scheduler.amazonaws.com")
-_LONGEST = 20
 _CORRECT = "The stack's owner takes it out of ManagedRoleArns."
 
 
@@ -21,7 +21,7 @@ def judge_role(role: str, trust: Any, stack: str) -> Refusal | None:
     characters. What else begins so is somebody's, if none of the services that run the stack may assume it.
     """
     name = name_of(role)
-    if name.startswith(f"{stack}-"[:_LONGEST]) and names(trust, _OURS):
+    if name.startswith(f"{stack}-"[:CUT]) and names(trust, _OURS):
         message = f"{name} is a role of the stack {stack} itself, which no run changes."
         return Refusal("OWN_ROLE", message, _CORRECT)
     if not names(trust, (ECS,)):

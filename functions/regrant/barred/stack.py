@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from regrant.iam.patterns import RUN, encode_resource, is_everything, match_action, overlap, within
+from regrant.iam.patterns import RUN, encode_resource, is_everything, overlap, within
 from regrant.iam.policy import Policy, Statement
 from regrant.settings import Settings
 
@@ -52,8 +52,9 @@ _ACTIONS = {
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     service: tuple(f"{service}:{name}" for name in names.split()) for service, names in _ACTIONS.items()
 }
-# CloudFormation cuts the names of stack and role to fit 64 characters, if they are longer together.
-_LONGEST = 20
+CUT = 20
+"""Characters that CloudFormation leaves at least of the names of stack and role, where they are longer
+together than the 64 of a role's name. A guess: AWS documents no number."""
 
 
 class Stack(msgspec.Struct, frozen=True):
@@ -111,18 +112,11 @@ def calls_on_stack(policy: Policy, stack: Stack) -> Iterator[str]:
         if statement.effect != "Allow" or statement.unreadable:
             continue
         for service, part in parts:
-            actions = [action for action in ACTIONS[service] if _acts(statement, action)]
+            actions = [action for action in ACTIONS[service] if statement.match_actions(action).possible]
             if actions and _may_be_on(statement, part):
                 for action in actions:
                     if not any(_denies(each, action, part) for each in policy.statements):
                         yield f"{action} on {_shown(part)}"
-
-
-def _acts(statement: Statement, action: str) -> bool:
-    found = any(match_action(pattern, action).possible for pattern in statement.actions)
-    if not statement.not_action:
-        return found
-    return not any(match_action(pattern, action).certain for pattern in statement.actions)
 
 
 def _may_be_on(statement: Statement, part: str) -> bool:
@@ -135,9 +129,7 @@ def _denies(statement: Statement, action: str, part: str) -> bool:
     """Whether for certain, on all of the part."""
     if statement.effect != "Deny" or statement.unreadable or statement.conditions:
         return False
-    acts = any(match_action(pattern, action).certain for pattern in statement.actions)
-    if statement.not_action:
-        acts = not any(match_action(pattern, action).possible for pattern in statement.actions)
+    acts = statement.match_actions(action).certain
     if statement.not_resource:
         return acts and not any(_may_hold(each, part, statement.variables) for each in statement.resources)
     return acts and any(_holds(pattern, part, statement.variables) for pattern in statement.resources)
@@ -158,7 +150,7 @@ def _may_hold(pattern: str, part: str, variables: bool) -> bool:
 
 
 def _begin(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}{RUN}"
+    return name if len(name) <= CUT else f"{name[:CUT]}{RUN}"
 
 
 def _shown(part: str) -> str:

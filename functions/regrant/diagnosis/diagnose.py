@@ -70,7 +70,7 @@ def _without_undone(diagnosis: Diagnosis, incident: Incident) -> Diagnosis:
     refusal = judge_plan(plan.role, plan.attach, incident.undone, incident.undone_by or "")
     if refusal is None:
         return diagnosis
-    return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
+    return diagnosis.refused(refusal)
 
 
 def _by_entry(incident: Incident, entry: CatalogueEntry | Refusal) -> tuple[Incident, Refusal | None]:

@@ -29,7 +29,7 @@ def as_far_as_replaceable(
             "Enrol the service with Redeploy=never: then its running tasks have to recover by the grant."
         )
         if refusal := judge_strategy(service, state, by_hand):
-            return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
+            return diagnosis.refused(refusal)
     if role is None or role in allowed.execution_roles:
         return diagnosis
     unlisted = f"The execution role {name_of(role)} is not in ExecutionRoleArns"
@@ -39,7 +39,7 @@ def as_far_as_replaceable(
             f"{unlisted}, so the service may not be redeployed, as its entry asks (redeploy: always).",
             f"The stack's owner adds {role} to ExecutionRoleArns; or enrol the service with Redeploy=never.",
         )
-        return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
+        return diagnosis.refused(refusal)
     if not plan.redeploy_if_needed:
         return diagnosis
     text = f"{unlisted}, so the tasks may not be replaced: those that run now have to recover by the grant."

@@ -44,7 +44,7 @@ def with_staying(diagnosis: Diagnosis, incident: Incident, aws: Account, now: st
     if (refusal := no_log(plan.task_definition or "", found)) and incident.mode == "expire":
         return replace(diagnosis, plan=replace(plan, postpone=refusal.message))
     if refusal:
-        return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
+        return diagnosis.refused(refusal)
     log, findings = found.log, (*diagnosis.findings, *unread(found), *other_streams(found))
     diagnosis = replace(diagnosis, logs=found.routes, findings=findings)
     then = entry.task_role if incident.mode == "cure" else plan.role

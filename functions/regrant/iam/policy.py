@@ -68,8 +68,7 @@ class Statement(msgspec.Struct, frozen=True):
         """Whether the statement applies to the call."""
         if self.unreadable:
             return maybe(f"unreadable: {self.unreadable}")
-        actions = any_of(match_action(pattern, action) for pattern in self.actions)
-        actions = opposite(actions) if self.not_action else actions
+        actions = self.match_actions(action)
         if not actions.possible:
             return actions
         resources = any_of(match_resource(pattern, resource, self.variables) for pattern in self.resources)
@@ -78,6 +77,11 @@ class Statement(msgspec.Struct, frozen=True):
             opposite(resources) if self.not_resource else resources,
             maybe(*(f"condition {key}" for key in self.conditions)),
         )
+
+    def match_actions(self, action: str) -> Match:
+        """Whether its Action or NotAction has the action."""
+        actions = any_of(match_action(pattern, action) for pattern in self.actions)
+        return opposite(actions) if self.not_action else actions
 
 
 class Basis(msgspec.Struct, frozen=True):

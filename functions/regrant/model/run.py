@@ -171,6 +171,10 @@ class Diagnosis(msgspec.Struct, frozen=True):
     tried: tuple[str, ...] | UnsetType = UNSET
     moved: tuple[str, ...] | UnsetType = UNSET
 
+    def refused(self, refusal: Refusal) -> Diagnosis:
+        """The same without its plan, and why there is none."""
+        return replace(self, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
+
 
 class Stage(msgspec.Struct, frozen=True):
     """How long one stage took."""

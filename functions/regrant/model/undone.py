@@ -60,7 +60,7 @@ def judge_last_outcome(last: LastOutcome | None, now: str) -> Refusal | None:
 
 
 def held_back(last: LastOutcome | None, now: str) -> dict[str, str]:
-    """What the service's automatic runs do not attach by itself."""
+    """What the service's automatic runs do not attach where there is nothing else to attach."""
     return within_a_day(last.undone or {}, now) if last and last.outcome == "ROLLED_BACK" else {}
 
 

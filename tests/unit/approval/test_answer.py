@@ -112,7 +112,7 @@ def test_a_start_that_cloudtrail_never_shows_is_said_so() -> None:
     assert "event history" in ask(world, seconds=1200).message
 
 
-def test_a_starter_who_cannot_be_told_apart_leaves_no_one_to_approve() -> None:
+def test_a_starter_who_is_not_certain_leaves_no_one_to_approve() -> None:
     world = waiting(APPROVER, Starter("Root", f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT))
     assert refused(world) == (403, "STARTER_UNCLEAR")
 

@@ -22,8 +22,8 @@ def who(arn: str) -> Person:
 
 
 def same(caller: str, starter: str, listed: str, kind: str = "AssumedRole") -> bool:
-    told_apart = approvers(listed).separates_sessions(who(caller))
-    return same_person(who(caller), "ID", Starter(kind, starter), sessions=told_apart)
+    sessions = approvers(listed).separates_sessions(who(caller))
+    return same_person(who(caller), "ID", Starter(kind, starter), sessions=sessions)
 
 
 @pytest.mark.parametrize(
@@ -120,5 +120,5 @@ def test_a_service_that_starts_a_run_is_nobody_who_could_answer() -> None:
         Starter("", USER),
     ],
 )
-def test_what_is_no_user_and_no_role_cannot_be_told_apart(starter: Starter) -> None:
+def test_what_is_no_user_and_no_role_is_not_certain(starter: Starter) -> None:
     assert not is_certain(starter)

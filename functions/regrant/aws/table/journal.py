@@ -146,7 +146,7 @@ class DynamoJournal:
         drop: tuple[str, ...] = (),
     ) -> None:
         """TransactWriteItems: the report, how the service's last changing run ended, the end of the lease on
-        `lease` (a resource), and of the plans of those entries; each of the last two by itself, or not, if
+        `lease` (a resource), and of the plans of those entries; each of the last two separately, or not, if
         another run has taken the lease over, or a plan was begun. Of an undo, before that GetItem of how the
         last one ended."""
         items = [_item(incident, "outcome", report)]
@@ -168,7 +168,7 @@ class DynamoJournal:
             return last
         if not report.outcome.startswith("ROLL"):
             return None
-        was = self._last_of(report)
+        was = self._last_outcome(str(report.service))
         same = was is not None and subject == (was.subject or was.incident)
         unfinished = same and was is not None and was.outcome == "ROLLBACK_INCOMPLETE"
         # An undo that is started again renews nothing, nor does one that changed nothing.
@@ -183,19 +183,17 @@ class DynamoJournal:
         # where the last run had left it half undone.
         return replace(last, outcome="CONTAINED") if unfinished else None
 
-    def _last_of(self, report: Report) -> LastOutcome | None:
-        body = self._get(f"service#{report.service}", "last")
-        with readable(str(report.service)):
-            return msgspec.json.decode(body, type=LastOutcome) if body else None
-
     def reopen(self, incident: str) -> None:
         """PutItem in place of the report: the run goes on, and writes another one when it ends."""
         self._put(incident, "outcome", None)
 
     def last_outcome(self, service: Service) -> LastOutcome | None:
         """GetItem, consistent; None if no run has changed the service."""
+        return self._last_outcome(str(service))
+
+    def _last_outcome(self, service: str) -> LastOutcome | None:
         body = self._get(f"service#{service}", "last")
-        with readable(str(service)):
+        with readable(service):
             return msgspec.json.decode(body, type=LastOutcome) if body else None
 
     def report(self, incident: str) -> Report | None:

@@ -172,7 +172,7 @@ def _without_barred(diagnosis: Diagnosis, permissions: RolePermissions, stack: S
     refusal = judge_role(role.arn, role.trust, stack.name) or judge_policies(attach, stack)
     if refusal is None:
         return diagnosis
-    return replace(diagnosis, next="REFUSE", plan=None, planned_against=None, refusal=refusal)
+    return diagnosis.refused(refusal)
 
 
 def _cannot_attach(attach: tuple[str, ...], permissions: RolePermissions) -> Refusal | None:
