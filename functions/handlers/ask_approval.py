@@ -2,6 +2,6 @@
 
 from regrant.model.run import AskEvent
 from regrant.report.approval import ask_approval
-from regrant.step import sent_step_of
+from regrant.step import step_of
 
-handler = sent_step_of(AskEvent, "ask-approval", ask_approval, "leases", "approvals", "topic")
+handler = step_of(AskEvent, ask_approval, "leases", "approvals", "topic", sent_as="ask-approval")

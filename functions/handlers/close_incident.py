@@ -6,5 +6,5 @@ from regrant.report.close import close_incident
 from regrant.step import asking_step_of
 
 handler = count_outcome(
-    asking_step_of(CloseEvent, "close-incident", close_incident, "journal", "leases", "topic")
+    asking_step_of(CloseEvent, close_incident, "journal", "leases", "topic", sent_as="close-incident")
 )

@@ -2,6 +2,6 @@
 
 from regrant.metrics import count_outcome
 from regrant.report.page import page_operator
-from regrant.step import sent_step
+from regrant.step import step
 
-handler = count_outcome(sent_step("page-operator", page_operator, "journal", "holds", "leases", "topic"))
+handler = count_outcome(step(page_operator, "journal", "holds", "leases", "topic", sent_as="page-operator"))

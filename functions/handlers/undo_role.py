@@ -1,6 +1,6 @@
 """Task state UndoRole."""
 
-from regrant.step import sent_step
+from regrant.step import step
 from regrant.undo.role import undo_role
 
-handler = sent_step("undo-role", undo_role, "roles", "journal", "holds", "leases", "schedules")
+handler = step(undo_role, "roles", "journal", "holds", "leases", "schedules", sent_as="undo-role")

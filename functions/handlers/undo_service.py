@@ -1,6 +1,6 @@
 """Task state UndoService."""
 
-from regrant.step import sent_step
+from regrant.step import step
 from regrant.undo.service import undo_service
 
-handler = sent_step("undo-service", undo_service, "services", "journal")
+handler = step(undo_service, "services", "journal", sent_as="undo-service")

@@ -1,10 +1,10 @@
 """Task state WithdrawGrants."""
 
 from regrant.change.withdraw import withdraw_grants
-from regrant.step import sent_step
+from regrant.step import step
 
-handler = sent_step(
-    "withdraw-grants",
+handler = step(
     withdraw_grants,
     *("allowed", "catalogue", "roles", "journal", "holds", "leases", "schedules"),
+    sent_as="withdraw-grants",
 )

@@ -23,53 +23,42 @@ Ask = Callable[[], None]
 logger = Logger()
 
 
-def step(run: Callable[[RunState, Account, str], object], *uses: str) -> Handler:
+def step(run: Callable[[RunState, Account, str], object], *uses: str, sent_as: str = "") -> Handler:
     """The handler of a step that needs the run's state and the time at which the state was entered.
 
     uses: the parts of the account that are made while Lambda starts; what else the step asks for is made at
-    its first use.
+    its first use. sent_as: as `step_of` has it.
     """
-    return step_of(StepEvent, lambda event, aws: run(event.state, aws, event.now), *uses)
+    return step_of(StepEvent, lambda event, aws: run(event.state, aws, event.now), *uses, sent_as=sent_as)
 
 
-def step_of(kind: type[E], run: Callable[[E, Account], object], *uses: str) -> Handler:
-    """The handler of a step with an event of its own. Raises msgspec.ValidationError for one that is not."""
-    return asking_step_of(kind, "", lambda event, aws, ask: run(event, aws), *uses)
+def step_of(kind: type[E], run: Callable[[E, Account], object], *uses: str, sent_as: str = "") -> Handler:
+    """The handler of a step with an event of its own. Raises msgspec.ValidationError for one that is not.
 
-
-def sent_step(name: str, run: Callable[[RunState, Account, str], object], *uses: str) -> Handler:
-    """The handler of a step that changes or notifies by what its state says, and so does nothing before Step
-    Functions has said that the run itself has sent this (regrant.origin.sent). name: its function's, without
-    the stack's."""
-    return sent_step_of(StepEvent, name, lambda event, aws: run(event.state, aws, event.now), *uses)
-
-
-def sent_step_of(kind: type[E], name: str, run: Callable[[E, Account], object], *uses: str) -> Handler:
-    """The same of a step with an event of its own."""
+    sent_as: the function's name without the stack's, of a step that changes or notifies by what its event
+    says: it does nothing before Step Functions has said that the run itself has sent that.
+    """
+    if not sent_as:
+        return asking_step_of(kind, lambda event, aws, ask: run(event, aws), *uses, sent_as="")
 
     def asked(event: E, aws: Account, ask: Ask) -> object:
         ask()
         return run(event, aws)
 
-    return asking_step_of(kind, name, asked, *uses, "executions")
+    return asking_step_of(kind, asked, *uses, "executions", sent_as=sent_as)
 
 
-def asking_step(name: str, run: Callable[[RunState, Account, str, Ask], object], *uses: str) -> Handler:
+def asking_step_of(
+    kind: type[E], run: Callable[[E, Account, Ask], object], *uses: str, sent_as: str
+) -> Handler:
     """The handler of a step that asks at a moment of its own, before it writes anything."""
-    return asking_step_of(
-        StepEvent, name, lambda event, aws, ask: run(event.state, aws, event.now, ask), *uses, "executions"
-    )
-
-
-def asking_step_of(kind: type[E], name: str, run: Callable[[E, Account, Ask], object], *uses: str) -> Handler:
-    """The same of a step with an event of its own."""
     aws = Account(uses)
 
     @logger.inject_lambda_context(clear_state=True)
     def handler(event: dict[str, Any], context: Any) -> Any:
         given = msgspec.convert(_bounded(event), kind)
         logger.append_keys(**_keys(event))
-        ask = partial(raise_unless_sent, event, name, lambda: aws.executions)
+        ask = partial(raise_unless_sent, event, sent_as, lambda: aws.executions)
         result = msgspec.to_builtins(run(given, aws, ask))
         logger.info("done", result=result)
         return result

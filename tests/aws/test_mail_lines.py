@@ -36,7 +36,7 @@ from tests.unit.fakes import (
     at,
     text_of,
 )
-from tests.unit.run import contain
+from tests.unit.run import contain, sent
 
 LINE = 998
 ENDLESS = "é" * 5_000 + "\r\n\x00" + "/x" * 5_000
@@ -56,7 +56,7 @@ def sent_by(act: Callable[[World], object]) -> list[str]:
 
 
 def close(world: World, state: object, given: object = None) -> None:
-    close_incident(CloseEvent(msgspec.to_builtins(state), at(300), given, "run-1"), world)
+    close_incident(CloseEvent(msgspec.to_builtins(state), at(300), given, "run-1"), world, sent)
 
 
 def refused(text: str) -> RunState:

@@ -32,7 +32,7 @@ from tests.unit.fakes import (
     World,
     at,
 )
-from tests.unit.run import contain, end_of, opened
+from tests.unit.run import contain, end_of, opened, sent
 
 HOUR = 3600
 NAME = f"regrant/{WORKER}"
@@ -412,7 +412,7 @@ def test_an_undo_that_a_person_stopped_before_it_had_the_lease_stays_stopped_too
     event = end_of(name="undo-1", input=json.dumps(end_of()))
     refused = opened(world, event, 90, started=90, name="late")
     assert (refused.refusal and refused.refusal.code, refused.subject) == ("UNDO_STOPPED", INCIDENT)
-    close_incident(CloseEvent(msgspec.to_builtins(RunState(refused)), at(95), {}, "late"), world)
+    close_incident(CloseEvent(msgspec.to_builtins(RunState(refused)), at(95), {}, "late"), world, sent)
     world.topic = FakeTopic()
     for hours in (1, 2):
         (found,) = audit(world, hours)

@@ -31,9 +31,7 @@ from regrant.ports import Account, Queues, Roles, Services
 ROLE_WAIT_LIMIT = 600.0
 
 
-def capture_baseline(
-    state: RunState, aws: Account, now: str, ask: Callable[[], object] = lambda: None
-) -> BaselineMark:
+def capture_baseline(state: RunState, aws: Account, now: str, ask: Callable[[], object]) -> BaselineMark:
     """Lease the role, and record role and service before the first change. A second call keeps the first
     baseline. WAIT while another run changes the role. The journal says then what the steps after this one may
     attach and deploy.

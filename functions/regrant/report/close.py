@@ -26,7 +26,7 @@ from regrant.report.undone import after_undo
 from regrant.report.unopened import close_unopened
 
 
-def close_incident(event: CloseEvent, aws: Account, ask: Callable[[], object] = lambda: None) -> Report:
+def close_incident(event: CloseEvent, aws: Account, ask: Callable[[], object]) -> Report:
     """The run's report. Of a run that could not be opened, one that says so, with the input to start it
     again.
 

@@ -15,7 +15,7 @@ from regrant.opening.trigger import read_trigger
 from regrant.report.close import close_incident
 from regrant.settings import Allowed
 from tests.unit.fakes import SETTINGS, WORKER, World, at
-from tests.unit.run import EVENTS, opened
+from tests.unit.run import EVENTS, opened, sent
 
 HOUR = 3600
 NAME = f"{SETTINGS.alarm_prefix}{WORKER}"
@@ -38,7 +38,7 @@ def run(world: World, event: dict[str, Any], seconds: float = 0) -> Report:
     """The run of that event, opened and closed."""
     state = RunState(opened(world, event, seconds, started=seconds))
     event_of_close = CloseEvent(msgspec.to_builtins(state), at(seconds + 1), event, "run-1")
-    return close_incident(event_of_close, world)
+    return close_incident(event_of_close, world, sent)
 
 
 def in_alarm(since: float = 0) -> World:

@@ -42,6 +42,7 @@ from tests.unit.fakes import (
     World,
     at,
 )
+from tests.unit.run import sent
 
 REFUSAL = Refusal("NOT_ENROLLED", "It has no entry.", "Enrol it.")
 REFUSED = RunState(incident=replace(INCIDENT_OF_WORKER, refusal=REFUSAL))
@@ -49,7 +50,7 @@ REFUSED = RunState(incident=replace(INCIDENT_OF_WORKER, refusal=REFUSAL))
 
 def closed(state: RunState, world: World | None = None) -> Report:
     return close_incident(
-        CloseEvent(msgspec.to_builtins(state), at(310), {}, state.incident.id), world or World()
+        CloseEvent(msgspec.to_builtins(state), at(310), {}, state.incident.id), world or World(), sent
     )
 
 
@@ -368,7 +369,7 @@ def test_a_cure_that_another_run_has_undone_is_not_cured(kind: Any) -> None:
 
 def test_a_state_that_is_none_is_refused_with_the_path_of_what_is_wrong() -> None:
     with pytest.raises(msgspec.ValidationError, match=r"\$\.incident"):
-        close_incident(CloseEvent({"incident": 7}, at(310), {}, "run-1"), World())
+        close_incident(CloseEvent({"incident": 7}, at(310), {}, "run-1"), World(), sent)
 
 
 def test_a_leaked_key_is_notified_by_itself_before_the_report() -> None:

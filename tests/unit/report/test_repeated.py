@@ -15,6 +15,7 @@ from regrant.model.results import Refusal
 from regrant.model.run import CloseEvent, Diagnosis, Failure, Finding, Report, RunState
 from regrant.report.close import close_incident
 from tests.unit.fakes import INCIDENT_OF_WORKER, WORKER, FakeTopic, World, at
+from tests.unit.run import sent
 
 HOUR = 3600
 NOT_DECLARED = Refusal("NOT_DECLARED", "Nobody declared it.", "Declare it.")
@@ -37,7 +38,7 @@ def close(world: World, run: str, seconds: float, state: RunState | None = None)
     state = state or refused()
     state = replace(state, incident=replace(state.incident, id=run, subject=run))
     event = CloseEvent(msgspec.to_builtins(state), at(seconds), {}, run)
-    return close_incident(event, world)
+    return close_incident(event, world, sent)
 
 
 def said(report: Report) -> str:

@@ -12,7 +12,7 @@ from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.run import CloseEvent, Failure, Report
 from regrant.report.close import close_incident
 from tests.unit.fakes import INCIDENT, FakeTopic, World, at
-from tests.unit.run import EVENTS, end_of
+from tests.unit.run import EVENTS, end_of, sent
 
 FAILURE = Failure("AwsUnavailable", "Rate exceeded")
 UNDO = {"mode": "rollback", "incident": INCIDENT}
@@ -25,7 +25,7 @@ def event_of(given: object, error: Failure = FAILURE) -> CloseEvent:
 def closed(given: object, error: Failure = FAILURE) -> tuple[Report, str]:
     """The report, and the message."""
     world = World()
-    report = close_incident(event_of(given, error), world)
+    report = close_incident(event_of(given, error), world, sent)
     ((subject, message),) = world.topic.sent
     assert subject == "NOT_OPENED undo-1"
     return report, message
@@ -101,7 +101,7 @@ def test_a_long_input_and_a_long_cause_fit_into_a_message() -> None:
 
 def test_an_error_without_a_cause_is_one_too() -> None:
     raw = {"state": {"Error": "States.Timeout"}, "now": at(0), "input": {}, "execution": "undo-1"}
-    report = close_incident(msgspec.convert(raw, CloseEvent), World())
+    report = close_incident(msgspec.convert(raw, CloseEvent), World(), sent)
     assert "States.Timeout" in report.findings[0].text
 
 
@@ -113,7 +113,7 @@ def test_a_topic_that_cannot_be_notified_is_a_failure_of_the_step(
     world = World()
     world.topic = FakeTopic(failure)
     with pytest.raises(type(failure)):
-        close_incident(event_of(UNDO), world)
+        close_incident(event_of(UNDO), world, sent)
 
 
 def test_of_an_alarm_it_is_notified_once_for_the_same_failure() -> None:
@@ -121,7 +121,7 @@ def test_of_an_alarm_it_is_notified_once_for_the_same_failure() -> None:
     world, alarm = World(), json.loads((EVENTS / "alarm.json").read_text())
     for number, name in enumerate(("AwsUnavailable", "AwsUnavailable", "AwsRefused")):
         raw = msgspec.to_builtins(Failure(name, "because"))
-        report = close_incident(CloseEvent(raw, at(3600 * number), alarm, f"run-{number}"), world)
+        report = close_incident(CloseEvent(raw, at(3600 * number), alarm, f"run-{number}"), world, sent)
         assert report.findings[0].code == "NOT_OPENED"
     assert [subject for subject, _ in world.topic.sent] == ["NOT_OPENED run-0", "NOT_OPENED run-2"]
 
@@ -129,7 +129,7 @@ def test_of_an_alarm_it_is_notified_once_for_the_same_failure() -> None:
 def test_an_undo_that_cannot_be_opened_is_notified_each_time() -> None:
     world = World()
     for _ in range(2):
-        close_incident(event_of(UNDO), world)
+        close_incident(event_of(UNDO), world, sent)
     assert len(world.topic.sent) == 2
 
 
@@ -137,7 +137,7 @@ def closed_twice(given: object) -> int:
     """How many notifications there are of two such runs, one after the other."""
     world = World()
     for run in ("run-1", "run-2"):
-        close_incident(CloseEvent(msgspec.to_builtins(FAILURE), at(0), given, run), world)
+        close_incident(CloseEvent(msgspec.to_builtins(FAILURE), at(0), given, run), world, sent)
     return len(world.topic.sent)
 
 
