@@ -11,16 +11,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-HANDLERS = sorted(
-    path.stem for path in (ROOT / "functions" / "handlers").glob("*.py") if path.stem != "__init__"
-)
+_CODE = ROOT / "functions"
+HANDLERS = {
+    path.stem: ".".join(path.relative_to(_CODE).with_suffix("").parts)
+    for path in sorted((_CODE / "handlers").rglob("*.py"), key=lambda path: path.stem)
+    if path.stem != "__init__"
+}
+"""The module of each, by its function's name."""
 BASELINE = "import boto3\nboto3.client('dynamodb')"
 POWERTOOLS = f"{BASELINE}\nfrom aws_lambda_powertools import Logger\nLogger()"
 RESTED = f"import gc\ngc.disable()\n{BASELINE}"
@@ -112,13 +116,13 @@ def environment() -> dict[str, str]:
     }
 
 
-def measure(rounds: int, handlers: Sequence[str] = HANDLERS) -> dict[str, list[tuple[Start, Start, Start]]]:
+def measure(rounds: int, handlers: Iterable[str] = HANDLERS) -> dict[str, list[tuple[Start, Start, Start]]]:
     """For each handler and the variants of the baseline: what started before it, itself, and after it.
 
     The first round warms the caches and does not count.
     """
     given = environment()
-    codes = {name: f"import handlers.{name}" for name in handlers}
+    codes = {name: f"import {HANDLERS[name]}" for name in handlers}
     codes |= {"powertools": POWERTOOLS, "rested": RESTED, "baseline": BASELINE}
     found: dict[str, list[tuple[Start, Start, Start]]] = {name: [] for name in codes}
     for turn in range(rounds + 1):

@@ -29,7 +29,12 @@ from tests.aws.account import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-HANDLERS = sorted(path.stem for path in (ROOT / "functions/handlers").glob("[a-z]*.py"))
+FOLDER = ROOT / "functions" / "handlers"
+MODULES = {
+    path.stem: ".".join(path.relative_to(FOLDER.parent).with_suffix("").parts)
+    for path in FOLDER.rglob("[a-z]*.py")
+}
+HANDLERS = sorted(MODULES)
 CREATE: tuple[Callable[[], Any], ...] = (
     *(create_journal, create_topic, create_role, create_schedules, create_service, create_queues),
     *(create_lists, enrol),
@@ -58,8 +63,8 @@ def invoke(account: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
         given = load(step) if event is None else event
         sent = Sent(f"regrant-{step.replace('_', '-')}", given)
         monkeypatch.setattr(StateMachineExecutions, "waits_for", lambda *_: sent)
-        sys.modules.pop(f"handlers.{step}", None)
-        handler = importlib.import_module(f"handlers.{step}").handler
+        sys.modules.pop(MODULES[step], None)
+        handler = importlib.import_module(MODULES[step]).handler
         context = SimpleNamespace(
             function_name=f"regrant-{step}",
             memory_limit_in_mb=256,

@@ -173,7 +173,7 @@ def test_the_function_gives_up_before_its_state_does(name: str) -> None:
 
 
 def test_every_task_has_its_handler_and_the_reverse() -> None:
-    handlers = {path.stem for path in (ROOT / "functions" / "handlers").glob("[!_]*.py")}
+    handlers = {path.stem for path in (ROOT / "functions" / "handlers").rglob("[!_]*.py")}
     assert handlers - BESIDE == set(map(snake, TASKS))
 
 
@@ -184,7 +184,7 @@ def test_every_task_has_its_function_and_the_reverse() -> None:
         if resource["Type"] == "AWS::Serverless::Function"
     }
     steps = {f"{name}Function": f"handlers.{snake(name)}.handler" for name in TASKS}
-    beside = {name for name, handler in functions.items() if handler.split(".")[1] in BESIDE}
+    beside = {name for name, handler in functions.items() if handler.split(".")[-2] in BESIDE}
     assert {name: each for name, each in functions.items() if name not in beside} == steps
 
 

@@ -53,7 +53,8 @@ def test_each_function_is_named_after_its_step_and_its_handler_exists(
         properties = stack["Resources"][f"{task}Function"]["Properties"]
         assert values(properties["FunctionName"]) == f"regrant-{kebab(task)}"
         module, _, name = properties["Handler"].rpartition(".")
-        assert module == f"handlers.{kebab(task).replace('-', '_')}"
+        assert module.split(".")[0] == "handlers"
+        assert module.split(".")[-1] == kebab(task).replace("-", "_")
         code = ast.parse((ROOT / "functions" / f"{module.replace('.', '/')}.py").read_text())
         defined = [each.name for each in code.body if isinstance(each, ast.FunctionDef)]
         defined += [ast.unparse(each.targets[0]) for each in code.body if isinstance(each, ast.Assign)]

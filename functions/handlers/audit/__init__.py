@@ -1,0 +1,1 @@
+"""The functions that look at what runs have left, beside the graph."""
