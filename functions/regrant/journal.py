@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from regrant.leases import lease_of_role
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
-from regrant.ports import Account, Journal
+from regrant.ports import Account
+from regrant.stored import Journal
 
 
 def carry_out(

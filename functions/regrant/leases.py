@@ -17,7 +17,8 @@ from regrant.clock import later, seconds_between
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.journal import Lease
 from regrant.model.run import Incident, RunState
-from regrant.ports import Account, Journal
+from regrant.ports import Account
+from regrant.stored import Journal
 
 # Seconds. Longer than the state machine's TimeoutSeconds, so that no run loses its lease while it goes on.
 LIFE = 40_000.0

@@ -11,8 +11,8 @@ from aws_lambda_powertools import Logger
 
 from regrant.aws.account import Account
 from regrant.model.run import RunState, StepEvent
+from regrant.origin.own_clock import no_later, not_ahead, own_time
 from regrant.origin.sent import raise_unless_sent
-from regrant.own_clock import no_later, not_ahead, own_time
 
 E = TypeVar("E", bound=msgspec.Struct)
 

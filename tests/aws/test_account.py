@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from regrant import ports
+from regrant import ports, stored
 from regrant.aws.account import Account
 from regrant.aws.clients import client
 
@@ -34,7 +34,7 @@ def test_every_part_that_the_domain_may_ask_for_is_there_and_made_once(part: str
 def test_every_part_has_what_the_domain_may_ask_of_it(part: str) -> None:
     annotation = vars(ports.Account)[part].fget.__annotations__["return"]
     if part != "settings":
-        protocol = getattr(ports, annotation)
+        protocol = getattr(ports, annotation, None) or getattr(stored, annotation)
         wanted = {name for name in vars(protocol) if not name.startswith("_")}
         assert wanted and all(callable(getattr(getattr(Account(), part), name)) for name in wanted)
 

@@ -31,13 +31,13 @@ FLOORS = (
     ("journal",),
     ("leases",),
     ("ports",),  # what the domain needs from outside
+    ("stored",),  # and what of that the journal's table holds
     ("iam", "settings"),
     ("model",),  # what travels
-    ("own_clock",),  # what bounds the times of an event
     ("errors", "clock", "parallel", "expiry_window", "visible"),
 )
 # The adapters implement the ports, so they know nothing of what a run does with them.
-KNOWN_TO_ADAPTERS = {"ports", "iam", "settings", "model", "errors", "clock", "parallel", "visible"}
+KNOWN_TO_ADAPTERS = {"ports", "stored", "iam", "settings", "model", "errors", "clock", "parallel", "visible"}
 
 # What a step does by its state alone, it does for whoever may invoke its function. These ask Step Functions
 # whether the run itself has sent the event; AttachPolicies and RedeployService find their changes planned by
@@ -47,7 +47,7 @@ ASK = {
     *("close_incident", "page_operator"),
 }
 
-OWN_CLOCK = Path("regrant/own_clock.py")
+OWN_CLOCK = Path("regrant/origin/own_clock.py")
 
 # Which part of the domain alone calls which method, on whatever object. The rule "intend, act, record" stands
 # in journal.py; that a grant's hold and the schedule of its end are one thing, in grants.py.
@@ -167,7 +167,7 @@ def test_what_makes_a_change_undoable_is_written_in_one_place(method: str) -> No
 def test_only_the_bound_of_an_events_times_is_the_functions_own_clock() -> None:
     (reader,) = [path for path in FILES if importing([path], "time")]
     assert reader == OWN_CLOCK and "time" in called(reader)
-    users = [str(path) for path in FILES if "regrant.own_clock" in set(imports(path))]
+    users = [str(path) for path in FILES if "regrant.origin.own_clock" in set(imports(path))]
     assert users == ["regrant/step.py"]
 
 

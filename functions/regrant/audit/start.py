@@ -35,7 +35,7 @@ class Due(msgspec.Struct, frozen=True):
 
 
 def subject_of(found: Neglected) -> str:
-    """Under which the notice of it is kept (ports.Notices)."""
+    """Under which the notice of it is kept (stored.Notices)."""
     return f"{_KINDS[found.state]}/{found.subject}"
 
 

@@ -42,7 +42,7 @@ def read_ended_run(detail: Mapping[str, Any], settings: Settings, *, by_audit: b
 
 
 def stopped(incident: str) -> str:
-    """Under which it is noted (ports.Notices) when the undo of that incident was stopped."""
+    """Under which it is noted (stored.Notices) when the undo of that incident was stopped."""
     return f"stopped/{incident}"
 
 

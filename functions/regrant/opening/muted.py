@@ -23,7 +23,7 @@ _LONGEST = 15 * 24 * 3600.0
 
 
 def muted(alarm: str) -> str:
-    """Under which it is noted (ports.Notices) until when that alarm is muted."""
+    """Under which it is noted (stored.Notices) until when that alarm is muted."""
     return f"muted/{alarm}"
 
 

@@ -20,8 +20,9 @@ from regrant.opening.ended_run import UNDO_STOPPED
 from regrant.opening.request import EXAMPLE, Request, as_input, shown
 from regrant.opening.trigger import read_trigger
 from regrant.parallel import both, each
-from regrant.ports import Account, Record
+from regrant.ports import Account
 from regrant.settings import Allowed
+from regrant.stored import Record
 
 # Seconds since the execution's start for which a run waits for its service: until the last function of the
 # run that had it has ended, too; and an undo that a run's end has started, which has to be done.

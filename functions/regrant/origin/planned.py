@@ -16,7 +16,7 @@ from regrant.errors import NotOfThisRun
 from regrant.model.journal import Change
 from regrant.model.results import BaselineMark
 from regrant.model.run import Plan, RunState
-from regrant.ports import Record
+from regrant.stored import Record
 
 
 def digest_of(state: RunState, mark: BaselineMark | None = None) -> str:

@@ -12,11 +12,12 @@ from regrant.leases import give_back_role, leased_service
 from regrant.model.journal import Change
 from regrant.model.run import Finding, Report, RunState
 from regrant.parallel import within
-from regrant.ports import Account, Holds, Record
+from regrant.ports import Account
 from regrant.report.by_hand import There, look, manual_steps
 from regrant.report.compose import make_report
 from regrant.report.missing import with_statement
 from regrant.report.notify import not_notified, send
+from regrant.stored import Holds, Record
 
 LOOK = 20.0
 """Seconds that looking at what is left may take: the function has to page, and record that, in what is left

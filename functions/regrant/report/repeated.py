@@ -18,7 +18,7 @@ from regrant.model.catalogue import Service, parse_service
 from regrant.model.journal import Outcome, RefusedCause
 from regrant.model.run import Finding, Report, RunState
 from regrant.opening.trigger import ALARMS, mode_of
-from regrant.ports import Account, Journal
+from regrant.ports import Account
 from regrant.refusals import (
     ALARM_SUPPRESSED,
     NOT_OPENED,
@@ -32,6 +32,7 @@ from regrant.refusals import (
     notified,
 )
 from regrant.report.outcome import refusal_of
+from regrant.stored import Journal
 
 # A write meets another run's of the same service. More than that in a second is no chance.
 _TRIES = 5

@@ -19,7 +19,8 @@ from regrant.journal import begin_to_take_back, note_shown, note_undone, take_ba
 from regrant.model.aws import Attachments
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
-from regrant.ports import Account, Record
+from regrant.ports import Account
+from regrant.stored import Record
 
 SHOWS = 60.0
 """Seconds for which IAM is asked again until it shows what was done. AttachRolePolicy and DetachRolePolicy

@@ -18,7 +18,8 @@ from regrant.leases import ACTIVE
 from regrant.model.aws import Attachments
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
-from regrant.ports import Account, Record
+from regrant.ports import Account
+from regrant.stored import Record
 
 
 class PutBack(msgspec.Struct, frozen=True):

@@ -14,7 +14,8 @@ from regrant.clock import seconds_between
 from regrant.leases import release_role, take_role
 from regrant.model.results import Undo
 from regrant.model.run import Incident, RunState
-from regrant.ports import Account, Record
+from regrant.ports import Account
+from regrant.stored import Record
 from regrant.undo.detach import SHOWS, detach
 from regrant.undo.put_back import let_go_by, put_back, reattached_by, withdrawn_by
 

@@ -18,7 +18,8 @@ from regrant.model.catalogue import Service, parse_service
 from regrant.model.journal import Change
 from regrant.model.results import Undo, Verdict
 from regrant.model.run import Incident, RunState
-from regrant.ports import Account, Record
+from regrant.ports import Account
+from regrant.stored import Record
 
 LIMIT = 1800.0
 """Seconds that a restore may take, so that slow answers do not lengthen its loop."""

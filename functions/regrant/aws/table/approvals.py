@@ -15,7 +15,7 @@ _OPEN = "open"
 
 
 class DynamoApprovals:
-    """Implements ports.Approvals. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
+    """Implements stored.Approvals. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         self._dynamodb = dynamodb

@@ -13,7 +13,7 @@ from regrant.model.journal import Hold
 
 
 class DynamoHolds:
-    """Implements ports.Holds. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
+    """Implements stored.Holds. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         self._dynamodb = dynamodb

@@ -49,7 +49,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class DynamoJournal:
-    """Implements ports.Journal. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
+    """Implements stored.Journal. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         self._dynamodb = dynamodb

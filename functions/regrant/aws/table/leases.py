@@ -10,7 +10,7 @@ from regrant.model.journal import Lease
 
 
 class DynamoLeases:
-    """Implements ports.Leases. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
+    """Implements stored.Leases. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         self._dynamodb = dynamodb

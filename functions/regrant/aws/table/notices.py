@@ -9,7 +9,7 @@ from regrant.aws.clients import aws_errors
 
 
 class DynamoNotices:
-    """Implements ports.Notices. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
+    """Implements stored.Notices. Each method raises AwsUnavailable, AwsRefused (denied, no such table)."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:
         self._dynamodb = dynamodb
