@@ -17,7 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sandbox.aws.cloudformation.resources import CREATORS, Account, Context, Created
+from sandbox.aws.cloudformation.creation import Account, Context, Created
+from sandbox.aws.cloudformation.resources import CREATORS
 from sandbox.iam.requests import ACCOUNT, REGION
 
 _NO_VALUE = object()
