@@ -34,6 +34,9 @@ SOMETHING = {
 }
 ITEM = "dynamodb:leadingkeys"
 """The condition key that names an item's partition."""
+FACTS = frozenset({"iam:permissionsboundary"})
+"""Condition keys whose values the resource has, whoever asks: GetRole on a role is asked about with the
+boundary of that role. Nobody can send another, so none is tried. To set one is an action of its own."""
 _OWN = {"table": ":table/", "topic": ":sns:", "queue": ":sqs:"}
 # Resources whose names have parts that others may put something between.
 _PATHS = ("iam", "logs", "ssm")
@@ -83,8 +86,8 @@ def attempts(roles: Sequence[Role], calls: Iterable[Asked]) -> list[Attempt]:
 
 
 def made_by(title: str, call: Asked) -> Attempt:
-    """The request as it was made. A wildcard in it is no pattern: a family is asked about as family:*."""
-    context = tuple((key, values[0]) for key, values in call.context)
+    """The request as it is sent. A wildcard in it is no pattern: a family is asked about as family:*."""
+    context = tuple((key, values[0]) for key, values in call.context if key not in FACTS)
     return Attempt(title, call.action, concrete(call.resource), context)
 
 

@@ -217,6 +217,21 @@ def test_an_exception_that_nothing_needs_is_told(roles: dict[str, Role]) -> None
     assert any("NOTHING NEEDS" in line and "ecs:RunTask" in line for line in judgement.wrong)
 
 
+def test_a_boundary_that_a_role_has_is_not_something_to_send(roles: dict[str, Role]) -> None:
+    """GetRole of a role with another boundary is GetRole of the same role, so no second request."""
+    attach, audit = roles["AttachPolicies"], roles["AuditGrants"]
+    boundary = "arn:aws:iam::123456789012:policy/retainwise/retainwise-boundary"
+    calls = used(attach, audit)
+    bounded = {
+        Asked(each.role, each.action, each.resource, (("iam:permissionsboundary", (boundary,)),))
+        for each in calls
+        if each.action == "iam:GetRole"
+    }
+    assert bounded
+    assert attempts([attach, audit], calls | bounded) == attempts([attach, audit], calls)
+    assert "iam:PutRolePermissionsBoundary" in {each.action for each in attempts([attach, audit], calls)}
+
+
 def test_a_bent_name_is_each_time_another(roles: dict[str, Role]) -> None:
     others = list(bend("arn:aws:iam::123456789012:role/app/worker"))
     name = "arn:aws:iam::123456789012:role"
