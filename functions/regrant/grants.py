@@ -16,6 +16,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from regrant.clock import HOUR, later, seconds_between
+from regrant.errors import AwsUnavailable
 from regrant.journal import carry_out_grant
 from regrant.leases import ACTIVE
 from regrant.model.aws import Attachments, RoleState
@@ -176,6 +177,20 @@ def look_twice(
         return look_after(aws, role, held, there, now)
     again = aws.roles.attachments(role, policies)
     return look_after(aws, role, held, again, now, read_before=(tuple(there.policies), now))
+
+
+def take_off(aws: Account, role: str, policy: str, first: bool) -> bool:
+    """Detach it; False if somebody took it off before: what AWS does not find the first time that it is
+    asked, and does not show either. A later time, an earlier try of ours may have done it.
+
+    Raises AwsUnavailable (also if IAM does not find what it shows), AwsRefused.
+    """
+    if aws.roles.detach(role, policy) or not first:
+        return True
+    there = aws.roles.attachments(role)
+    if there is not None and policy in there.policies:
+        raise AwsUnavailable(f"IAM shows {policy} on {role}, and does not find it there to detach it.")
+    return False
 
 
 def standing(held: tuple[Hold, ...]) -> tuple[Hold, ...]:

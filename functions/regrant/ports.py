@@ -105,8 +105,8 @@ class Roles(Protocol):
     def attach(self, role: str, policy: str) -> None:
         """A policy that is attached already stays attached."""
 
-    def detach(self, role: str, policy: str) -> None:
-        """A policy that is not attached (any more) counts as detached."""
+    def detach(self, role: str, policy: str) -> bool:
+        """Sent once; False if it was not attached (any more)."""
 
 
 class Logs(Protocol):

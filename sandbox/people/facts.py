@@ -166,7 +166,7 @@ class Rest(msgspec.Struct, frozen=True):
 
 class Followed(msgspec.Struct, frozen=True):
     """What came of doing what a report's `next` says: the runs that were started, what AWS refused (with its
-    words), and the services before and some minutes after. moved: others acted since the report."""
+    words), and the services before (`at`) and some minutes after. moved: others acted since the report."""
 
     run: str
     text: str
@@ -174,6 +174,7 @@ class Followed(msgspec.Struct, frozen=True):
     refused: tuple[str, ...]
     before: dict[str, ServiceSeen]
     after: dict[str, ServiceSeen]
+    at: str
     moved: bool = False
 
 

@@ -214,6 +214,17 @@ _WORDS = {
     "said to be detached again, and a person did it": Found(
         "again_is_true", (*CONTAINED, act("detach"), Wait(60), run("rollback"))
     ),
+    "taken off by a person as an undo takes it off": Found(
+        "again_is_true", (*CONTAINED, run("rollback", at("regrant-undo-role iam:DetachRolePolicy", "detach")))
+    ),
+    "taken off by a person as a cure takes it off": Found(
+        "what_others_detached_stays_off",
+        (
+            *(*CONTAINED, act("deploy", "worker", "new"), Wait(240)),
+            run("cure", at("regrant-withdraw-grants iam:DetachRolePolicy", "detach")),
+            run("rollback", of=1),
+        ),
+    ),
 }
 _FOR_GOOD = {
     "keep": Found("keep_keeps", (*OWN_ROLE, run("keep"), Days(2))),

@@ -152,12 +152,14 @@ class Player:
             return
         last = list(self._runs.values())[-1]
         text = str(last.report.get("next", ""))
-        before = services(self._place)
+        before, at = services(self._place), self._clock.now().isoformat()
         started, refused = follow(self._place, text)
         self._clock.run_for(_SETTLE)
         after = services(self._place)
         self._followed.append(
-            Followed(last.name, text, tuple(started), tuple(refused), before, after, last.name in self._moved)
+            Followed(
+                last.name, text, tuple(started), tuple(refused), before, after, at, last.name in self._moved
+            )
         )
 
     # Seeing

@@ -15,7 +15,8 @@ from tests.unit.fakes import OLD_ROLE, RECEIVE, ROLE, SEND
 
 @pytest.fixture
 def roles() -> IamRoles:
-    return IamRoles(create_role())
+    iam = create_role()
+    return IamRoles(iam, lambda: iam)
 
 
 def test_a_role_is_read_whole(roles: IamRoles) -> None:
@@ -157,8 +158,10 @@ def test_detaching_takes_off_that_policy_only(roles: IamRoles) -> None:
     assert roles.attached(OLD_ROLE) == (SEND,)
 
 
-def test_detaching_what_is_not_attached_counts_as_detached(roles: IamRoles) -> None:
-    roles.detach(OLD_ROLE, RECEIVE)
+def test_detaching_says_whether_there_was_something_to_detach(roles: IamRoles) -> None:
+    roles.attach(OLD_ROLE, RECEIVE)
+    assert roles.detach(OLD_ROLE, RECEIVE)
+    assert not roles.detach(OLD_ROLE, RECEIVE)
     assert roles.attached(OLD_ROLE) == ()
 
 
@@ -171,7 +174,7 @@ def test_no_other_answer_counts_as_detached(code: str, status: int, error: type[
     with Stubber(iam) as stub:
         stub.add_client_error("detach_role_policy", code, http_status_code=status)
         with pytest.raises(error):
-            IamRoles(iam).detach(OLD_ROLE, RECEIVE)
+            IamRoles(iam, lambda: iam).detach(OLD_ROLE, RECEIVE)
 
 
 def test_all_pages_of_attachments_are_read() -> None:

@@ -214,11 +214,11 @@ def replaces_a_persons(seen: Seen) -> Seen:
     return closed_as(changed, 1, lambda look: replace(look, deeds=end + 2))
 
 
-def breaks_what_works(seen: Seen) -> Seen:
+def breaks_what_works(seen: Seen, at: str = "2026-03-03T00:00:00+00:00") -> Seen:
     works = seen.runs[0].looks["closed"].services
     denied = {name: replace(each, success=None, denial=3.0) for name, each in works.items()}
     text = seen.runs[0].report["next"]
-    return replace(seen, followed=(Followed(seen.runs[0].name, text, (), (), works, denied),))
+    return replace(seen, followed=(Followed(seen.runs[0].name, text, (), (), works, denied, at),))
 
 
 def tried_with_it(seen: Seen) -> Seen:
@@ -279,6 +279,15 @@ def test_an_untrue_account_is_noticed(
     seen_of: Callable[[str], Seen], story: str, untrue: Untrue, promise: str
 ) -> None:
     assert promise in [broken.promise for broken in judge(untrue(seen_of(story)))]
+
+
+def test_whoever_follows_advice_does_not_answer_for_what_a_person_has_just_done(
+    seen_of: Callable[[str], Seen],
+) -> None:
+    seen = seen_of("undone")
+    theirs = Deed(len(seen.deeds), "2026-03-02T23:59:50+00:00", PERSON, "", "iam:DeletePolicy")
+    followed = breaks_what_works(replace(seen, deeds=(*seen.deeds, theirs)))
+    assert "next_breaks_nothing" not in [broken.promise for broken in judge(followed)]
 
 
 def test_every_promise_has_a_story_or_an_untrue_account() -> None:

@@ -61,7 +61,8 @@ ONLY_IN = {
     "waits_for": {"origin"},
     "carry_out_grant": {"grants"},
     "attach": {"change", "undo"},
-    "detach": {"change", "undo"},
+    "detach": {"grants", "undo"},  # undo: its own step of that name
+    "take_off": {"change", "undo"},
     "deploy": {"change", "undo"},
     "redeploy": {"change", "undo"},
     "register": {"change"},

@@ -362,11 +362,13 @@ class FakeRoles:
         self._set(role, tuple(sorted({*self._of(role).attached, policy})))
         self.fuse.pass_by()
 
-    def detach(self, role: str, policy: str) -> None:
+    def detach(self, role: str, policy: str) -> bool:
         self.fuse.pass_by()
         self.detached.append(policy)
+        there = policy in self._of(role).attached
         self._set(role, tuple(p for p in self._of(role).attached if p != policy))
         self.fuse.pass_by()
+        return there
 
     def _of(self, role: str) -> RoleState:
         return self.others.get(role, self.role)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from regrant import grants
 from regrant.baseline.drift import planned_against
 from regrant.clock import HOUR
+from regrant.errors import AwsUnavailable
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
 from tests.unit.fakes import (
@@ -41,6 +42,25 @@ def granted(*holds: Hold) -> World:
             world.schedules.put(hold.incident, hold.expires_at)
     world.fuse.passed = 0
     return world
+
+
+def test_what_is_not_there_the_first_time_was_taken_off_by_somebody() -> None:
+    world = World()
+    world.roles.attach(OLD_ROLE, RECEIVE)
+    assert grants.take_off(world, OLD_ROLE, RECEIVE, first=True)
+    assert not grants.take_off(world, OLD_ROLE, RECEIVE, first=True)
+
+
+def test_what_is_not_there_a_later_time_may_have_been_taken_off_by_the_try_before() -> None:
+    assert grants.take_off(World(), OLD_ROLE, RECEIVE, first=False)
+
+
+def test_what_iam_shows_and_does_not_find_is_asked_for_again() -> None:
+    world = World()
+    world.roles.attach(OLD_ROLE, RECEIVE)
+    world.roles.detach = lambda role, policy: False  # type: ignore[method-assign]
+    with pytest.raises(AwsUnavailable):
+        grants.take_off(world, OLD_ROLE, RECEIVE, first=True)
 
 
 def make(world: World, incident: Incident = INCIDENT_OF_WORKER) -> tuple[Change, ...]:

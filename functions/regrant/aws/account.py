@@ -79,7 +79,7 @@ class Account:
     def roles(self) -> IamRoles:
         from regrant.aws.roles import IamRoles
 
-        return IamRoles(client("iam"))
+        return IamRoles(client("iam"), lambda: client("iam", retry=False))
 
     @cached_property
     def logs(self) -> CloudWatchLogs:

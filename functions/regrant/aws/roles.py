@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,10 +18,12 @@ _QUOTA = 10
 
 
 class IamRoles:
-    """Implements ports.Roles."""
+    """Implements ports.Roles. `iam` retries; what `iam_once` makes does not, for the call whose answer
+    says who took something off."""
 
-    def __init__(self, iam: Any) -> None:
+    def __init__(self, iam: Any, iam_once: Callable[[], Any] | None = None) -> None:
         self._iam = iam
+        self._once = iam_once
 
     def permissions(self, role: str, wanted: tuple[str, ...], *, with_quota: bool = True) -> RolePermissions:
         """The role's policies, its boundary and the wanted ones with their documents, read side by side.
@@ -101,15 +104,18 @@ class IamRoles:
         with aws_errors():
             self._iam.attach_role_policy(RoleName=name_of(role), PolicyArn=policy)
 
-    def detach(self, role: str, policy: str) -> None:
-        """DetachRolePolicy; what is not there is detached. Raises AwsUnavailable, AwsRefused."""
+    def detach(self, role: str, policy: str) -> bool:
+        """DetachRolePolicy, sent once; False for what is not there. Raises AwsUnavailable, AwsRefused."""
+        assert self._once is not None
         try:
             with aws_errors():
-                self._iam.detach_role_policy(RoleName=name_of(role), PolicyArn=policy)
+                self._once().detach_role_policy(RoleName=name_of(role), PolicyArn=policy)
         except AwsRefused as refused:
             # Only this code means that it is not attached any more.
             if refused.code != "NoSuchEntity":
                 raise
+            return False
+        return True
 
     def _get_role(self, role: str) -> dict[str, Any]:
         with aws_errors():

@@ -21,7 +21,7 @@ from regrant.change.dependents import Dependents, needed_by_others
 from regrant.errors import GrantWithdrawn
 from regrant.expiry_window import closed_until
 from regrant.iam.keep_tag import is_kept_by_tag
-from regrant.journal import carry_out
+from regrant.journal import carry_out, note_undone
 from regrant.leases import take_role
 from regrant.model.aws import Attachments, name_of
 from regrant.model.journal import Change, Hold
@@ -97,13 +97,15 @@ def withdraw(
     begun: what an earlier try has begun to withdraw, by policy (ARN). Raises GrantWithdrawn if this incident
     has been undone (a run that is redriven after its undo).
     """
-    if any(change.undone_at for change in begun.values()):
+    gone = {policy: change.lost_at for policy, change in begun.items() if change.lost_at}
+    if any(change.undone_at for policy, change in begun.items() if policy not in gone):
         raise GrantWithdrawn(f"{incident.id} has been undone; start a new run instead of going on with it.")
     # What an earlier try of this step took off has no hold any more.
-    removed = [policy for policy, change in begun.items() if change.done_at]
-    kept, lost, mattered = [], [], False
+    removed = [policy for policy, change in begun.items() if change.done_at and policy not in gone]
+    lost = [LostGrant(policy, lost_at, False) for policy, lost_at in gone.items()]
+    kept, mattered = [], False
     for policy in plan.withdraw:
-        if policy in removed:
+        if policy in removed or policy in gone:
             continue
         of_policy = [hold for hold in role.held if hold.policy == policy]
         own = tuple(hold for hold in of_policy if _is_ours(hold, incident))
@@ -120,16 +122,29 @@ def withdraw(
             once = tuple(replace(hold, unread_by=incident.id) for hold in own)
             kept.append(_keep(policy, unread, incident, plan, once, others, aws, now))
         else:
-            change = Change("withdraw", plan.role, policy, intended_at=now)
-
-            def act(first: bool, policy: str = policy, own: tuple[Hold, ...] = own) -> None:
-                aws.roles.detach(plan.role, policy)
-                for hold in own:
-                    grants.drop(aws, plan.role, hold, incident.id, now, detached=True)
-
-            carry_out(aws.journal, incident.id, change, act, now)
-            removed.append(policy)
+            if _take_off(policy, plan.role, own, incident, aws, now):
+                removed.append(policy)
+            else:
+                lost.append(LostGrant(policy, now, False))
     return tuple(removed), tuple(kept), tuple(lost), mattered
+
+
+def _take_off(
+    policy: str, role: str, own: tuple[Hold, ...], incident: Incident, aws: Account, now: str
+) -> bool:
+    """Whether the run did it, and not somebody a moment before: then its undo attaches nothing."""
+    ours = True
+
+    def act(first: bool) -> None:
+        nonlocal ours
+        ours = grants.take_off(aws, role, policy, first)
+        for hold in own:
+            grants.drop(aws, role, hold, incident.id, now, detached=ours)
+
+    done = carry_out(aws.journal, incident.id, Change("withdraw", role, policy, intended_at=now), act, now)
+    if not ours:
+        note_undone(aws.journal, incident.id, replace(done, lost_at=now, shown_at=now), now)
+    return ours
 
 
 def _without_the_tagged(plan: Plan, there: Attachments | None, begun: Mapping[str, Change]) -> Plan:

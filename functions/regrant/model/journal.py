@@ -84,7 +84,7 @@ class Change(msgspec.Struct, frozen=True):
     it is only read. undoing_at is when an undo began to take it back. Once undone: shown_at is when IAM
     showed it so, after which what is there is somebody else's. left_for says who needs what was therefore
     left, ended_by is the run that had ended the grant before, and lost_at when somebody was seen to have
-    taken it off; in these three cases the undo changed nothing.
+    taken it off; in these three cases the undo changed nothing. A withdrawal with lost_at came too late.
     """
 
     kind: Literal["attach", "redeploy", "restore", "register", "withdraw", "reattach"]

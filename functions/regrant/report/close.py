@@ -46,7 +46,9 @@ def close_incident(event: CloseEvent, aws: Account, ask: Callable[[], object]) -
     changes = record.changes
     outcome = decide_outcome(state)
     lasting = [c for c in changes if c.kind in ("attach", "withdraw", "register")]
-    if outcome in ("CONTAINED", "CURED") and any(change.undone_at for change in lasting):
+    if outcome in ("CONTAINED", "CURED") and any(
+        change.undone_at and not change.lost_at for change in lasting
+    ):
         raise GrantWithdrawn("Another run undid this incident before it was closed.")
     left = left_over(state, outcome, aws, now) if _ends_grants(state) else LeftOver()
     repeat = look_back(state, outcome, aws, now)

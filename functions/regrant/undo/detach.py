@@ -6,8 +6,6 @@ not this incident's any more: whatever is attached there by now is somebody else
 
 from __future__ import annotations
 
-from functools import partial
-
 import msgspec
 from msgspec.structs import replace
 
@@ -15,7 +13,7 @@ from regrant import grants
 from regrant.baseline.facts import attached_before
 from regrant.clock import seconds_between
 from regrant.iam.keep_tag import is_kept_by_tag
-from regrant.journal import begin_to_take_back, note_shown, note_undone, take_back
+from regrant.journal import begin_to_take_back, note_shown, note_undone
 from regrant.model.aws import Attachments
 from regrant.model.journal import Change, Hold
 from regrant.model.run import Incident
@@ -76,12 +74,11 @@ def detach(
         others = grants.standing(tuple(hold for hold in of_policy if hold not in own))
         tagged = there is not None and is_kept_by_tag(change.value, there)
         judged = _why_not_ours(change, own, others, dropped, tagged, seen_absent, now)
-        if judged is None:
-            _take_off(change, incident, aws, now)
-        else:
+        detached = judged is None and _take_off(change, incident, aws, now)
+        if judged is not None:
             note_undone(aws.journal, incident.subject, judged, judged.undone_at or now)
         for hold in own:
-            grants.drop(aws, role, hold, incident.subject, now, detached=judged is None)
+            grants.drop(aws, role, hold, incident.subject, now, detached=detached)
     return _read_back(incident, role, policies, aws, now)
 
 
@@ -141,10 +138,13 @@ def _why_not_ours(
     return None
 
 
-def _take_off(change: Change, incident: Incident, aws: Account, now: str) -> None:
+def _take_off(change: Change, incident: Incident, aws: Account, now: str) -> bool:
+    """Whether this undo did it, and not somebody a moment before."""
     begun = begin_to_take_back(aws.journal, incident.subject, change, now)
-    detach = partial(aws.roles.detach, change.target, change.value)
-    take_back(aws.journal, incident.subject, begun, detach, now)
+    ours = grants.take_off(aws, change.target, change.value, first=change.undoing_at is None)
+    off = begun if ours else replace(begun, lost_at=now, shown_at=now)
+    note_undone(aws.journal, incident.subject, off, now)
+    return ours
 
 
 def _read_back(incident: Incident, role: str, policies: tuple[str, ...], aws: Account, now: str) -> Detached:

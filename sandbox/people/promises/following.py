@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sandbox.people.facts import Followed, RunSeen, Seen
+from sandbox.people.facts import PERSON, Followed, RunSeen, Seen, ServiceSeen
 from sandbox.people.following import commands
+from sandbox.people.promises.common import seconds
 
 _FIRST = {
     *("SERVICE_BUSY", "DEPLOYMENT_IN_FLIGHT", "NOT_APPROVED", "NOT_ANSWERED"),
     *("MANAGED_BY_TERRAFORM", "REVISION_NOT_ACTIVE"),
 }
 """Refusals that say what is to be waited for, or done, before."""
+_FELT = 30
+"""Seconds after which the tasks feel what somebody did."""
 
 
 def _says_what_first(run: RunSeen) -> bool:
@@ -36,6 +39,12 @@ def next_is_not_refused(seen: Seen, followed: Followed) -> Iterator[str]:
             yield f"{followed.text[:160]!r}: {run.given} ended {run.outcome} {run.codes}"
 
 
+def _is_felt(seen: Seen, followed: Followed, before: ServiceSeen) -> bool:
+    """Whether the service has worked since the last person acted: else it was that person who broke it."""
+    acts = [deed.at for deed in seen.deeds if deed.who == PERSON and deed.at <= followed.at]
+    return not acts or (before.success or 0) + _FELT < seconds(acts[-1], followed.at)
+
+
 def next_breaks_nothing(seen: Seen, followed: Followed) -> Iterator[str]:
     """A service that worked before works some minutes after."""
     if not commands(followed.text):
@@ -43,7 +52,7 @@ def next_breaks_nothing(seen: Seen, followed: Followed) -> Iterator[str]:
     for name, before in followed.before.items():
         after = followed.after.get(name)
         broken = after is None or after.is_denied or (before.running and not after.running)
-        if before.works and not followed.moved and broken:
+        if before.works and broken and not followed.moved and _is_felt(seen, followed, before):
             yield f"{followed.text[:160]!r}: {name} worked, and does not any more: {after}"
 
 

@@ -335,6 +335,31 @@ def test_the_undo_does_not_attach_what_a_person_took_off_before() -> None:
     assert (world.roles.role.attached, world.holds.of(OLD_ROLE), world.schedules.at) == ((), (), {})
 
 
+def taken_off_by_a_person_first(world: World) -> None:
+    """Somebody's DetachRolePolicy comes between what the step has read and its own."""
+    detach = world.roles.detach
+
+    def late(role: str, policy: str) -> bool:
+        detach(role, policy)
+        return detach(role, policy)
+
+    world.roles.detach = late  # type: ignore[method-assign]
+
+
+def test_what_a_person_took_off_in_that_very_moment_was_not_the_run_and_its_undo_leaves_it_off() -> None:
+    world = granted()
+    taken_off_by_a_person_first(world)
+    state = run(world, CURE)
+    withdrawal = state.withdrawal
+    assert withdrawal is not None and (withdrawal.removed, withdrawal.next) == ((), "CLOSE")
+    assert [lost.policy for lost in withdrawal.lost] == [RECEIVE]
+    again = withdraw(world, replace(state, withdrawal=None), LATER + 301)
+    assert (again.removed, again.lost) == (withdrawal.removed, withdrawal.lost)
+    let_go(world)
+    undo(world)
+    assert (world.roles.role.attached, world.holds.of(OLD_ROLE)) == ((), ())
+
+
 def test_a_withdrawal_that_was_begun_is_finished_although_somebody_declares_the_policy_by_now() -> None:
     world = granted()
     world.fuse.blows_at = 16  # IAM has taken it off
