@@ -26,7 +26,7 @@ FLOORS = (
     ("undo", "diagnosis", "change", "report"),  # the stages of a run
     ("baseline", "verify", "opening"),
     ("in_use", "barred"),
-    ("denials", "grants", "approval"),
+    ("denials", "grants", "approval", "terraform"),
     ("refusals", "origin"),  # where a step's event comes from
     ("journal",),
     ("leases",),

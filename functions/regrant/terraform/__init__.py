@@ -1,0 +1,1 @@
+"""What the owner's Terraform does with a grant that was made beside it."""
