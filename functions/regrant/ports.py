@@ -145,6 +145,12 @@ class Queues(Protocol):
         """Approximate counts of the queue (ARN); nothing is received."""
 
 
+class TerraformStates(Protocol):
+    def read(self, arn: str, most: int) -> bytes | None:
+        """The text of the state (ARN of an S3 object); None, without reading it, if that is longer than so
+        many bytes."""
+
+
 class Executions(Protocol):
     def ended_at(self, execution: str) -> str | None:
         """When the run (its name) ended; None while it goes on, and of one that is not known (yet)."""
@@ -240,6 +246,8 @@ class Account(Protocol):
     def logs(self) -> Logs: ...
     @property
     def queues(self) -> Queues: ...
+    @property
+    def terraform_states(self) -> TerraformStates: ...
     @property
     def journal(self) -> Journal: ...
     @property

@@ -598,6 +598,21 @@ class FakeQueues:
 
 
 @dataclass
+class FakeStates:
+    texts: dict[str, bytes] = field(default_factory=dict)
+    failure: Exception | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def read(self, arn: str, most: int) -> bytes | None:
+        self.asked.append(arn)
+        if self.failure:
+            raise self.failure
+        if arn not in self.texts:
+            raise AwsRefused("Access Denied", "AccessDenied")
+        return self.texts[arn] if len(self.texts[arn]) <= most else None
+
+
+@dataclass
 class FakeLeases:
     held: dict[str, Lease] = field(default_factory=dict)
     failure: AwsRefused | AwsUnavailable | None = None
@@ -866,7 +881,7 @@ class World:
         self.schedules, self.revisions = FakeSchedules(fuse=self.fuse), FakeRevisions(fuse=self.fuse)
         self.alarms, self.notices = FakeAlarms(), FakeNotices()
         self.approvals, self.trail, self.waiting = FakeApprovals(), FakeTrail(), FakeWaiting()
-        self.catalogue = FakeCatalogue()
+        self.catalogue, self.terraform_states = FakeCatalogue(), FakeStates()
         self.allowed = FakeLists(self.catalogue)
 
     def changes(self, kind: str = "") -> list[Change]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from regrant.aws.queues import SqsQueues
     from regrant.aws.revisions import EcsRevisions
     from regrant.aws.roles import IamRoles
+    from regrant.aws.s3.states import S3States
     from regrant.aws.schedules import EventBridgeSchedules
     from regrant.aws.services import EcsServices
     from regrant.aws.table.approvals import DynamoApprovals
@@ -92,6 +93,12 @@ class Account:
         from regrant.aws.queues import SqsQueues
 
         return SqsQueues(client("sqs"))
+
+    @cached_property
+    def terraform_states(self) -> S3States:
+        from regrant.aws.s3.states import S3States
+
+        return S3States(client("s3", retry=False))
 
     @cached_property
     def journal(self) -> DynamoJournal:

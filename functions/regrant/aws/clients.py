@@ -101,6 +101,7 @@ OPERATIONS = {
         "list_role_policies",
     ),
     "logs": ("filter_log_events",),
+    "s3": ("get_object",),
     "scheduler": ("create_schedule", "delete_schedule"),
     "sns": ("publish",),
     "sqs": ("get_queue_attributes", "get_queue_url"),

@@ -41,7 +41,7 @@ def diagnose(state: RunState, aws: Account, now: str) -> Diagnosis:
         state.incident, read_entry(text, service, allowed, aws.settings.catalogue_prefix)
     )
     diagnosis = refused(refusal, now) if refusal else _make_plan(incident, found, allowed, aws, now, before)
-    diagnosis = _without_undone(diagnosis, incident)
+    diagnosis = _with_durability(_without_undone(diagnosis, incident), incident, aws)
     if incident.mode in ("cure", "expire"):
         diagnosis = with_staying(diagnosis, incident, aws, now)
     diagnosis = _asking(diagnosis, incident, aws.settings.require_approval)
@@ -71,6 +71,16 @@ def _without_undone(diagnosis: Diagnosis, incident: Incident) -> Diagnosis:
     if refusal is None:
         return diagnosis
     return diagnosis.refused(refusal)
+
+
+def _with_durability(diagnosis: Diagnosis, incident: Incident, aws: Account) -> Diagnosis:
+    """With what Terraform does with the grant. Few services are of Terraform, and they alone pay for it."""
+    entry = incident.entry
+    if diagnosis.plan is None or entry is None or not (entry.managed_by or entry.terraform_state):
+        return diagnosis
+    from regrant.terraform.durability import with_durability
+
+    return with_durability(diagnosis, incident, lambda: aws.terraform_states)
 
 
 def _by_entry(incident: Incident, entry: CatalogueEntry | Refusal) -> tuple[Incident, Refusal | None]:

@@ -6,6 +6,7 @@ import re
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 # ECS: up to 255 letters, digits, hyphens and underscores (API reference, CreateService and CreateCluster).
 _NAME = r"[A-Za-z0-9_-]{1,255}"
@@ -83,7 +84,8 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     whether a person must say yes before anything is changed. grant_ttl_hours is how long a grant lasts before
     it is tried without. ignore_actions are IAM actions (`service:Action`) whose denials say nothing of the
     service's health, and that no run repairs. managed_by says who registers the service's task definitions,
-    if not the cure, and terraform_address which resource there is the task definition.
+    if not the cure, and terraform_address which resource there is the task definition. terraform_state is
+    the ARN of the S3 object with the state that has the role, or the policies.
     """
 
     task_role: str
@@ -95,3 +97,4 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ignore_actions: tuple[str, ...] = ()
     managed_by: Literal["terraform"] | None = None
     terraform_address: str | None = None
+    terraform_state: str | UnsetType | None = UNSET

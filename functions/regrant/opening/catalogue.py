@@ -20,6 +20,9 @@ _INDEX = r'(\[(\d{1,6}|"[^"\\\x00-\x1f\x7f]{1,80}")\])?'
 _ADDRESS = re.compile(
     rf"(module\.[\w-]{{1,120}}{_INDEX}\.){{0,5}}aws_ecs_task_definition\.[\w-]{{1,120}}{_INDEX}"
 )
+# Names of buckets, and of keys those characters that need no escape (S3 user guide, Bucket naming rules and
+# Naming objects): no wildcard for IAM, and no ARN of an access point, which the SDK would take for a bucket.
+_STATE = re.compile(r"arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9._/:=@+-]{1,900}")
 # The text goes, quoted, into a CloudWatch Logs filter pattern, so what could end the quotes is not allowed.
 _TERM = re.compile(r'[^"\\\s\x00-\x1f][^"\\\x00-\x1f]{1,198}[^"\\\s\x00-\x1f]')
 # IAM's own limits of names are wider than any service's (service authorization reference).
@@ -97,6 +100,8 @@ def _wrong_field(entry: CatalogueEntry) -> str | None:
         return wrong
     if entry.terraform_address is not None and not _ADDRESS.fullmatch(entry.terraform_address):
         return "terraform_address is not the address of an aws_ecs_task_definition"
+    if isinstance(entry.terraform_state, str) and not _STATE.fullmatch(entry.terraform_state):
+        return "terraform_state is not the ARN of an S3 object, such as arn:aws:s3:::BUCKET/KEY"
     return None
 
 

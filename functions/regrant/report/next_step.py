@@ -60,8 +60,8 @@ def _step(state: RunState, outcome: Outcome, left: LeftOver, undone: tuple[str, 
         when = f"at {ends}" if ends else hours
         declared = incident.entry is not None and incident.entry.task_role == state.role
         return (
-            f"The grant is temporary: {when} the service is tried without it. Before that:"
-            f" {_before_it_ends(state)}" + ("" if declared else f"\nOr undo this run:\n{undo}")
+            f"{_before_the_next_apply(state)}The grant is temporary: {when} the service is tried without it."
+            f" Before that: {_before_it_ends(state)}" + ("" if declared else f"\nOr undo this run:\n{undo}")
         )
     if outcome == "PLANNED":
         return f"Nothing was changed. To do it:\n{_input(service=str(incident.service), mode='contain')}"
@@ -85,6 +85,16 @@ def _step(state: RunState, outcome: Outcome, left: LeftOver, undone: tuple[str, 
     if state.failure and state.failure.name in _MADE_UP:
         return f"Nothing was changed. {_MADE_UP[state.failure.name]}"
     return "AWS or the runbook failed before anything was changed: see the error, and start again."
+
+
+def _before_the_next_apply(state: RunState) -> str:
+    """Of a grant that the owner's Terraform removes."""
+    found = state.diagnosis.findings if state.diagnosis else ()
+    lost = [finding for finding in found if finding.code == "GRANT_NOT_DURABLE"]
+    where = ", ".join(dict.fromkeys(address for finding in lost for address in finding.evidence))
+    if not lost:
+        return ""
+    return f"After the next apply of Terraform it will be denied again: take it into the HCL ({where}). "
 
 
 def _unread(state: RunState) -> tuple[str, ...]:

@@ -175,6 +175,43 @@ def test_another_address_is_not_used(address: object) -> None:
     assert refused(text(terraform_address=address)).code == "INVALID_CATALOGUE"
 
 
+OF_STATE = "arn:aws:s3:::retainwise-terraform-state"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [None, f"{OF_STATE}/prod/terraform.tfstate", f"{OF_STATE}.eu/env:/prod/a+b=c@d/terraform.tfstate"],
+)
+def test_a_state_is_an_object_in_s3(state: str | None) -> None:
+    answer = read_entry(text(terraform_state=state), WORKER, ALLOWED, CATALOGUE)
+    assert isinstance(answer, CatalogueEntry) and answer.terraform_state == state
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        *("", "s3://retainwise-terraform-state/prod", OF_STATE, f"{OF_STATE}/", f"{OF_STATE}/*", 7),
+        *(
+            f"{OF_STATE}/a?b",
+            f"{OF_STATE}/a b",
+            f"{OF_STATE}/a\n",
+            "arn:aws:s3:::A/key",
+            "arn:aws:s3:::../key",
+        ),
+        "arn:aws:s3:us-east-1:999999999999:accesspoint/theirs/object/key",
+        f"{OF_STATE}/{'x' * 1000}",
+    ],
+)
+def test_another_state_is_not_asked_for(state: object) -> None:
+    assert refused(text(terraform_state=state)).code == "INVALID_CATALOGUE"
+
+
+def test_an_entry_without_a_state_travels_as_before() -> None:
+    """What a run in flight has of its entry, and events/ have recorded."""
+    answer = read_entry(text(), WORKER, ALLOWED, CATALOGUE)
+    assert isinstance(answer, CatalogueEntry) and "terraform_state" not in msgspec.to_builtins(answer)
+
+
 @pytest.mark.parametrize("ignored", [[], ["xray:PutTraceSegments"], [f"xray:Call{n}" for n in range(20)]])
 def test_up_to_twenty_actions_may_be_ignored(ignored: list[str]) -> None:
     answer = read_entry(text(ignore_actions=ignored), WORKER, ALLOWED, CATALOGUE)
