@@ -201,7 +201,16 @@ def _condition(p: Parameters) -> Parameters:
 def _s3(operation: str, p: Parameters) -> Answer:
     if "Bucket" not in p:
         return ["*"], {}, None
-    return [f"arn:aws:s3:::{p['Bucket']}" + (f"/{p['Key']}" if p.get("Key") else "")], {}, None
+    context = {"s3:resourceaccount": owner} if (owner := _owner(p["Bucket"])) else {}
+    return [f"arn:aws:s3:::{p['Bucket']}" + (f"/{p['Key']}" if p.get("Key") else "")], context, None
+
+
+def _owner(bucket: str) -> str | None:
+    """The account that has the bucket; None if there is none of that name."""
+    from moto.s3.models import s3_backends
+
+    accounts = (account for account, of in s3_backends.items() if bucket in of["aws"].buckets)
+    return next(accounts, None)
 
 
 def _ssm(operation: str, p: Parameters) -> Answer:

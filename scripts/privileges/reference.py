@@ -127,8 +127,9 @@ def _pattern(service: str, kind: str, services: Mapping[str, Any]) -> re.Pattern
     owner, _, name = kind.rpartition(":")
     owner = owner or service
     rest = re.escape(services[owner]["resources"][name]).replace("NAME", "[^/:]+").replace("PATH", ".+")
-    region = "" if owner == "iam" else "[a-z0-9-]+"
-    return re.compile(f"arn:aws:{owner}:{region}:([0-9]{{12}}|aws):{rest}")
+    region = "" if owner in ("iam", "s3") else "[a-z0-9-]+"
+    account = "" if owner == "s3" else "([0-9]{12}|aws)"
+    return re.compile(f"arn:aws:{owner}:{region}:{account}:{rest}")
 
 
 def _wrong(expected: Mapping[str, Question], asked: Sequence[Asked]) -> Iterator[str]:

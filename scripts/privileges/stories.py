@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -78,6 +79,24 @@ def approved_and_undone() -> None:
         _run(there, {"service": WORKER}, "CONTAINED")
         _holds(there, f"role/{OLD_ROLE}")
         _run(there, {"mode": "rollback", "incident": there.first}, "ROLLED_BACK")
+
+
+def removed_by_terraform() -> None:
+    """The owner's Terraform says which are the only roles with the policy, and this one is not among them."""
+    with incident() as there:
+        _, bucket, key = re.split(":::|/", retainwise.STATE, maxsplit=2)
+        s3 = _client(there, "s3")
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(_exclusive()).encode())
+        _enrol(there, terraform_state=retainwise.STATE)
+        _run(there, {"service": WORKER}, "CONTAINED")
+        assert "GRANT_NOT_DURABLE" in [finding["code"] for finding in there.reports()[-1][1]["findings"]]
+
+
+def _exclusive() -> dict[str, Any]:
+    attributes = {"policy_arn": RECEIVE, "roles": [retainwise.WORKER_ROLE]}
+    one = {"mode": "managed", "type": "aws_iam_policy_attachment", "name": "sqs"}
+    return {"version": 4, "resources": [one | {"instances": [{"attributes": attributes}]}]}
 
 
 def recorded_denial() -> None:
@@ -250,6 +269,7 @@ STORIES: tuple[Callable[[], None], ...] = (
     alarms,
     deployed_by_somebody,
     approved_and_undone,
+    removed_by_terraform,
     recorded_denial,
     not_fixed,
     cured,

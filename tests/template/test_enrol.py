@@ -51,6 +51,12 @@ def test_the_catalogue_entry_is_the_one_that_the_runbook_reads(template: Templat
     )
 
 
+def test_the_state_that_says_who_has_which_policies_is_in_its_entry(template: Template) -> None:
+    state = "arn:aws:s3:::terraform-states/prod/terraform.tfstate"
+    assert entry(enrolled(template, TerraformStateArn=state)).terraform_state == state
+    assert "terraform_state" not in enrolled(template)["CatalogueEntry"]["Value"]
+
+
 def test_a_service_without_queues_has_none_in_its_entry(template: Template) -> None:
     assert entry(enrolled(template)).health == HealthPolicy("Successfully received")
 

@@ -79,7 +79,7 @@ def test_no_list_stands_in_an_environment(source: Template) -> None:
         *(each.get("Environment") for each in functions),
     ]
     lists = {name for name, each in source["Parameters"].items() if each["Type"] == "CommaDelimitedList"}
-    assert len(lists) == 4
+    assert len(lists) == 5
     assert [name for name in lists if f"'Ref': '{name}'" in str(variables)] == []
 
 

@@ -59,6 +59,7 @@ def values(request: pytest.FixtureRequest, source: Template, stack: Template) ->
         **names,
         **{f"{name}.Arn": arn + physical for name, physical in names.items()},
         **{name: request.param(start) for name, start in LISTS.items()},
+        TerraformStateObjectArns=request.param("arn:aws-us-gov:s3:::retainwise-terraform-state/"),
         AlarmNamePrefix="a" * 200 + "/",
         LogGroupPrefix=",".join("/" + letter * 500 for letter in "abcde"),
         **{"AWS::StackName": STACK, "AWS::Region": REGION, "AWS::Partition": "aws-us-gov"},

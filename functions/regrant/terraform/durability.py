@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,10 +15,6 @@ from regrant.parallel import within
 from regrant.ports import TerraformStates
 from regrant.terraform.ownership import Grant, Ownership, Resource, judge
 from regrant.terraform.state import Unreadable, resources_of
-
-NOT_DURABLE: Final = "GRANT_NOT_DURABLE"
-DURABLE: Final = "GRANT_DURABLE"
-NOT_KNOWN: Final = "GRANT_DURABILITY_UNKNOWN"
 
 LARGEST = 16 * 2**20
 """Bytes of a state that are read. A function has 512 MB; 16 MB are decoded in less than 0.1 s."""
@@ -95,18 +90,18 @@ def _finding(grant: Grant, said: Ownership) -> Finding:
     evidence = (said.address,) if said.address else ()
     if said.word == "REMOVED":
         text = f"The owner's Terraform does not have {what}, and the next apply removes this: {said.why}."
-        return Finding(NOT_DURABLE, text, evidence)
+        return Finding("GRANT_NOT_DURABLE", text, evidence)
     if said.word == "STAYS":
-        return Finding(DURABLE, f"The next apply of Terraform leaves {what}: {said.why}.", evidence)
+        return Finding("GRANT_DURABLE", f"The next apply of Terraform leaves {what}: {said.why}.", evidence)
     text = f"It is unknown whether the next apply of Terraform removes {what}: {said.why}."
-    return Finding(NOT_KNOWN, text, evidence)
+    return Finding("GRANT_DURABILITY_UNKNOWN", text, evidence)
 
 
 def _not_kept(removed: list[Finding], incident: Incident) -> Refusal:
     where = ", ".join(dict.fromkeys(address for finding in removed for address in finding.evidence))
     again = json.dumps({"mode": "keep", "incident": incident.expires or ""})
     return Refusal(
-        NOT_DURABLE,
+        "GRANT_NOT_DURABLE",
         f"The grant is not kept, because the next apply of Terraform would remove it: {where}.",
         f"Take it into the HCL ({where}) and apply that. Until it is kept it is temporary, and ends at its"
         f" time. Then:\n  {again}",

@@ -32,6 +32,8 @@ SEND, RECEIVE = "prod-retainwise-sqs-send", "prod-retainwise-sqs-worker"
 QUEUE = "prod-retainwise-predictions-queue"
 DEAD_LETTER_QUEUE = f"{QUEUE}-dlq"
 BUCKET, TABLE = "prod-retainwise-uploads", "prod-retainwise-predictions"
+STATE = "arn:aws:s3:::retainwise-terraform-state/prod/terraform.tfstate"
+"""Where the owner's Terraform has its state, as far as a test puts one there."""
 ENROLMENT = Path(__file__).resolve().parents[3] / "enrol" / "service.yaml"
 
 
@@ -55,6 +57,7 @@ PARAMETERS = {
     "AlarmNamePrefix": "regrant/",
     "NotifyEmail": "",
     "ApproverArns": _role_arn(approver.ROLE),
+    "TerraformStateObjectArns": STATE,
 }
 """Parameters of template.yaml for this account."""
 ABOUT = "two ECS services that run with an old role, which lost its SQS permissions"
