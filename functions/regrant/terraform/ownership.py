@@ -10,7 +10,8 @@ with 5.100.0:
   When it is destroyed it detaches it from the roles in its state only, which Terraform does not read again
   before it destroys what the HCL does not have any more.
 - `aws_iam_role` with `managed_policy_arns` does the same as the first, if the argument is written. It is
-  Optional and Computed (role.go): a state has the list either way, so only a plan's configuration says.
+  Optional and Computed (role.go): a state has the list either way, so only a plan's configuration says. So
+  it is in `awscc_iam_role` of hashicorp/awscc, of which nothing was seen: it is unknown by a plan, too.
 - `aws_iam_role_policy_attachment` adds and takes off only itself. `aws_iam_role_policies_exclusive` and
   `inline_policy` look at inline policies, the others with `_exclusive` at users, groups and permission sets.
 """
@@ -33,7 +34,8 @@ OF_A_ROLE = "aws_iam_role_policy_attachments_exclusive"
 OF_A_POLICY = "aws_iam_policy_attachment"
 ONE = "aws_iam_role_policy_attachment"
 ROLE = "aws_iam_role"
-TYPES = (OF_A_ROLE, OF_A_POLICY, ONE, ROLE)
+ROLE_BY_CLOUD_CONTROL = "awscc_iam_role"
+TYPES = (OF_A_ROLE, OF_A_POLICY, ONE, ROLE, ROLE_BY_CLOUD_CONTROL)
 """The types of resources that are looked at; nothing of any other is read."""
 
 _LONGEST = 300
@@ -127,7 +129,7 @@ def _signs(resource: Resource, grant: Grant) -> Iterator[_Sign]:
         # and of this resource).
         why = f"{resource.address} attaches policies to {role} one by one"
         yield _Sign(2, Ownership("STAYS", why, resource.address))
-    elif kind == ROLE and has.arn == grant.role and not resource.deposed:
+    elif kind in (ROLE, ROLE_BY_CLOUD_CONTROL) and has.arn == grant.role and not resource.deposed:
         yield _of_role(resource, grant)
 
 

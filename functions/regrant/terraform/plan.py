@@ -12,7 +12,16 @@ from collections.abc import Iterator
 
 import msgspec
 
-from regrant.terraform.ownership import OF_A_POLICY, ROLE, TYPES, Attributes, Resource, address_of, as_shown
+from regrant.terraform.ownership import (
+    OF_A_POLICY,
+    ROLE,
+    ROLE_BY_CLOUD_CONTROL,
+    TYPES,
+    Attributes,
+    Resource,
+    address_of,
+    as_shown,
+)
 from regrant.terraform.state import WRONG, Unreadable
 
 # What follows the parent's address in a child module's. A key in brackets may hold anything.
@@ -115,8 +124,7 @@ def _resources(values: _Values, written: _Module) -> Iterator[Resource]:
     for each in values.resources:
         if each.mode == "managed" and each.type in TYPES:
             address = address_of(values.address, each.type, each.name, each.index)
-            owns = _owns(each, written) if each.type == ROLE else True
-            yield Resource(each.type, address, _attributes.decode(each.values), owns)
+            yield Resource(each.type, address, _attributes.decode(each.values), _owns(each, written))
     for child in values.child_modules:
         call = _CALL.fullmatch(child.address.removeprefix(values.address))
         called = written.module_calls.get(call[1]) if call else None
@@ -132,7 +140,10 @@ def _destroyed(changes: tuple[_Changed, ...]) -> Iterator[Resource]:
 
 
 def _owns(planned: _Planned, written: _Module) -> bool | None:
-    """Whether the HCL has a value for the role's managed_policy_arns; None if that cannot be seen."""
+    """Whether the HCL has the list: of a role, a value for managed_policy_arns. None if that cannot be
+    seen."""
+    if planned.type != ROLE:
+        return None if planned.type == ROLE_BY_CLOUD_CONTROL else True
     for each in written.resources:
         if (each.mode, each.type, each.name) == ("managed", planned.type, planned.name):
             expression = _expressions.decode(each.expressions).managed_policy_arns

@@ -8,6 +8,7 @@ no error of the decoder, which may quote what it has met, leaves this module.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import msgspec
 
@@ -18,26 +19,32 @@ class Unreadable(Exception):
     """It is not what it should be; the text says what, and quotes nothing of it."""
 
 
-class _Instance(msgspec.Struct):
-    attributes: msgspec.Raw = msgspec.Raw(b"")
+MOST = 10_000
+"""Instances of these resources in a state that are looked at. Whoever may write it may make it out of
+nothing but instances, and a function's memory is not for that."""
+
+
+class _Instance(msgspec.Struct, gc=False):
+    attributes: msgspec.Raw
     index_key: int | str | None = None
     deposed: str = ""
 
 
-class _Resource(msgspec.Struct):
+class _Resource(msgspec.Struct, gc=False):
     mode: str
     type: str
     name: str
-    instances: tuple[_Instance, ...]
+    instances: msgspec.Raw
     module: str = ""
 
 
-class _State(msgspec.Struct):
+class _State(msgspec.Struct, gc=False):
     version: int
     resources: tuple[_Resource, ...]
 
 
 _state = msgspec.json.Decoder(_State)
+_instances = msgspec.json.Decoder(tuple[_Instance, ...])
 _attributes = msgspec.json.Decoder(Attributes)
 WRONG = (msgspec.MsgspecError, ValueError, RecursionError)
 """What a decoder raises: its own, for text that is not UTF-8, and for JSON that is nested too deep."""
@@ -47,19 +54,22 @@ def resources_of(text: bytes) -> tuple[Resource, ...]:
     """Those of the state that may have to do with a role's policies. Raises Unreadable."""
     try:
         state = _state.decode(text)
-        if state.version == 4:
-            return tuple(_resources(state))
+        found = tuple(islice(_resources(state), MOST + 1)) if state.version == 4 else None
     except WRONG:
-        pass
-    # Neither the decoder's error nor its traceback, which has the text, goes with this one.
-    raise Unreadable("is not a Terraform state of format 4")
+        found = None
+    # Neither the decoder's error nor its traceback, which has the text, goes with these.
+    if found is None:
+        raise Unreadable("is not a Terraform state of format 4")
+    if len(found) > MOST:
+        raise Unreadable(f"has more than {MOST:,} roles and attachments")
+    return found
 
 
 def _resources(state: _State) -> Iterator[Resource]:
     for each in state.resources:
         if each.mode != "managed" or each.type not in TYPES:
             continue
-        for instance in each.instances:
+        for instance in _instances.decode(each.instances):
             address = address_of(each.module, each.type, each.name, instance.index_key)
             attributes = _attributes.decode(instance.attributes)
             yield Resource(each.type, address, attributes, deposed=bool(instance.deposed))

@@ -133,6 +133,14 @@ def test_what_looks_at_another_role_or_policy_does_not_matter(other: dict[str, A
     assert (by_state(a_state(other)).word, by_state(a_state(other)).address) == ("UNKNOWN", None)
 
 
+def test_a_role_of_another_provider_is_unknown_by_a_state_and_by_a_plan() -> None:
+    role = resource("awscc_iam_role", {"arn": OLD_ROLE, "managed_policy_arns": [SEND]})
+    assert (by_state(a_state(role)).word, by_state(a_state(role)).address) == ("UNKNOWN", "awscc_iam_role.x")
+    text = recorded("managed-policy-arns.plan").replace(b'"aws_iam_role"', b'"awscc_iam_role"')
+    said = by_plan(text)
+    assert (said.word, said.address) == ("UNKNOWN", f"{MODULE}awscc_iam_role.old")
+
+
 def test_what_is_to_be_destroyed_takes_off_the_roles_that_its_state_has() -> None:
     """Seen with 5.100.0: exclusive-destroyed left OLD_ROLE, which its state did not have, as it was."""
     text = a_state(ATTACHED, of_policy("retainwise-ecs-task-role", deposed="0a1b2c3d"))
@@ -209,6 +217,18 @@ def test_what_is_no_plan_is_refused_as_well(text: bytes) -> None:
         plan.resources_of(text)
     with pytest.raises(state.Unreadable):
         plan.resources_of(changed("inline.plan", '"format_version": "1.2"', '"format_version": "2.0"'))
+
+
+def test_a_state_of_nothing_but_attachments_fills_no_memory() -> None:
+    """Whoever may write it may put a million of them into 16 MiB."""
+    one = json.loads(a_state(ATTACHED))["resources"][0]
+    for count in (state.MOST, state.MOST + 1):
+        many = {**one, "instances": one["instances"] * count}
+        if count == state.MOST:
+            assert len(state.resources_of(a_state(many))) == count
+            continue
+        with pytest.raises(state.Unreadable, match="more than 10,000"):
+            state.resources_of(a_state(many))
 
 
 def test_nothing_of_a_state_is_kept_but_what_says_who_has_which_policy() -> None:
