@@ -83,9 +83,9 @@ def _deploy(
     for name in ("ManagedRoleArns", "GrantablePolicyArns", "ManagedClusterArns", "ExecutionRoleArns"):
         for number, arn in enumerate((parameters.get(name) or "(none)").split(",")):
             yield f"  {'' if number else name:24} {arn.strip()}"
-    yield "it reads these logs, and tries services without their grants in these hours:"
-    for name in ("LogGroupPrefix", "ExpiryWindow"):
-        yield f"  {name:24} {(defaults(TEMPLATE) | parameters)[name]}"
+    yield "it reads these logs and Terraform states, and tries services without their grants in these hours:"
+    for name in ("LogGroupPrefix", "TerraformStateObjectArns", "ExpiryWindow"):
+        yield f"  {name:24} {(defaults(TEMPLATE) | parameters)[name] or '(none)'}"
     yield "who may approve where an enrolment asks for it (docs/local-account.md, A second person):"
     yield f"  {'ApproverArns':24} {parameters.get('ApproverArns') or '(nobody)'}"
     demand = (defaults(TEMPLATE) | parameters)["RequireApproval"]
