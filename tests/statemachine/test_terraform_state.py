@@ -44,11 +44,8 @@ def test_a_grant_is_made_and_not_kept_until_terraform_has_it() -> None:
         assert (contained.outcome, world.granted()) == ("CONTAINED", True)
         assert said(contained)[0] == "GRANT_NOT_DURABLE"
         ((_, mail),) = world.messages()
-        first = (
-            f"After the next apply of Terraform it will be denied again: take it into the HCL ({ADDRESS})."
-        )
-        assert contained.report["next"].startswith(first)
-        assert "take it into the HCL" in " ".join(mail.split()) and ADDRESS in mail
+        advice = f"denied again: take the grant into the HCL ({ADDRESS})."
+        assert advice in contained.report["next"] and advice in " ".join(mail.split())
         keep = {"mode": "keep", "incident": contained.name}
         refused = world.run(keep)
         assert refused.outcome == "REFUSED" and "GRANT_NOT_DURABLE" in refused.codes

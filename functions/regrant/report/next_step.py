@@ -94,7 +94,7 @@ def _before_the_next_apply(state: RunState) -> str:
     where = ", ".join(dict.fromkeys(address for finding in lost for address in finding.evidence))
     if not lost:
         return ""
-    return f"After the next apply of Terraform it will be denied again: take it into the HCL ({where}). "
+    return f"After the next apply of Terraform it is denied again: take the grant into the HCL ({where}). "
 
 
 def _unread(state: RunState) -> tuple[str, ...]:

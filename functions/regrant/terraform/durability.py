@@ -82,14 +82,14 @@ def _answer(arn: str, found: tuple[Resource, ...] | str, grant: Grant) -> Owners
     if isinstance(found, str):
         return Ownership("UNKNOWN", found)
     said = judge(found, grant)
-    return said._replace(why=f"by {arn}, {said.why}")
+    return said._replace(why=f"{said.why} ({arn})")
 
 
 def _finding(grant: Grant, said: Ownership) -> Finding:
     what = f"{name_of(grant.policy)} on {name_of(grant.role)}"
     evidence = (said.address,) if said.address else ()
     if said.word == "REMOVED":
-        text = f"The owner's Terraform does not have {what}, and the next apply removes this: {said.why}."
+        text = f"The owner's Terraform has no {what}, and the next apply removes this: {said.why}."
         return Finding("GRANT_NOT_DURABLE", text, evidence)
     if said.word == "STAYS":
         return Finding("GRANT_DURABLE", f"The next apply of Terraform leaves {what}: {said.why}.", evidence)

@@ -96,7 +96,7 @@ def judge(resources: Iterable[Resource], grant: Grant) -> Ownership:
     if signs:
         return min(signs, key=lambda sign: sign.rank).ownership
     role = name_of(grant.role)
-    return Ownership("UNKNOWN", f"it has neither {role} nor an attachment to it, so something else has them")
+    return Ownership("UNKNOWN", f"neither {role} nor an attachment to it is in this Terraform's state")
 
 
 def address_of(module: str, kind: str, name: str, key: int | str | None) -> str:
@@ -139,12 +139,14 @@ def _listed(resource: Resource, listed: tuple[str, ...] | None, wanted: str, gra
     if listed is None:
         return _Sign(1, Ownership("UNKNOWN", f"the list of {address} is not known before the apply", address))
     if wanted not in listed:
-        where = "the only roles" if resource.kind == OF_A_POLICY else "the only policies"
-        what = name_of(grant.policy if resource.kind == OF_A_POLICY else grant.role)
-        why = f"{address} says which are {where} of {what}, and {name_of(wanted)} is not among them"
+        policy, role = name_of(grant.policy), name_of(grant.role)
+        all_of_them = f"policies that {role} is to have"
+        if resource.kind == OF_A_POLICY:
+            all_of_them = f"roles that are to have {policy}"
+        why = f"{address} lists all {all_of_them}, and {name_of(wanted)} is not one of them"
         return _Sign(0, Ownership("REMOVED", why, address))
     if grant.attached and resource.owns is None:
-        why = f"{address} lists it in the state, as it would after a refresh that saw the grant"
+        why = f"{address} lists it in the state, as it does after a refresh that has seen the grant"
         return _Sign(1, Ownership("UNKNOWN", why, address))
     return _Sign(2, Ownership("STAYS", f"{address} lists it", address))
 
@@ -152,7 +154,7 @@ def _listed(resource: Resource, listed: tuple[str, ...] | None, wanted: str, gra
 def _of_role(resource: Resource, grant: Grant) -> _Sign:
     address, listed = resource.address, resource.attributes.managed_policy_arns
     if resource.owns is None:
-        why = f"the HCL may have managed_policy_arns for {address}, which cannot be seen in it"
+        why = f"whether the HCL sets managed_policy_arns of {address} cannot be seen"
         return _Sign(3, Ownership("UNKNOWN", why, address))
     if resource.owns:
         return _listed(resource, listed, grant.policy, grant)

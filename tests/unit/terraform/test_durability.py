@@ -58,9 +58,9 @@ def test_what_terraform_removes_is_granted_all_the_same_and_the_report_says_so()
     assert (finding.code, finding.evidence) == ("GRANT_NOT_DURABLE", (ADDRESS,))
     assert "the next apply removes this" in finding.text and ADDRESS in finding.text
     assert report.next.startswith(
-        f"After the next apply of Terraform it will be denied again: take it into the HCL ({ADDRESS})."
+        f"After the next apply of Terraform it is denied again: take the grant into the HCL ({ADDRESS})."
     )
-    assert "take it into the HCL" in " ".join(render(report).split())
+    assert "take the grant into the HCL" in " ".join(render(report).split())
 
 
 def test_it_is_said_before_what_anybody_may_have_written_into_a_log() -> None:
@@ -103,7 +103,7 @@ def test_who_approves_sees_it_and_a_yes_is_to_the_same_plan() -> None:
     assert plan_digest(runs[0].state) == plan_digest(runs[1].state)
     ask_approval(AskEvent(runs[0].state, at(3), "token"), world)
     ((_, text),) = world.topic.sent
-    assert "GRANT_NOT_DURABLE: The owner's Terraform does not have" in text and ADDRESS in text
+    assert "GRANT_NOT_DURABLE: The owner's Terraform has no" in text and ADDRESS in text
 
 
 def test_a_grant_that_terraform_removes_is_not_kept() -> None:
