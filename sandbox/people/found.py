@@ -226,6 +226,11 @@ _WORDS = {
         ),
     ),
 }
+_NOT_WATCHED = {
+    "runs with an undeclared role when its grant ends": Found(
+        "cured_works", (*CONTAINED, act("deploy", "worker", "back"), Wait(240), run("expire"), Follow())
+    ),
+}
 _FOR_GOOD = {
     "keep": Found("keep_keeps", (*OWN_ROLE, run("keep"), Days(2))),
     "keep, then undo": Found("keep_keeps", (*OWN_ROLE, run("keep"), run("rollback"))),
@@ -259,4 +264,4 @@ _FOR_GOOD = {
     "keep by tag, then undo": Found("keep_keeps", (*CONTAINED, act("keep"), run("rollback"))),
 }
 
-FOUND: dict[str, Found] = _BACK_OR_LEFT | _CUT_OFF | _OTHERS_STAY | _WORDS | _FOR_GOOD
+FOUND: dict[str, Found] = _BACK_OR_LEFT | _CUT_OFF | _OTHERS_STAY | _WORDS | _NOT_WATCHED | _FOR_GOOD

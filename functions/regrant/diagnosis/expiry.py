@@ -13,6 +13,7 @@ from regrant.expiry_window import closed_until
 from regrant.grants import attachments_of, is_lost
 from regrant.iam.keep_tag import is_kept_by_tag
 from regrant.model.aws import RoleState, ServiceState, TaskDefinition, name_of
+from regrant.model.catalogue import CatalogueEntry
 from regrant.model.journal import Hold
 from regrant.model.results import Refusal
 from regrant.model.run import Diagnosis, Finding, Incident, Plan
@@ -58,7 +59,7 @@ def plan_expiry(
         postpone=postpone,
         watch=depends,
     )
-    findings = (_expired(own, role, now), *_use(depends, definition, role))
+    findings = (_expired(own, role, now), *_use(depends, definition, role, incident.entry))
     if definition and depends:
         findings = (*findings, *elsewhere(definition))
     routes = definition.logs if definition else ()
@@ -137,11 +138,17 @@ def _expired(own: list[Hold], role: str, now: str) -> Finding:
     return Finding("GRANT_EXPIRED", f"{text}; it was made at {first.held_at}.", (first.why,))
 
 
-def _use(depends: bool, definition: TaskDefinition | None, role: str) -> tuple[Finding, ...]:
+def _use(
+    depends: bool, definition: TaskDefinition | None, role: str, entry: CatalogueEntry | None
+) -> tuple[Finding, ...]:
     if depends:
         return (Finding("NOT_CURED", f"The service still runs with {name_of(role)}."),)
     used = definition.task_role if definition else None
-    text = (
-        f"The service runs with {name_of(used)} now." if used and used != role else "No task depends on it."
-    )
-    return (Finding("NOT_IN_USE", text),)
+    if used is None or used == role:
+        return (Finding("NOT_IN_USE", "No task depends on it."),)
+    here = Finding("NOT_IN_USE", f"The service runs with {name_of(used)} now.")
+    if entry is None or used == entry.task_role:
+        return (here,)
+    declared = name_of(entry.task_role)
+    text = f"The tasks run as {name_of(used)}; the catalogue declares {declared}. They were not watched."
+    return here, Finding("WRONG_TASK_ROLE", text, (used, entry.task_role))

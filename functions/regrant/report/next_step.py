@@ -158,7 +158,9 @@ def _after_the_end(state: RunState, left: LeftOver) -> str:
     if state.rollout and state.rollout.revision:
         return f"Nothing. {state.rollout.revision} is in use; keep later revisions on the same role."
     nothing = "Nothing: no temporary grant of the service is left."
-    if (state.withdrawal and state.withdrawal.removed) or state.incident.entry is None:
+    watched = state.diagnosis is not None and state.diagnosis.plan is not None and state.diagnosis.plan.watch
+    removed = state.withdrawal is not None and bool(state.withdrawal.removed)
+    if (removed and watched) or state.incident.entry is None:
         return nothing  # it was proved to work, or no run can be started for it
     return f"{nothing} If it is denied:\n{_input(service=str(state.incident.service), mode='contain')}"
 

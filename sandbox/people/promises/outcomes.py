@@ -92,6 +92,8 @@ def cured_works(seen: Seen, run: RunSeen) -> Iterator[str]:
     look = closed(run)
     if look is None or run.outcome != "CURED" or run.mode == "keep":  # which proves nothing
         return
+    if {"NOT_IN_USE", "WRONG_TASK_ROLE"} <= {*run.codes}:  # the page says that nobody looked
+        return
     name = run.report["service"]
     later = [rest.look for rest in seen.rests if rest.look.at >= look.at and rest.look.deeds == look.deeds]
     for each in (look, *later):

@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from regrant.baseline.drift import ROUNDS
 from regrant.model.aws import TaskDefinition
 from regrant.model.run import Diagnosis, Incident, RunState
+from regrant.report.left_over import LeftOver
+from regrant.report.next_step import next_step
 from regrant.settings import Settings
 from tests.unit.cure import (
     BACKEND,
@@ -25,6 +27,7 @@ from tests.unit.cure import (
     undo,
 )
 from tests.unit.fakes import (
+    BACKEND_ROLE,
     DEFINITION,
     INCIDENT,
     NEWER_DEFINITION,
@@ -89,6 +92,16 @@ def test_a_grant_that_no_task_depends_on_goes_without_a_proof(happened: Callable
     happened(world)
     withdrawal = run(world, EXPIRY, DAY).withdrawal
     assert withdrawal is not None and (withdrawal.removed, withdrawal.next) == ((RECEIVE,), "CLOSE")
+
+
+def test_whether_a_service_works_with_a_role_that_nobody_declares_is_not_claimed() -> None:
+    world = granted()
+    world.services.definition = TaskDefinition(DEFINITION, BACKEND_ROLE, (ROUTE,))
+    state = run(world, EXPIRY, DAY)
+    assert state.diagnosis is not None
+    assert "They were not watched." in finding(state.diagnosis, "WRONG_TASK_ROLE")
+    said = next_step(state, "CURED", LeftOver())
+    assert said.startswith("Nothing: no temporary grant of the service is left. If it is denied:")
 
 
 # Since the grant was made, in `always`. It ends at 21:52.
