@@ -18,15 +18,15 @@ from botocore.exceptions import ConnectionClosedError
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.responses import BaseResponse
 from moto.core.utils import method_names_from_class
-from moto.ecs.models import ecs_backends
-from moto.s3.exceptions import S3ClientError
 from moto.sts.models import sts_backends
 
+from sandbox.engine import s3
 from sandbox.engine.core import Call, Core
 from sandbox.engine.errors import DENIAL_CODES, AwsError, Response, denial, error_code, serialize
 from sandbox.engine.faults import Effect, FunctionCrashed, FunctionTimedOut, server_error, throttled
+from sandbox.engine.passed_roles import passed_roles
 from sandbox.engine.recording import Recorder
-from sandbox.engine.roles import Roles, provide_aws_policy, within_quota
+from sandbox.engine.roles import Roles, let_in, provide_aws_policy, within_quota
 from sandbox.iam import requests
 from sandbox.iam.evaluate import Decision, Layer, Request, Verdict, evaluate
 from sandbox.iam.requests import ACCOUNT, REGION, Ask
@@ -125,15 +125,17 @@ class Gateway:
         """S3 has its own way through moto, which asks here before each operation. Effects after it do not
         work.
         """
-        known = {name: value for name, value in (("Bucket", bucket), ("Key", key)) if value}
-        incoming = self._read(response, "s3", known)
+        incoming = self._read(response, "s3", s3.parameters(response, bucket, key))
         if incoming is None:
             return
         try:
             self._before(incoming, self._fault(incoming))
+            listing = s3.asked_if_missing(incoming.operation, incoming.parameters)
+            if listing and not self._verdict(incoming.principal, listing).allowed:
+                raise s3.denied()
         except AwsError as error:
             self._record(incoming, error.code)
-            raise S3ClientError(error.code, error.message) from error
+            raise s3.refused(error) from error
         self._record(incoming, None)
 
     def _demand(self, incoming: _Incoming) -> None:
@@ -156,7 +158,7 @@ class Gateway:
         parameters = _parameters(response) if known is None else known
         asked = requests.asks(service, operation, parameters)
         if service == "ecs":
-            asked += _passed_roles(operation, parameters)
+            asked += passed_roles(operation, parameters)
         elif service == "scheduler" and "Target" in parameters:
             role = parameters["Target"]["RoleArn"]
             asked.append(requests.pass_role(role, "scheduler.amazonaws.com"))
@@ -208,6 +210,13 @@ class Gateway:
             raise ConnectionClosedError(endpoint_url="https://amazonaws.com/")
 
     def _verdict(self, principal: Principal, ask: Ask) -> Verdict:
+        if ask.action == "sts:AssumeRole":
+            own = requests.role_arn(principal.role) if principal.role else None
+            return let_in(ask, principal.arn, own, lambda: self._allowed(principal, ask))
+        return self._allowed(principal, ask)
+
+    def _allowed(self, principal: Principal, ask: Ask) -> Verdict:
+        """By what is attached to the principal itself."""
         if principal.role is None:
             return Verdict(Decision.ALLOWED)
         permissions = self._roles.permissions(principal.role)
@@ -269,35 +278,3 @@ def _parameters(response: BaseResponse) -> dict[str, Any]:
     if not response.automated_parameter_parsing:
         response.parse_parameters(response.normalized_request)
     return dict(response.params)
-
-
-def _passed_roles(operation: str, parameters: dict[str, Any]) -> list[Ask]:
-    """Roles that the call hands to ECS: those that a task definition names.
-
-    RegisterTaskDefinition and UpdateService ask for iam:PassRole (Service Authorization Reference, ECS, "API
-    operations"). It does not say for which roles, nor whether one that does not change is checked. RunTask
-    checks both roles, so this is the stricter reading.
-    """
-    roles: list[str | None] = []
-    if operation == "RegisterTaskDefinition":
-        roles = [parameters.get("taskRoleArn"), parameters.get("executionRoleArn")]
-    elif operation == "UpdateService":
-        definition = _task_definition(parameters)
-        # moto has the attributes only where a role was named.
-        roles = [getattr(definition, name, None) for name in ("task_role_arn", "execution_role_arn")]
-    return [requests.pass_role(role, "ecs-tasks.amazonaws.com") for role in roles if role]
-
-
-def _task_definition(parameters: dict[str, Any]) -> Any:
-    """The revision that the service will run; None if there is no such."""
-    backend = ecs_backends[ACCOUNT][REGION]
-    wanted = parameters.get("taskDefinition")
-    if not wanted:
-        cluster = str(parameters.get("cluster") or "default").rpartition("/")[2]
-        name = str(parameters.get("service")).rpartition("/")[2]
-        service = backend.services.get(f"{cluster}:{name}")
-        wanted = service.task_definition if service else None
-    family, _, revision = str(wanted).rpartition("/")[2].partition(":")
-    revisions = backend.task_definitions.get(family, {})
-    active = (number for number, each in revisions.items() if each.status == "ACTIVE")
-    return revisions.get(int(revision) if revision else max(active, default=0))

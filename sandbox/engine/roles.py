@@ -20,8 +20,8 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, iam_backends
 
 from sandbox.engine.errors import AwsError
-from sandbox.iam.evaluate import Document, Request, lets_service
-from sandbox.iam.requests import ACCOUNT
+from sandbox.iam.evaluate import Decision, Document, Layer, Request, Verdict, lets_service, names, says
+from sandbox.iam.requests import ACCOUNT, Ask
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,28 @@ def trusts(role: str, service: str, context: Mapping[str, str]) -> bool:
         return False
     request = Request("sts:AssumeRole", found.arn, context)
     return lets_service(_parsed(found.assume_role_policy_document), service, request)
+
+
+def let_in(ask: Ask, caller: str, role: str | None, own: Callable[[], Verdict]) -> Verdict:
+    """Whether a principal of this account may assume a role: sts:AssumeRole.
+
+    caller: its ARN. role: the ARN of the role whose session it is. own: what its own policies say. The role's
+    trust policy must allow it in any case. Where that names the caller itself, its own policies need not;
+    where it names the account, they have to (IAM User Guide, "Policy evaluation logic for requests within a
+    single account"; "Granting a user permissions to switch roles"). A role that does not exist is a denial.
+    """
+    found = _find(ask.resource.rpartition("/")[2])
+    document = _parsed(found.assume_role_policy_document) if found is not None else {}
+    whole = {f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT}
+    itself = {caller, "*"} | ({role} if role else set())
+    request = Request(ask.action, "*", {"aws:principalarn": role or caller, **ask.context})
+    trusted = says(document, lambda each: names(each, "AWS", whole | itself), request)
+    if trusted is not Decision.ALLOWED:
+        return Verdict(trusted, Layer.TRUST)
+    verdict = own()
+    directly = says(document, lambda each: names(each, "AWS", itself), request)
+    implicit = verdict == Verdict(Decision.IMPLICIT_DENY, Layer.IDENTITY)
+    return Verdict(Decision.ALLOWED) if directly is Decision.ALLOWED and implicit else verdict
 
 
 def provide_aws_policy(arn: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -28,6 +28,7 @@ class Decision(Enum):
 class Layer(Enum):
     IDENTITY = "identity-based policy"
     BOUNDARY = "permissions boundary"
+    TRUST = "role trust policy"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Verdict:
         """The end of AWS's denial sentence."""
         layer = (self.layer or Layer.IDENTITY).value
         if self.decision is Decision.EXPLICIT_DENY:
-            article = "an" if self.layer is not Layer.BOUNDARY else "a"
+            article = {Layer.BOUNDARY: "a", Layer.TRUST: "the"}.get(self.layer or Layer.IDENTITY, "an")
             return f"with an explicit deny in {article} {layer}"
         return f"because no {layer} allows the {action} action"
 
@@ -73,13 +74,19 @@ def evaluate(request: Request, policies: Sequence[Document], boundary: Document 
 
 def lets_service(policy: Document, service: str, request: Request) -> bool:
     """Whether a resource's own policy, or a role's trust policy, lets an AWS service (its principal) in."""
-    statements = [each for each in _items(policy.get("Statement", [])) if _names_service(each, service)]
-    return evaluate(request, [{"Statement": statements}]).allowed
+    return says(policy, lambda each: names(each, "Service", {service}), request) is Decision.ALLOWED
 
 
-def _names_service(statement: Document, service: str) -> bool:
+def says(policy: Document, concerned: Callable[[Document], bool], request: Request) -> Decision:
+    """What a resource's own policy decides by those of its statements that concern the caller."""
+    statements = [each for each in _items(policy.get("Statement", [])) if concerned(each)]
+    return _decide(request, [{"Statement": statements}])
+
+
+def names(statement: Document, kind: str, principals: Set[str]) -> bool:
+    """Whether the statement is about one of these principals of a kind: AWS or Service."""
     principal = statement.get("Principal", {})
-    return principal == "*" or service in _items(principal.get("Service", []))
+    return principal == "*" or any(each in principals for each in _items(principal.get(kind, [])))
 
 
 def _decide(request: Request, policies: Sequence[Document]) -> Decision:

@@ -1,4 +1,4 @@
-"""What a request asks for: its IAM action, the resources it touches and the condition keys that come with it.
+"""What a request asks for: its IAM action, the resources it touches and the condition keys with it.
 
 Source: the Service Authorization Reference, one page per service ("Actions, resources, and condition keys for
 ..."). Only what the runbook and the seeds call is here; a call that is not known is asked about resource "*".
@@ -46,6 +46,8 @@ def asks(service: str, operation: str, parameters: Parameters) -> list[Ask]:
             ask for item in parameters["TransactItems"] for each in item.items() for ask in _written(*each)
         ]
     action = _ACTIONS.get((service, operation), operation)
+    if service == "s3" and action in ("GetObject", "DeleteObject") and "VersionId" in parameters:
+        action += "Version"
     resources, context, shown = _SERVICES.get(service, _unknown)(operation, parameters)
     asked = [Ask(f"{service}:{action}", resource, context, shown) for resource in resources]
     if service == "ecs" and operation in _TAGGING and parameters.get("tags"):
@@ -198,10 +200,16 @@ def _condition(p: Parameters) -> Parameters:
     return {names.get(name, name): values[value] for name, value in equal if value in values}
 
 
+_LISTING = {"Prefix": "s3:prefix", "Delimiter": "s3:delimiter", "MaxKeys": "s3:max-keys"}
+
+
 def _s3(operation: str, p: Parameters) -> Answer:
     if "Bucket" not in p:
         return ["*"], {}, None
-    context = {"s3:resourceaccount": owner} if (owner := _owner(p["Bucket"])) else {}
+    listed = operation.startswith("List")
+    context = {key: str(p[name]) for name, key in _LISTING.items() if listed and name in p}
+    if owner := _owner(p["Bucket"]):
+        context["s3:resourceaccount"] = owner
     return [f"arn:aws:s3:::{p['Bucket']}" + (f"/{p['Key']}" if p.get("Key") else "")], context, None
 
 

@@ -121,6 +121,7 @@ ITEM = {"entry": {"S": "lease"}, "run": {"S": "lease#service/c/s"}}
         ("PutItem", {"Item": ITEM}),
         ("GetItem", {"Key": ITEM}),
         ("UpdateItem", {"Key": ITEM}),
+        ("DeleteItem", {"Key": ITEM}),
         (
             "Query",
             {
@@ -141,3 +142,19 @@ def test_an_items_partition_key_is_asked_with(operation: str, named: dict[str, A
     )
     (ask,) = asks("dynamodb", operation, {"TableName": "journal", **named})
     assert ask.context == {"dynamodb:leadingkeys": ["lease#service/c/s"]}
+
+
+@pytest.mark.parametrize(
+    ("operation", "version", "action"),
+    [
+        ("GetObject", {}, "s3:GetObject"),
+        ("GetObject", {"VersionId": "v"}, "s3:GetObjectVersion"),
+        ("HeadObject", {"VersionId": "v"}, "s3:GetObjectVersion"),
+        ("DeleteObject", {"VersionId": "v"}, "s3:DeleteObjectVersion"),
+    ],
+)
+def test_a_version_of_an_object_has_actions_of_its_own(
+    operation: str, version: dict[str, str], action: str
+) -> None:
+    (ask,) = asks("s3", operation, {"Bucket": "b", "Key": "k", **version})
+    assert ask.action == action

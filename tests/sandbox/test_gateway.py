@@ -174,19 +174,76 @@ def test_only_listed_policies_can_be_attached_to_listed_roles(account: LocalAcco
     assert refused(iam.attach_role_policy, RoleName="runbook", PolicyArn=good)
 
 
+OTHER = "arn:aws:iam::123456789012:role/other"
+
+
+def trusting(account: LocalAccount, *statements: dict[str, Any]) -> None:
+    """A role that these statements let in."""
+    document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    account.client("iam").create_role(RoleName="other", AssumeRolePolicyDocument=document)
+
+
+def trust(principal: Any, effect: str = "Allow", **more: Any) -> dict[str, Any]:
+    return {"Effect": effect, "Principal": principal, "Action": "sts:AssumeRole"} | more
+
+
+ACCOUNT_ITSELF = {"AWS": "arn:aws:iam::123456789012:root"}
+
+
 def test_a_role_that_may_not_be_assumed_is_not(account: LocalAccount) -> None:
-    other = "arn:aws:iam::123456789012:role/other"
-    error = refused(account.role_client("task", "sts", "s").assume_role, RoleArn=other, RoleSessionName="t1")
+    trusting(account, trust(ACCOUNT_ITSELF))
+    error = refused(account.role_client("task", "sts", "s").assume_role, RoleArn=OTHER, RoleSessionName="t1")
     assert error.response["Error"]["Code"] == "AccessDenied"
-    assert f"is not authorized to perform: sts:AssumeRole on resource: {other}" in str(error)
+    assert f"is not authorized to perform: sts:AssumeRole on resource: {OTHER}" in str(error)
+    assert "because no identity-based policy allows the sts:AssumeRole action" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("statements", "reason"),
+    [
+        ([], "because no role trust policy allows the sts:AssumeRole action"),
+        ([trust({"Service": "ecs-tasks.amazonaws.com"})], "because no role trust policy allows"),
+        ([trust({"AWS": "arn:aws:iam::123456789012:role/another"})], "because no role trust policy allows"),
+        (
+            [trust(ACCOUNT_ITSELF), trust({"AWS": ROLE}, "Deny")],
+            "with an explicit deny in the role trust policy",
+        ),
+    ],
+)
+def test_a_role_is_assumed_only_by_whom_it_trusts(
+    account: LocalAccount, statements: list[dict[str, Any]], reason: str
+) -> None:
+    trusting(account, *statements)
+    grant(account, allow("sts:AssumeRole", OTHER))
+    error = refused(account.role_client("task", "sts", "s").assume_role, RoleArn=OTHER, RoleSessionName="t1")
+    assert reason in str(error)
+
+
+def test_nor_is_it_by_an_administrator_whom_it_does_not_trust(account: LocalAccount) -> None:
+    trusting(account, trust({"Service": "ecs-tasks.amazonaws.com"}))
+    error = refused(account.client("sts").assume_role, RoleArn=OTHER, RoleSessionName="t1")
+    assert "because no role trust policy allows" in str(error)
+    missing = f"{OTHER}-that-is-not-there"
+    error = refused(account.client("sts").assume_role, RoleArn=missing, RoleSessionName="t1")
+    assert error.response["Error"]["Code"] == "AccessDenied"
+
+
+def test_whom_a_role_names_itself_needs_no_policy_for_it(account: LocalAccount) -> None:
+    trusting(account, trust({"AWS": ROLE}))
+    sts = account.role_client("task", "sts", "s")
+    assert sts.assume_role(RoleArn=OTHER, RoleSessionName="t1")["AssumedRoleUser"]["Arn"].endswith(
+        "/other/t1"
+    )
+    grant(account, allow("sts:AssumeRole", OTHER, "Deny"))
+    error = refused(sts.assume_role, RoleArn=OTHER, RoleSessionName="t1")
+    assert "with an explicit deny in an identity-based policy" in str(error)
 
 
 def test_whoever_assumes_a_role_is_that_role_from_then_on(account: LocalAccount) -> None:
-    account.client("iam").create_role(RoleName="other", AssumeRolePolicyDocument="{}")
-    other = "arn:aws:iam::123456789012:role/other"
-    grant(account, allow("sts:AssumeRole", other), allow("ssm:*"))
+    trusting(account, trust(ACCOUNT_ITSELF))
+    grant(account, allow("sts:AssumeRole", OTHER), allow("ssm:*"))
     sts = account.role_client("task", "sts", "s")
-    credentials = sts.assume_role(RoleArn=other, RoleSessionName="t1")["Credentials"]
+    credentials = sts.assume_role(RoleArn=OTHER, RoleSessionName="t1")["Credentials"]
     ssm = account.session_client(credentials, "ssm")
     error = refused(ssm.put_parameter, Name="/a", Value="1", Type="String")
     assert "User: arn:aws:sts::123456789012:assumed-role/other/t1 is not authorized" in str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -44,7 +45,10 @@ def test_a_role_s_key_is_enforced() -> None:
 
 
 def test_the_key_of_an_assumed_role_is_enforced() -> None:
+    trust = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}
     with LocalAccount(http_port=0) as account:
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        remote(account, "iam").create_role(RoleName="reader", AssumeRolePolicyDocument=document)
         answer = remote(account, "sts").assume_role(
             RoleArn="arn:aws:iam::123456789012:role/reader", RoleSessionName="s1"
         )["Credentials"]
