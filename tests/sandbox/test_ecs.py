@@ -211,6 +211,15 @@ def test_scaling_starts_no_deployment(shop: Shop) -> None:
     assert shop.describe()["runningCount"] == 1
 
 
+def test_zones_are_rebalanced_unless_the_service_says_otherwise(shop: Shop) -> None:
+    before = shop.create()["deployments"][0]["id"]
+    assert shop.describe()["availabilityZoneRebalancing"] == "ENABLED"
+    shop.update(availabilityZoneRebalancing="DISABLED")
+    shop.update(desiredCount=3)
+    assert shop.describe()["availabilityZoneRebalancing"] == "DISABLED"
+    assert [d["id"] for d in shop.describe()["deployments"]] == [before]
+
+
 def test_the_same_definition_without_force_starts_no_deployment(shop: Shop) -> None:
     made = shop.create()
     assert len(shop.update(taskDefinition=made["taskDefinition"])["deployments"]) == 1

@@ -84,6 +84,23 @@ def test_the_queue_gives_up_after_three_receives(account: LocalAccount) -> None:
     assert (int(redrive["maxReceiveCount"]), attributes["VisibilityTimeout"]) == (3, "30")
 
 
+def test_what_a_terraform_provider_compares_is_shown_as_aws_shows_it(account: LocalAccount) -> None:
+    """A blank in a text, or an attribute that is missing, would be a change of every plan."""
+    sqs = client(account, "sqs")
+    shown = {}
+    for queue in (retainwise.QUEUE, retainwise.DEAD_LETTER_QUEUE):
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        shown[queue] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert [each["MaximumMessageSize"] for each in shown.values()] == ["262144", "262144"]
+    queue_arn = f"arn:aws:sqs:us-east-1:123456789012:{retainwise.DEAD_LETTER_QUEUE}"
+    redrive = f'{{"deadLetterTargetArn":"{queue_arn}","maxReceiveCount":3}}'
+    assert shown[retainwise.QUEUE]["RedrivePolicy"] == redrive
+    services = client(account, "ecs").describe_services(
+        cluster=retainwise.CLUSTER, services=[retainwise.BACKEND, retainwise.WORKER]
+    )["services"]
+    assert {each["availabilityZoneRebalancing"] for each in services} == {"DISABLED"}
+
+
 def test_with_the_model_missing_only_the_worker_is_denied() -> None:
     with LocalAccount() as account:
         retainwise.create(account, variant="model-missing")

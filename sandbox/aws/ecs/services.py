@@ -1,7 +1,9 @@
 """The services of an account: which change of a service starts a deployment, and which one ECS refuses.
 
 Stands for: the API actions CreateService, UpdateService and DeleteService, including what the CODE_DEPLOY and
-EXTERNAL deployment controllers reject.
+EXTERNAL deployment controllers reject. A service made without a word on Availability Zone rebalancing has it
+ENABLED; an older one, that never had it set, shows DISABLED (API reference, CreateService and UpdateService:
+availabilityZoneRebalancing; hashicorp/terraform-provider-aws#43238). Which services it suits is not asked.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ KEPT = {
     "enableExecuteCommand": "enable_execute_command",
     "enableECSManagedTags": "enable_ecs_managed_tags",
     "propagateTags": "propagate_tags",
+    "availabilityZoneRebalancing": "availability_zone_rebalancing",
 }
 """Parameters that do not, and reach only tasks started later."""
 NOT_WITH = {
@@ -102,6 +105,7 @@ class Ecs:
         service.created_at = self.clock.now()
         service.deployment_configuration = configured({}, request.get("deploymentConfiguration"))
         service.events = []
+        service.availability_zone_rebalancing = "ENABLED"
         self._keep(service, request)
         if service.deployment_controller["type"] == "ECS":
             rollout = Rollout(service, self.clock, self.runner, self.definition, self.new_id)

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from moto.ec2.models import subnets
 
 from sandbox.scenarios import approver
 from sandbox.scenarios.seeds import storm
@@ -31,6 +34,10 @@ BOUNDARY, FREEZE, DATA = "retainwise-boundary", "incident-2025-10-freeze", "reta
 SEND, RECEIVE = "prod-retainwise-sqs-send", "prod-retainwise-sqs-worker"
 QUEUE = "prod-retainwise-predictions-queue"
 DEAD_LETTER_QUEUE = f"{QUEUE}-dlq"
+SUBNET = "subnet-0189734441f381dcf"
+"""The tasks' subnet. Its id is always the same, since the HCL beside this file names it, too."""
+QUEUE_BYTES = "262144"
+"""The largest message of a queue that was made before August 2025 (API reference, SetQueueAttributes)."""
 BUCKET, TABLE = "prod-retainwise-uploads", "prod-retainwise-predictions"
 STATE = "arn:aws:s3:::retainwise-terraform-state/prod/terraform.tfstate"
 """Where the owner's Terraform has its state, as far as a test puts one there."""
@@ -174,6 +181,7 @@ def create(
     shared = {"QUEUE_URL": queue_url, "PREDICTIONS_TABLE": TABLE}
     uploads = {"UPLOADS_BUCKET": BUCKET, "UPLOAD_SECONDS": str(upload_seconds)}
     _client(account, "ecs").create_cluster(clusterName=CLUSTER)
+    _subnet(account)
     _service(account, BACKEND, "backend", 1, chosen.backend_role, shared | uploads)
     polling = shared | {"POLL_SECONDS": str(poll_seconds), **chosen.worker}
     _service(account, WORKER, "worker", 2, OLD_ROLE, polling)
@@ -211,11 +219,22 @@ def _data(account: LocalAccount) -> str:
         BillingMode="PAY_PER_REQUEST",
     )
     sqs = _client(account, "sqs")
-    sqs.create_queue(QueueName=DEAD_LETTER_QUEUE)
+    sqs.create_queue(QueueName=DEAD_LETTER_QUEUE, Attributes={"MaximumMessageSize": QUEUE_BYTES})
     redrive = {"deadLetterTargetArn": _queue_arn(DEAD_LETTER_QUEUE), "maxReceiveCount": 3}
-    attributes = {"VisibilityTimeout": "30", "RedrivePolicy": json.dumps(redrive)}
+    attributes = {
+        "VisibilityTimeout": "30",
+        "MaximumMessageSize": QUEUE_BYTES,
+        "RedrivePolicy": json.dumps(redrive),
+    }
     url: str = sqs.create_queue(QueueName=QUEUE, Attributes=attributes)["QueueUrl"]
     return url
+
+
+def _subnet(account: LocalAccount) -> None:
+    ec2 = _client(account, "ec2")
+    [vpc] = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    with patch.object(subnets, "random_subnet_id", lambda: SUBNET):
+        ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock="172.31.128.0/20")
 
 
 def _roles(account: LocalAccount, variant: Variant) -> None:
@@ -302,7 +321,6 @@ def _service(
         memory="512",
         containerDefinitions=[container],
     )["taskDefinition"]
-    network = _client(account, "ec2").describe_subnets()["Subnets"]
     with account.settled():
         client.create_service(
             cluster=CLUSTER,
@@ -311,9 +329,9 @@ def _service(
             desiredCount=desired,
             launchType="FARGATE",
             platformVersion="1.4.0",
-            networkConfiguration={
-                "awsvpcConfiguration": {"subnets": [network[0]["SubnetId"]], "securityGroups": []}
-            },
+            networkConfiguration={"awsvpcConfiguration": {"subnets": [SUBNET], "securityGroups": []}},
+            # As a service that is older than the default ENABLED.
+            availabilityZoneRebalancing="DISABLED",
             deploymentConfiguration={
                 "deploymentCircuitBreaker": {"enable": True, "rollback": True},
                 "maximumPercent": 200,
