@@ -1,12 +1,20 @@
-"""The collector, in a process that runs hundreds of tests one after the other.
+"""What all tests share: the collector, in a process that runs hundreds of tests one after the other, and the
+real Terraform.
 
-It looks at all that lives, each time: at what was imported, for nothing. And functions freeze what they have
-loaded when they start, as Lambda's environments do once; here that would keep every test's garbage for good.
+The collector looks at all that lives, each time: at what was imported, for nothing. And functions freeze what
+they have loaded when they start, as Lambda's environments do once; here that would keep every test's garbage
+for good.
 """
 
 from __future__ import annotations
 
 import gc
+import os
+from pathlib import Path
+
+import pytest
+
+from sandbox import terraform_cli
 
 
 def pytest_collection_finish() -> None:
@@ -14,3 +22,29 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.freeze = lambda: None
     gc.set_threshold(20_000, 10, 10)
+
+
+def pytest_report_header() -> str:
+    try:
+        found = terraform_cli.find()
+    except terraform_cli.TerraformMissing as error:
+        return f"terraform: {error}"
+    return f"terraform: {found.said}" if found else terraform_cli.LEFT_OUT
+
+
+@pytest.fixture(scope="session")
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment in which the real Terraform runs. Where there is none, the test fails; TERRAFORM=none
+    leaves it out."""
+    found = terraform_cli.find()
+    if found is None:
+        pytest.skip(terraform_cli.LEFT_OUT)
+    folder: Path = tmp_path_factory.mktemp("terraform")
+    aside = ("AWS_", "TF_")
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(aside)}
+    kept = {} if found.mirror else {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return mine | kept | found.environment(folder) | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+
+
+_KEPT = ("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR")
+"""Where the user has providers come from."""
