@@ -14,9 +14,10 @@ from types import TracebackType
 from moto import mock_aws
 from moto.moto_api._internal import mock_random
 
-from sandbox.aws import cloudtrail, function_urls, lambda_functions, sqs, stepfunctions
+from sandbox.aws import cloudtrail, function_urls, lambda_functions, lambda_layers, sqs, stepfunctions
 from sandbox.aws.cloudformation import template
 from sandbox.aws.cloudwatch import alarms, composite, logs
+from sandbox.aws.codebuild import install as codebuild
 from sandbox.aws.ecs import install as ecs
 from sandbox.aws.ecs import task_definitions
 from sandbox.aws.ecs.tasks import Timing
@@ -57,6 +58,7 @@ class LocalAccount(Core):
             self.gateway = gateway.install(self)
             self.functions = lambda_functions.install(self, self.gateway)
             self.function_urls = function_urls.install(self, self.gateway, self.functions.invoke)
+            self.layers = lambda_layers.install(self)
             self.events = rules.install(self)
             scheduler.install(self, self.events.undelivered)
             stepfunctions.install(self, self.events.execution_changed)
@@ -70,11 +72,14 @@ class LocalAccount(Core):
             alarms.install(self)
             composite.install(self, self.events.alarm_changed, rules.alarm_state)
             sqs.install(self)
+            self.builds = codebuild.install(self, self.gateway, self.events.emit)
             # Undone first: what still runs ends while the account is whole.
             undo.callback(self.clock.close)
             if self._http_address is not None:
                 self.endpoint_url, stop = server.start(
-                    *self._http_address, self.clock.now, self.function_urls.serve
+                    *self._http_address,
+                    self.clock.now,
+                    lambda application: self.layers.serve(self.function_urls.serve(application)),
                 )
                 undo.callback(stop)
             self._undo = undo.pop_all()

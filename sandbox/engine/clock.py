@@ -79,6 +79,8 @@ class Clock:
     def __init__(self, start: datetime = START, pace: float | None = None) -> None:
         """`pace` is simulated seconds per real second; None jumps from event to event."""
         self.pace = pace
+        self._jumps = pace is None
+        self._working = 0
         self._start = start.astimezone(UTC)
         self._elapsed = 0.0
         self._idle_since: float | None = None
@@ -231,6 +233,20 @@ class Clock:
     def run_for(self, seconds: float) -> None:
         """Let `seconds` of simulated time pass."""
         self.run(lambda: False, seconds)
+
+    def outside_work(self, pace: float) -> Callable[[], None]:
+        """While somebody outside works in real time, as a process does, time does not jump over it but passes
+        at a pace. The driver asks for it, and calls what is returned when the work has ended."""
+        self._working += 1
+        if self._jumps:
+            self.pace = pace
+
+        def end() -> None:
+            self._working -= 1
+            if self._jumps and not self._working:
+                self.pace = None
+
+        return end
 
     def interrupt(self) -> None:
         """For a signal handler: run() raises KeyboardInterrupt, but between two events, not within one."""

@@ -74,9 +74,9 @@ class Core:
         self.endpoint_url: str | None = None
         self._undo = ExitStack()
 
-    def patch(self, target: Any, name: str, replacement: Any) -> None:
-        """Replace an attribute for as long as the account is open."""
-        self._undo.enter_context(patch.object(target, name, replacement))
+    def patch(self, target: Any, name: str, replacement: Any, *, new: bool = False) -> None:
+        """Replace an attribute, or with `new` add one, for as long as the account is open."""
+        self._undo.enter_context(patch.object(target, name, replacement, create=new))
 
     def on_close(self, callback: Callable[[], object]) -> None:
         """Call it when the account closes, before what was set up earlier is undone."""

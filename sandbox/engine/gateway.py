@@ -157,11 +157,7 @@ class Gateway:
             return None
         parameters = _parameters(response) if known is None else known
         asked = requests.asks(service, operation, parameters)
-        if service == "ecs":
-            asked += passed_roles(operation, parameters)
-        elif service == "scheduler" and "Target" in parameters:
-            role = parameters["Target"]["RoleArn"]
-            asked.append(requests.pass_role(role, "scheduler.amazonaws.com"))
+        asked += passed_roles(service, operation, parameters)
         return _Incoming(service, operation, parameters, self.principal(response.get_access_key()), asked)
 
     def _fault(self, incoming: _Incoming) -> Effect | None:

@@ -10,8 +10,19 @@ from sandbox.iam import requests
 from sandbox.iam.requests import ACCOUNT, REGION, Ask
 
 
-def passed_roles(operation: str, parameters: dict[str, Any]) -> list[Ask]:
-    """Roles that a call hands to ECS: those that a task definition names.
+def passed_roles(service: str, operation: str, parameters: dict[str, Any]) -> list[Ask]:
+    """The questions about the roles in a call of a service."""
+    if service == "ecs":
+        return _to_tasks(operation, parameters)
+    if service == "scheduler" and "Target" in parameters:
+        return [requests.pass_role(parameters["Target"]["RoleArn"], "scheduler.amazonaws.com")]
+    if service == "codebuild" and (role := parameters.get("serviceRole")):
+        return [requests.pass_role(role, "codebuild.amazonaws.com")]
+    return []
+
+
+def _to_tasks(operation: str, parameters: dict[str, Any]) -> list[Ask]:
+    """Those that a task definition names.
 
     RegisterTaskDefinition and UpdateService ask for iam:PassRole (Service Authorization Reference, ECS, "API
     operations"). It does not say for which roles, nor whether one that does not change is checked. RunTask

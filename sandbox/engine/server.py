@@ -55,7 +55,7 @@ def start(
     )
     log = logging.getLogger("werkzeug")
     level, log.level = log.level, logging.ERROR  # a line for each request would bury the story
-    thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="http", daemon=True)
     thread.start()
 
     def stop() -> None:

@@ -78,6 +78,7 @@ _TAGGING = {
 
 _ACTIONS = {
     ("lambda", "Invoke"): "InvokeFunction",
+    ("lambda", "GetLayerVersionByArn"): "GetLayerVersion",
     ("s3", "ListObjects"): "ListBucket",
     ("s3", "ListObjectsV2"): "ListBucket",
     ("s3", "HeadBucket"): "ListBucket",
@@ -238,7 +239,17 @@ def _logs(operation: str, p: Parameters) -> Answer:
 
 
 def _lambda(operation: str, p: Parameters) -> Answer:
+    if operation == "GetLayerVersionByArn":
+        return [p["Arn"]], {}, None
     return [_named("lambda", "function:", p["FunctionName"]) if "FunctionName" in p else "*"], {}, None
+
+
+def _codebuild(operation: str, p: Parameters) -> Answer:
+    """Builds are their project's (CodeBuild User Guide, "AWS CodeBuild permissions reference")."""
+    builds = p.get("ids") or ([p["id"]] if "id" in p else [])
+    projects = [str(build).rpartition("build/")[2].partition(":")[0] for build in builds]
+    projects = projects or p.get("names") or [name for key in ("projectName", "name") if (name := p.get(key))]
+    return [_named("codebuild", "project/", name) for name in dict.fromkeys(projects)] or ["*"], {}, None
 
 
 def _states(operation: str, p: Parameters) -> Answer:
@@ -297,6 +308,7 @@ _SERVICES: dict[str, Callable[[str, Parameters], Answer]] = {
     "ssm": _ssm,
     "logs": _logs,
     "lambda": _lambda,
+    "codebuild": _codebuild,
     "states": _states,
     "events": _events,
     "scheduler": _scheduler,

@@ -140,3 +140,30 @@ def test_a_callback_cannot_sleep() -> None:
     clock.call_later(1, lambda: clock.sleep(1))
     with pytest.raises(RuntimeError):
         clock.run_for(2)
+
+
+def test_time_does_not_jump_over_work_that_is_done_outside() -> None:
+    clock = Clock(START)
+    ended = threading.Event()
+    work_ended = clock.outside_work(pace=100)
+    threading.Timer(0.1, ended.set).start()
+    began = time.monotonic()
+    assert clock.run(ended.is_set, limit=10_000)
+    assert 5 < clock.elapsed() < 500
+    work_ended()
+    clock.run_for(10_000)
+    assert time.monotonic() - began < 5
+
+
+def test_time_has_its_own_pace_until_the_last_work_has_ended() -> None:
+    clock = Clock(START, pace=3)
+    first, second = clock.outside_work(pace=100), clock.outside_work(pace=100)
+    first()
+    assert clock.pace == 3
+    second()
+    jumping = Clock(START)
+    first, second = jumping.outside_work(pace=100), jumping.outside_work(pace=100)
+    first()
+    assert jumping.pace == 100
+    second()
+    assert jumping.pace is None

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from sandbox.aws.cloudformation import notifying
+from sandbox.aws.cloudformation import building, notifying
 from sandbox.aws.cloudformation.creation import Context, Created, Properties, camel, only
 
 
@@ -194,6 +194,7 @@ _EMPTY = _zip({})
 
 CREATORS: dict[str, Callable[[Context, str, Properties], Created]] = {
     "AWS::CloudWatch::Alarm": notifying.alarm,
+    "AWS::CodeBuild::Project": building.project,
     "AWS::DynamoDB::Table": _table,
     "AWS::Events::Rule": _rule,
     "AWS::IAM::ManagedPolicy": _managed_policy,
@@ -201,6 +202,7 @@ CREATORS: dict[str, Callable[[Context, str, Properties], Created]] = {
     "AWS::IAM::Role": _role,
     "AWS::Lambda::EventInvokeConfig": _event_invoke_config,
     "AWS::Lambda::Function": _function,
+    "AWS::Lambda::LayerVersion": building.layer,
     "AWS::Lambda::Permission": _permission,
     "AWS::Lambda::Url": _function_url,
     "AWS::Logs::LogGroup": notifying.log_group,

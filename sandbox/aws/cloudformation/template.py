@@ -262,7 +262,7 @@ def _transformed(text: str) -> str:
     places = [template.get("Globals", {}).get("Function", {})]
     places += [resource.get("Properties", {}) for resource in template["Resources"].values()]
     for place in places:
-        for name in ("CodeUri", "DefinitionUri"):
+        for name in ("CodeUri", "ContentUri", "DefinitionUri"):
             if isinstance(place.get(name), str):
                 place[name] = f"s3://{_LOCAL}/{os.path.normpath(place[name])}"
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))

@@ -1,0 +1,1 @@
+"""AWS CodeBuild: builds are real processes, with the credentials of their project's service role."""
