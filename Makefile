@@ -37,7 +37,7 @@ LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt re
 export RUN PLAN ANSWER
 
 .PHONY: answer report live help setup test check demo scenarios serve enrol audit build format lock clean bench bench-denials figures chaos \
-	mutants people privileges rie deploy-local sam-local second-opinion lint types templates statemachine docs-check addresses
+	mutants people privileges handover-privileges rie deploy-local sam-local second-opinion lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -84,6 +84,9 @@ people: .venv/.made  ## Let others act between the steps, and see whether report
 
 privileges: .venv/.made node_modules/.made  ## Prove that each role may do what it does, and nothing else (CALLS=build/calls.jsonl, JSON=figures.json)
 	@$(PY) -m scripts.privileges $(if $(CALLS),--calls $(CALLS)) $(if $(JSON),--json $(JSON))
+
+handover-privileges: .venv/.made  ## Run the real Terraform with one permission less, each in turn: all are needed (takes minutes; JSON=figures.json)
+	@$(PY) -m scripts.handover $(if $(JSON),--json $(JSON))
 
 bench: .venv/.made  ## Measure start, size, memory, states, calls, price and recovery (RUNS=50, ROUNDS=3 for fewer; JSON=figures.json)
 	@$(MAKE) --no-print-directory .venv-sam/.made || true

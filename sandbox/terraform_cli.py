@@ -21,6 +21,8 @@ MIRROR = "REGRANT_TERRAFORM_MIRROR"
 LEFT_OUT = "TERRAFORM=none: what runs the real Terraform is left out"
 _PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 _NO_FILES = {"dev", "proc", "sys"}
+_KEPT = ("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR")
+"""Where the user has providers come from."""
 
 
 class TerraformMissing(Exception):
@@ -70,6 +72,14 @@ def find(environment: Mapping[str, str] | None = None, root: Path = Path("/")) -
     for mirror in _mirrors(root):
         return Terraform(binary, mirror, f"{binary}, providers from {mirror} (found there)")
     return Terraform(binary, None, f"{binary}, providers from the registry: no mirror was found")
+
+
+def without_settings(environment: Mapping[str, str], found: Terraform, folder: Path) -> dict[str, str]:
+    """An environment for it, with nobody's credentials and nothing that would change what it does."""
+    mine = {name: value for name, value in environment.items() if not name.startswith(("AWS_", "TF_"))}
+    kept = {name: environment[name] for name in _KEPT if name in environment and not found.mirror}
+    ours = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+    return mine | kept | ours | found.environment(folder)
 
 
 def _mirrors(root: Path) -> Iterator[Path]:

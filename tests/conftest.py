@@ -40,11 +40,4 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     if found is None:
         pytest.skip(terraform_cli.LEFT_OUT)
     folder: Path = tmp_path_factory.mktemp("terraform")
-    aside = ("AWS_", "TF_")
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(aside)}
-    kept = {} if found.mirror else {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return mine | kept | found.environment(folder) | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
-
-
-_KEPT = ("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR")
-"""Where the user has providers come from."""
+    return terraform_cli.without_settings(os.environ, found, folder)

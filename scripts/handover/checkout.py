@@ -28,7 +28,7 @@ class Run:
 
     @property
     def denied(self) -> str | None:
-        found = re.search(r"not authorized to perform: (\S+)", self.text)
+        found = re.search(r"not authorized to perform: ([\w:]+)", self.text)
         return found[1] if found else None
 
     @property

@@ -78,16 +78,28 @@ APPLY: Statements = {
 }
 
 
+_ONLY = {
+    # A role is passed to ECS tasks only, and of the lock table only this state's rows are touched.
+    "iam:PassRole": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+    "dynamodb": {
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [f"{BUCKET}/{KEY}", f"{BUCKET}/{KEY}-md5"]}
+    },
+}
+
+
 def document(statements: Statements) -> str:
-    """As a policy. A role is passed to ECS tasks only."""
-    passed = {"Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}}
-    listed = [
-        {"Effect": "Allow", "Action": action, "Resource": resources}
-        | (passed if action == "iam:PassRole" else {})
-        for action, resources in statements.values()
-    ]
+    """As a policy."""
+    listed = []
+    for action, resources in statements.values():
+        condition = _ONLY.get(action) or _ONLY.get(action.partition(":")[0])
+        only = {"Condition": condition} if condition else {}
+        listed.append({"Effect": "Allow", "Action": action, "Resource": resources} | only)
     return json.dumps({"Version": "2012-10-17", "Statement": listed})
 
 
 def without(statements: Statements, name: str) -> Statements:
     return {each: what for each, what in statements.items() if each != name}
+
+
+def first_action(statement: tuple[str, str | list[str]]) -> str:
+    return statement[0]

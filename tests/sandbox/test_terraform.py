@@ -6,9 +6,7 @@ handover-privileges`.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -55,9 +53,3 @@ def test_the_right_roles_are_two_replacements_and_two_updates(checkout: Checkout
     checkout.write(hcl.after())
     run = checkout.plan()
     assert run.changes == dict.fromkeys(hcl.ROLES, "replace") | dict.fromkeys(hcl.SERVICES, "update")
-
-
-def test_the_configuration_is_formatted(terraform: dict[str, str]) -> None:
-    command = ["terraform", "fmt", "-check", "-diff", str(Path(hcl.FOLDER))]
-    done = subprocess.run(command, env=terraform, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
