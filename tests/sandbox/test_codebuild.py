@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.account import LocalAccount
+from sandbox.aws.codebuild.shell import Shell
 from tests.sandbox.building import (
     BUCKET,
     LOGS,
@@ -377,6 +382,23 @@ def test_no_process_of_a_build_outlives_the_account() -> None:
         assert agent._shell is not None and agent._shell._process is not None
         process = agent._shell._process
     assert process.poll() is not None
+
+
+def test_the_end_of_a_build_leaves_alone_what_another_account_on_this_machine_builds() -> None:
+    """Ids repeat from account to account."""
+    environment = {"PATH": os.environ["PATH"], "CODEBUILD_BUILD_ID": "p:1"}
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = (Shell(Path(folder), Path(folder), environment, lines.append) for _ in range(2))
+        other = threading.Thread(
+            target=theirs.run, args=("echo begun; sleep 1; echo lived",), kwargs={"succeeding": True}
+        )
+        other.start()
+        while "begun" not in lines:
+            time.sleep(0.01)
+        ours.close()
+        other.join()
+    assert lines == ["begun", "lived"]
 
 
 # Refusals

@@ -12,14 +12,14 @@ from __future__ import annotations
 import random
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.codebuild.models import codebuild_backends
 
-from sandbox.aws.codebuild import projects, record
+from sandbox.aws.codebuild import log, projects, record
 from sandbox.aws.codebuild.agent import Agent
 from sandbox.aws.codebuild.events import Emit, Reporter
 from sandbox.aws.codebuild.record import Record
@@ -107,7 +107,7 @@ class Builds:
             if each.get("type", "PLAINTEXT") != "PLAINTEXT":
                 raise projects.invalid(f"The local account's builds have no variables of type {each['type']}")
         listed = [{"type": "PLAINTEXT", **each} for each in variables.values()]
-        group, stream = _log_place(project, identity)
+        group, stream = log.place(project, identity)
         logs = {"groupName": group, "streamName": stream, "cloudWatchLogs": {"status": "ENABLED"}}
         number = len(codebuild_backends[ACCOUNT][REGION].build_history[name]) + 1
         return {
@@ -205,9 +205,12 @@ class Builds:
             return
         session = f"AWSCodeBuild-{identity.rpartition(':')[2]}"
         role = build.shown["serviceRole"].rpartition("/")[2]
-        client = partial(self._core.role_client, role, session_name=session)
+
+        def client(service: str) -> Any:
+            return self._core.role_client(role, service, session)
+
         try:
-            log = self._log(build, lambda service: client(service=service))
+            write = log.begin(client("logs"), build.shown["logs"], clock.now)
         except ClientError as error:
             text = (
                 f"Service role {build.shown['serviceRole']} does not allow AWS CodeBuild to create Amazon"
@@ -219,7 +222,7 @@ class Builds:
             return
         build.end()
         variables = (self.image, _given(build), self._own(build, role, session))
-        agent = self._agents[identity] = Agent(build, variables, lambda service: client(service=service), log)
+        agent = self._agents[identity] = Agent(build, variables, client, write)
 
         def work() -> None:
             agent.run()
@@ -259,38 +262,7 @@ class Builds:
             "CODEBUILD_START_TIME": str(int(build.started_at.timestamp() * 1000)),
         }
 
-    def _log(self, build: Record, client: Callable[[str], Any]) -> Callable[[str], None]:
-        """What writes a line of it. Raises ClientError if the service role may not."""
-        place = build.shown["logs"]
-        if "groupName" not in place:
-            return lambda line: None
-        logs, group, stream = client("logs"), place["groupName"], place["streamName"]
-        try:
-            logs.create_log_stream(logGroupName=group, logStreamName=stream)
-        except logs.exceptions.ResourceNotFoundException:
-            logs.create_log_group(logGroupName=group)
-            logs.create_log_stream(logGroupName=group, logStreamName=stream)
-
-        def write(line: str) -> None:
-            at = int(self._core.clock.now().timestamp() * 1000)
-            event = {"timestamp": at, "message": line or " "}
-            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
-
-        write("[Container] Waiting for agent ping")
-        return write
-
 
 def _given(build: Record) -> dict[str, str]:
     """The variables of project and start."""
     return {each["name"]: each["value"] for each in build.shown["environment"]["environmentVariables"]}
-
-
-def _log_place(project: Mapping[str, Any], identity: str) -> tuple[str, str]:
-    """Group and stream; the group is empty where the project has no log."""
-    config = project.get("logsConfig", {}).get("cloudWatchLogs", {})
-    if config.get("status") == "DISABLED":
-        return "", ""
-    stream = identity.rpartition(":")[2]
-    prefix = config.get("streamName")
-    group = config.get("groupName") or f"/aws/codebuild/{project['name']}"
-    return group, f"{prefix}/{stream}" if prefix else stream

@@ -10,6 +10,7 @@ build's end takes its container with it. AWS documents only that StopBuild "atte
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import threading
@@ -19,7 +20,8 @@ from pathlib import Path
 
 GRACE = 20.0
 """Real seconds from SIGTERM to SIGKILL: as long as Terraform may take to save its state and unlock it."""
-_LINGER = 1.0
+_MARK = "CODEBUILD_LOCAL_CONTAINER"
+_LINGER = 10.0
 """Real seconds in which the output of what a command left running is still read."""
 
 _SCRIPT = """\
@@ -50,7 +52,9 @@ class Shell:
     ) -> None:
         self._script, self._state = folder / "script.sh", folder / "state.sh"
         self._source = source
-        self._environment = dict(environment)
+        # Of this build alone, also beside another account of this machine, whose builds have the same ids.
+        self._mark = f"{_MARK}={secrets.token_hex(16)}"
+        self._environment = {**environment, _MARK: self._mark.rpartition("=")[2]}
         self._log = log
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
@@ -109,7 +113,7 @@ class Shell:
         if self._process is not None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-        for pid in _of_build(self._environment["CODEBUILD_BUILD_ID"]):
+        for pid in _marked(self._mark):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -120,10 +124,9 @@ class Shell:
         self.kill()
 
 
-def _of_build(build_id: str) -> Iterator[int]:
-    """Processes that were started with the build's variable, in whatever group they are. Linux shows them."""
-    wanted = f"CODEBUILD_BUILD_ID={build_id}".encode()
+def _marked(mark: str) -> Iterator[int]:
+    """Processes that were started with the variable, in whatever group they are. Linux shows them."""
     for entry in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
-            if wanted in entry.read_bytes().split(b"\0"):
+            if mark.encode() in entry.read_bytes().split(b"\0"):
                 yield int(entry.parent.name)
