@@ -21,12 +21,10 @@ CODES: Mapping[str, Code] = {
     "TERRAFORM_VERSION": Code(OTHER, "Install Terraform 1.11, and put it first on the PATH."),
     "PROVIDER_UNAVAILABLE": Code(
         OTHER,
-        "Let this machine reach registry.terraform.io, or name a mirror in the file of TF_CLI_CONFIG_FILE. If "
-        "the lock file lacks this platform: terraform providers lock -platform=linux_amd64.",
+        "Let this machine reach registry.terraform.io, or name a mirror in the file of TF_CLI_CONFIG_FILE. "
+        "If the lock file lacks this platform: terraform providers lock -platform=linux_amd64.",
     ),
-    "HCL_INVALID": Code(
-        OTHER, "Correct the file and line that the reason names. terraform validate checks them."
-    ),
+    "HCL_INVALID": Code(OTHER, "Correct the HCL at the place that the reason names."),
     "BACKEND_ELSEWHERE": Code(
         REFUSED, "Take the backend or cloud block out of that file: regrant_backend.tf has the only one."
     ),
@@ -34,6 +32,9 @@ CODES: Mapping[str, Code] = {
         REFUSED, "Rename that file, or remove it: Regrant writes its own, and overwrites nobody's."
     ),
     "BAD_CONFIG": Code(REFUSED, "Correct the key that the reason names; docs/handover.md has every key."),
+    "TWO_STATES": Code(
+        REFUSED, "Find out which of the two is right. Move the other one away, and prepare again."
+    ),
     "LOCKED": Code(
         LOCKED, "Wait until the holder has ended, and try again. If that was a run of yours that died: heal."
     ),

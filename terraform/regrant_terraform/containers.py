@@ -1,7 +1,7 @@
 """Whether two task definitions say the same, although one is as ECS shows it and one as the HCL has it.
 
-A replacement is planned from the HCL alone, so what ECS fills in (empty lists, the host's port, "essential") is
-absent there. The provider compares in the same way before it decides that a definition has to be replaced
+A replacement is planned from the HCL alone, so what ECS fills in (empty lists, the host's port) is absent
+there. The provider compares so before it decides that a definition has to be replaced
 (hashicorp/terraform-provider-aws, internal/service/ecs/container_definitions.go). The defaults:
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html.
 """

@@ -161,7 +161,7 @@ DEFINITIONS: dict[str, tuple[Bend, str]] = {
     "a definition deleted": (r.change(WORKER, actions=["delete"]), "worker: would delete"),
     "a definition created, since it may not be read": (
         r.change(WORKER, actions=["create"]),
-        "may not read it (ecs:DescribeTaskDefinition)",
+        "may it not be read (ecs:DescribeTaskDefinition)",
     ),
     "a definition forgotten": (r.change(WORKER, actions=["forget"]), "worker: would forget"),
     "a definition changed in place": (r.change(WORKER, actions=["update"]), "worker: would update"),

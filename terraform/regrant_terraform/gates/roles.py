@@ -61,7 +61,7 @@ def _definition(plan: Plan, change: Change, role: str) -> Iterator[str]:
         yield change.says(f"is of another provider, {change.provider}")
     elif change.actions == ("create",):
         yield change.says(
-            "would be created. If it was imported, the credentials may not read it (ecs:DescribeTaskDefinition)?"
+            "would be created. If it was imported: may it not be read (ecs:DescribeTaskDefinition)?"
         )
     elif set(change.actions) != {"create", "delete"}:
         yield from common.left_alone(change)
@@ -72,7 +72,7 @@ def _definition(plan: Plan, change: Change, role: str) -> Iterator[str]:
 
 def _replaced(change: Change, role: str) -> Iterator[str]:
     before, after = change.before, change.after
-    # Decisive for arguments that force a replacement. Tags and skip_destroy do not: they are looked at below.
+    # Decisive for what forces a replacement. Tags and skip_destroy do not: they are looked at below.
     if change.replace_paths != [["task_role_arn"]]:
         yield change.says(f"is replaced because of {change.replace_paths}")
     if change.reason != "replace_because_cannot_update":
