@@ -41,12 +41,13 @@ class Terraform:
     _process: subprocess.Popen[str] | None = None
     _interrupts: Iterator[int] = field(default_factory=itertools.count)
 
-    def run(self, *arguments: str, good: tuple[int, ...] = (0,)) -> Done:
-        """Raises Refused for every status that is not in `good`, and when the run was asked to stop."""
+    def run(self, *arguments: str, good: tuple[int, ...] = (0,), inside: Path | None = None) -> Done:
+        """Raises Refused for every status that is not in `good`, and when the run was asked to stop. `inside`
+        is another directory than the HCL's."""
         if self.stopped:
             raise Refused("INTERRUPTED", f"stopped before terraform {arguments[0]}")
         began = time.monotonic()
-        out, err, status = self._communicate(arguments)
+        out, err, status = self._communicate(arguments, inside or self.directory)
         seconds = round(time.monotonic() - began, 1)
         self.commands.append({"command": arguments[0], "rc": status, "seconds": seconds})
         self.say(f"terraform {arguments[0]}: {seconds} s, status {status}")
@@ -54,14 +55,14 @@ class Terraform:
             raise failures.named(arguments, status, out, err, stopped=self.stopped, directory=self.directory)
         return Done(status, out, err)
 
-    def _communicate(self, arguments: tuple[str, ...]) -> tuple[str, str, int]:
+    def _communicate(self, arguments: tuple[str, ...], directory: Path) -> tuple[str, str, int]:
         self._interrupts = itertools.count()
         environment, _ = for_terraform(self.environment)
         try:
             # A session of its own: a Ctrl-C at the terminal reaches Terraform through stop() alone, so once.
             self._process = process = subprocess.Popen(
                 ["terraform", *arguments],
-                cwd=self.directory,
+                cwd=directory,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -58,7 +58,9 @@ CODES: Mapping[str, Code] = {
         "file, and plan again.",
     ),
     "STATE_DIFFERS": Code(
-        OTHER, "Find out who put another state object into the bucket. Put back the one that Terraform wrote."
+        OTHER,
+        "If an apply was killed just before: write the checksum that Terraform calculated as Digest into the "
+        "lock table's row BUCKET/KEY-md5. Else find out who put another state object into the bucket.",
     ),
     "BACKEND_MISSING": Code(OTHER, "Create the state's bucket and lock table, or correct their names."),
     "ACCESS_DENIED": Code(OTHER, "Allow the call that the reason names to the role that runs Terraform."),

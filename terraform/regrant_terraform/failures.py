@@ -58,13 +58,16 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
 }
 # The place of an error in the HCL. One of a resource at AWS has "with <address>," before it.
 _PLACE = re.compile(r"^\s*on (\S+\.tf(?:\.json|vars)?) line (\d+)", re.M)
+_UMBRELLA = "Terraform encountered problems during initialisation"
+"""An error without a place, before those that have one."""
 _WITH = re.compile(r"^\s*with [\w.\[\]\"-]+,\s*$", re.M)
 
 
 def named(
     arguments: Sequence[str], status: int, out: str, err: str, *, stopped: bool, directory: Path
 ) -> Refused:
-    text = _DRAWN.sub("", f"{err}\n{out}" if err.strip() else out).strip()
+    # Warnings are among the output, errors are not; what is no diagnostic may be on either.
+    text = _DRAWN.sub("", err if "Error:" in err else f"{err}\n{out}").strip()
     command = f"terraform {arguments[0]}"
     code = _code(text)
     if code in ("DISK_FULL", "STATE_NOT_SAVED"):
@@ -124,7 +127,8 @@ def _errored(directory: Path) -> dict[str, object]:
 
 def _in_the_hcl(text: str) -> bool:
     """Whether every error is at a place in the HCL, and of no resource's."""
-    errors = re.split(r"^\s*Error: ", text, flags=re.M)[1:]
+    said = re.split(r"^\s*(?=Error: |Warning: )", text, flags=re.M)
+    errors = [each for each in said if each.startswith("Error: ") and _UMBRELLA not in each]
     return bool(errors) and all(_PLACE.search(each) and not _WITH.search(each) for each in errors)
 
 

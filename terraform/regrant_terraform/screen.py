@@ -12,13 +12,11 @@ LINES = 24
 
 def page(result: Mapping[str, Any]) -> str:
     done = result["status"] == "DONE"
-    lines = [f"{result['action']}: {'DONE' if done else result['error']}", ""]
     body = [*(_done(result) if done else _failed(result))]
-    room = LINES - 8
-    if len(body) > room:
-        body = [*body[:room], f"… and {len(body) - room} lines more in the result's file (JSON=)"]
-    lines += [*body, "", *_timed(result)]
-    return "\n".join(lines)
+    foot = ["", *(_next(result) if done else _wrapped(f"To do: {result['do']}")), *_timed(result)]
+    if len(body) > (room := LINES - len(foot) - 2):
+        body = [*body[: room - 1], f"… and {len(body) - room + 1} lines more in the result's file (JSON=)"]
+    return "\n".join([f"{result['action']}: {'DONE' if done else result['error']}", "", *body, *foot])
 
 
 def _done(result: Mapping[str, Any]) -> Iterator[str]:
@@ -27,17 +25,17 @@ def _done(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"{result['backend']} is written, and Terraform is initialized."
         if result["migrated"]:
             yield "The local state is in the bucket now. Its file here is empty, and can go."
-        yield "Next: make handover-import"
     elif action in ("import", "undo"):
         yield from _wrapped(f"in the state now: {', '.join(result['imported']) or 'nothing new'}")
         yield f"in the state before: {result['already']}"
-        if action == "import":
-            yield "Next: change the roles in the HCL, then make handover-plan"
     elif action == "plan":
-        yield from _plan(result)
+        if result["empty"]:
+            yield "The plan is empty: the services have their declared roles already."
+        yield from _changes(result["changes"])
+        for warning in result["warnings"]:
+            yield from _wrapped(f"warning: {warning}")
     elif action == "apply":
         yield "Applied, and a plan after it is empty."
-        yield "Next: see that ECS kept the new revision, then make handover-drift"
     elif action == "drift":
         yield "Nothing differs." if result["empty"] else "A plan would change:"
         yield from _changes(result["changes"])
@@ -50,19 +48,25 @@ def _done(result: Mapping[str, Any]) -> Iterator[str]:
     elif action == "heal":
         lock = result["lock"]
         yield f"Opened {lock['who']}'s lock {lock['id']}." if result["healed"] else "There is no lock."
-        yield "Next: make handover-plan, to see how far the dead run came"
 
 
-def _plan(result: Mapping[str, Any]) -> Iterator[str]:
-    if result["empty"]:
-        yield "The plan is empty: the services have their declared roles already."
-        return
-    yield from _changes(result["changes"])
-    for warning in result["warnings"]:
-        yield from _wrapped(f"warning: {warning}")
-    yield "Nothing else changes. To approve exactly this plan:"
-    yield "make handover-apply APPROVED=\\"
-    yield str(result["sha256"])
+NEXT: Mapping[str, str] = {
+    "prepare": "Next: make handover-import",
+    "import": "Next: change the roles in the HCL, then make handover-plan",
+    "apply": "Next: see that ECS kept the new revision, then make handover-drift",
+    "undo": "Next: deregister the new revisions, when nothing runs them",
+    "heal": "Next: make handover-plan, to see how far the run came that has ended",
+}
+
+
+def _next(result: Mapping[str, Any]) -> list[str]:
+    if result["action"] == "plan" and not result["empty"]:
+        return [
+            "Nothing else changes. To approve exactly this plan:",
+            "make handover-apply APPROVED=\\",
+            str(result["sha256"]),
+        ]
+    return [NEXT[result["action"]]] if result["action"] in NEXT else []
 
 
 def _changes(changes: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -84,8 +88,6 @@ def _failed(result: Mapping[str, Any]) -> Iterator[str]:
         )
     if "errored_state" in result:
         yield f"  kept      {result['errored_state']}"
-    yield ""
-    yield from _wrapped(f"To do: {result['do']}")
 
 
 def _timed(result: Mapping[str, Any]) -> Iterator[str]:

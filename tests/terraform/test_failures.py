@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import yaml
 
 from regrant_terraform.codes import CODES
 from tests.terraform import recorded as r
@@ -18,36 +19,13 @@ def fake(tmp_path: Path) -> Fake:
     return Fake(tmp_path)
 
 
-FAILURES = [
-    ("STALE_PLAN", "apply", "Error: Saved plan is stale\n\nThe given plan file can no longer be applied because the\nstate was changed"),
-    ("NOT_INITIALIZED", "plan", "Error: Backend initialization required, please run \"terraform\ninit\""),
-    ("NOT_INITIALIZED", "plan", "Error: Inconsistent dependency lock file\n\nThe following dependency selections"),
-    ("NOT_INITIALIZED", "plan", "Error: Required plugins are not installed"),
-    ("PROVIDER_UNAVAILABLE", "init", "Error: Failed to query available provider packages\n\nCould not retrieve the list of available versions for provider hashicorp/aws"),
-    ("PROVIDER_UNAVAILABLE", "init", "Error: Failed to install provider\n\nError while installing hashicorp/aws v5.100.0"),
-    ("PROVIDER_UNAVAILABLE", "init", "Error: Required plugins\n\nthe current package for registry.terraform.io/hashicorp/aws 5.100.0 doesn't match\nany of the checksums previously recorded"),
-    ("HCL_INVALID", "plan", "Error: Unsupported block type\n\n  on iam.tf line 3:\n   3: resorce \"a\" \"b\" {\n\nBlocks of type"),
-    ("HCL_INVALID", "init", "Error: Invalid character\n\n  on ecs.tf line 12, in resource \"a\" \"b\":\n  12: ?"),
-    ("DISK_FULL", "plan", "Error: Failed to write plan file\n\nopen role.tfplan: no space left\non device"),
-    ("DISK_FULL", "apply", "Error: Failed to save state\n\nwrite /tmp/x: no space left on device"),
-    ("STATE_NOT_SAVED", "apply", "Error: Failed to save state\n\nError saving state: failed to upload state"),
-    ("STATE_DIFFERS", "plan", "Error: Error loading state: state data in S3 does not have\nthe expected content."),
-    ("BACKEND_MISSING", "init", "Error: Failed to get existing workspaces: S3 bucket \"x\" does not exist.\n\napi error NoSuchBucket: The specified bucket does not exist"),
-    ("BACKEND_MISSING", "plan", "Error: Error acquiring the state lock\n\nResourceNotFoundException: Requested resource not found"),
-    ("ACCESS_DENIED", "plan", "Error: Error acquiring the state lock\n\napi error AccessDenied: User: arn:aws:sts::123456789012:assumed-role/x is not authorized\nto perform: s3:PutObject"),
-    ("ACCESS_DENIED", "plan", "Error: reading ECS Cluster\n\n  with aws_ecs_cluster.main,\n  on ecs.tf line 1, in resource \"aws_ecs_cluster\" \"main\":\n\nis not authorized to perform: ecs:DescribeClusters"),
-    ("PLAN_UNREADABLE", "show", "Error: Failed to read the given file as a state or plan file"),
-    ("LOCKED", "plan", LOCK),
-    ("TERRAFORM_FAILED", "plan", "Error: waiting for ECS Service (x) update: timeout\n\n  with aws_ecs_service.x,\n  on ecs.tf line 9, in resource"),
-    ("TERRAFORM_FAILED", "plan", ""),
-]  # fmt: skip
+FAILURES = yaml.safe_load((Path(__file__).parent / "failures.yaml").read_text("utf-8"))
 
 
-@pytest.mark.parametrize(
-    ("code", "command", "text"), FAILURES, ids=[f"{c}-{n}" for n, (c, *_) in enumerate(FAILURES)]
-)
-def test_a_failure_has_a_name_and_something_to_do(fake: Fake, code: str, command: str, text: str) -> None:
-    fake.answer(**({"plan": CHANGES, "show": shown(r.recorded())} | {command: error(text)}))
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda each: f"{each['code']}: {each['says'][:40]}")
+def test_a_failure_has_a_name_and_something_to_do(fake: Fake, failure: dict[str, str]) -> None:
+    code, command = failure["code"], failure["command"]
+    fake.answer(**({"plan": CHANGES, "show": shown(r.recorded())} | {command: error(failure["says"])}))
     (fake.hcl / "role.tfplan").write_text("a plan")
     done = result(fake, {"init": "prepare", "apply": "apply"}.get(command, "plan"))
     assert (done["status"], done["error"], done["do"]) == ("FAILED", code, CODES[code].do)

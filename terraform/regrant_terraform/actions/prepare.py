@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from regrant_terraform import files, hcl
 from regrant_terraform.cli import Terraform
-from regrant_terraform.commands import PLAIN
+from regrant_terraform.commands import PLAIN, scratch
 from regrant_terraform.config import Config
 from regrant_terraform.errors import Refused
 
@@ -21,9 +22,17 @@ def prepare(terraform: Terraform, config: Config) -> dict[str, object]:
     if elsewhere := hcl.backends_elsewhere(terraform.directory):
         raise Refused("BACKEND_ELSEWHERE", f"{', '.join(elsewhere)} has a backend or cloud block already")
     assert config.state is not None  # which NEEDS says
-    files.write(terraform.directory, files.BACKEND, files.backend_text(config.state, config.region))
-    _init(terraform, "-reconfigure")
-    return {"backend": files.BACKEND, "migrated": _migrate(terraform)}
+    text = files.backend_text(config.state, config.region)
+    local = _state((terraform.directory / LOCAL).read_text("utf-8") if _exists(terraform) else "")
+    migrated = bool(local.get("resources"))
+    if migrated:
+        _one_state(terraform, text, local)
+    files.write(terraform.directory, files.BACKEND, text)
+    if migrated:
+        # In a directory that has been initialized for the bucket, Terraform sees nothing to migrate.
+        (terraform.directory / POINTER).unlink(missing_ok=True)
+    _init(terraform, *(("-migrate-state", "-force-copy") if migrated else ("-reconfigure",)))
+    return {"backend": files.BACKEND, "migrated": migrated}
 
 
 def _init(terraform: Terraform, *how: str) -> None:
@@ -32,23 +41,18 @@ def _init(terraform: Terraform, *how: str) -> None:
     terraform.run("init", *PLAIN, *(("-lockfile=readonly",) if locked else ()), *how)
 
 
-def _migrate(terraform: Terraform) -> bool:
-    """Whether a local state was copied. After it Terraform leaves an empty file of that name behind."""
-    local = _state((terraform.directory / LOCAL).read_text("utf-8") if _exists(terraform) else "")
-    if not local.get("resources"):
-        return False
-    there = _state(terraform.run("state", "pull").out)
-    if there.get("lineage") == local.get("lineage"):
-        return False
-    if there.get("resources"):
-        # -force-copy would write the one over the other.
+def _one_state(terraform: Terraform, backend: str, local: Mapping[str, Any]) -> None:
+    """Raises Refused TWO_STATES where -force-copy would write the local state over another one. The state
+    in the bucket is looked at from another directory: here Terraform would ask about the local one."""
+    with scratch() as folder:
+        (folder / files.BACKEND).write_text(backend, "utf-8")
+        terraform.run("init", *PLAIN, inside=folder)
+        there = _state(terraform.run("state", "pull", inside=folder).out)
+    # A migration that was killed has copied it already. Its lineage is another: Terraform makes a new one.
+    if there.get("resources") and there["resources"] != local["resources"]:
         raise Refused(
             "TWO_STATES", f"{LOCAL} beside the HCL has resources, and so has the state in the bucket"
         )
-    # For a directory that has been initialized for the bucket Terraform sees nothing to migrate.
-    (terraform.directory / POINTER).unlink(missing_ok=True)
-    _init(terraform, "-migrate-state", "-force-copy")
-    return True
 
 
 def _exists(terraform: Terraform) -> bool:
