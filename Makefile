@@ -20,6 +20,12 @@ PARAMETERS ?=
 WITH ?=
 CALLS ?=
 STACK ?= regrant
+DIR ?=
+CONFIG ?= handover.json
+APPROVED ?=
+WHO ?=
+BEGAN ?=
+ENDED ?=
 TESTS ?= tests
 
 # Where the served account is: a port or an address on the command line counts more than the environment.
@@ -34,7 +40,7 @@ LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt re
 	requirements/runtime.txt requirements/ministack.txt requirements/aws.txt
 
 # What a mail's command has is not put into a shell's line here, so that no name can break out of it.
-export RUN PLAN ANSWER
+export RUN PLAN ANSWER APPROVED WHO BEGAN ENDED
 
 .PHONY: answer report live help setup test check demo scenarios serve enrol audit build format lock clean bench bench-denials figures chaos \
 	mutants people privileges handover-privileges rie deploy-local sam-local second-opinion lint types templates statemachine docs-check addresses
@@ -63,6 +69,18 @@ report: .venv/.made  ## Print a run's page (RUN=<execution name>, STACK=regrant;
 
 answer: .venv/.made  ## Answer a run's question for approval (RUN=<name> PLAN=<hash> ANSWER=approve or reject, STACK=regrant; PORT=4599)
 	@$(PY) -m scripts.answer --stack '$(STACK)' --endpoint '$(if $(LOCAL),http://$(HOST):$(PORT))'
+
+handover-plan:  ## Let Terraform take over, step by step: also -propose, -prepare, -import, -apply, -drift, -undo, -heal (docs/handover.md; DIR=infra, CONFIG=handover.json, APPROVED=<sha256>)
+
+# In the user's own checkout, with the user's own Terraform and credentials, and Python's standard library alone.
+HANDOVER := $(addprefix handover-,propose prepare import plan apply drift undo heal)
+.PHONY: $(HANDOVER)
+$(HANDOVER): export HANDOVER_DIR = $(DIR)
+$(HANDOVER): export HANDOVER_CONFIG = $(CONFIG)
+$(HANDOVER):
+	@PYTHONPATH=terraform $${PYTHON:-python3} -m regrant_terraform $(@:handover-%=%) --screen --config "$$HANDOVER_CONFIG" \
+		$(if $(DIR),--directory "$$HANDOVER_DIR") $(if $(APPROVED),--approved "$$APPROVED") \
+		$(if $(WHO),--ended "$$WHO" "$$BEGAN" "$$ENDED") $(if $(JSON),--out $(JSON))
 
 test: .venv/.made  ## Run all tests (TESTS=tests/unit for some)
 	@# One test asks an npm package for its opinion. Without npm, or off line, it says that it is skipped.

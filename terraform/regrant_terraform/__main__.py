@@ -23,9 +23,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="where the result is written, as JSON")
     parser.add_argument("--directory", help="instead of the configuration's")
     parser.add_argument("--approved", help="the plan's SHA-256, instead of the configuration's")
+    parser.add_argument("--ended", nargs=3, metavar=("WHO", "BEGAN", "ENDED"), help="a run that has ended")
     parser.add_argument("--screen", action="store_true", help="print the result for a person")
     options = parser.parse_args(arguments)
-    given = {"directory": options.directory, "approved": options.approved}
+    ended = options.ended and dict(zip(("who", "began", "ended"), options.ended, strict=True))
+    given = {"directory": options.directory, "approved": options.approved, "ended_run": ended}
     given = {name: value for name, value in given.items() if value}
 
     terraform = Terraform(Path(), os.environ, say=lambda line: print(line, file=sys.stderr, flush=True))

@@ -24,6 +24,9 @@ REVISION = re.compile(r"arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:task-definition/
 PLAN_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|\+00:00)?")
+ACCOUNT = re.compile(r"[0-9]{12}")
+PARTITION = re.compile(r"aws(-[a-z]+)*")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 ANY = re.compile(r"[^\x00-\x1f\x7f]{1,2048}")
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -34,7 +37,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "drift": (),
     "undo": ("undo",),
     "heal": ("ended_run",),
-    "propose": (),
+    "propose": ("facts",),
 }
 """Each action's own keys, beside `directory`."""
 
@@ -57,6 +60,24 @@ class EndedRun:
 
 
 @dataclass(frozen=True)
+class EnrolledService:
+    cluster: str
+    service: str
+    task_definition: str
+    """The ARN of the revision that it runs."""
+    role: str
+    """The ARN of the role that it is declared to have."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    account: str
+    region: str
+    partition: str
+    services: tuple[EnrolledService, ...]
+
+
+@dataclass(frozen=True)
 class Config:
     directory: Path
     region: str = ""
@@ -68,6 +89,7 @@ class Config:
     approved: str = ""
     undo: Mapping[str, str] = field(default_factory=dict)
     ended_run: EndedRun | None = None
+    facts: Facts | None = None
     lock_seconds: int = 60
     """How long plan and apply wait for somebody else's lock."""
 
@@ -76,7 +98,7 @@ def bad(why: str) -> Refused:
     return Refused("BAD_CONFIG", why)
 
 
-def load(file: Path, action: str, given: Mapping[str, str] | None = None) -> Config:
+def load(file: Path, action: str, given: Mapping[str, object] | None = None) -> Config:
     """`given` are keys from the command line, which count more than the file's."""
     try:
         raw = json.loads(file.read_text("utf-8"))
@@ -105,6 +127,7 @@ def parse(raw: Mapping[str, Any], action: str) -> Config:
         approved=_text(raw, "approved", SHA256),
         undo=_map(raw, "undo", _of("aws_ecs_task_definition"), REVISION),
         ended_run=_ended(raw["ended_run"]) if raw.get("ended_run") else None,
+        facts=_facts(raw["facts"]) if raw.get("facts") else None,
         lock_seconds=_seconds(raw.get("lock_seconds", 60)),
     )
     for service, definition in config.services.items():
@@ -171,6 +194,30 @@ def _ended(raw: object) -> EndedRun:
         raise bad("ended_run: needs who, began and ended")
     began, ended = (_text(raw, name, TIME, "ended_run.") for name in ("began", "ended"))
     return EndedRun(_text(raw, "who", ANY, "ended_run."), began, ended)
+
+
+def _facts(raw: object) -> Facts:
+    if not isinstance(raw, dict) or not {"account", "region", "services"} <= raw.keys():
+        raise bad("facts: needs account, region and services")
+    services = raw["services"]
+    if not isinstance(services, list) or not all(isinstance(each, dict) for each in services):
+        raise bad("facts.services: needs a list of objects")
+    return Facts(
+        account=_text(raw, "account", ACCOUNT, "facts."),
+        region=_text(raw, "region", REGION, "facts."),
+        partition=_text({"partition": raw.get("partition", "aws")}, "partition", PARTITION, "facts."),
+        services=tuple(_service(each) for each in services),
+    )
+
+
+def _service(raw: Mapping[str, Any]) -> EnrolledService:
+    of = "facts.services."
+    return EnrolledService(
+        cluster=_text(raw, "cluster", NAME, of),
+        service=_text(raw, "service", NAME, of),
+        task_definition=_text(raw, "task_definition", REVISION, of),
+        role=_text(raw, "role", ROLE, of),
+    )
 
 
 def _seconds(value: object) -> int:

@@ -12,6 +12,7 @@ from regrant_terraform.actions.drift import drift
 from regrant_terraform.actions.heal import heal
 from regrant_terraform.actions.imports import import_, undo
 from regrant_terraform.actions.prepare import prepare
+from regrant_terraform.actions.propose import propose
 from regrant_terraform.actions.roles import apply, plan
 from regrant_terraform.cli import Terraform
 from regrant_terraform.codes import CODES
@@ -29,6 +30,7 @@ ACTIONS: Mapping[str, Action] = {
     "drift": drift,
     "undo": undo,
     "heal": heal,
+    "propose": propose,
 }
 NEEDS_THE_SAVED_STATE = frozenset({"import", "plan", "apply", "undo"})
 

@@ -45,12 +45,22 @@ def _done(result: Mapping[str, Any]) -> Iterator[str]:
         if result["noticed"]:
             yield "Changed since the state was written, but not against the HCL:"
             yield from _changes(result["noticed"])
+    elif action == "propose":
+        found = {name: len(result[name]) for name in ("imports", "roles", "services")}
+        yield ", ".join(f"{number} {name}" for name, number in found.items())
+        for address, definition in result["services"].items():
+            yield from _wrapped(
+                f"{address}: {definition}, role {result['roles'][definition].rpartition('/')[2]}"
+            )
+        for line in result["unmatched"]:
+            yield from _wrapped(f"not matched: {line}")
     elif action == "heal":
         lock = result["lock"]
         yield f"Opened {lock['who']}'s lock {lock['id']}." if result["healed"] else "There is no lock."
 
 
 NEXT: Mapping[str, str] = {
+    "propose": "Next: put imports, roles and services of the result (JSON=) into the configuration",
     "prepare": "Next: make handover-import",
     "import": "Next: change the roles in the HCL, then make handover-plan",
     "apply": "Next: see that ECS kept the new revision, then make handover-drift",
@@ -82,6 +92,10 @@ def _changes(changes: list[Mapping[str, Any]]) -> Iterator[str]:
 def _failed(result: Mapping[str, Any]) -> Iterator[str]:
     for line in str(result["reason"]).splitlines():
         yield from _wrapped(line)
+    if result["error"] == "LOCKED" and result["lock"].get("who"):
+        yield "If that was a run of yours that died, heal with the times of that run (UTC):"
+        yield f"  make handover-heal WHO={result['lock']['who']} BEGAN=2026-01-31T10:00:00 \\"
+        yield "    ENDED=2026-01-31T10:05:00"
     if lock := result.get("lock"):
         yield from (
             f"  {name:9} {lock[name]}" for name in ("id", "who", "created", "operation") if name in lock

@@ -12,7 +12,8 @@ from regrant_terraform.config import NEEDS, load, parse
 from regrant_terraform.errors import Refused
 from tests.terraform.acting import RAW
 
-WHOLE: dict[str, Any] = {"directory": "infra", **RAW}
+FACTS = {"account": "123456789012", "region": "us-east-1", "services": []}
+WHOLE: dict[str, Any] = {"directory": "infra", "facts": FACTS, **RAW}
 
 
 def refusal(raw: dict[str, Any], action: str = "plan") -> str:
