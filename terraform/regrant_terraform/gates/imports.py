@@ -53,15 +53,14 @@ def _update(change: Change) -> Iterator[str]:
     for name in sorted(change.differing() - ONLY_TERRAFORM_KNOWS.get(change.type, frozenset())):
         if change.type != "aws_ecs_service" or name != "task_definition":
             yield change.says(f"would change {name}")
-        elif not _one_revision(change.before.get(name), change.after.get(name)):
+        elif not _one_revision(change):
             yield change.says(f"would deploy {change.after.get(name) or 'a new revision'}: {WITH_BEFORE}")
     if change.after.get("force_new_deployment"):
         yield change.says("would deploy, because of force_new_deployment")
 
 
-def _one_revision(before: object, after: object) -> bool:
-    """family:revision and the ARN are one revision, written in two ways. Two ARNs have to be the same."""
-    one, other = str(before), str(after)
-    if one.startswith("arn:") and other.startswith("arn:"):
-        return one == other
-    return ":" in one and one.rpartition("/")[2] == other.rpartition("/")[2]
+def _one_revision(change: Change) -> bool:
+    """family:revision and the ARN are one revision, written in two ways: that of the own account."""
+    runs, to = (str(side.get("task_definition")) for side in (change.before, change.after))
+    own = str(change.before.get("cluster")).split(":cluster/")[0]
+    return ":" in runs and to in (runs, runs.rpartition("/")[2], f"{own}:task-definition/{runs}")
