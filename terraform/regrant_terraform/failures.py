@@ -23,7 +23,11 @@ _LOCK = re.compile(r"^\s*(ID|Path|Operation|Who|Version|Created|Info):[ \t]+(.*?
 TEXTS: Mapping[str, tuple[str, ...]] = {
     "DISK_FULL": ("no space left on device", "disk quota exceeded"),
     "STATE_NOT_SAVED": ("failed to save state", "failed to persist state", "error saving state", ERRORED),
-    "LOCKED": ("error acquiring the state lock",),
+    "LOCKED": (
+        "error acquiring the state lock",
+        "does not match existing lock",
+        "does not match the existing lock",
+    ),
     "STALE_PLAN": ("saved plan is stale", "plan file can no longer be applied"),
     "PLAN_UNREADABLE": (
         "plan file was created by a different version",

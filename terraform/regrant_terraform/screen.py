@@ -92,7 +92,7 @@ def _changes(changes: list[Mapping[str, Any]]) -> Iterator[str]:
 def _failed(result: Mapping[str, Any]) -> Iterator[str]:
     for line in str(result["reason"]).splitlines():
         yield from _wrapped(line)
-    if result["error"] == "LOCKED" and result["lock"].get("who"):
+    if result["error"] == "LOCKED" and "who" in result.get("lock", {}):
         yield "If that was a run of yours that died, heal with the times of that run (UTC):"
         yield f"  make handover-heal WHO={result['lock']['who']} BEGAN=2026-01-31T10:00:00 \\"
         yield "    ENDED=2026-01-31T10:05:00"

@@ -29,6 +29,12 @@ Lock Info:
 
 Terraform acquires a state lock to protect the state from being written
 by multiple users at the same time."""
+SHOWN_LOCK = LOCK.replace(
+    LOCK.split("Lock Info:")[0],
+    'Failed to unlock state: lock ID "0" does not match existing lock ("5d0e6fd9")\n',
+)
+"""What force-unlock prints of a lock with another id."""
+NO_LOCK = 'Failed to unlock state: failed to retrieve lock info for lock ID "0": unexpected end of JSON input'
 STATE = {"bucket": "retainwise-terraform-state", "key": "prod/terraform.tfstate", "lockfile": True}
 RAW: dict[str, Any] = {
     "region": "us-east-1",

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from regrant_terraform import files
+from regrant_terraform.actions import heal
 from tests.terraform import recorded as r
-from tests.terraform.acting import A_PLAN, CHANGES, LOCK, result
+from tests.terraform.acting import A_PLAN, CHANGES, LOCK, NO_LOCK, SHOWN_LOCK, result
 from tests.terraform.fake import Fake, error, shown
 
 OLD_ARN = f"{r.NAMED}retainwise-worker:1"
@@ -238,16 +239,29 @@ def test_an_undo_that_stops_between_says_what_the_state_lacks(fake: Fake) -> Non
     assert done["reason"].endswith(f"Until undo has run again, the state lacks: {r.WORKER}")
 
 
+def unlocking(*says: str) -> dict[str, Any]:
+    """What force-unlock answers, one time after the other; empty where it does what it is asked for."""
+    return {"force-unlock": [error(text) if text else {} for text in says]}
+
+
 def test_a_lock_of_the_run_that_has_ended_is_opened_by_its_id(fake: Fake) -> None:
-    fake.answer(plan=[error(LOCK), {}])
+    fake.answer(**unlocking(SHOWN_LOCK, "", NO_LOCK))
     done = result(fake, "heal")
     assert (done["healed"], done["lock"]["who"]) == (True, "run-7@build")
-    assert fake.calls[2]["argv"][-1] == "5d0e6fd9-6dfa-95c5-dc8c-5a5a4a3f7d7d"
+    asked = [call["argv"][-1] for call in fake.calls[1:]]
+    assert asked == [heal.NOBODYS, "5d0e6fd9-6dfa-95c5-dc8c-5a5a4a3f7d7d", heal.NOBODYS]
 
 
-def test_without_a_lock_nothing_is_opened(fake: Fake) -> None:
+@pytest.mark.parametrize("says", [NO_LOCK, "Failed to unlock state: StatusCode: 404, NoSuchKey: "])
+def test_without_a_lock_nothing_is_opened(fake: Fake, says: str) -> None:
+    fake.answer(**unlocking(says))
     assert result(fake, "heal")["healed"] is False
-    assert fake.commands == ["version", "plan"]
+    assert len(fake.calls) == 2
+
+
+def test_a_lock_that_cannot_be_looked_at_is_not_called_open(fake: Fake) -> None:
+    fake.answer(**unlocking("Failed to unlock state: StatusCode: 403, AccessDenied"))
+    assert result(fake, "heal")["error"] == "ACCESS_DENIED"
 
 
 FOREIGN = {
@@ -262,21 +276,23 @@ FOREIGN = {
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_lock_of_anything_else_is_left_and_named(fake: Fake, name: str) -> None:
-    fake.answer(plan=error(LOCK.replace(*FOREIGN[name])))
+    fake.answer(**unlocking(SHOWN_LOCK.replace(*FOREIGN[name])))
     done = result(fake, "heal")
-    assert (done["error"], fake.commands) == ("FOREIGN_LOCK", ["version", "plan"])
+    assert (done["error"], len(fake.calls)) == ("FOREIGN_LOCK", 2)
     assert done["lock"]["id"] == "5d0e6fd9-6dfa-95c5-dc8c-5a5a4a3f7d7d"
 
 
 def test_half_a_lock_is_judged_by_what_is_left(fake: Fake) -> None:
     """force-unlock fails on the half that is not there, and has opened the other."""
-    fake.answer(plan=[error(LOCK), {}], **{"force-unlock": error("Error: failed to unlock S3: NoSuchKey")})
+    fake.answer(**unlocking(SHOWN_LOCK, "Error: failed to unlock S3: NoSuchKey", NO_LOCK))
     assert result(fake, "heal")["healed"] is True
 
 
 def test_a_lock_taken_since_is_somebody_elses(fake: Fake) -> None:
-    other = LOCK.replace("5d0e6fd9", "77777777").replace("run-7@build", "ann@laptop")
-    fake.answer(plan=[error(LOCK), error(other)])
+    other = SHOWN_LOCK.replace("ID:        5d0e6fd9", "ID:        77777777").replace(
+        "run-7@build", "ann@laptop"
+    )
+    fake.answer(**unlocking(SHOWN_LOCK, "", other))
     done = result(fake, "heal")
     assert (done["error"], done["lock"]["who"]) == ("FOREIGN_LOCK", "ann@laptop")
 

@@ -14,7 +14,7 @@ from regrant_terraform.codes import CODES
 from regrant_terraform.config import Config
 from regrant_terraform.run import ACTIONS
 from tests.terraform import recorded as r
-from tests.terraform.acting import A_PLAN, CHANGES, LOCK, RAW
+from tests.terraform.acting import A_PLAN, CHANGES, NO_LOCK, RAW, SHOWN_LOCK
 from tests.terraform.fake import Fake, error, shown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def test_a_plan_is_approved_by_typing_its_hash(fake: Fake) -> None:
 
 
 def test_a_lock_is_healed_by_naming_the_run_that_has_ended(fake: Fake) -> None:
-    fake.answer(plan=[error(LOCK), {}])
+    fake.answer(**{"force-unlock": [error(SHOWN_LOCK), {}, error(NO_LOCK)]})
     run = ("WHO=run-7@build", "BEGAN=2026-11-28T10:00:00", "ENDED=2026-11-28T10:05:00")
     assert "Opened run-7@build's lock" in made(fake, "handover-heal", *run)
 

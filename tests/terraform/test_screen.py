@@ -15,7 +15,7 @@ from regrant_terraform import result as written
 from regrant_terraform import screen
 from regrant_terraform.codes import CODES
 from tests.terraform import recorded as r
-from tests.terraform.acting import A_PLAN, CHANGES, LOCK, RAW, result
+from tests.terraform.acting import A_PLAN, CHANGES, LOCK, NO_LOCK, RAW, SHOWN_LOCK, result
 from tests.terraform.fake import Fake, error, shown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "prepare": {},
     "import": {"state_list": {"out": f"{r.OLD_ROLE}\n"}},
     "drift": {"plan": CHANGES, "show": shown(r.recorded())},
-    "heal": {"plan": [error(LOCK), {}]},
+    "heal": {"force-unlock": [error(SHOWN_LOCK), {}, error(NO_LOCK)]},
 }
 
 
@@ -85,7 +85,7 @@ def test_every_action_has_its_screen(fake: Fake, action: str) -> None:
 
 
 def test_what_was_not_passed_on_is_said(fake: Fake) -> None:
-    lines = page(result(fake, "heal", fake.environment(TF_LOG="TRACE", TF_CLI_ARGS="-destroy")))
+    lines = page(result(fake, "drift", fake.environment(TF_LOG="TRACE", TF_CLI_ARGS="-destroy")))
     assert lines[-1] == "not passed on to Terraform: TF_CLI_ARGS, TF_LOG"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from regrant_terraform.cli import Terraform
-from regrant_terraform.commands import PLAIN, scratch
 from regrant_terraform.config import Config, EndedRun
 from regrant_terraform.errors import Refused
 
@@ -14,6 +13,9 @@ OPERATIONS = frozenset({
     *("migration source state", "migration destination state"),
 })  # fmt: skip
 """What Terraform calls the operations of this runner in a lock."""
+NOBODYS = "00000000-0000-0000-0000-000000000000"
+NONE_THERE = ("unexpected end of JSON input", "NoSuchKey", "no lock info found")
+"""What there is to read of a lock that nobody holds: an empty row of the table, or no object."""
 _CREATED = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.\d+)? \+0000 UTC")
 
 
@@ -56,14 +58,13 @@ def _holder(lock: dict[str, str]) -> str:
 
 
 def _lock(terraform: Terraform) -> dict[str, str] | None:
-    """The lock as Terraform shows it to who comes second. It reads no resource, and changes none."""
+    """The lock as Terraform shows it to who would open another one: that opens none, and takes none."""
     try:
-        with scratch() as folder:
-            out = f"-out={folder / 'heal.tfplan'}"
-            terraform.run("plan", *PLAIN, "-refresh=false", "-lock-timeout=0s", out)
+        terraform.run("force-unlock", "-force", "-no-color", NOBODYS)
     except Refused as refused:
         lock = refused.more.get("lock")
         if isinstance(lock, dict):
             return {str(name): str(value) for name, value in lock.items()}
-        raise
+        if not any(text in refused.reason for text in NONE_THERE):
+            raise
     return None
