@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from regrant_terraform import config, result, screen
 from regrant_terraform.cli import Terraform, stoppable
@@ -31,22 +33,27 @@ def main(arguments: list[str] | None = None) -> int:
     given = {name: value for name, value in given.items() if value}
 
     terraform = Terraform(Path(), os.environ, say=lambda line: print(line, file=sys.stderr, flush=True))
+    # To the end: a second signal must not take away the result of what the first has stopped.
     with stoppable(terraform):
         done, status = run(
             options.action, lambda: config.load(options.config, options.action, given), terraform
         )
-    if options.screen:
-        print(screen.page(done), flush=True)
-    if options.out is not None:
-        try:
-            result.write(options.out, done)
-        except OSError as error:
-            # The only copy of what happened is not lost with the disk.
-            print(result.text(done), flush=True)
-            print(f"{options.out} cannot be written: {error.strerror}", file=sys.stderr)
-            return status or OTHER
-    elif not options.screen:
-        print(result.text(done), end="", flush=True)
+        if options.screen:
+            print(screen.page(done), flush=True)
+        return _write(options.out, done, status, silent=options.screen)
+
+
+def _write(out: Path | None, done: Mapping[str, Any], status: int, *, silent: bool) -> int:
+    try:
+        if out is not None:
+            result.write(out, done)
+        elif not silent:
+            print(result.text(done), end="", flush=True)
+    except OSError as error:
+        # The only copy of what happened is not lost with the disk.
+        print(result.text(done), flush=True)
+        print(f"{out} cannot be written: {error.strerror}", file=sys.stderr)
+        return status or OTHER
     return status
 
 

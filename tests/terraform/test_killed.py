@@ -21,6 +21,7 @@ def ungated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def applied(checkout: Checkout, **variables: object) -> dict[str, Any]:
     done = checkout.surely("plan", variables)
+    assert done["status"] == "DONE", done["reason"]
     return checkout.surely("apply", variables, approved=done["sha256"])
 
 
