@@ -59,7 +59,7 @@ class Terraform:
         self._interrupts = itertools.count()
         environment, _ = for_terraform(self.environment)
         try:
-            # A session of its own: a Ctrl-C at the terminal reaches Terraform through stop() alone, so once.
+            # A process group of its own: a Ctrl-C at the terminal reaches Terraform through stop() alone.
             self._process = process = subprocess.Popen(
                 ["terraform", *arguments],
                 cwd=directory,
@@ -70,7 +70,7 @@ class Terraform:
                 text=True,
                 encoding="utf-8",
                 errors="replace",
-                start_new_session=True,
+                process_group=0,
             )
         except (FileNotFoundError, PermissionError):
             raise Refused("TERRAFORM_MISSING", "terraform is not on the PATH") from None

@@ -206,6 +206,9 @@ class Checkout:
             if done.get("error") != "LOCKED" or not own:
                 return done
             assert self.heal(began, now())["status"] == "DONE"
+            if any(each["command"] == "apply" and each["rc"] == 0 for each in done["commands"]):
+                # It was the lock of the plan after the apply.
+                return {**done, "status": "DONE" if self.surely("drift", variables)["empty"] else "FAILED"}
 
     def heal(self, began: datetime, ended: datetime, who: str = WHO) -> dict[str, Any]:
         times = {"began": began.isoformat()[:19], "ended": (ended + timedelta(seconds=1)).isoformat()[:19]}
