@@ -19,10 +19,11 @@ from sandbox.people.facts import PERSON, REMADE, SEED, Attachment, Deed, name_of
 
 AUDIT = "the audit"
 _LOOKS = (
-    *("audit-grants", "list-grants", "diagnose", "capture-baseline"),
+    *("audit-grants", "diagnose", "capture-baseline"),
     *("verify-health", "withdraw-grants", "undo-role"),
 )
-"""Functions (without prefix) that look at what is attached and may write down what they miss."""
+"""Functions (without prefix) that look at what is attached and may write down what they miss. ListGrants may
+not: it only reads."""
 _CHANGES = ("Put", "Delete", "Create", "Update", "Register", "Deregister", "Tag", "Untag", "Set")
 
 Pair = tuple[str, str]
