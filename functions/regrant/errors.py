@@ -18,6 +18,7 @@ statemachine/runbook.asl.yaml spells them, and a contract test ties the two toge
     ├── ServiceGone           not retried: the service was deleted during the run
     ├── ServiceChanged        not retried: somebody else deployed during the run
     ├── ServiceNotSettled     not retried: undone, but the service did not settle
+    ├── StateUnfit            not retried: somebody's bucket or table is none that a state may lie in
     └── SdkTooOld             not retried: the runtime's botocore lacks a call, so no function can start
 
 What a check concludes is not a failure: verdicts and refusals are returned (regrant.model.results).
@@ -92,6 +93,11 @@ class ServiceChanged(RegrantError):
 
 class ServiceNotSettled(RegrantError):
     """Everything of ours is undone, but the service has not settled within the loop's bound."""
+
+
+class StateUnfit(RegrantError):
+    """The bucket or the lock table that the stack names is there, was not made by a handover, and is not safe
+    to keep a state in. The message says why. Nothing of it was changed."""
 
 
 class SdkTooOld(RegrantError):

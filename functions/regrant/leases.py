@@ -17,6 +17,7 @@ from regrant.clock import later, seconds_between
 from regrant.errors import AwsRefused, AwsUnavailable
 from regrant.model.journal import Lease
 from regrant.model.run import Incident, RunState
+from regrant.model.runs import is_handover
 from regrant.ports import Account
 from regrant.stored import Journal
 
@@ -71,6 +72,11 @@ def lease_of_role(role: str, incident: Incident, now: str) -> Lease:
 def release_role(role: str, incident: Incident, aws: Account, now: str) -> None:
     """Give the role (ARN) back, if it is this run's."""
     _release(_role(role), incident, aws, now)
+
+
+def release_service(incident: Incident, aws: Account, now: str) -> None:
+    """Give the service back, if it is this run's: a handover lets cures have it, and does so at its close."""
+    _release(_service(incident), incident, aws, now)
 
 
 def give_back_role(state: RunState, aws: Account, now: str) -> None:
@@ -138,8 +144,13 @@ def _ended_at(holder: Lease, aws: Account, now: str) -> tuple[str | None, str | 
 
 
 def is_left_open(holder: Lease, journal: Journal) -> bool:
-    """The run that has the lease changed something, or was to undo it, and has not reported its outcome."""
-    return journal.load(holder.subject).baseline is not None and not journal.load(holder.owner).closed
+    """The run that has the lease changed something, or was to undo it, and has not reported its outcome.
+
+    A handover has no baseline of this kind; it changes nothing without an intent.
+    """
+    record = journal.load(holder.subject)
+    changed = record.baseline is not None or (is_handover(holder.subject) and bool(record.changes))
+    return changed and not journal.load(holder.owner).closed
 
 
 def _release(resource: str, incident: Incident, aws: Account, now: str) -> None:

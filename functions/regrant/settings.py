@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from regrant.model.aws import name_of
+from regrant.model.runs import of_handovers
 
 if TYPE_CHECKING:
     from regrant.expiry_window import ExpiryWindow
@@ -57,6 +58,11 @@ class Settings:
     def state_machine(self) -> str:
         """ARN."""
         return self._environment["STATE_MACHINE_ARN"]
+
+    @property
+    def handover_machine(self) -> str:
+        """ARN of the other state machine of the stack, which is there if its owner wants handovers."""
+        return of_handovers(self.state_machine)
 
     @property
     def place(self) -> tuple[str, str]:
@@ -114,6 +120,30 @@ class Settings:
     def approvers(self) -> str:
         """Who may answer a question for approval: ARNs with commas between, `any`, or nothing."""
         return self._environment["APPROVERS"]
+
+    @property
+    def state_bucket(self) -> str:
+        """The bucket of Terraform's state."""
+        return self._environment["STATE_BUCKET"]
+
+    @property
+    def state_key(self) -> str:
+        return self._environment["STATE_KEY"]
+
+    @property
+    def state_lock_table(self) -> str:
+        """The table of Terraform's locks; empty where the lock is a file beside the state."""
+        return self._environment["STATE_LOCK_TABLE"]
+
+    @property
+    def build_project(self) -> str:
+        """The name of the CodeBuild project that runs Terraform."""
+        return self._environment["BUILD_PROJECT"]
+
+    @property
+    def work_bucket(self) -> str:
+        """The stack's own bucket for what goes to a build."""
+        return self._environment["WORK_BUCKET"]
 
     @property
     def allowed_prefix(self) -> str:

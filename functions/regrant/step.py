@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 
 from regrant.aws.account import Account
 from regrant.model.run import RunState, StepEvent
+from regrant.model.runs import PREFIX
 from regrant.origin.own_clock import no_later, not_ahead, own_time
 from regrant.origin.sent import raise_unless_sent
 
@@ -49,21 +50,33 @@ def step_of(kind: type[E], run: Callable[[E, Account], object], *uses: str, sent
 
 
 def asking_step_of(
-    kind: type[E], run: Callable[[E, Account, Ask], object], *uses: str, sent_as: str
+    kind: type[E], run: Callable[[E, Account, Ask], object], *uses: str, sent_as: str, prefix: str = ""
 ) -> Handler:
-    """The handler of a step that asks at a moment of its own, before it writes anything."""
+    """The handler of a step that asks at a moment of its own, before it writes anything. prefix: of the runs
+    of its state machine."""
     aws = Account(uses)
 
     @logger.inject_lambda_context(clear_state=True)
     def handler(event: dict[str, Any], context: Any) -> Any:
         given = msgspec.convert(_bounded(event), kind)
         logger.append_keys(**_keys(event))
-        ask = partial(raise_unless_sent, event, sent_as, lambda: aws.executions)
+        ask = partial(raise_unless_sent, event, sent_as, lambda: aws.executions, prefix)
         result = msgspec.to_builtins(run(given, aws, ask))
         logger.info("done", result=result)
         return result
 
     return handler
+
+
+def handover_step(kind: type[E], run: Callable[[E, Account], object], *uses: str, sent_as: str) -> Handler:
+    """The handler of a step of a handover, which does nothing before Step Functions has said that an
+    execution of the handover's machine has sent its event."""
+
+    def asked(event: E, aws: Account, ask: Ask) -> object:
+        ask()
+        return run(event, aws)
+
+    return asking_step_of(kind, asked, *uses, "executions", sent_as=sent_as, prefix=PREFIX)
 
 
 def url_step(

@@ -1,8 +1,8 @@
-"""The graph in docs/runbook.md, made from the state machine.
+"""The graphs in docs/runbook.md and docs/handover-machine.md, made from the state machines.
 
-    python scripts/generate/graph.py            prints it
-    python scripts/generate/graph.py --check    fails if the page shows another one
-    python scripts/generate/graph.py --write    puts it into the page
+    python scripts/generate/graph.py            prints them
+    python scripts/generate/graph.py --check    fails if a page shows another one
+    python scripts/generate/graph.py --write    puts them into the pages
 
 A Mermaid flowchart, which GitHub draws. Shapes, not colours, distinguish the states: a Task is a box, a
 Choice a diamond, a Wait a slanted box, a good end is round, a failed end is a hexagon. Thick arrows are the
@@ -23,6 +23,9 @@ import yaml
 ROOT = Path(__file__).parents[2]
 DEFINITION = ROOT / "statemachine" / "runbook.asl.yaml"
 PAGE = ROOT / "docs" / "runbook.md"
+HANDOVER = ROOT / "statemachine" / "handover.asl.yaml"
+HANDOVER_PAGE = ROOT / "docs" / "handover-machine.md"
+PAGES = {PAGE: DEFINITION, HANDOVER_PAGE: HANDOVER}
 BEGIN, END = "<!-- graph -->", "<!-- /graph -->"
 WRITE = ".venv/bin/python scripts/generate/graph.py --write"
 
@@ -35,9 +38,18 @@ _FRAMES = {
     "CloseIncident": "Look, change nothing",
     "UndoRole": "Change, and prove that it helped",
     "PageOperator": "Undo",
+    "CloseHandover": "Open, and leave nothing behind",
+    "RemoveState": "Make the state and ask, deploy nothing",
+    "ReadBuild": "Terraform, in a build",
+    "RestoreServices": "Prove that the services have moved",
+    "PageHandover": "What may not give up",
 }
-# The branches that a containment takes when all goes well, in order; at any other Choice it is the default.
-_GOOD = ("DIAGNOSE", "CHANGE", "ATTACH", "otherwise", "CLOSE")
+# The branches that a containment, and a handover, takes when all goes well, in order; at any other Choice it
+# is the default.
+_GOOD = {
+    "OpenIncident": ("DIAGNOSE", "CHANGE", "ATTACH", "otherwise", "CLOSE"),
+    "OpenHandover": ("CREATE", "PLAN", "ASK", "approved", "CHECK", "CURE", "DRIFT", "CLOSE"),
+}
 
 
 def mermaid(definition: Mapping[str, Any]) -> str:
@@ -129,13 +141,13 @@ def _branches(state: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _happy_path(name: str, states: States) -> Iterator[tuple[str, str]]:
-    left = list(_GOOD)
+    left = list(_GOOD.get(name, ()))
     walked: set[tuple[str, str]] = set()
     while branches := _branches(states[name]):
         good = [target for target, words in branches.items() if left and left[0] in words]
         # The last branch is a Choice's default, or the only way.
         following = good[0] if good else list(branches)[-1]
-        if (name, following) in walked:
+        if (name, following) in walked and not left:
             return
         walked.add((name, following))
         left = left[1:] if good else left
@@ -166,26 +178,26 @@ def _is_guard(choice: Mapping[str, Any], asked: list[str]) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="The graph in docs/runbook.md, made from the state machine.")
+    parser = argparse.ArgumentParser(description="The graphs in docs/, made from the state machines.")
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--check", action="store_true", help="fail if the page shows another graph")
-    action.add_argument("--write", action="store_true", help="put the graph into the page")
+    action.add_argument("--check", action="store_true", help="fail if a page shows another graph")
+    action.add_argument("--write", action="store_true", help="put the graphs into the pages")
     wanted = parser.parse_args()
-    definition = yaml.safe_load(DEFINITION.read_text(encoding="utf-8"))
-    if not (wanted.check or wanted.write):
-        print(mermaid(definition))
-        return 0
-    text = PAGE.read_text(encoding="utf-8")
-    new = replace_block(text, block(definition))
-    if wanted.write:
-        PAGE.write_text(new, encoding="utf-8")
-    elif new != text:
-        print(
-            f"{PAGE.relative_to(ROOT)} does not show {DEFINITION.relative_to(ROOT)}. Run: {WRITE}",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    status = 0
+    for page, source in PAGES.items():
+        definition = yaml.safe_load(source.read_text(encoding="utf-8"))
+        if not (wanted.check or wanted.write):
+            print(mermaid(definition))
+            continue
+        text = page.read_text(encoding="utf-8")
+        new = replace_block(text, block(definition))
+        if wanted.write:
+            page.write_text(new, encoding="utf-8")
+        elif new != text:
+            shown, drawn = page.relative_to(ROOT), source.relative_to(ROOT)
+            print(f"{shown} does not show {drawn}. Run: {WRITE}", file=sys.stderr)
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

@@ -7,8 +7,11 @@ import pytest
 from regrant import ports, stored
 from regrant.aws.account import Account
 from regrant.aws.clients import client
+from regrant.handover import ports as handed
 
-PARTS = sorted(name for name in vars(ports.Account) if not name.startswith("_"))
+OF_ALL = {**vars(ports.Account), **vars(handed.HandoverAccount)}
+PARTS = sorted(name for name, part in OF_ALL.items() if isinstance(part, property))
+NO_ADAPTERS = ("settings", "state_place")
 
 
 @pytest.fixture
@@ -32,10 +35,10 @@ def test_every_part_that_the_domain_may_ask_for_is_there_and_made_once(part: str
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_has_what_the_domain_may_ask_of_it(part: str) -> None:
-    annotation = vars(ports.Account)[part].fget.__annotations__["return"]
-    if part != "settings":
-        protocol = getattr(ports, annotation, None) or getattr(stored, annotation)
-        wanted = {name for name in vars(protocol) if not name.startswith("_")}
+    annotation = OF_ALL[part].fget.__annotations__["return"]
+    if part not in NO_ADAPTERS:
+        (protocol,) = [vars(each)[annotation] for each in (ports, stored, handed) if annotation in vars(each)]
+        wanted = {name for name, value in vars(protocol).items() if callable(value) and name[0] != "_"}
         assert wanted and all(callable(getattr(getattr(Account(), part), name)) for name in wanted)
 
 

@@ -34,7 +34,8 @@ MODULES = {
     path.stem: ".".join(path.relative_to(FOLDER.parent).with_suffix("").parts)
     for path in FOLDER.rglob("[a-z]*.py")
 }
-HANDLERS = sorted(MODULES)
+HANDOVER = sorted(path.stem for path in FOLDER.glob("handover/[a-z]*.py"))
+HANDLERS = sorted(set(MODULES) - set(HANDOVER))
 CREATE: tuple[Callable[[], Any], ...] = (
     *(create_journal, create_topic, create_role, create_schedules, create_service, create_queues),
     *(create_lists, enrol),
@@ -79,4 +80,5 @@ def invoke(account: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
 
 
 def load(name: str) -> Any:
-    return json.loads((ROOT / "events" / f"{name}.json").read_text())
+    folder = ROOT / "events" / "handover" if name in HANDOVER else ROOT / "events"
+    return json.loads((folder / f"{name}.json").read_text())

@@ -23,6 +23,7 @@ FLOORS = (
     ("step",),  # decode, do one domain step, encode
     ("aws",),  # the adapters, and the one place where they are put together
     ("audit",),  # what the stages have left
+    ("handover",),  # the other state machine, whose steps start runs of the first
     ("undo", "diagnosis", "change", "report"),  # the stages of a run
     ("baseline", "verify", "opening"),
     ("in_use", "barred"),
@@ -45,7 +46,7 @@ KNOWN_TO_ADAPTERS = {"ports", "stored", "iam", "settings", "model", "errors", "c
 ASK = {
     *("ask_approval", "capture_baseline", "withdraw_grants", "undo_role", "undo_service"),
     *("close_incident", "page_operator"),
-}
+} | {path.stem for path in HANDLERS if path.parts[1] == "handover"}
 
 OWN_CLOCK = Path("regrant/origin/own_clock.py")
 
@@ -63,12 +64,12 @@ ONLY_IN = {
     "attach": {"change", "undo"},
     "detach": {"grants", "undo"},  # undo: its own step of that name
     "take_off": {"change", "undo"},
-    "deploy": {"change", "undo"},
+    "deploy": {"change", "undo", "handover"},
     "redeploy": {"change", "undo"},
     "register": {"change"},
     "deregister": {"undo"},
     "write": {"grants"},
-    "put": {"grants"},
+    "put": {"grants", "handover"},  # a schedule; and a text for a build
     "cancel": {"grants", "parallel"},  # schedules; and calls that no thread has begun
     "take": {"leases"},
     "release": {"leases"},
@@ -124,7 +125,7 @@ def floor(name: str) -> int:
 
 
 def test_there_is_something_to_look_at() -> None:
-    assert (len(HANDLERS), "botocore.session" in set(imports(Path("regrant/aws/clients.py")))) == (16, True)
+    assert (len(HANDLERS), "botocore.session" in set(imports(Path("regrant/aws/clients.py")))) == (28, True)
 
 
 def test_every_package_has_its_floor() -> None:
@@ -182,7 +183,7 @@ def test_nothing_reads_the_clock_or_sleeps(path: Path) -> None:
 @pytest.mark.parametrize("path", HANDLERS, ids=str)
 def test_a_handler_is_one_step_with_its_name(path: Path) -> None:
     assert len((FUNCTIONS / path).read_text().splitlines()) <= 12
-    makers = called(path) & {"step", "step_of", "asking_step_of", "url_step"}
+    makers = called(path) & {"step", "step_of", "asking_step_of", "handover_step", "url_step"}
     assert len(makers) == 1 and called(path) - makers <= {"count_outcome", "capture_baseline"}
     docstring, *froms, assignment = tree(path).body
     assert isinstance(docstring, ast.Expr) and all(isinstance(node, ast.ImportFrom) for node in froms)

@@ -21,6 +21,9 @@ PSEUDO = {
     "AWS::StackName": "regrant",
 }
 
+NOTHING = object()
+"""What !Ref AWS::NoValue stands for."""
+
 Template = dict[str, Any]
 
 
@@ -54,11 +57,26 @@ def translate(source: Template) -> Template:
     for resource in source["Resources"].values():
         if resource["Type"] == "AWS::Serverless::StateMachine":
             resource["Properties"]["DefinitionUri"] = "s3://bucket/definition"
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            resource["Properties"]["ContentUri"] = "s3://bucket/layer"
     source["Globals"]["Function"]["CodeUri"] = "s3://bucket/code"
     result: Template = Translator(
         {}, Parser(), boto_session=boto3.Session(region_name="us-east-1")
     ).translate(source, {})
     return result
+
+
+OPTIONAL = "EnablesHandover"
+"""The condition of everything that only a stack with handovers has."""
+
+
+def without_handovers(template: Template) -> Template:
+    """The template as a stack has it whose owner wants no handovers."""
+    kept = {
+        part: {name: each for name, each in template[part].items() if each.get("Condition") != OPTIONAL}
+        for part in ("Resources", "Outputs")
+    }
+    return template | kept
 
 
 class Values:
@@ -67,13 +85,13 @@ class Values:
     def __init__(self, template: Template, **given: str | list[str]) -> None:
         declared = template.get("Parameters", {})
         defaults = {name: each["Default"] for name, each in declared.items() if "Default" in each}
-        self.names: dict[str, Any] = {**PSEUDO, **defaults, **given}
+        self.names: dict[str, Any] = {**PSEUDO, "AWS::NoValue": NOTHING, **defaults, **given}
         self.conditions = {name: self(each) for name, each in template.get("Conditions", {}).items()}
 
     def __call__(self, value: Any) -> Any:
         """`value` with every intrinsic function worked out."""
         if isinstance(value, list):
-            return [self(each) for each in value]
+            return [each for each in map(self, value) if each is not NOTHING]
         if not isinstance(value, dict):
             return value
         if len(value) != 1:

@@ -113,7 +113,7 @@ def read() -> set[str]:
 
 
 def test_the_template_sets_every_variable_that_the_code_reads_and_no_others(
-    stack: Template, read: set[str]
+    whole: Template, read: set[str]
 ) -> None:
-    given = {name for variables in environments(stack).values() for name in variables}
+    given = {name for variables in environments(whole).values() for name in variables}
     assert {name for name in given if not name.startswith("POWERTOOLS_")} == read - BY_LAMBDA

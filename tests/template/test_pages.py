@@ -65,7 +65,7 @@ def _codes(path: Path) -> Iterator[str]:
         yield from map(str, constants)
 
 
-PASSED_ON = ("judgement.cause", "refusal.code", "state.failure.name")
+PASSED_ON = ("judgement.cause", "refusal.code", "state.failure.name", "state.error.name")
 
 
 def _errors(error: type[Exception]) -> Iterator[type[Exception]]:

@@ -17,8 +17,11 @@ from typing import Any, Literal
 import msgspec
 
 from regrant.approval.people import Person, person
+from regrant.model.runs import PREFIX
 
 _LARGEST = 4096
+_LONGEST = 80
+"""Characters of an execution's name."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -64,4 +67,5 @@ def asked_of(event: Mapping[str, Any]) -> Asked | None:
         asked = msgspec.json.decode(raw, type=Asked)
     except (msgspec.MsgspecError, binascii.Error, UnicodeError):
         return None
-    return asked if 0 < len(asked.run) <= 80 and _SHA256.fullmatch(asked.plan) else None
+    name = asked.run.removeprefix(PREFIX)
+    return asked if 0 < len(name) <= _LONGEST and _SHA256.fullmatch(asked.plan) else None

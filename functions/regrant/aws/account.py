@@ -7,7 +7,7 @@ need. A handler names what it needs in any case, and that is made while Lambda s
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from regrant.aws.allowed import ParameterLists
     from regrant.aws.catalogue import ParameterCatalogue
     from regrant.aws.executions import StateMachineExecutions
+    from regrant.aws.handover.builds import CodeBuildBuilds
+    from regrant.aws.handover.lock_table import DynamoLockTable
+    from regrant.aws.handover.state_bucket import S3StateBucket
+    from regrant.aws.handover.work import S3Work
     from regrant.aws.logs import CloudWatchLogs
     from regrant.aws.queues import SqsQueues
     from regrant.aws.revisions import EcsRevisions
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from regrant.aws.schedules import EventBridgeSchedules
     from regrant.aws.services import EcsServices
     from regrant.aws.table.approvals import DynamoApprovals
+    from regrant.aws.table.handovers import DynamoHandovers
     from regrant.aws.table.holds import DynamoHolds
     from regrant.aws.table.journal import DynamoJournal
     from regrant.aws.table.leases import DynamoLeases
@@ -38,7 +43,8 @@ if TYPE_CHECKING:
 
 
 class Account:
-    """Implements ports.Account. Threads may share it: at worst an adapter is made twice over one client."""
+    """Implements ports.Account and regrant.handover.ports.HandoverAccount. Threads may share it: at worst an
+    adapter is made twice over one client."""
 
     def __init__(self, uses: Iterable[str] = ()) -> None:
         for part in uses:
@@ -165,3 +171,43 @@ class Account:
         from regrant.aws.schedules import EventBridgeSchedules
 
         return EventBridgeSchedules(client("scheduler"), self.settings)
+
+    # Of handovers
+
+    @cached_property
+    def kept(self) -> DynamoHandovers:
+        from regrant.aws.table.handovers import DynamoHandovers
+
+        return DynamoHandovers(client("dynamodb"), self.settings.journal_table)
+
+    @cached_property
+    def state_bucket(self) -> S3StateBucket:
+        from regrant.aws.handover.state_bucket import S3StateBucket
+
+        region, account = self.settings.place
+        return S3StateBucket(client("s3"), self.settings.state_bucket, region, account)
+
+    @cached_property
+    def lock_table(self) -> DynamoLockTable:
+        from regrant.aws.handover.lock_table import DynamoLockTable
+
+        return DynamoLockTable(client("dynamodb"), self.settings.state_lock_table or None)
+
+    @cached_property
+    def builds(self) -> CodeBuildBuilds:
+        from regrant.aws.handover.builds import CodeBuildBuilds
+
+        return CodeBuildBuilds(client("codebuild"), self.settings.build_project, self.settings.work_bucket)
+
+    @cached_property
+    def work(self) -> S3Work:
+        from regrant.aws.handover.work import S3Work
+
+        return S3Work(client("s3"), self.settings.work_bucket)
+
+    @cached_property
+    def state_place(self) -> Mapping[str, object]:
+        settings = self.settings
+        table = settings.state_lock_table or None
+        place = {"bucket": settings.state_bucket, "key": settings.state_key}
+        return {**place, "table": table, "lockfile": table is None}

@@ -76,7 +76,11 @@ _MISTAKES = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
 OPERATIONS = {
     "cloudtrail": ("lookup_events",),
     "cloudwatch": ("describe_alarms",),
-    "dynamodb": ("get_item", "put_item", "query", "transact_write_items"),
+    "codebuild": ("batch_get_builds", "list_builds_for_project", "start_build", "stop_build"),
+    "dynamodb": (
+        *("get_item", "put_item", "query", "transact_write_items"),
+        *("create_table", "delete_table", "describe_table", "scan"),
+    ),
     "ecs": (
         "deregister_task_definition",
         "describe_services",
@@ -101,7 +105,12 @@ OPERATIONS = {
         "list_role_policies",
     ),
     "logs": ("filter_log_events",),
-    "s3": ("get_object",),
+    "s3": (
+        *("create_bucket", "delete_bucket", "head_bucket", "list_object_versions"),
+        *("get_bucket_encryption", "get_bucket_versioning", "get_public_access_block"),
+        *("put_bucket_encryption", "put_bucket_versioning", "put_public_access_block"),
+        *("get_object", "put_object"),
+    ),
     "scheduler": ("create_schedule", "delete_schedule"),
     "sns": ("publish",),
     "sqs": ("get_queue_attributes", "get_queue_url"),

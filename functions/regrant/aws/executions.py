@@ -10,6 +10,7 @@ from typing import Any
 from regrant.aws.clients import aws_errors
 from regrant.errors import AwsRefused
 from regrant.model.aws import Execution, Sent
+from regrant.model.runs import PREFIX, is_handover, of_handovers
 
 _LATEST = 5
 """Events: two are of the call that is under way. Each may have the run's whole state."""
@@ -23,8 +24,15 @@ def name_of_function(arn: str) -> str:
     return arn.partition(":function:")[2].partition(":")[0]
 
 
+def execution_arn(machine: str, execution: str) -> str:
+    """machine: the runbook's ARN. A handover is named with its prefix, and is of the stack's other one."""
+    if is_handover(execution):
+        machine, execution = of_handovers(machine), execution.removeprefix(PREFIX)
+    return f"{machine.replace(':stateMachine:', ':execution:', 1)}:{execution}"
+
+
 class StateMachineExecutions:
-    """Implements ports.Executions and ports.Runs. `machine` is the state machine's ARN."""
+    """Implements ports.Executions and ports.Runs. `machine` is the runbook's ARN."""
 
     def __init__(self, stepfunctions: Any, machine: str) -> None:
         self._stepfunctions = stepfunctions
@@ -88,7 +96,7 @@ class StateMachineExecutions:
         return Sent()
 
     def _arn(self, execution: str) -> str:
-        return f"{self._machine.replace(':stateMachine:', ':execution:', 1)}:{execution}"
+        return execution_arn(self._machine, execution)
 
     def start(self, name: str, given: Mapping[str, Any]) -> None:
         """StartExecution. While a run of that name and input goes on, AWS answers a second start like the

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from regrant.aws.clients import aws_errors
+from regrant.aws.executions import execution_arn
 from regrant.model.approval import Starter
 
 # Seconds around the execution's start in which the call's own time lies: that has whole seconds, and comes
@@ -43,7 +44,7 @@ class _Record(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CloudTrail:
-    """Implements ports.Trail. `machine` is the state machine's ARN."""
+    """Implements ports.Trail. `machine` is the runbook's ARN."""
 
     def __init__(self, cloudtrail: Any, machine: str) -> None:
         self._cloudtrail = cloudtrail
@@ -65,27 +66,29 @@ class CloudTrail:
             "EndTime": moment + around,
             "MaxResults": 50,
         }
-        arn = f"{self._machine.replace(':stateMachine:', ':execution:', 1)}:{execution}"
+        arn = execution_arn(self._machine, execution)
         found: list[Starter] = []
         for _ in range(_PAGES):
             with aws_errors():
                 page = self._cloudtrail.lookup_events(**request)
             records = (msgspec.json.decode(each["CloudTrailEvent"], type=_Record) for each in page["Events"])
-            found += [_starter(record) for record in records if self._is(record, arn, execution)]
+            found += [_starter(record) for record in records if _is(record, arn)]
             if "NextToken" not in page:
                 return tuple(found)
             request["NextToken"] = page["NextToken"]
         return None
 
-    def _is(self, record: _Record, arn: str, execution: str) -> bool:
-        if (record.event_source, record.event_name) != ("states.amazonaws.com", "StartExecution"):
-            return False
-        if record.error_code:
-            return False
-        answered, asked = record.response_elements, record.request_parameters
-        if answered and answered.execution_arn:
-            return answered.execution_arn == arn
-        return bool(asked and (asked.state_machine_arn, asked.name) == (self._machine, execution))
+
+def _is(record: _Record, arn: str) -> bool:
+    if (record.event_source, record.event_name) != ("states.amazonaws.com", "StartExecution"):
+        return False
+    if record.error_code:
+        return False
+    answered, asked = record.response_elements, record.request_parameters
+    if answered and answered.execution_arn:
+        return answered.execution_arn == arn
+    machine, _, name = arn.replace(":execution:", ":stateMachine:", 1).rpartition(":")
+    return bool(asked and (asked.state_machine_arn, asked.name) == (machine, name))
 
 
 def _starter(record: _Record) -> Starter:

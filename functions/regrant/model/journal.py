@@ -72,6 +72,11 @@ class Hold(msgspec.Struct, frozen=True):
     unread_by: str | None = None
 
 
+Kind = Literal[
+    "attach", "redeploy", "restore", "register", "withdraw", "reattach", "bucket", "table", "build", "cure"
+]
+
+
 class Change(msgspec.Struct, frozen=True):
     """One journal entry: what was intended on what, whether it was done and undone.
 
@@ -80,6 +85,12 @@ class Change(msgspec.Struct, frozen=True):
     revision (target) with another role; value is the family's latest revision before, and once done ours.
     reattach: an undo attaches what its incident let go and another run has taken off since.
 
+    Of a handover: bucket, table: of Terraform's state (target), made by it. build: an action of the runner
+    (target, with the execution that asked for it); value is the build (id) once it was started, and undone_at
+    when it was known to have ended. cure: of a service (target); value is that run of the runbook. restore:
+    of a service; value is the revision (ARN) that is replaced. register: a revision (target) that the apply
+    had made, which an undo deregisters.
+
     answered_at is when an attachment that IAM did not show afterwards had been made (an attach): after that
     it is only read. undoing_at is when an undo began to take it back. Once undone: shown_at is when IAM
     showed it so, after which what is there is somebody else's. left_for says who needs what was therefore
@@ -87,7 +98,7 @@ class Change(msgspec.Struct, frozen=True):
     taken it off; in these three cases the undo changed nothing. A withdrawal with lost_at came too late.
     """
 
-    kind: Literal["attach", "redeploy", "restore", "register", "withdraw", "reattach"]
+    kind: Kind
     target: str
     value: str
     intended_at: str

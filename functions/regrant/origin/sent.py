@@ -16,14 +16,19 @@ from regrant.model.aws import execution_name
 from regrant.ports import Executions
 
 _DENIED = ("AccessDeniedException", "KmsAccessDeniedException")
-_IN_ANY_CASE = ("undo-role", "undo-service", "close-incident", "page-operator")
+_IN_ANY_CASE = (
+    *("undo-role", "undo-service", "close-incident", "page-operator"),
+    *("read-build", "restore-services", "close-handover", "page-handover"),
+)
 """They go on where the stack itself may not ask (any more): an undo and its page must not stop at that, and
 whoever makes up events cannot bring it about: only the name of an execution is asked about, so that AWS is
 always asked about something that the functions' policies have."""
 
 
-def raise_unless_sent(event: Mapping[str, Any], step: str, executions: Callable[[], Executions]) -> None:
-    """step: the function's name without the stack's, as `undo-role`.
+def raise_unless_sent(
+    event: Mapping[str, Any], step: str, executions: Callable[[], Executions], prefix: str = ""
+) -> None:
+    """step: the function's name without the stack's, as `undo-role`. prefix: as regrant.model.runs has it.
 
     Raises NotOfThisRun if no such run goes on; AwsUnavailable if there is no history of it, or that does not
     show this call, which it may in a moment; AwsRefused.
@@ -31,7 +36,7 @@ def raise_unless_sent(event: Mapping[str, Any], step: str, executions: Callable[
     run = _run_of(event)
     name = execution_name(run)
     try:
-        sent = executions().waits_for(name) if name else None
+        sent = executions().waits_for(f"{prefix}{name}") if name else None
     except AwsRefused as refused:
         if step in _IN_ANY_CASE and refused.code in _DENIED:
             return

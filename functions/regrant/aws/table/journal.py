@@ -30,7 +30,10 @@ from regrant.model.run import Report
 from regrant.model.undone import held_back, undone_attachments, within_a_day
 
 # In which order a run makes its changes, for those of one moment.
-_ORDER = ("attach", "register", "redeploy", "withdraw", "restore", "reattach")
+_ORDER = (
+    *("bucket", "table", "build", "cure"),
+    *("attach", "register", "redeploy", "withdraw", "restore", "reattach"),
+)
 _REOPENED = "null"
 # No service's name: that has a slash.
 _NO_SERVICE = "-"

@@ -1,0 +1,1 @@
+"""The steps of a handover: one file a function, which several Task states may share."""

@@ -1,0 +1,1 @@
+"""Hand repaired services back to Terraform: state, import, the right roles, and the undo of that."""
