@@ -1,9 +1,10 @@
 """What IAM is asked with a request to S3, which has its own way through moto, and how S3 words a refusal.
 
 Sources: the Service Authorization Reference, Amazon S3 (condition keys of ListBucket: s3:delimiter,
-s3:max-keys and s3:prefix, each only where the request has it); S3 API reference, GetObject and HeadObject:
-with a versionId the permission is s3:GetObjectVersion; "If the object that you request doesn't exist, the
-error depends on whether you also have the s3:ListBucket permission": 404 with it, 403 without.
+s3:max-keys and s3:prefix, and of PutObject s3:x-amz-server-side-encryption, each only where the request has
+it); S3 API reference, GetObject and HeadObject: with a versionId the permission is s3:GetObjectVersion; "If
+the object that you request doesn't exist, the error depends on whether you also have the s3:ListBucket
+permission": 404 with it, 403 without.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sandbox.engine.errors import AwsError
 from sandbox.iam.requests import ACCOUNT, Ask, asks
 
 _QUERY = {"prefix": "Prefix", "delimiter": "Delimiter", "max-keys": "MaxKeys", "versionId": "VersionId"}
+_HEADERS = {"x-amz-server-side-encryption": "ServerSideEncryption"}
 
 
 def parameters(response: BaseResponse, bucket: str | None, key: str | None) -> dict[str, Any]:
@@ -27,6 +29,8 @@ def parameters(response: BaseResponse, bucket: str | None, key: str | None) -> d
     named = {"Bucket": bucket, "Key": key} | {
         name: query[text][0] for text, name in _QUERY.items() if text in query
     }
+    headers = response.headers or {}
+    named |= {name: headers[text] for text, name in _HEADERS.items() if text in headers}
     return {name: value for name, value in named.items() if value is not None}
 
 

@@ -211,6 +211,8 @@ def _s3(operation: str, p: Parameters) -> Answer:
     context = {key: str(p[name]) for name, key in _LISTING.items() if listed and name in p}
     if owner := _owner(p["Bucket"]):
         context["s3:resourceaccount"] = owner
+    if operation == "PutObject" and "ServerSideEncryption" in p:
+        context["s3:x-amz-server-side-encryption"] = str(p["ServerSideEncryption"])
     return [f"arn:aws:s3:::{p['Bucket']}" + (f"/{p['Key']}" if p.get("Key") else "")], context, None
 
 

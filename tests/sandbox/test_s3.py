@@ -98,3 +98,13 @@ def test_a_version_needs_a_right_of_its_own(account: LocalAccount) -> None:
     asked = {"Bucket": "state", "Key": "k", "VersionId": version}
     assert status(grant(account, READ, LIST).get_object, **asked) == 403
     assert status(grant(account, READ | {"Action": "s3:GetObjectVersion"}).get_object, **asked) == 200
+
+
+@pytest.mark.parametrize(("asked", "expected"), [({"ServerSideEncryption": "AES256"}, 200), ({}, 403)])
+def test_an_upload_is_asked_with_the_encryption_that_it_names(
+    account: LocalAccount, asked: dict[str, Any], expected: int
+) -> None:
+    named = {"StringEquals": {"s3:x-amz-server-side-encryption": "AES256"}}
+    writing = READ | {"Action": "s3:PutObject", "Condition": named}
+    given = {"Bucket": "state", "Key": "k", "Body": b"1"}
+    assert status(grant(account, writing).put_object, **given, **asked) == expected

@@ -1,4 +1,4 @@
-"""CloudFormation's types for what is built and shared: build projects and layers of Lambda functions."""
+"""CloudFormation's types for what is built and shared: build projects, buckets, layers of functions."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ def project(context: Context, logical_id: str, p: Properties) -> Created:
             given[camel({number: 0}).popitem()[0]] = int(p[number])
     made = context.core.client("codebuild").create_project(name=name, **given)["project"]
     return Created(name, {"Arn": made["arn"]})
+
+
+def bucket(context: Context, logical_id: str, p: Properties) -> Created:
+    """A bucket of a build's: encrypted and private; its lifecycle ends nothing here."""
+    only(p, "LifecycleConfiguration", "OwnershipControls")
+    s3, name = context.core.client("s3"), p.get("BucketName") or context.physical_name(logical_id).lower()
+    s3.create_bucket(Bucket=name)
+    for rule in p.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", []):
+        default = {"ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"]}
+        s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [default]})
+    if "PublicAccessBlockConfiguration" in p:
+        blocked = {
+            key: str(value).lower() == "true" for key, value in p["PublicAccessBlockConfiguration"].items()
+        }
+        s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=blocked)
+    return Created(name, {"Arn": f"arn:aws:s3:::{name}"})
 
 
 def layer(context: Context, logical_id: str, p: Properties) -> Created:

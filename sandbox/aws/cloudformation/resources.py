@@ -203,6 +203,7 @@ CREATORS: dict[str, Callable[[Context, str, Properties], Created]] = {
     "AWS::Lambda::EventInvokeConfig": _event_invoke_config,
     "AWS::Lambda::Function": _function,
     "AWS::Lambda::LayerVersion": building.layer,
+    "AWS::S3::Bucket": building.bucket,
     "AWS::Lambda::Permission": _permission,
     "AWS::Lambda::Url": _function_url,
     "AWS::Logs::LogGroup": notifying.log_group,
