@@ -137,6 +137,7 @@ templates: .venv/.made .venv-sam/.made
 # cfn-lint and sam pass a broken definition; this one finds it.
 statemachine: node_modules/.made
 	node_modules/.bin/asl-validator --yaml-path statemachine/runbook.asl.yaml
+	node_modules/.bin/asl-validator --yaml-path statemachine/handover.asl.yaml
 
 # The graph in docs/runbook.md is made from the state machine; this says when the two differ.
 docs-check: .venv/.made

@@ -20,6 +20,9 @@ from regrant.model.runs import run_of
 
 # Seconds in which CodeBuild's list has a build, and a function that was asked to start one has ended.
 _NOT_YET = 120.0
+# For so long (seconds) what ran in a build may go on once CodeBuild shows it as ended: a stopped one is shown so
+# there and then (AWS CLI reference, stop-build, Examples), while Terraform still saves its state.
+_STRAGGLES = 90.0
 
 
 def read_build(event: HandoverEvent, aws: HandoverAccount) -> Reading:
@@ -94,6 +97,8 @@ def _end(build: Change, run: str, event: HandoverEvent, aws: HandoverAccount) ->
         return False
     if found.goes_on or not found.ended:
         aws.builds.stop(found.id)
+        return True
+    if found.status != "SUCCEEDED" and seconds_between(found.ended, event.now) < _STRAGGLES:
         return True
     note_undone(aws.journal, run, replace(build, value=found.id), found.ended)
     return False
