@@ -126,6 +126,11 @@ class Handovers:
         return [row["LockID"]["S"] for row in rows if not row["LockID"]["S"].endswith("-md5")]
 
 
+def said(ended: dict[str, Any]) -> list[str]:
+    """What the report found, for whoever reads that it is not what was expected."""
+    return [f"{each['code']}: {each['text']}" for each in ended["report"].get("findings", ())]
+
+
 @contextmanager
 def handovers(
     terraform: dict[str, str], monkeypatch: pytest.MonkeyPatch, **parameters: str
@@ -143,13 +148,13 @@ def test_terraform_takes_over_and_gives_back_exactly_what_ran(
     with handovers(terraform, monkeypatch) as there:
         done = there.run("first", there.given())
         codes = [finding["code"] for finding in done["report"]["findings"]]
-        assert (done["status"], done["report"]["outcome"]) == ("SUCCEEDED", "HANDED_OVER"), done
+        assert (done["status"], done["report"]["outcome"]) == ("SUCCEEDED", "HANDED_OVER"), said(done)
         assert codes.count("MOVED") == 2 and "NO_DRIFT" in codes and "ANSWERED" in codes
         assert there.services() == {name: f"{name}:2" for name in SERVICES}
         assert there.locks() == []
 
         undone = there.run("undo", {"mode": "undo", "handover": "first"})
-        assert (undone["error"], undone["report"]["outcome"]) == ("HandoverUndone", "UNDONE"), undone
+        assert (undone["error"], undone["report"]["outcome"]) == ("HandoverUndone", "UNDONE"), said(undone)
         assert undone["report"]["receipt"]["equal"] is True
         assert there.services() == there.first and there.locks() == []
         ecs: Any = there.account.client("ecs")
@@ -166,15 +171,13 @@ def test_a_handover_that_is_stopped_in_its_apply_is_undone_by_the_event_of_its_e
 
         def stop(state: str) -> None:
             if state == "RunApply":
-                moved = there.account.clock.elapsed() + 200
                 there.account.clock.call_later(200, lambda: sfn.stop_execution(executionArn=arn))
-                assert moved > 0
 
         arn = there.start("first", there.given())
         assert there.ended(arn, stop)["status"] == "ABORTED"
         assert there.account.clock.run(until=lambda: len(there.executions()) == 2, limit=600)
         undone = there.ended(there.executions()[-1])
-        assert (undone["error"], undone["report"]["outcome"]) == ("HandoverUndone", "UNDONE"), undone
+        assert (undone["error"], undone["report"]["outcome"]) == ("HandoverUndone", "UNDONE"), said(undone)
         assert there.services() == there.first and there.locks() == []
         builds = [change for change in undone["report"]["changes"] if change["kind"] == "build"]
         assert [build["target"].partition("/")[0] for build in builds] == ["import", "plan", "apply", "undo"]
