@@ -86,6 +86,7 @@ NOT_RETRIED = {
     "ServiceNotSettled": _SAID,
     "AnswerNotRecorded": "the journal has no such yes the next time either",
     "ClockAhead": "the time that it names has not come the next time either",
+    "StateUnfit": "it is a handover's, and the bucket is the same the next time",
     "SdkTooOld": "the runtime is the same the next time",
     "Runtime.MarshalError": "the result is no JSON the next time either",
     "Runtime.ImportModuleError": "the package is the same the next time",
