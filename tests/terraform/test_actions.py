@@ -220,6 +220,18 @@ def test_an_undo_that_died_after_the_removal_is_finished_by_the_next(fake: Fake)
     assert "state rm" not in fake.commands
 
 
+def test_an_undo_takes_out_of_the_state_what_a_stopped_apply_has_put_aside(fake: Fake) -> None:
+    """create_before_destroy: the old revision is put aside before the new one is registered."""
+    stopped = empty()
+    (worker,) = [each for each in stopped["resource_changes"] if each["address"] == r.WORKER]
+    aside = {**worker, "deposed": "597f1d53", "change": {**worker["change"], "actions": ["delete"]}}
+    stopped["resource_changes"].append(aside)
+    r.change(r.WORKER, actions=["create"], before=None)(stopped)
+    fake.answer(plan=[CHANGES, CHANGES, {}], show=[shown(stopped), shown(old_worker()), shown(empty())])
+    assert result(fake, "undo")["imported"] == [r.WORKER]
+    assert fake.commands[3] == "state rm" and fake.calls[3]["argv"][-1] == r.WORKER
+
+
 def test_an_undo_with_the_hcl_of_the_new_roles_takes_nothing_out_of_the_state(fake: Fake) -> None:
     new = empty()
     for side in (r.before, r.after):

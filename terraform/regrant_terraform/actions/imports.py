@@ -34,11 +34,15 @@ def undo(terraform: Terraform, config: Config) -> dict[str, object]:
         made = make_plan(terraform, folder / "undo.tfplan", waiting)
     refuse_if("UNDO_REFUSED", [line for each in config.undo.items() if (line := _blocked(made.plan, *each))])
     there = {address: _held(made.plan, address) for address in config.undo}
-    wanted = {address: old for address, old in config.undo.items() if there[address] != old}
+    # An apply that was stopped before it could register has put the old revision aside, and nothing in its
+    # place: what was put aside leaves the state with its address.
+    aside = {change.address for change in made.plan.changes if change.deposed}
+    wanted = {a: old for a, old in config.undo.items() if there[a] != old or a in aside}
     if not wanted:
         refuse_what_is_left(made)
     else:
-        _exchange(terraform, wanted, [address for address in wanted if there[address]], waiting)
+        out = [address for address in wanted if there[address] or address in aside]
+        _exchange(terraform, wanted, out, waiting)
     return {"imported": sorted(wanted), "already": len(config.undo) - len(wanted)}
 
 
