@@ -31,7 +31,7 @@ def start_build(event: BuildEvent, aws: HandoverAccount) -> str:
     earlier = [each for each in builds if each.target.endswith(f" of {event.execution}")]
     earlier = [each for each in earlier if action_of(each) == action]
     going = next((each for each in earlier if each.undone_at is None), None)
-    ended = tuple(each for each in builds if each not in earlier)
+    ended = tuple(each for each in builds if each != going)
     config = config_of(event.state, action, kept, aws, ended)
     aws.work.put(f"{where}.json", _json(config))
     aws.work.put(f"{where}.token", event.token)
@@ -126,11 +126,12 @@ def _common(spec: Spec, region: str, state: Mapping[str, object]) -> dict[str, A
 
 
 def _ended_run(ended: tuple[Change, ...], aws: HandoverAccount) -> dict[str, str] | None:
-    """Whose lock may be taken off: that of the last build that did not end well, as the build itself has
-    named its user and host, within the time that CodeBuild gives it."""
+    """Whose lock may be taken off: that of the last build that has ended, however that was, as the build
+    itself has named its user and host, within the time that CodeBuild gives it. One that gave its lock back
+    has none; a command whose lock was written twice has refused its own."""
     for change in reversed(ended):
         build = aws.builds.look(change.value) if change.value else None
-        if build is None or not build.ended or build.status == "SUCCEEDED":
+        if build is None or not build.ended:
             continue
         execution, action, _ = once_of(change)
         who = aws.work.read(f"{execution}/{action}.who")

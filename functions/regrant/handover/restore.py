@@ -37,6 +37,10 @@ LIMIT = 7200.0
 """Seconds that an undo may wait: for grants, for its services, and until they are steady."""
 
 
+TRIES = 2
+"""Builds of the undo, where the first one finds the state locked."""
+
+
 class _Back(msgspec.Struct, frozen=True):
     """One service on its way back. theirs: somebody else has deployed or deleted it, which stays."""
 
@@ -71,7 +75,11 @@ def restore_services(event: HandoverEvent, aws: HandoverAccount) -> Restore:
     evidence, left = tuple(back.text for back in backs), tuple(back.text for back in backs if back.theirs)
     restore = replace(restore, evidence=evidence, left=left)
     if not before.asked and _state_may_differ(event, changes):
-        return replace(restore, next="UNDO", asked=True)
+        return replace(restore, next="UNDO", asked=1)
+    if before.asked and event.state.reading is not None and event.state.reading.again:
+        if before.asked >= TRIES:
+            raise ServiceNotSettled("Terraform's state is locked: the findings say by whom.")
+        return replace(restore, next="UNDO", asked=before.asked + 1)
     gone, in_use = _deregister(kept, run, aws, now)
     receipt = _receipt(kept, backs, aws, now) if kept.services else None
     if receipt is not None and not receipt.equal:

@@ -18,6 +18,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{2,39}")
 _MOST, _SHOWN = 500, 20
 """Changes that are read, and of those that a report shows."""
+_LOCKED = "LOCKED"
 _BEFORE = ("prepare", "heal")
 """Actions of the runner that come before one in the same build."""
 
@@ -96,6 +97,9 @@ def _failed(result: Result, action: Action, at: str) -> Reading:
     text = f"The runner's {action} has failed: {result.says}"
     if action == "apply":
         return Reading("RESTORE", at, action, findings=(Finding("APPLY_FAILED", text),))
+    if result.error == _LOCKED:
+        # Of a command that sent its lock twice it is the command's own: the next build frees that.
+        return Reading("RESTORE", at, action, findings=(Finding("STATE_LOCKED", text),), again=True)
     return Reading("PAGE", at, action, findings=(Finding("STATE_NOT_RESTORED", text),))
 
 

@@ -93,7 +93,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     next is the word that DecideBuild maps to a state; checks counts the waits for a build to end. answer is
     what a person said to the plan, of any shape. killed: a build ended before it said how, so that it may
-    have left a lock.
+    have left a lock. again: the undo has found the state locked, which may be its own doing.
     """
 
     next: Literal["PLAN", "ASK", "CHECK", "CURE", "RESTORE", "REMOVE", "CLOSE", "PAGE", "WAIT"]
@@ -104,6 +104,7 @@ class Reading(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     refusal: Refusal | None = None
     killed: bool = False
+    again: bool = False
     answer: Any | UnsetType = UNSET  # not null: DecideBuild asks while there is none
 
 
@@ -175,15 +176,15 @@ class Restore(msgspec.Struct, frozen=True):
     """How far the undo is. Whatever the journal has as undone is skipped, so any of it may be repeated.
 
     BUILD: a build is not known to have ended; UNDO: Terraform's state is to go back; REMOVE: all is undone.
-    asked: the undo's build was asked for. deregistered are the revisions (ARNs) that the apply had made, left
-    what stays, with the reason.
+    asked: how often the undo's build was asked for. deregistered are the revisions (ARNs) that the apply had
+    made, left what stays, with the reason.
     """
 
     next: Literal["WAIT", "BUILD", "UNDO", "REMOVE"]
     checks: int
     at: str
     since: str
-    asked: bool = False
+    asked: int = 0
     evidence: tuple[str, ...] = ()
     deregistered: tuple[str, ...] = ()
     left: tuple[str, ...] = ()

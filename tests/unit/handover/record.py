@@ -17,7 +17,9 @@ FOLDER = Path(__file__).parents[3] / "events" / "handover"
 
 def events() -> dict[str, Any]:
     """By the handler's name: of one that works, and of one whose undo does not finish."""
-    undone = handing(builds={"apply": failed("apply", "STALE_PLAN"), "undo": failed("undo", "LOCKED")}).run()
+    undone = handing(
+        builds={"apply": failed("apply", "STALE_PLAN"), "undo": failed("undo", "FOREIGN_LOCK")}
+    ).run()
     refused = handing(builds={"plan": failed("plan", "PLAN_REFUSED")}).run()
     return undone.sent | refused.sent | handing().run().sent
 

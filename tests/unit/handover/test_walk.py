@@ -220,10 +220,21 @@ def test_an_undo_later_puts_the_grants_back_before_the_service() -> None:
     assert world.runs() == DEFINITION
 
 
-def test_an_undo_whose_state_cannot_go_back_pages_a_person() -> None:
-    walk = handing(
-        builds={"apply": failed("apply", "STALE_PLAN"), "undo": failed("undo", "LOCKED", "ID 1, Who a@b")}
-    ).run()
+@pytest.mark.parametrize(
+    ("error", "code", "builds"), [("LOCKED", "STATE_LOCKED", 2), ("FOREIGN_LOCK", "STATE_NOT_RESTORED", 1)]
+)
+def test_an_undo_whose_state_cannot_go_back_pages_a_person(error: str, code: str, builds: int) -> None:
+    undo = failed("undo", error, "ID 1, Who a@b")
+    walk = handing(builds={"apply": failed("apply", "STALE_PLAN"), "undo": undo}).run()
     assert (walk.end, walk.report["outcome"]) == ("HandoverIncomplete", "UNDO_INCOMPLETE")
-    assert "STATE_NOT_RESTORED" in walk.codes
+    assert code in walk.codes and walk.world.builds.actions().count("undo") == builds
     assert "Who a@b" in walk.world.topic.sent[-1][1]
+
+
+def test_an_undo_that_finds_its_own_lock_frees_it_in_a_second_build() -> None:
+    ends = iter([failed("undo", "LOCKED", "ID 1, Who root@ip-10-0-0-1"), done("undo")])
+    walk = handing(builds={"apply": failed("apply", "STALE_PLAN"), "undo": lambda: next(ends)})
+    walk.world.work.written[f"{NAME}/undo.who"] = "root@ip-10-0-0-1"
+    walk.run()
+    assert (walk.end, walk.report["outcome"]) == ("HandoverUndone", "UNDONE")
+    assert '"who":"root@ip-10-0-0-1"' in walk.world.work.written[f"{NAME}/undo.json"]
