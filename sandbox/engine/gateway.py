@@ -152,7 +152,7 @@ class Gateway:
         self, response: BaseResponse, moto_name: str, known: dict[str, Any] | None = None
     ) -> _Incoming | None:
         service = _PREFIXES.get(moto_name, moto_name)
-        operation = response._get_action()
+        operation = s3.operation(response) or response._get_action()
         if not operation:
             return None
         parameters = _parameters(response) if known is None else known

@@ -15,11 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 from moto.core.responses import BaseResponse
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeDeleteMarker, s3_backends
+from moto.s3.responses import S3Response
 
 from sandbox.engine.errors import AwsError
 from sandbox.iam.requests import ACCOUNT, Ask, asks
 
 _QUERY = {"prefix": "Prefix", "delimiter": "Delimiter", "max-keys": "MaxKeys", "versionId": "VersionId"}
+_SETTINGS = {"encryption": "BucketEncryption", "publicAccessBlock": "PublicAccessBlock"}
+"""A bucket's settings that moto takes for the bucket itself."""
 _HEADERS = {"x-amz-server-side-encryption": "ServerSideEncryption"}
 
 
@@ -32,6 +35,15 @@ def parameters(response: BaseResponse, bucket: str | None, key: str | None) -> d
     headers = response.headers or {}
     named |= {name: headers[text] for text, name in _HEADERS.items() if text in headers}
     return {name: value for name, value in named.items() if value is not None}
+
+
+def operation(response: BaseResponse) -> str | None:
+    """That of a bucket's setting, which the query names; None for any other request."""
+    if not isinstance(response, S3Response):
+        return None
+    asked = parse_qs(urlsplit(response.uri or "").query, keep_blank_values=True)
+    verb = {"PUT": "Put", "GET": "Get", "DELETE": "Delete"}.get(response.method or "")
+    return next((f"{verb}{name}" for text, name in _SETTINGS.items() if verb and text in asked), None)
 
 
 def asked_if_missing(operation: str, p: dict[str, Any]) -> Ask | None:

@@ -108,3 +108,25 @@ def test_an_upload_is_asked_with_the_encryption_that_it_names(
     writing = READ | {"Action": "s3:PutObject", "Condition": named}
     given = {"Bucket": "state", "Key": "k", "Body": b"1"}
     assert status(grant(account, writing).put_object, **given, **asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("operation", "action", "setting"),
+    [
+        ("get_bucket_encryption", "s3:GetEncryptionConfiguration", None),
+        ("get_public_access_block", "s3:GetBucketPublicAccessBlock", None),
+        (
+            "put_public_access_block",
+            "s3:PutBucketPublicAccessBlock",
+            {"PublicAccessBlockConfiguration": {"BlockPublicAcls": True}},
+        ),
+    ],
+)
+def test_a_buckets_setting_needs_a_right_of_its_own(
+    account: LocalAccount, operation: str, action: str, setting: dict[str, Any] | None
+) -> None:
+    given = {"Bucket": "state"} | (setting or {})
+    bucket = READ | {"Action": ["s3:CreateBucket", "s3:ListBucket"], "Resource": BUCKET}
+    assert status(getattr(grant(account, bucket), operation), **given) == 403
+    allowed = status(getattr(grant(account, bucket | {"Action": action}), operation), **given)
+    assert allowed in (200, 404)  # there may be no such setting
