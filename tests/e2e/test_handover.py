@@ -181,3 +181,19 @@ def test_a_handover_that_is_stopped_in_its_apply_is_undone_by_the_event_of_its_e
         assert there.services() == there.first and there.locks() == []
         builds = [change for change in undone["report"]["changes"] if change["kind"] == "build"]
         assert [build["target"].partition("/")[0] for build in builds] == ["import", "plan", "apply", "undo"]
+
+
+def test_hcl_that_terraform_cannot_read_leaves_neither_bucket_nor_table(
+    terraform: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with handovers(terraform, monkeypatch) as there:
+        s3: Any = there.account.client("s3")
+        broken = hcl.before() | {"more.tf": 'resource "aws_sqs_queue" {'}
+        uploaded = s3.put_object(Bucket="sources", Key="infra.zip", Body=hcl.archive(broken))
+        there.source["before"] = uploaded["VersionId"]
+        refused = there.run("first", there.given())
+        assert (refused["status"], refused["report"]["outcome"]) == ("SUCCEEDED", "REFUSED"), said(refused)
+        assert any("HCL_INVALID" in line and "more.tf" in line for line in said(refused)), said(refused)
+        assert refused["report"]["stays"] == [] and there.services() == there.first
+        assert BUCKET not in [each["Name"] for each in s3.list_buckets()["Buckets"]]
+        assert TABLE not in there.account.client("dynamodb").list_tables()["TableNames"]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
+import json
+import os
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from regrant.handover.result import read_result
 from tests.statemachine.test_handover_contract import TASKS, snake
 from tests.template.cloudformation import OPTIONAL, ROOT, Template, Values, as_list, load, roles, statements
 from tests.template.test_environment import FOR_ALL
@@ -235,6 +240,22 @@ def test_the_buildspec_is_one_that_codebuild_reads() -> None:
     commands = [each for phase in spec["phases"].values() for each in phase["commands"]]
     assert all(isinstance(each, str) for each in commands)
     assert [each for each in commands if "TASK_TOKEN" in each] == []
+
+
+@pytest.mark.parametrize(("changes", "kept"), [(3, 3), (2000, 200)])
+def test_a_result_that_is_too_long_for_a_state_is_shortened(tmp_path: Path, changes: int, kept: int) -> None:
+    """By the command of the buildspec itself."""
+    commands = yaml.safe_load(buildspec())["phases"]["post_build"]["commands"]
+    (command,) = [each for each in commands if "60000" in each]
+    file = tmp_path / "result.json"
+    one = {"actions": ["update"], "attributes": ["tags"]}
+    listed = [{"address": f"aws_sqs_queue.q{number}", **one} for number in range(changes)]
+    result = {"action": "plan", "status": "FAILED", "error": "PLAN_REFUSED", "reason": "x", "changes": listed}
+    file.write_text(json.dumps(result), "utf-8")
+    subprocess.run(["bash", "-ec", command], env={**os.environ, "RUNNER": str(tmp_path)}, check=True)
+    read = read_result(json.loads(file.read_text("utf-8")), "plan")
+    assert not isinstance(read, str)
+    assert (read.error, len(read.changes), file.stat().st_size <= 60_000) == ("PLAN_REFUSED", kept, True)
 
 
 def test_the_runner_reaches_its_state_and_no_other_key(handover: Template, values: Values) -> None:

@@ -107,7 +107,7 @@ def judge_silence(why: str, action: Action, at: str) -> Reading:
     """How it goes on after a build that is known to have ended, and has not said how."""
     if action == "drift":
         return Reading("CLOSE", at, action, findings=(_unknown_drift(why),), killed=True)
-    text = f"The build of {action} has ended without a result: {why}."
+    text = f"The build of {action} has given no result: {why}."
     if action == "undo":
         finding = Finding("STATE_NOT_RESTORED", text)
         return Reading("PAGE", at, action, findings=(finding,), killed=True)
