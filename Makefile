@@ -43,7 +43,7 @@ LOCKS := functions/requirements.txt requirements/dev.txt requirements/sam.txt re
 export RUN PLAN ANSWER APPROVED WHO BEGAN ENDED
 
 .PHONY: answer report live help setup test check demo scenarios serve enrol audit build format lock clean bench bench-denials figures chaos \
-	mutants people privileges handover-privileges handover-kills rie deploy-local sam-local second-opinion lint types templates statemachine docs-check addresses
+	mutants people privileges handover-privileges test-terraform rie deploy-local sam-local second-opinion lint types templates statemachine docs-check addresses
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -103,8 +103,9 @@ people: .venv/.made  ## Let others act between the steps, and see whether report
 privileges: .venv/.made node_modules/.made  ## Prove that each role may do what it does, and nothing else (CALLS=build/calls.jsonl, JSON=figures.json)
 	@$(PY) -m scripts.privileges $(if $(CALLS),--calls $(CALLS)) $(if $(JSON),--json $(JSON))
 
-handover-kills: .venv/.made  ## Kill the real Terraform after each call of its backend: healed, or named (takes minutes)
-	$(BIN)/pytest -n 2 kills
+test-terraform: .venv/.made  ## Play what takes minutes of the real Terraform: whole handovers, and kills after each call (they need the AWS CLI)
+	@$(MAKE) --no-print-directory .venv-aws/.made || echo ".venv-aws could not be made" >&2
+	$(BIN)/pytest -n 2 real_terraform
 
 handover-privileges: .venv/.made  ## Run the real Terraform with one permission less, each in turn: all are needed (takes minutes; JSON=figures.json)
 	@$(PY) -m scripts.handover $(if $(JSON),--json $(JSON))
