@@ -17,7 +17,7 @@ from runtimes import ministack
 from runtimes.inventory import KINDS, called, inventory, unlisted
 from runtimes.ministack import Ministack
 from runtimes.policies import Policies, of_local_account, policies
-from runtimes.steps import BUILT, ROOT, STACK, NotReady, built_template, steps
+from runtimes.steps import BUILT, ROOT, STACK, NotReady, resources, steps
 from runtimes.worker import Worker
 from sandbox.account import LocalAccount
 from sandbox.scenarios.seeds import retainwise as seed
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _story(account: Ministack, functions: list[str], allowed: tuple[Policies, Policies]) -> None:
     """`allowed`: what the roles may do as first deployed, and after the update."""
-    unseen = unlisted({resource["Type"] for resource in built_template()["Resources"].values()} - SAM_TYPES)
+    unseen = unlisted({resource["Type"] for resource in resources().values()} - SAM_TYPES)
     _demand(not unseen, f"the inventory does not look for {unseen}")
     # Tasks belong to no service there, only to a deployment; so there has to be one of ours to be watched.
     local = cast(LocalAccount, account)
@@ -219,7 +219,7 @@ def _retained(account: Ministack) -> set[tuple[str, str]]:
     """What the template keeps when the stack goes, by the names that it has."""
     kept = {
         logical_id
-        for logical_id, resource in built_template()["Resources"].items()
+        for logical_id, resource in resources().items()
         if resource.get("DeletionPolicy", "").startswith("Retain")
     }
     pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)

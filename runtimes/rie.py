@@ -13,7 +13,7 @@ from typing import Any
 
 from runtimes import emulator, incident, names
 from runtimes.incident import Outcome, shown
-from runtimes.steps import NotReady, Step, steps
+from runtimes.steps import NotReady, Step, left_out, steps
 
 TIMES = 3
 """Each event goes to a cold function once, and then to the same one when it is warm."""
@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"{len(every)} functions, {len(reported)} failures: "
         + (f"{len(wrong)} WRONG" if wrong else "as in this process")
     )
+    if said := left_out():
+        print(said)
     return 1 if wrong else 0
 
 

@@ -19,7 +19,7 @@ import yaml
 from runtimes import engine, incident, standin
 from runtimes.engine import Engine
 from runtimes.incident import Outcome, shown
-from runtimes.steps import ROOT, NoEngine, NotReady, Step, built_template, steps
+from runtimes.steps import ROOT, NoEngine, NotReady, Step, built_template, left_out, steps
 
 HOW = (
     "Install Docker, start it, and run make sam-local again: sam then fetches Lambda's own image.\n"
@@ -83,6 +83,8 @@ def _compare(every: list[Step], own: Engine) -> int:
         f"{len(every)} functions by sam local invoke: "
         + (f"{len(wrong)} WRONG" if wrong else "as in this process")
     )
+    if said := left_out():
+        print(said)
     return 1 if wrong else 0
 
 

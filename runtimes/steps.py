@@ -13,6 +13,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / ".aws-sam" / "build"
 STACK = "regrant"
+FUNCTION = "AWS::Serverless::Function"
+OFF = "EnablesHandover"
+"""The condition of what the stack has only if its owner asks for it."""
 
 
 class NotReady(Exception):
@@ -47,14 +50,25 @@ def built_template() -> dict[str, Any]:
     return template
 
 
+def resources() -> dict[str, dict[str, Any]]:
+    """Those of the built template that a stack has whose owner asks for nothing more. Raises NotReady."""
+    found: dict[str, dict[str, Any]] = built_template()["Resources"]
+    return {name: resource for name, resource in found.items() if resource.get("Condition") != OFF}
+
+
+def left_out() -> str:
+    """Says how many functions are not among the steps; nothing if all are."""
+    off = [each for each in built_template()["Resources"].values() if each.get("Condition") == OFF]
+    functions = sum(each["Type"] == FUNCTION for each in off)
+    return f"SKIPPED  {functions} functions of the handover, which is off ({OFF})" if functions else ""
+
+
 def steps() -> list[Step]:
-    """Every function of the built template, in its order. Raises NotReady if one has no event."""
-    template = built_template()
-    resources: dict[str, Any] = template["Resources"]
+    """Every function of such a stack, in the template's order. Raises NotReady if one has no event."""
     functions = {
         logical_id: resource["Properties"]
-        for logical_id, resource in resources.items()
-        if resource["Type"] == "AWS::Serverless::Function"
+        for logical_id, resource in resources().items()
+        if resource["Type"] == FUNCTION
     }
     missing = [
         f"events/{_name(each['Handler'])}.json" for each in functions.values() if not _event(each).exists()

@@ -36,6 +36,17 @@ def test_a_function_of_the_template_gets_the_event_named_after_its_handler(built
     assert step.package == built / "build" / "SweepFunction"
 
 
+def test_a_part_that_is_off_is_left_out_and_said_to_be(built: Path) -> None:
+    path = built / "build" / "template.yaml"
+    (built / "events" / "sweep.json").write_text("{}")
+    assert (len(steps()), module.left_out()) == (1, "")
+    template = yaml.safe_load(path.read_text())
+    template["Resources"]["SweepFunction"]["Condition"] = "EnablesHandover"
+    path.write_text(yaml.safe_dump(template))
+    assert steps() == []
+    assert module.left_out().startswith("SKIPPED  1 functions of the handover")
+
+
 def test_a_function_without_an_event_is_not_passed_over(built: Path) -> None:
     with pytest.raises(NotReady, match=r"events/sweep\.json"):
         steps()
