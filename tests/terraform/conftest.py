@@ -11,7 +11,7 @@ from sandbox.account import LocalAccount
 from tests.terraform.backend import Backend, Checkout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def account() -> Iterator[LocalAccount]:
     with LocalAccount(http_port=0) as account:
         yield account
