@@ -32,7 +32,7 @@ def open_handover(event: OpenHandoverEvent, aws: HandoverAccount) -> HandoverSta
         subject = request.subject or event.execution
         return HandoverState(replace(opened, refusal=request.refusal, subject=subject))
     if request.mode == "undo":
-        opened = _read_undo(opened, request, aws)
+        opened = _read_undo(opened, request, event, aws)
     else:
         assert request.spec is not None  # a request without a refusal has one
         opened = replace(opened, spec=request.spec, refusal=_judge(request.spec, aws, event.now))
@@ -61,7 +61,9 @@ def _lease(opened: Opened, spec: Spec, event: OpenHandoverEvent, aws: HandoverAc
     return replace(opened, refusal=refusal, next="PAGE" if opened.mode == "undo" else "CLOSE")
 
 
-def _read_undo(opened: Opened, request: HandoverRequest, aws: HandoverAccount) -> Opened:
+def _read_undo(
+    opened: Opened, request: HandoverRequest, event: OpenHandoverEvent, aws: HandoverAccount
+) -> Opened:
     assert request.subject is not None  # a request for an undo without a refusal has one
     subject = request.subject
     opened = replace(opened, subject=subject, ended=request.ended)
@@ -83,6 +85,9 @@ def _read_undo(opened: Opened, request: HandoverRequest, aws: HandoverAccount) -
         return replace(opened, refusal=refusal)
     execution = aws.executions.look(run_of(subject))
     if execution is not None and execution.ended_at is None:
+        # The event of the end may be quicker: "This API action is eventually consistent" (DescribeExecution).
+        if request.ended and seconds_between(event.started, event.now) < WAIT:
+            return replace(opened, next="WAIT")
         message = f"Handover {subject} goes on, as Step Functions says."
         refusal = Refusal("RUN_NOT_ENDED", message, "Stop it: that starts its undo.", "NOTHING_TO_FIX")
         return replace(opened, refusal=refusal)

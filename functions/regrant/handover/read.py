@@ -21,8 +21,9 @@ from regrant.model.runs import run_of
 # Seconds in which CodeBuild's list has a build, and a function that was asked to start one has ended.
 _NOT_YET = 120.0
 # For so long (seconds) what ran in a build may go on once CodeBuild shows it as ended: a stopped one is shown
-# so there and then (AWS CLI reference, stop-build, Examples), while Terraform still saves its state.
-_STRAGGLES = 90.0
+# so there and then (AWS CLI reference, stop-build, Examples), while Terraform still saves its state, which may
+# take the four minutes of the runner's patience.
+_STRAGGLES = 300.0
 
 
 def read_build(event: HandoverEvent, aws: HandoverAccount) -> Reading:

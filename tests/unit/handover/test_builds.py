@@ -207,7 +207,7 @@ def test_a_silent_build_is_stopped_and_nothing_goes_on_before_it_has_ended() -> 
     assert (change.value, change.undone_at) == (build, OPENED) and fourth.killed
 
 
-@pytest.mark.parametrize(("seconds", "word"), [(80, "WAIT"), (100, "RESTORE")])
+@pytest.mark.parametrize(("seconds", "word"), [(240, "WAIT"), (310, "RESTORE")])
 def test_what_ran_in_a_stopped_build_has_a_while_to_end_in(seconds: float, word: str) -> None:
     world = Handing()
     world.builds.end(start(world, "import", state=OPENED_STATE), "STOPPED")

@@ -195,6 +195,16 @@ def test_a_run_that_has_a_service_is_waited_for(seconds: float, word: str, code:
     assert (result.next, result.refusal and result.refusal.code) == (word, code)
 
 
+def test_a_rescue_waits_until_step_functions_has_heard_of_the_end() -> None:
+    world = Handing()
+    opened(world, INPUT)
+    world.journal.intend(RUN, Change("bucket", "state", "", at(1)))
+    world.executions.running[RUN] = Execution("RUNNING", "")
+    assert opened(world, end("ABORTED"), 10, "undo").next == "WAIT"
+    late = opened(world, end("ABORTED"), 4000, "undo")
+    assert late.refusal is not None and late.refusal.code == "RUN_NOT_ENDED"
+
+
 def test_an_undo_of_what_goes_on_or_is_not_known_or_changed_nothing_is_refused() -> None:
     world = Handing()
     undo = {"mode": "undo", "handover": NAME}
