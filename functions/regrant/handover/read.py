@@ -21,7 +21,7 @@ from regrant.model.runs import run_of
 # Seconds in which CodeBuild's list has a build, and a function that was asked to start one has ended.
 _NOT_YET = 120.0
 # For so long (seconds) what ran in a build may go on once CodeBuild shows it as ended: a stopped one is shown
-# so there and then (AWS CLI reference, stop-build, Examples), while Terraform still saves its state, which may
+# so there and then (AWS CLI reference, stop-build, Examples), while Terraform still saves its state: that may
 # take the four minutes of the runner's patience.
 _STRAGGLES = 300.0
 
