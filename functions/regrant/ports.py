@@ -220,6 +220,9 @@ class Revisions(Protocol):
     def status(self, arn: str) -> str:
         """ACTIVE, INACTIVE (deregistered), DELETE_IN_PROGRESS, or DELETED for one that is not known."""
 
+    def registered_at(self, arn: str) -> str:
+        """When it was registered; empty if AWS does not say."""
+
     def deregister(self, arn: str) -> None:
         """What runs on it goes on. One that is not ACTIVE (any more) counts as deregistered."""
 

@@ -682,6 +682,7 @@ class FakeRevisions:
 
     registered: dict[str, tuple[str, str]] = field(default_factory=dict)
     inactive: list[str] = field(default_factory=list)
+    times: dict[str, str] = field(default_factory=dict)  # when they were registered, where a test needs it
     wrong: tuple[str, ...] = ()
     execution: str | None = None
     fuse: Fuse = field(default_factory=Fuse)
@@ -714,6 +715,9 @@ class FakeRevisions:
 
     def status(self, arn: str) -> str:
         return "INACTIVE" if arn in self.inactive else "ACTIVE"
+
+    def registered_at(self, arn: str) -> str:
+        return self.times.get(arn, "")
 
     def deregister(self, arn: str) -> None:
         self.fuse.pass_by()

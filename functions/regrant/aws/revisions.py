@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from datetime import UTC
 from itertools import islice, zip_longest
 from operator import itemgetter
 from typing import Any
@@ -101,6 +102,11 @@ class EcsRevisions:
             if refused.code == "ClientException":
                 return "DELETED"
             raise
+
+    def registered_at(self, arn: str) -> str:
+        """DescribeTaskDefinition: registeredAt, in UTC. Raises AwsUnavailable, AwsRefused."""
+        at = self._describe(arn)["taskDefinition"].get("registeredAt")
+        return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else ""
 
     def deregister(self, arn: str) -> None:
         """DeregisterTaskDefinition: one that is INACTIVE or being deleted counts as done.

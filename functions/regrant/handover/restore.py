@@ -37,6 +37,12 @@ LIMIT = 7200.0
 """Seconds that an undo may wait: for grants, for its services, and until they are steady."""
 
 
+BUILD = 2700.0
+"""Seconds after which CodeBuild ends a build that is queued or runs (the project in template.yaml)."""
+CLOCKS = 60.0
+"""Seconds by which AWS's clocks may differ."""
+
+
 TRIES = 2
 """Builds of the undo, where the first one finds the state locked."""
 
@@ -68,7 +74,7 @@ def restore_services(event: HandoverEvent, aws: HandoverAccount) -> Restore:
         waits = (f"Run {busy} has one of the services.",)
     if waits:
         return _waiting(restore, waits)
-    backs = _services_back(kept, run, aws, now)
+    backs = _services_back(kept, run, changes, aws, now)
     pending = tuple(back.text for back in backs if not back.done)
     if pending:
         return _waiting(restore, pending)
@@ -80,7 +86,7 @@ def restore_services(event: HandoverEvent, aws: HandoverAccount) -> Restore:
         if before.asked >= TRIES:
             raise ServiceNotSettled("Terraform's state is locked: the findings say by whom.")
         return replace(restore, next="UNDO", asked=before.asked + 1)
-    gone, in_use = _deregister(kept, run, aws, now)
+    gone, in_use = _deregister(kept, run, changes, aws, now)
     receipt = _receipt(kept, backs, aws, now) if kept.services else None
     if receipt is not None and not receipt.equal:
         raise BaselineDiffers(f"The services differ from before: {receipt.after} is not {receipt.before}.")
@@ -147,19 +153,23 @@ def _undo_cure(cure: Change, aws: HandoverAccount) -> str | None:
 # The services
 
 
-def _services_back(kept: Kept, run: str, aws: HandoverAccount, now: str) -> tuple[_Back, ...]:
+def _services_back(
+    kept: Kept, run: str, changes: tuple[Change, ...], aws: HandoverAccount, now: str
+) -> tuple[_Back, ...]:
     targets = {target.service: target for target in kept.spec.targets}
-    return tuple(_service_back(mark, targets[mark.service], run, aws, now) for mark in kept.services)
+    return tuple(_service_back(mark, targets[mark.service], run, changes, aws, now) for mark in kept.services)
 
 
-def _service_back(mark: ServiceMark, target: Target, run: str, aws: HandoverAccount, now: str) -> _Back:
+def _service_back(
+    mark: ServiceMark, target: Target, run: str, changes: tuple[Change, ...], aws: HandoverAccount, now: str
+) -> _Back:
     state = aws.services.describe(mark.service)
     primary = state.primary if state and state.status == "ACTIVE" else None
     if state is None or primary is None:
         return _Back(mark, f"{mark.service} is gone; somebody else deleted it.", theirs=True)
     if state.task_definition == mark.revision:
         return _judge_settled(mark, state)
-    if not _is_the_applys(mark, target, state, aws):
+    if not _is_the_applys(mark, target, state.task_definition, changes, aws):
         text = f"{mark.service} runs {name_of(state.task_definition)}, which somebody else deployed."
         return _Back(mark, text, theirs=True)
     if aws.revisions.status(mark.revision) != "ACTIVE":
@@ -182,12 +192,23 @@ def _judge_settled(mark: ServiceMark, state: ServiceState) -> _Back:
     return _Back(mark, f"{mark.service} is not steady on {name_of(mark.revision)} yet.", done=False)
 
 
-def _is_the_applys(mark: ServiceMark, target: Target, state: ServiceState, aws: HandoverAccount) -> bool:
-    """Whether the revision in use is one that the apply has made: newer, of the family, with the right
-    role."""
-    if not _is_newer(state.task_definition, mark.latest):
+def _is_the_applys(
+    mark: ServiceMark, target: Target, revision: str, changes: tuple[Change, ...], aws: HandoverAccount
+) -> bool:
+    """Whether the apply has made the revision: newer, of the family, with the right role, and registered
+    while its build could run. A pipeline's next deployment has that role, too."""
+    if not _is_newer(revision, mark.latest):
         return False
-    return aws.services.task_definition(state.task_definition).task_role == target.role
+    if aws.services.task_definition(revision).task_role != target.role:
+        return False
+    return _in_an_apply(aws.revisions.registered_at(revision), changes)
+
+
+def _in_an_apply(at: str, changes: tuple[Change, ...]) -> bool:
+    applies = (build for build in builds_of(changes) if action_of(build) == "apply")
+    return bool(at) and any(
+        -CLOCKS <= seconds_between(build.intended_at, at) <= BUILD + CLOCKS for build in applies
+    )
 
 
 def _is_newer(revision: str, than: str) -> bool:
@@ -199,15 +220,14 @@ def _is_newer(revision: str, than: str) -> bool:
 
 
 def _deregister(
-    kept: Kept, run: str, aws: HandoverAccount, now: str
+    kept: Kept, run: str, changes: tuple[Change, ...], aws: HandoverAccount, now: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Deregister what was registered since the services were captured, with the role that they were to get;
-    what is gone (ARNs), and what stays, with the reason."""
+    """Deregister what the apply registered; what is gone (ARNs), and what stays, with the reason."""
     gone, left = list[str](), list[str]()
     targets = {target.service: target for target in kept.spec.targets}
     for mark in kept.services:
         used = runners(mark.service, aws, now)
-        for revision in _made(mark, targets[mark.service], aws):
+        for revision in _made(mark, targets[mark.service], changes, aws):
             if revision in used:
                 left.append(f"{revision}: {who_runs_it(used[revision])}")
                 continue
@@ -219,13 +239,15 @@ def _deregister(
     return tuple(gone), tuple(left)
 
 
-def _made(mark: ServiceMark, target: Target, aws: HandoverAccount) -> tuple[str, ...]:
+def _made(
+    mark: ServiceMark, target: Target, changes: tuple[Change, ...], aws: HandoverAccount
+) -> tuple[str, ...]:
     found: tuple[str, ...] = ()
     while newest := aws.revisions.newest(mark.revision, target.role, found):
         if not _is_newer(newest, mark.latest):
             break
         found = (*found, newest)
-    return found
+    return tuple(each for each in found if _in_an_apply(aws.revisions.registered_at(each), changes))
 
 
 def _receipt(kept: Kept, backs: tuple[_Back, ...], aws: HandoverAccount, now: str) -> HandoverReceipt:

@@ -57,6 +57,7 @@ def _slowly() -> Walk:
     frees, before = freed(walk.world), walk.heard
 
     def apply() -> dict[str, Any]:
+        walk.world.registers()
         walk.world.services.deploy(WORKER, NEWER_DEFINITION)
         return done("apply")
 
@@ -76,6 +77,7 @@ def _never() -> Walk:
     walk = handing()
 
     def apply() -> dict[str, Any]:
+        walk.world.registers()
         walk.world.services.deploy(WORKER, NEWER_DEFINITION)
         return done("apply")
 

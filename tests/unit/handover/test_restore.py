@@ -22,12 +22,13 @@ from tests.unit.fakes import (
     OPENED,
     ROUTE,
     WORKER,
+    WORKER_ROLE,
     at,
 )
 from tests.unit.handover.world import ASKED, NAME, RUN, SPEC, Handing
 
 MARK = ServiceMark(WORKER, DEFINITION, OLD_ROLE, OLD_DEPLOYMENT, DEFINITION)
-THEIRS = DEFINITION.replace(":1", ":7")
+THEIRS = f"{DEFINITION.rpartition(':')[0]}:7"
 STATE = replace(ASKED, captured=Captured(at(1), ""), reading=Reading("RESTORE", at(100), "apply"))
 APPLIED = Change("build", f"apply/1 of {NAME}", "regrant-handover:1", at(50), at(50), at(90))
 
@@ -67,6 +68,19 @@ def test_what_somebody_else_has_deployed_since_stays() -> None:
     last = restore(world, asked=1)
     assert (last.next, world.runs()) == ("REMOVE", THEIRS)
     assert [left for left in last.left if "somebody else deployed" in left]
+
+
+def test_what_a_pipeline_deploys_after_the_handover_stays_although_it_has_the_right_role() -> None:
+    world = applied()
+    world.services.definitions[THEIRS] = TaskDefinition(THEIRS, WORKER_ROLE, (ROUTE,))
+    world.revisions.registered[THEIRS] = (NEWER_DEFINITION, WORKER_ROLE)
+    world.revisions.times[THEIRS] = at(7 * 24 * 3600)
+    world.services.somebody_deploys(THEIRS)
+    world.services.finish()
+    last = restore(world, seconds=8 * 24 * 3600, asked=1)
+    assert (last.next, world.runs()) == ("REMOVE", THEIRS)
+    assert [left for left in last.left if "somebody else deployed" in left]
+    assert world.revisions.inactive == [NEWER_DEFINITION]
 
 
 def test_an_older_revision_with_that_role_is_not_the_applys() -> None:

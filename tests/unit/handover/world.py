@@ -244,14 +244,20 @@ class Handing(fakes.World):
 
     def applies(self) -> None:
         """Terraform registers the revision, and ECS moves the worker to it."""
-        self.revisions.registered[NEWER_DEFINITION] = (DEFINITION, WORKER_ROLE)
+        self.registers()
         self.services.deploy(WORKER, NEWER_DEFINITION)
         self.services.finish()
         self.runs_tasks()
 
     def rolls_back(self) -> None:
         """Terraform registers the revision, ECS tries it and goes back: the old deployment is PRIMARY."""
+        self.registers()
+
+    def registers(self) -> None:
+        """Terraform registers the revision now."""
+        builds = [c for c in self.journal.load(RUN).changes if c.target.startswith("apply/")]
         self.revisions.registered[NEWER_DEFINITION] = (DEFINITION, WORKER_ROLE)
+        self.revisions.times[NEWER_DEFINITION] = builds[-1].intended_at
 
     def runs_tasks(self) -> None:
         """Every task is of the primary deployment."""
