@@ -103,7 +103,7 @@ people: .venv/.made  ## Let others act between the steps, and see whether report
 privileges: .venv/.made node_modules/.made  ## Prove that each role may do what it does, and nothing else (CALLS=build/calls.jsonl, JSON=figures.json)
 	@$(PY) -m scripts.privileges $(if $(CALLS),--calls $(CALLS)) $(if $(JSON),--json $(JSON))
 
-test-terraform: .venv/.made  ## Play what takes minutes of the real Terraform: whole handovers, and kills after each call (they need the AWS CLI)
+test-terraform: .venv/.made  ## Run all tests that need the real Terraform: imports, whole handovers, locks, kills (takes minutes)
 	@$(MAKE) --no-print-directory .venv-aws/.made || echo ".venv-aws could not be made" >&2
 	$(BIN)/pytest -n 2 real_terraform
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from real_terraform.backend import KEY, Checkout, now
 from regrant_terraform.gates import roles
-from tests.terraform.backend import KEY, Checkout, now
 
 LOCKS = pytest.mark.parametrize("lockfile", [False, True], ids=["table", "lockfile"])
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from real_terraform.backend import WHO, Checkout, now
 from regrant_terraform.gates import imports, roles
-from tests.terraform.backend import WHO, Checkout, now
 
 RUNNER = Path(__file__).resolve().parents[2] / "terraform"
 LOCKS = pytest.mark.parametrize("lockfile", [False, True], ids=["table", "lockfile"])
