@@ -18,7 +18,7 @@ import pytest
 from real_terraform.backend import WHO, Checkout, now
 from regrant_terraform.gates import imports, roles
 
-RUNNER = Path(__file__).resolve().parents[2] / "terraform"
+RUNNER = Path(__file__).resolve().parents[1] / "terraform"
 LOCKS = pytest.mark.parametrize("lockfile", [False, True], ids=["table", "lockfile"])
 
 
