@@ -20,8 +20,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from regrant_terraform import config
-from regrant_terraform.cli import Terraform
 from regrant_terraform.run import run
+from regrant_terraform.running.cli import Terraform
 from sandbox.account import LocalAccount
 
 KEY = "prod/terraform.tfstate"

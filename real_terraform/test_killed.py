@@ -49,7 +49,7 @@ def test_killed_after_any_call_from_its_lock_on(checkout: Checkout, action: str,
         assert healed.get("healed") is bool(locked), (backend.calls[number], healed)
         assert backend.locked == []
         if done["error"] == "LOCKED":
-            continue  # by itself, as Checkout.surely says
+            continue  # by its own lock, as Checkout.surely says
         assert done["error"] == "TERRAFORM_KILLED", done
         call = backend.calls[number]
         if call == f"PUT {KEY}" and not lockfile:

@@ -173,7 +173,7 @@ def test_a_stop_in_an_apply_saves_the_state_and_opens_the_lock(
     planned = ready.surely("plan", {"n": 2, "slow": 30})
     (tmp_path / "config.json").write_text(json.dumps(ready.raw | {"approved": planned["sha256"]}))
     while (done := _stopped(ready, tmp_path, number))["error"] == "LOCKED":
-        ready.heal(now() - timedelta(seconds=30), now())  # by itself, as Checkout.surely says
+        ready.heal(now() - timedelta(seconds=30), now())  # its own lock, as Checkout.surely says
     assert (done["error"], ready.backend.locked) == ("INTERRUPTED", [])
     assert ready.backend.state["serial"] > serial
     assert applied(ready, n=2)["status"] == "DONE"

@@ -8,6 +8,11 @@ HOUR = 3600.0
 """Seconds."""
 
 
+def iso(moment: datetime) -> str:
+    """The ISO 8601 time of it, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def seconds_between(start: str, end: str) -> float:
     """Seconds from one ISO 8601 time to another, to the millisecond."""
     return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
@@ -20,5 +25,4 @@ def later(moment: str, seconds: float) -> str:
 
 def earlier(moment: str, seconds: float) -> str:
     """The ISO 8601 time so many seconds before that one, in UTC."""
-    before = datetime.fromisoformat(moment).astimezone(UTC) - timedelta(seconds=seconds)
-    return before.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(datetime.fromisoformat(moment) - timedelta(seconds=seconds))

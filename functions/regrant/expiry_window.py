@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from regrant.clock import iso
+
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _DAY = 24 * 60
 _SHORTEST = 60
@@ -40,7 +42,7 @@ class ExpiryWindow(msgspec.Struct, frozen=True):
         midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
         openings = (midnight + timedelta(days=day, minutes=self.opens) for day in range(8))
         first = next(each for each in openings if each >= at and each.weekday() in self.days)
-        return first.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return iso(first)
 
     def has(self, moment: str) -> bool:
         """Whether that moment (ISO 8601) is in the window."""

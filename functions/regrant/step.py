@@ -33,11 +33,14 @@ def step(run: Callable[[RunState, Account, str], object], *uses: str, sent_as: s
     return step_of(StepEvent, lambda event, aws: run(event.state, aws, event.now), *uses, sent_as=sent_as)
 
 
-def step_of(kind: type[E], run: Callable[[E, Account], object], *uses: str, sent_as: str = "") -> Handler:
+def step_of(
+    kind: type[E], run: Callable[[E, Account], object], *uses: str, sent_as: str = "", prefix: str = ""
+) -> Handler:
     """The handler of a step with an event of its own. Raises msgspec.ValidationError for one that is not.
 
     sent_as: the function's name without the stack's, of a step that changes or notifies by what its event
-    says: it does nothing before Step Functions has said that the run itself has sent that.
+    says: it does nothing before Step Functions has said that the run itself has sent that. prefix: of the
+    runs of its state machine (regrant.model.runs).
     """
     if not sent_as:
         return asking_step_of(kind, lambda event, aws, ask: run(event, aws), *uses, sent_as="")
@@ -46,14 +49,13 @@ def step_of(kind: type[E], run: Callable[[E, Account], object], *uses: str, sent
         ask()
         return run(event, aws)
 
-    return asking_step_of(kind, asked, *uses, "executions", sent_as=sent_as)
+    return asking_step_of(kind, asked, *uses, "executions", sent_as=sent_as, prefix=prefix)
 
 
 def asking_step_of(
     kind: type[E], run: Callable[[E, Account, Ask], object], *uses: str, sent_as: str, prefix: str = ""
 ) -> Handler:
-    """The handler of a step that asks at a moment of its own, before it writes anything. prefix: of the runs
-    of its state machine."""
+    """The handler of a step that asks at a moment of its own, before it writes anything."""
     aws = Account(uses)
 
     @logger.inject_lambda_context(clear_state=True)
@@ -68,15 +70,8 @@ def asking_step_of(
     return handler
 
 
-def handover_step(kind: type[E], run: Callable[[E, Account], object], *uses: str, sent_as: str) -> Handler:
-    """The handler of a step of a handover, which does nothing before Step Functions has said that an
-    execution of the handover's machine has sent its event."""
-
-    def asked(event: E, aws: Account, ask: Ask) -> object:
-        ask()
-        return run(event, aws)
-
-    return asking_step_of(kind, asked, *uses, "executions", sent_as=sent_as, prefix=PREFIX)
+handover_step = partial(step_of, prefix=PREFIX)
+"""The same of a step of a handover: executions of its machine send the event."""
 
 
 def url_step(

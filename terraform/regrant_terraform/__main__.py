@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from regrant_terraform import config, result, screen
-from regrant_terraform.cli import Terraform, stoppable
 from regrant_terraform.codes import OTHER
 from regrant_terraform.run import ACTIONS, run
+from regrant_terraform.running.cli import Terraform, stoppable
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from regrant_terraform.config import EnrolledService, Facts
 from regrant_terraform.gates.common import configured
-from regrant_terraform.plan import Change, Plan
+from regrant_terraform.plans.plan import Change, Plan
 
 
 @dataclass

@@ -7,19 +7,20 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from regrant_terraform import failures, files
+from regrant_terraform import files
 from regrant_terraform.actions.drift import drift
 from regrant_terraform.actions.heal import heal
 from regrant_terraform.actions.imports import import_, undo
 from regrant_terraform.actions.prepare import prepare
 from regrant_terraform.actions.propose import propose
 from regrant_terraform.actions.roles import apply, plan
-from regrant_terraform.cli import Terraform
 from regrant_terraform.codes import CODES
-from regrant_terraform.commands import check_version
 from regrant_terraform.config import Config
-from regrant_terraform.environment import for_terraform
 from regrant_terraform.errors import Refused
+from regrant_terraform.running import failures
+from regrant_terraform.running.cli import Terraform
+from regrant_terraform.running.commands import check_version
+from regrant_terraform.running.environment import for_terraform
 
 Action = Callable[[Terraform, Config], dict[str, object]]
 ACTIONS: Mapping[str, Action] = {

@@ -35,7 +35,8 @@ FLOORS = (
     ("stored",),  # and what of that the journal's table holds
     ("iam", "settings"),
     ("model",),  # what travels
-    ("errors", "clock", "parallel", "expiry_window", "visible"),
+    ("expiry_window",),
+    ("errors", "clock", "parallel", "visible"),
 )
 # The adapters implement the ports, so they know nothing of what a run does with them.
 KNOWN_TO_ADAPTERS = {"ports", "stored", "iam", "settings", "model", "errors", "clock", "parallel", "visible"}

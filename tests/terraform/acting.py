@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from regrant_terraform import config
-from regrant_terraform.cli import Terraform
 from regrant_terraform.codes import CODES
 from regrant_terraform.run import run
+from regrant_terraform.running.cli import Terraform
 from tests.terraform import recorded as r
 from tests.terraform.fake import Fake
 

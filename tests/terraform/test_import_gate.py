@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from regrant_terraform.gates import imports
-from regrant_terraform.plan import read
+from regrant_terraform.plans.plan import read
 from tests.terraform import recorded as r
 from tests.terraform.recorded import NAMED, OLD_ROLE, WORKER, WORKER_SERVICE, Bend, Raw
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from regrant_terraform.config import Facts, parse
-from regrant_terraform.plan import read
+from regrant_terraform.plans.plan import read
 from regrant_terraform.propose import Proposal, propose
 from tests.terraform import recorded as r
 from tests.terraform.acting import RAW, result

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regrant_terraform.gates import roles
-from regrant_terraform.plan import read
+from regrant_terraform.plans.plan import read
 from tests.terraform import recorded as r
 from tests.terraform.hostile_definitions import DEFINITIONS, PROVISIONER
 from tests.terraform.hostile_others import OTHERS

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Any
 
 from regrant.aws.clients import aws_errors
+from regrant.clock import iso
 from regrant.model.aws import FiringAlarm
 
 
@@ -49,7 +49,7 @@ def _alarm(shape: Mapping[str, Any], composite: bool) -> FiringAlarm:
     since = shape.get("StateTransitionedTimestamp") or shape["StateUpdatedTimestamp"]
     return FiringAlarm(
         name=shape["AlarmName"],
-        since=since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        since=iso(since),
         suppressed_by=shape.get("ActionsSuppressedBy"),
         composite=composite,
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Any
 
 from regrant.aws.clients import aws_errors
+from regrant.clock import iso
 from regrant.errors import AwsRefused
 from regrant.model.aws import Execution, Sent
 from regrant.model.runs import PREFIX, is_handover, of_handovers
@@ -60,7 +60,7 @@ class StateMachineExecutions:
         status, given, stopped = shape["status"], shape.get("input", ""), shape.get("stopDate")
         if status == "RUNNING" or stopped is None:
             return Execution(status, given)
-        ended = stopped.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        ended = iso(stopped)
         return Execution(status, given, str(ended))
 
     def waits_for(self, execution: str) -> Sent | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from datetime import UTC
 from itertools import islice, zip_longest
 from operator import itemgetter
 from typing import Any
 
 from regrant.aws.clients import aws_errors
+from regrant.clock import iso
 from regrant.errors import AwsRefused
 
 # Revisions of a family that are read for one with a certain role.
@@ -106,7 +106,7 @@ class EcsRevisions:
     def registered_at(self, arn: str) -> str:
         """DescribeTaskDefinition: registeredAt, in UTC. Raises AwsUnavailable, AwsRefused."""
         at = self._describe(arn)["taskDefinition"].get("registeredAt")
-        return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else ""
+        return iso(at) if at else ""
 
     def deregister(self, arn: str) -> None:
         """DeregisterTaskDefinition: one that is INACTIVE or being deleted counts as done.

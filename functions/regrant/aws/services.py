@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from regrant.aws.clients import aws_errors
+from regrant.clock import iso
 from regrant.errors import AwsRefused
 from regrant.model.aws import Deployment, LogRoute, ServiceState, StoppedTask, TaskDefinition, name_of
 from regrant.model.catalogue import Service
@@ -236,7 +237,7 @@ def _deployment(shape: dict[str, Any]) -> Deployment:
 
 
 def _moment(at: datetime | None) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else ""
+    return iso(at) if at else ""
 
 
 def _log_route(container: dict[str, Any]) -> tuple[LogRoute, str | None] | None:

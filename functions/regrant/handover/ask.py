@@ -7,7 +7,6 @@ it, since the file has come from storage.
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,6 +24,7 @@ from regrant.model.handover import AskHandoverEvent, HandoverState, Plan, Spec
 from regrant.model.results import Refusal
 from regrant.model.runs import run_of
 from regrant.opening.request import shown
+from regrant.report.approval import answer_command
 from regrant.settings import Settings
 
 TIME_LIMIT = 3600.0
@@ -85,17 +85,13 @@ def _question(state: HandoverState, digest: str, until: str, settings: Settings)
             f"  {plan.sha256}",
             "",
             "Yes:",
-            _answer(run, digest, "approve", settings.stack),
+            answer_command(run, digest, "approve", settings.stack),
             "No:",
-            _answer(run, digest, "reject", settings.stack),
+            answer_command(run, digest, "reject", settings.stack),
             "",
             *_who(settings),
         )
     )
-
-
-def _answer(run: str, plan: str, answer: str, stack: str) -> str:
-    return f"make answer RUN={shlex.quote(run)} PLAN={plan} ANSWER={answer} STACK={stack}"
 
 
 def _who(settings: Settings) -> Iterator[str]:

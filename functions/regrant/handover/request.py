@@ -7,7 +7,6 @@ that Terraform and AWS give them, and nothing that ends or opens a string.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -18,7 +17,7 @@ from regrant.model.aws import execution_name
 from regrant.model.catalogue import parse_service
 from regrant.model.handover import Source, Spec, Target
 from regrant.model.results import Refusal
-from regrant.opening.ended_run import EVENT
+from regrant.opening.ended_run import EVENT, RESCUES, is_other, own_input, rescues
 from regrant.opening.request import as_input, shown
 from regrant.settings import Settings
 
@@ -36,8 +35,6 @@ _DEFINITION, _SERVICE = "aws_ecs_task_definition", "aws_ecs_service"
 _KEYS = {"mode", "source", "directory", "imports", "services", "roles"}
 _MOST_IMPORTS, _MOST_SERVICES = 200, 10
 _ENDED = ("ABORTED", "TIMED_OUT", "FAILED")
-_RESCUES = 3
-"""An undo that dies is begun again, but each one's input holds those before it."""
 _HOW = "docs/handover-machine.md says what a handover takes."
 
 
@@ -171,12 +168,12 @@ def _read_end(raw: Mapping[str, Any], settings: Settings) -> HandoverRequest:
         return HandoverRequest("undo", f"an event of type {kind}", refusal=refusal)
     name, status = execution_name(detail.get("name")), detail.get("status")
     trigger = f"the end of handover {shown(name)} ({shown(status)})"
-    if name is None or detail.get("stateMachineArn") != settings.handover_machine:
+    if name is None or detail.get("stateMachineArn") != settings.handover_machine or is_other(name, detail):
         refusal = Refusal(
             "OTHER_STATE_MACHINE", "The event is not of a handover of this stack.", "Correct what sent it."
         )
         return HandoverRequest("undo", trigger, refusal=refusal)
-    given = _input(detail.get("input"))
+    given = own_input(detail.get("input"))
     before = _undone_by(given)
     if status not in _ENDED:
         refusal = Refusal(
@@ -186,8 +183,8 @@ def _read_end(raw: Mapping[str, Any], settings: Settings) -> HandoverRequest:
             outcome="NOTHING_TO_FIX",
         )
         return HandoverRequest("undo", trigger, refusal=refusal)
-    rescues = _rescues(given)
-    if rescues >= _RESCUES or (rescues and status == "ABORTED"):
+    in_a_row = rescues(given)
+    if in_a_row >= RESCUES or (in_a_row and status == "ABORTED"):
         refusal = Refusal(
             "UNDO_STOPPED",
             f"Handover {name} was itself an undo that another one's end had started; it is {status}.",
@@ -205,20 +202,4 @@ def _undone_by(given: Mapping[str, Any]) -> str | None:
     detail = given.get("detail")
     if given.get("detail-type") != EVENT or not isinstance(detail, Mapping):
         return None
-    return _undone_by(_input(detail.get("input"))) or execution_name(detail.get("name"))
-
-
-def _rescues(given: Mapping[str, Any]) -> int:
-    detail = given.get("detail")
-    if given.get("detail-type") != EVENT or not isinstance(detail, Mapping):
-        return 0
-    return 1 + _rescues(_input(detail.get("input")))
-
-
-def _input(text: object) -> Mapping[str, Any]:
-    """The execution's own input; empty where the event leaves it out because it is too long."""
-    try:
-        given = json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
-        return {}
-    return given if isinstance(given, Mapping) else {}
+    return _undone_by(own_input(detail.get("input"))) or execution_name(detail.get("name"))

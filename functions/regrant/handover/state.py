@@ -4,6 +4,7 @@ and only while nothing is in them."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from regrant.errors import StateUnfit
 from regrant.handover.ports import HandoverAccount
@@ -13,6 +14,7 @@ from regrant.model.journal import Change
 from regrant.model.runs import run_of
 
 _IN_USE = "not empty: Terraform's state is in it"
+_NAMED = "the bucket stays, and its backend names this table"
 
 
 def create_state(event: HandoverEvent, aws: HandoverAccount) -> Made:
@@ -39,7 +41,7 @@ def create_state(event: HandoverEvent, aws: HandoverAccount) -> Made:
 
 
 def _make(
-    kind: str,
+    kind: Literal["bucket", "table"],
     name: str,
     exists: Callable[[], bool],
     create: Callable[[], None],
@@ -48,7 +50,7 @@ def _make(
 ) -> bool:
     """Whether this handover made it, now or in an earlier try."""
     run = run_of(event.state.handover.subject)
-    change = Change("bucket" if kind == "bucket" else "table", name, "", event.now)
+    change = Change(kind, name, "", event.now)
     intended = any((each.kind, each.target) == (kind, name) for each in aws.journal.load(run).changes)
     there = exists()
     if there and not intended:
@@ -79,8 +81,8 @@ def remove_state(event: HandoverEvent, aws: HandoverAccount) -> Removed:
         if removed and _remove(table, run, aws.lock_table.delete_if_empty, event, aws):
             removed.append(f"table {table.target}")
         else:
-            leave(aws.journal, run, table, "the bucket stays, and its backend names this table")
-            kept.append(f"table {table.target}: the bucket stays, and its backend names this table")
+            leave(aws.journal, run, table, _NAMED)
+            kept.append(f"table {table.target}: {_NAMED}")
     return Removed(event.now, tuple(removed), tuple(kept))
 
 

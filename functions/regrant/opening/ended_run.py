@@ -24,7 +24,7 @@ UNDO_STOPPED = "UNDO_STOPPED"
 """The code of a run that leaves to a person what another one was to undo."""
 _ENDED = ("ABORTED", "TIMED_OUT", "FAILED", UNKNOWN)
 # An undo that dies is begun again, but each one's input holds those before it.
-_RESCUES = 3
+RESCUES = 3
 
 
 def read_ended_run(detail: Mapping[str, Any], settings: Settings, *, by_audit: bool = False) -> Request:
@@ -32,7 +32,7 @@ def read_ended_run(detail: Mapping[str, Any], settings: Settings, *, by_audit: b
     ended; no event did. Never raises."""
     name, status = execution_name(detail.get("name")), detail.get("status")
     trigger = f"the end of run {shown(name)} ({shown(status)}){', found by the audit' if by_audit else ''}"
-    given = _input(detail.get("input"))
+    given = own_input(detail.get("input"))
     refusal = _refusal(name, detail, given, settings)
     undone = _undone_by(given, settings)
     if refusal:
@@ -53,21 +53,21 @@ def _undone_by(given: Mapping[str, Any], settings: Settings) -> str | None:
     detail = given.get("detail")
     if given.get("detail-type") != EVENT or not isinstance(detail, Mapping):
         return None
-    return _undone_by(_input(detail.get("input")), settings) or execution_name(detail.get("name"))
+    return _undone_by(own_input(detail.get("input")), settings) or execution_name(detail.get("name"))
 
 
-def _rescues(given: Mapping[str, Any]) -> int:
+def rescues(given: Mapping[str, Any]) -> int:
     """How many undos in a row, begun by an end, have ended like that themselves."""
     detail = given.get("detail")
     if given.get("detail-type") != EVENT or not isinstance(detail, Mapping):
         return 0
-    return 1 + _rescues(_input(detail.get("input")))
+    return 1 + rescues(own_input(detail.get("input")))
 
 
 def _refusal(
     name: str | None, detail: Mapping[str, Any], given: Mapping[str, Any], settings: Settings
 ) -> Refusal | None:
-    if name is None or detail.get("stateMachineArn") != settings.state_machine or _is_other(name, detail):
+    if name is None or detail.get("stateMachineArn") != settings.state_machine or is_other(name, detail):
         return Refusal(
             "OTHER_STATE_MACHINE",
             "The event is not of a run of this runbook.",
@@ -81,8 +81,8 @@ def _refusal(
             "Correct the rule that sent it.",
             outcome="NOTHING_TO_FIX",
         )
-    rescues = _rescues(given)
-    if rescues >= _RESCUES or (rescues and status == "ABORTED"):
+    in_a_row = rescues(given)
+    if in_a_row >= RESCUES or (in_a_row and status == "ABORTED"):
         # A person who stops an undo wants it stopped; without this the two would take turns.
         return Refusal(
             "UNDO_STOPPED",
@@ -93,13 +93,13 @@ def _refusal(
     return None
 
 
-def _is_other(name: str, detail: Mapping[str, Any]) -> bool:
+def is_other(name: str, detail: Mapping[str, Any]) -> bool:
     """Whether the execution's ARN, where there is one, is not of that state machine and name."""
     machine = str(detail.get("stateMachineArn")).replace(":stateMachine:", ":execution:")
     return "executionArn" in detail and detail["executionArn"] != f"{machine}:{name}"
 
 
-def _input(text: object) -> Mapping[str, Any]:
+def own_input(text: object) -> Mapping[str, Any]:
     """The run's own input; empty where the event leaves it out because it is too long."""
     try:
         given = json.loads(text) if isinstance(text, str) else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from regrant.clock import seconds_between
+from regrant.clock import iso, seconds_between
 from regrant.errors import ClockAhead
 
 # Seconds. AWS keeps its clocks within one of each other; a function's may be off by more after a pause.
@@ -37,4 +37,4 @@ def no_later(moment: str) -> str:
 
 def own_time() -> str:
     """What the clock says (ISO 8601), for a request that brings no time of its own."""
-    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(datetime.fromtimestamp(time.time(), UTC))

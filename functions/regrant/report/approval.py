@@ -127,9 +127,9 @@ def _question(state: RunState, diagnosis: Diagnosis, digest: str, until: str, se
             *_texts(state, against, settings.catalogue_prefix),
             "",
             "Yes:",
-            _answer(state.incident.id, digest, "approve", settings.stack),
+            answer_command(state.incident.id, digest, "approve", settings.stack),
             "No:",
-            _answer(state.incident.id, digest, "reject", settings.stack),
+            answer_command(state.incident.id, digest, "reject", settings.stack),
             "",
             *_who(settings),
             "If a role, the task definition or a text changes before that, you are asked again.",
@@ -165,7 +165,7 @@ def _texts(state: RunState, against: PlannedAgainst, prefix: str) -> Iterator[st
         yield f"  {against.entry}"
 
 
-def _answer(run: str, plan: str, answer: str, stack: str) -> str:
+def answer_command(run: str, plan: str, answer: str, stack: str) -> str:
     """One command, with no more in it than may be read by anybody (docs/operations.md, Approval)."""
     return f"make answer RUN={shlex.quote(run)} PLAN={plan} ANSWER={answer} STACK={stack}"
 

@@ -45,7 +45,7 @@ def after() -> dict[str, str]:
             block, rf"\g<1>{name}_task_role", files["services.tf"], flags=re.DOTALL
         )
         if changed != 1:
-            raise ValueError(f"{address} is not in services.tf as it was written")
+            raise ValueError(f"{address} is not in services.tf any more")
     return files
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from regrant_terraform.cli import Terraform
-from regrant_terraform.commands import describe, make_plan, scratch
 from regrant_terraform.config import Config
-from regrant_terraform.plan import Change
+from regrant_terraform.plans.plan import Change
+from regrant_terraform.running.cli import Terraform
+from regrant_terraform.running.commands import describe, make_plan, scratch
 
 MAY_NOT_READ = "may the credentials not read it (ecs:DescribeTaskDefinition)? A denial looks like this"
 MOST = 300

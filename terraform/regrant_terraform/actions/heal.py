@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from regrant_terraform.cli import Terraform
 from regrant_terraform.config import Config, EndedRun
 from regrant_terraform.errors import Refused
+from regrant_terraform.running.cli import Terraform
 
 OPERATIONS = frozenset({
     *("OperationTypePlan", "OperationTypeApply", "state-rm"),

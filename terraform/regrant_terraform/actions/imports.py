@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from regrant_terraform import files
-from regrant_terraform.cli import Terraform
-from regrant_terraform.commands import apply, in_state, make_plan, must_be_empty, refuse_what_is_left, scratch
 from regrant_terraform.config import Config
 from regrant_terraform.errors import Refused, refuse_if
 from regrant_terraform.gates import imports as gate
-from regrant_terraform.plan import Plan
+from regrant_terraform.plans.plan import Plan
+from regrant_terraform.running.cli import Terraform
+from regrant_terraform.running.commands import (
+    apply,
+    in_state,
+    make_plan,
+    must_be_empty,
+    refuse_what_is_left,
+    scratch,
+)
 
 
 def import_(terraform: Terraform, config: Config) -> dict[str, object]:

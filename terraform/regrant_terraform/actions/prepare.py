@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from regrant_terraform import files, hcl
-from regrant_terraform.cli import Terraform
-from regrant_terraform.commands import PLAIN, scratch
 from regrant_terraform.config import Config
 from regrant_terraform.errors import Refused
+from regrant_terraform.running.cli import Terraform
+from regrant_terraform.running.commands import PLAIN, scratch
 
 LOCAL = "terraform.tfstate"
 POINTER = Path(".terraform", "terraform.tfstate")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from regrant_terraform.cli import Terraform
-from regrant_terraform.commands import make_plan, scratch
 from regrant_terraform.config import Config
 from regrant_terraform.propose import propose as matched
+from regrant_terraform.running.cli import Terraform
+from regrant_terraform.running.commands import make_plan, scratch
 
 
 def propose(terraform: Terraform, config: Config) -> dict[str, object]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from regrant_terraform.cli import Terraform
-from regrant_terraform.commands import apply as apply_file
-from regrant_terraform.commands import describe, make_plan, must_be_empty, scratch, show
 from regrant_terraform.config import Config
 from regrant_terraform.errors import Refused, refuse_if
 from regrant_terraform.gates import roles as gate
-from regrant_terraform.plan import Change
+from regrant_terraform.plans.plan import Change
+from regrant_terraform.running.cli import Terraform
+from regrant_terraform.running.commands import apply as apply_file
+from regrant_terraform.running.commands import describe, make_plan, must_be_empty, scratch, show
 
 ROLE = "task_role_arn"
 

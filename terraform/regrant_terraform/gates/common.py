@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from regrant_terraform.plan import KNOWN, Change, Plan
+from regrant_terraform.plans.plan import KNOWN, Change, Plan
 
 AWS = "registry.terraform.io/hashicorp/aws"
 ALL_SAID = 100

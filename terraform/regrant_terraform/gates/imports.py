@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from regrant_terraform.gates import common
-from regrant_terraform.plan import Change, Plan
+from regrant_terraform.plans.plan import Change, Plan
 
 ONLY_TERRAFORM_KNOWS: Mapping[str, frozenset[str]] = {
     "aws_ecs_service": frozenset({"wait_for_steady_state", "force_delete", "force_new_deployment"}),

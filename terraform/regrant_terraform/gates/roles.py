@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from regrant_terraform.containers import equal
 from regrant_terraform.gates import common
 from regrant_terraform.gates.services import service
-from regrant_terraform.plan import Change, Plan, has_true
+from regrant_terraform.plans.containers import equal
+from regrant_terraform.plans.plan import Change, Plan, has_true
 
 OUTCOME = frozenset({"arn", "arn_without_revision", "id", "revision", "enable_fault_injection", "tags_all"})
 """Attributes of a task definition that the apply fills in. They may be unknown, never a new value."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from regrant_terraform.gates import common
-from regrant_terraform.plan import Change, Plan
+from regrant_terraform.plans.plan import Change, Plan
 
 TAKES = "task_definition"
 

@@ -142,7 +142,7 @@ def test_a_role_of_another_provider_is_unknown_by_a_state_and_by_a_plan() -> Non
 
 
 def test_what_is_to_be_destroyed_takes_off_the_roles_that_its_state_has() -> None:
-    """Seen with 5.100.0: exclusive-destroyed left OLD_ROLE, which its state did not have, as it was."""
+    """Seen with 5.100.0: exclusive-destroyed left OLD_ROLE, which its state did not have, alone."""
     text = a_state(ATTACHED, of_policy("retainwise-ecs-task-role", deposed="0a1b2c3d"))
     assert by_state(text).word == "REMOVED"
 

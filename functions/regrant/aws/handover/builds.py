@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from regrant.aws.clients import aws_errors
+from regrant.clock import iso
 from regrant.errors import AwsRefused
 from regrant.model.handover import Action, BuildState
 
@@ -87,4 +88,4 @@ def _state(build: dict[str, Any]) -> BuildState:
 def _moment(at: datetime | None) -> str:
     if at is None:
         return ""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(at)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from regrant_terraform import failures
-from regrant_terraform.environment import for_terraform
 from regrant_terraform.errors import Refused
+from regrant_terraform.running import failures
+from regrant_terraform.running.environment import for_terraform
 
 PATIENCE = 240.0
 """Seconds that Terraform gets between SIGINT and SIGKILL, to save its state and to release its lock."""

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from regrant_terraform.plan import same
+from regrant_terraform.plans.plan import same
 
 HEALTH_CHECK = {"interval": 30, "retries": 3, "timeout": 5}
 

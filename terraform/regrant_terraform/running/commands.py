@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from regrant_terraform.cli import Terraform
 from regrant_terraform.errors import Refused
-from regrant_terraform.plan import Change, Plan, read
+from regrant_terraform.plans.plan import Change, Plan, read
+from regrant_terraform.running.cli import Terraform
 
 VERSION = "1.11"
 """A plan of one minor version is not read by another, and the gates know the format of this one."""

@@ -1,0 +1,1 @@
+"""What a plan says, and when two containers are the same."""
