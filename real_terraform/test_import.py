@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.account import LocalAccount
 from sandbox.scenarios.play import TEMPLATE
-from sandbox.scenarios.seeds import hcl, retainwise
+from sandbox.scenarios.seeds import hcl, retainwise, retainwise_account
 from scripts.handover.checkout import Checkout
 from scripts.handover.statements import IMPORT, READ, without
 
@@ -22,7 +22,7 @@ def checkout(terraform: dict[str, str], tmp_path_factory: pytest.TempPathFactory
     """With everything imported."""
     with LocalAccount(pace=20, http_port=0) as account:
         account.deploy(TEMPLATE, retainwise.PARAMETERS)
-        retainwise.create(account)
+        retainwise_account.create(account)
         account.client("events").disable_rule(Name="regrant-alarm")
         checkout = Checkout(account, tmp_path_factory.mktemp("checkout"), terraform)
         checkout.write(hcl.before())

@@ -17,7 +17,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from sandbox.account import LocalAccount
 from sandbox.scenarios import approver
 from sandbox.scenarios.play import TEMPLATE
-from sandbox.scenarios.seeds import hcl, retainwise
+from sandbox.scenarios.seeds import hcl, retainwise, retainwise_account
 from tests.sandbox.building import needs_aws
 
 pytestmark = needs_aws
@@ -46,7 +46,7 @@ class Handovers:
             for version, files in (("before", hcl.before()), ("after", hcl.after()))
         }
         self.outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS | PARAMETERS | parameters)
-        retainwise.create(account)
+        retainwise_account.create(account)
         account.client("events").disable_rule(Name=self.outputs["AlarmRuleName"])
         self.first = self.services()
 

@@ -21,6 +21,7 @@ from runtimes.steps import BUILT, ROOT, STACK, NotReady, resources, steps
 from runtimes.worker import Worker
 from sandbox.account import LocalAccount
 from sandbox.scenarios.seeds import retainwise as seed
+from sandbox.scenarios.seeds import retainwise_account
 from sandbox.scenarios.snapshot import difference
 
 SERVICE = f"{seed.CLUSTER}/{seed.WORKER}"
@@ -63,7 +64,7 @@ def _story(account: Ministack, functions: list[str], allowed: tuple[Policies, Po
     _demand(not unseen, f"the inventory does not look for {unseen}")
     # Tasks belong to no service there, only to a deployment; so there has to be one of ours to be watched.
     local = cast(LocalAccount, account)
-    _step("create the incident's account", lambda: seed.create(local, redeploy="always"))
+    _step("create the incident's account", lambda: retainwise_account.create(local, redeploy="always"))
     before = inventory(account.client)
     _step("sam deploy", lambda: _deploy(account, seed.PARAMETERS))
     made = inventory(account.client) - before

@@ -27,7 +27,7 @@ from sandbox.account import LocalAccount
 from sandbox.engine.core import Call
 from sandbox.engine.gateway import ADMINISTRATOR
 from sandbox.scenarios.play import TEMPLATE
-from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise, retainwise_account
 from sandbox.scenarios.snapshot import difference, snapshot
 
 BROKEN_AT = datetime(2025, 11, 11, 21, 50, 45, tzinfo=UTC)
@@ -80,7 +80,7 @@ def account_of_the_incident(http_host: str | None = None) -> Iterator[LocalAccou
         events: Any = account.client("events")
         for rule in events.list_rules()["Rules"]:
             events.disable_rule(Name=rule["Name"])
-        retainwise.create(account)
+        retainwise_account.create(account)
         account.clock.run_for((SEEN_AT - BROKEN_AT).total_seconds())
         yield account
 

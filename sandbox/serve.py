@@ -14,7 +14,7 @@ from sandbox.account import LocalAccount
 from sandbox.aws.cloudformation.samconfig import as_here, parameters_in, stack_name_in
 from sandbox.aws.cloudformation.template import TemplateError, defaults
 from sandbox.scenarios.play import TEMPLATE
-from sandbox.scenarios.seeds import empty, retainwise
+from sandbox.scenarios.seeds import empty, retainwise, retainwise_account
 
 SEEDS = {"retainwise": retainwise, "empty": empty}
 PACE = 10.0
@@ -70,7 +70,7 @@ def _deploy(
     if seed == "empty":
         empty.create(account, parameters["ManagedClusterArns"])
     else:
-        retainwise.create(account)
+        retainwise_account.create(account)
     rule = f"{STACK}-alarm"
     if not alarms:
         # A person who has just arrived would meet a run of an alarm's wherever they go.

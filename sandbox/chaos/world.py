@@ -16,7 +16,7 @@ from sandbox.aws.ecs.tasks import Timing
 from sandbox.aws.lambda_environment import standing_still
 from sandbox.scenarios import approver
 from sandbox.scenarios.play import TEMPLATE
-from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise, retainwise_account
 from sandbox.scenarios.snapshot import snapshot
 
 WORKER = f"{retainwise.CLUSTER}/{retainwise.WORKER}"
@@ -254,7 +254,7 @@ def world(
     with LocalAccount(seed=seed, timing=QUICK) as account:
         outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
         account.trail.delay = SOON
-        retainwise.create(
+        retainwise_account.create(
             account, variant=variant, upload_seconds=uploads, poll_seconds=20, redeploy="always"
         )
         if sending:

@@ -20,7 +20,7 @@ from sandbox.scenarios.results import (
     read_throttled,
 )
 from sandbox.scenarios.scenarios import Chapter, Scenario
-from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise, retainwise_account
 from sandbox.scenarios.snapshot import fingerprint, snapshot
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
@@ -43,7 +43,7 @@ ECHO = 90.0
 def play(account: LocalAccount, scenario: Scenario, say: Callable[[str], None] = lambda line: None) -> Result:
     """Break the account, let alarm and runbook do their work, and judge what is there afterwards."""
     outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
-    retainwise.create(account, variant=scenario.variant)
+    retainwise_account.create(account, variant=scenario.variant)
     # What the seed attached has been there for long, so only later changes are felt late.
     account.clock.call_later(IAM_LAG, lambda: setattr(account.faults, "iam_lag", IAM_LAG))
     account.rates.others = scenario.others

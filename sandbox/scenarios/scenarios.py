@@ -15,8 +15,8 @@ from sandbox.scenarios.seeds.retainwise import (
     SEND,
     WORKER,
     WORKER_ROLE,
-    move_worker,
 )
+from sandbox.scenarios.seeds.retainwise_account import move_worker
 
 if TYPE_CHECKING:  # the account takes seconds to import, which a list of scenarios need not wait for
     from sandbox.account import LocalAccount

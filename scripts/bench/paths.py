@@ -19,7 +19,7 @@ from typing import Any
 
 from sandbox.account import LocalAccount
 from sandbox.scenarios.play import TEMPLATE
-from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise, retainwise_account
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = f"{retainwise.CLUSTER}/{retainwise.WORKER}"
@@ -205,7 +205,7 @@ def stage(variant: str, redeploy: str, sending: bool = True) -> Iterator[Stage]:
     """The seed's account; only the worker's alarm may start runs."""
     with LocalAccount(http_port=0) as account:
         outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
-        retainwise.create(account, variant=variant, redeploy=redeploy)
+        retainwise_account.create(account, variant=variant, redeploy=redeploy)
         if sending:
             policy = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.SEND}"
             iam: Any = account.client("iam")

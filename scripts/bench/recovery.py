@@ -25,7 +25,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from sandbox.account import LocalAccount
 from sandbox.aws.ecs.tasks import Timing
 from sandbox.scenarios.play import TEMPLATE
-from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise, retainwise_account
 
 SERVICES = {"worker": retainwise.WORKER, "backend": retainwise.BACKEND}
 WAYS = ("always", "if-needed")
@@ -79,7 +79,7 @@ class _Account:
     def __enter__(self) -> _Account:
         account = self.account.__enter__()
         self.outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
-        retainwise.create(account, redeploy="always")
+        retainwise_account.create(account, redeploy="always")
         self._attach()
         account.clock.run_for(60)
         # One incident from its beginning to its end, so that whatever a process makes once is made.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sandbox.account import LocalAccount
 from sandbox.scenarios.play import TEMPLATE
-from sandbox.scenarios.seeds import hcl, retainwise
+from sandbox.scenarios.seeds import hcl, retainwise, retainwise_account
 from scripts.handover.checkout import IMPORTS, Checkout, Run
 from scripts.handover.statements import APPLY, IMPORT, READ, Statements, first_action, without
 from scripts.handover.tried import Tried
@@ -20,7 +20,7 @@ from scripts.handover.tried import Tried
 def tried(folder: Path, environment: Mapping[str, str]) -> Iterator[Tried]:
     with LocalAccount(pace=20, http_port=0) as account:
         account.deploy(TEMPLATE, retainwise.PARAMETERS)
-        retainwise.create(account)
+        retainwise_account.create(account)
         account.client("events").disable_rule(Name="regrant-alarm")
         place = folder / "checkout"
         place.mkdir()

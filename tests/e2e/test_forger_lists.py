@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.iam.requests import ACCOUNT, REGION
-from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise, retainwise_account
 from tests.e2e.test_forger import event, invoke, only
 from tests.statemachine.world import POLICY, WORKER, World, incident
 
@@ -70,7 +70,7 @@ def test_who_may_write_one_entry_does_not_hold_another_services_grant_for_good()
     with incident() as world:
         contained = world.run({"service": WORKER, "mode": "contain"})
         assert contained.outcome == "CONTAINED"
-        retainwise.move_worker(world.account)
+        retainwise_account.move_worker(world.account)
         world.after(300)
         write_entry(world, BACKEND, "{")
         expiry = {"mode": "expire", "incident": contained.name}

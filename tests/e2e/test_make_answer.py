@@ -16,7 +16,7 @@ from sandbox.account import LocalAccount
 from sandbox.iam.requests import ACCOUNT
 from sandbox.scenarios import approver
 from sandbox.scenarios.play import TEMPLATE
-from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise, retainwise_account
 from scripts import answer, report
 from scripts.asking import LOCAL
 from tests.statemachine.happenings import ask_first, question
@@ -30,7 +30,7 @@ def served() -> Iterator[World]:
     """A run waits for a person, and CloudTrail knows who started it."""
     with LocalAccount(http_port=0) as account:
         outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
-        retainwise.create(account)
+        retainwise_account.create(account)
         account.trail.delay = 0
         world = World(account, outputs)
         account.client("events").disable_rule(Name=outputs["AlarmRuleName"])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox.account import LocalAccount
-from sandbox.scenarios.seeds import hcl, retainwise
+from sandbox.scenarios.seeds import hcl, retainwise, retainwise_account
 
 OF_TERRAFORM = {"~> 1.11", "hashicorp/aws", "5.100.0"}
 ELSEWHERE = {"QUEUE_URL": "taken from the queue itself"}
@@ -23,7 +23,7 @@ ELSEWHERE = {"QUEUE_URL": "taken from the queue itself"}
 def account() -> Iterator[LocalAccount]:
     with LocalAccount() as account:
         account.deploy(hcl.FOLDER.parents[3] / "template.yaml", retainwise.PARAMETERS)
-        retainwise.create(account)
+        retainwise_account.create(account)
         yield account
 
 

@@ -11,7 +11,7 @@ from sandbox.account import LocalAccount
 from sandbox.engine.recording import Asked, Recorded, Recorder, questions, read
 from sandbox.iam.requests import Ask
 from sandbox.scenarios.play import TEMPLATE
-from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise, retainwise_account
 from tests.statemachine.world import WORKER, World
 
 POLICY = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.RECEIVE}"
@@ -23,7 +23,7 @@ def test_a_run_is_written_down_with_its_conditions(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("RECORD_CALLS", str(path))
     with LocalAccount() as account:
         outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS)
-        retainwise.create(account, redeploy="always")
+        retainwise_account.create(account, redeploy="always")
         account.client("events").disable_rule(Name=outputs["AlarmRuleName"])
         world = World(account, outputs)
         world.after(60)

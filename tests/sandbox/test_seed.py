@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sandbox.account import LocalAccount
-from sandbox.scenarios.seeds import empty, retainwise
+from sandbox.scenarios.seeds import empty, retainwise, retainwise_account
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 
@@ -26,7 +26,7 @@ _Loader.add_multi_constructor("!", lambda loader, suffix, node: suffix)
 @pytest.fixture
 def account() -> Iterator[LocalAccount]:
     with LocalAccount() as account:
-        retainwise.create(account)
+        retainwise_account.create(account)
         account.clock.run_for(150)
         yield account
 
@@ -103,7 +103,7 @@ def test_what_a_terraform_provider_compares_is_shown_as_aws_shows_it(account: Lo
 
 def test_with_the_model_missing_only_the_worker_is_denied() -> None:
     with LocalAccount() as account:
-        retainwise.create(account, variant="model-missing")
+        retainwise_account.create(account, variant="model-missing")
         account.clock.run_for(150)
         alarms = client(account, "cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
         assert [alarm["AlarmName"] for alarm in alarms] == ["regrant/retainwise-cluster/retainwise-worker"]
@@ -116,7 +116,7 @@ def role(account: LocalAccount, name: str) -> dict[str, Any]:
 
 def test_an_explicit_deny_stands_in_the_way_of_what_the_role_lacks() -> None:
     with LocalAccount() as account:
-        retainwise.create(account, variant="explicit-deny")
+        retainwise_account.create(account, variant="explicit-deny")
         assert attached(account, retainwise.OLD_ROLE) == []
         document = client(account, "iam").get_role_policy(
             RoleName=retainwise.OLD_ROLE, PolicyName="incident-2025-10-freeze"
@@ -128,7 +128,7 @@ def test_an_explicit_deny_stands_in_the_way_of_what_the_role_lacks() -> None:
 
 def test_a_boundary_leaves_out_what_the_policies_allow() -> None:
     with LocalAccount() as account:
-        retainwise.create(account, variant="boundary")
+        retainwise_account.create(account, variant="boundary")
         assert attached(account, retainwise.OLD_ROLE) == [retainwise.SEND, retainwise.RECEIVE]
         boundary = role(account, retainwise.OLD_ROLE)["PermissionsBoundary"]["PermissionsBoundaryArn"]
         assert boundary.endswith(":policy/retainwise/retainwise-boundary")
@@ -139,7 +139,7 @@ def test_a_boundary_leaves_out_what_the_policies_allow() -> None:
 
 def test_the_queue_reader_trusts_the_old_role_and_may_do_nothing() -> None:
     with LocalAccount() as account:
-        retainwise.create(account, variant="other-principal")
+        retainwise_account.create(account, variant="other-principal")
         reader = role(account, retainwise.QUEUE_READER_ROLE)
         (statement,) = reader["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"AWS": role(account, retainwise.OLD_ROLE)["Arn"]}
@@ -149,7 +149,7 @@ def test_the_queue_reader_trusts_the_old_role_and_may_do_nothing() -> None:
 
 def test_with_the_table_lost_only_the_worker_is_left_on_the_old_role() -> None:
     with LocalAccount() as account:
-        retainwise.create(account, variant="table-lost")
+        retainwise_account.create(account, variant="table-lost")
         assert attached(account, retainwise.OLD_ROLE) == [retainwise.SEND, retainwise.RECEIVE]
         data = client(account, "iam").get_role_policy(
             RoleName=retainwise.OLD_ROLE, PolicyName="retainwise-data"
@@ -168,7 +168,7 @@ def test_with_the_table_lost_only_the_worker_is_left_on_the_old_role() -> None:
 
 def test_a_storm_is_in_the_log_before_the_alarm_goes_off() -> None:
     with LocalAccount() as account:
-        retainwise.create(account, variant="storm")
+        retainwise_account.create(account, variant="storm")
         now = int(account.clock.now().timestamp() * 1000)
         events = [
             event
@@ -196,7 +196,7 @@ def test_a_storm_is_in_the_log_before_the_alarm_goes_off() -> None:
 
 def test_a_variant_that_does_not_exist_is_refused(account: LocalAccount) -> None:
     with pytest.raises(ValueError, match="no such variant: cured"):
-        retainwise.create(account, variant="cured")
+        retainwise_account.create(account, variant="cured")
 
 
 @pytest.mark.parametrize("parameters", [retainwise.PARAMETERS, empty.PARAMETERS])

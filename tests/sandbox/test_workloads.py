@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox.account import LocalAccount
-from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise, retainwise_account
 from sandbox.workloads import churn
 from sandbox.workloads.backend import customers
 
@@ -20,7 +20,7 @@ from sandbox.workloads.backend import customers
 class RetainWise:
     def __init__(self, account: LocalAccount, **options: Any) -> None:
         self.account = account
-        retainwise.create(account, **options)
+        retainwise_account.create(account, **options)
 
     def client(self, service: str) -> Any:
         return self.account.client(service)
@@ -119,7 +119,7 @@ def test_in_each_variant_the_worker_logs_its_own_reason(variant: str, words: str
 def test_a_worker_that_may_not_read_the_queue_gives_up_where_it_is_set_to_and_ecs_starts_another() -> None:
     with LocalAccount() as account:
         app = RetainWise(account, variant="new-role-denied")
-        retainwise.move_worker(account)
+        retainwise_account.move_worker(account)
         app.wait(130)
         given_up = app.lines(retainwise.WORKER, '"CRITICAL worker gives up"')
         started = app.lines(retainwise.WORKER, '"worker started"')

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from regrant.diagnosis.containment.waiting import WAIT_LIMIT
-from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise, retainwise_account
 from tests.statemachine.happenings import (
     all_of,
     answering,
@@ -28,7 +28,7 @@ def moved(seconds: float = 60, redeploy: str = "always") -> Iterator[World]:
     """A colleague moved the worker to its own role so long ago. That lacks the queue, and each task exits
     after four denials in a row."""
     with incident("new-role-denied", redeploy) as world:
-        retainwise.move_worker(world.account)
+        retainwise_account.move_worker(world.account)
         world.after(seconds)
         yield world
 

@@ -14,7 +14,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from sandbox.account import LocalAccount
 from sandbox.engine.faults import Effect
 from sandbox.scenarios.play import AWAKE, LEISURE, TEMPLATE
-from sandbox.scenarios.seeds import retainwise
+from sandbox.scenarios.seeds import retainwise, retainwise_account
 from sandbox.scenarios.snapshot import difference, snapshot
 
 WORKER = f"{retainwise.CLUSTER}/{retainwise.WORKER}"
@@ -205,7 +205,7 @@ def incident(variant: str = "broken", redeploy: str = "always", **parameters: st
     """
     with LocalAccount() as account:
         outputs = account.deploy(TEMPLATE, retainwise.PARAMETERS | parameters)
-        retainwise.create(account, variant=variant, redeploy=redeploy)
+        retainwise_account.create(account, variant=variant, redeploy=redeploy)
         sending = f"arn:aws:iam::{retainwise.ACCOUNT}:policy/retainwise/{retainwise.SEND}"
         account.client("iam").attach_role_policy(RoleName=retainwise.OLD_ROLE, PolicyArn=sending)
         # The stories start their runs themselves.
